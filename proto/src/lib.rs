@@ -1,0 +1,21 @@
+//! The wire contract: Kubernetes' API messages with Kubernetes' field numbers and JSON, and Squall's own services.
+//!
+//! Everything here is generated from `proto/proto/` or converts a scalar of it; what an object *means* is in
+//! `squall-api`.
+
+pub mod json;
+mod scalars;
+pub mod schema;
+mod text;
+
+pub use text::{format_rfc3339_micros, format_rfc3339_seconds};
+
+#[expect(missing_docs, clippy::all, unused_qualifications, reason = "generated code")]
+mod generated {
+    include!(concat!(env!("OUT_DIR"), "/modules.rs"));
+}
+
+pub use generated::*;
+
+/// What stands before the name of a message in the type of an `Any`: `type.squall.dev/apps.v1.Deployment`.
+pub const TYPE_PREFIX: &str = "type.squall.dev/";

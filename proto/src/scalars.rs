@@ -1,0 +1,205 @@
+//! The scalars whose JSON protobuf cannot say: a time is a string, a quantity is a string, an `IntOrString` is either.
+
+use jiff::Timestamp;
+use serde::de::{Error as _, Unexpected};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::intstr::IntOrString;
+use crate::json::{raw_to_value, value_to_raw};
+use crate::meta::v1::{FieldsV1, MicroTime, Time, Verbs};
+use crate::resource::Quantity;
+use crate::runtime::RawExtension;
+use crate::text::{format_rfc3339_micros, format_rfc3339_seconds};
+
+impl Time {
+    /// This moment, to the second: a `Time` has no finer part.
+    #[must_use]
+    pub fn from_timestamp(time: Timestamp) -> Self {
+        Self { seconds: time.as_second(), nanos: 0 }
+    }
+
+    /// The moment; times outside the years -9999 to 9999 read as the nearest end.
+    #[must_use]
+    pub fn timestamp(&self) -> Timestamp {
+        timestamp(self.seconds, 0)
+    }
+
+    /// Unset, as Go's zero time.
+    #[must_use]
+    pub fn is_zero(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl MicroTime {
+    /// This moment, to the microsecond.
+    #[must_use]
+    pub fn from_timestamp(time: Timestamp) -> Self {
+        Self { seconds: time.as_second(), nanos: time.subsec_nanosecond() / 1_000 * 1_000 }
+    }
+
+    /// The moment; times outside the years -9999 to 9999 read as the nearest end.
+    #[must_use]
+    pub fn timestamp(&self) -> Timestamp {
+        timestamp(self.seconds, self.nanos)
+    }
+
+    /// Unset, as Go's zero time.
+    #[must_use]
+    pub fn is_zero(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+fn timestamp(seconds: i64, nanos: i32) -> Timestamp {
+    let nearest = if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    Timestamp::new(seconds, nanos.clamp(0, 999_999_999)).unwrap_or(nearest)
+}
+
+fn parse_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    let time = text.parse().map_err(|_| {
+        D::Error::custom(format!("parsing time {text:?} as \"2006-01-02T15:04:05Z07:00\": cannot parse {text:?}"))
+    })?;
+    Ok(Some(time))
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.is_zero() {
+            serializer.serialize_none()
+        } else {
+            serializer.serialize_str(&format_rfc3339_seconds(self.timestamp()))
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(parse_time(deserializer)?.map(Self::from_timestamp).unwrap_or_default())
+    }
+}
+
+impl Serialize for MicroTime {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.is_zero() {
+            serializer.serialize_none()
+        } else {
+            serializer.serialize_str(&format_rfc3339_micros(self.timestamp()))
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for MicroTime {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(parse_time(deserializer)?.map(Self::from_timestamp).unwrap_or_default())
+    }
+}
+
+/// `IntOrString.type` of a number.
+const INT: i64 = 0;
+/// `IntOrString.type` of a string.
+const STRING: i64 = 1;
+
+impl IntOrString {
+    /// A number.
+    #[must_use]
+    pub fn int(value: i32) -> Self {
+        Self { r#type: INT, int_val: value, str_val: String::new() }
+    }
+
+    /// A string, such as a percentage or the name of a port.
+    pub fn string(value: impl Into<String>) -> Self {
+        Self { r#type: STRING, int_val: 0, str_val: value.into() }
+    }
+
+    /// The number, if it is one.
+    #[must_use]
+    pub fn as_int(&self) -> Option<i32> {
+        (self.r#type == INT).then_some(self.int_val)
+    }
+
+    /// The string, if it is one.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        (self.r#type != INT).then_some(&self.str_val)
+    }
+}
+
+impl Serialize for IntOrString {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.as_str() {
+            Some(text) => serializer.serialize_str(text),
+            None => serializer.serialize_i32(self.int_val),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for IntOrString {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match serde_json::Value::deserialize(deserializer)? {
+            serde_json::Value::Null => Ok(Self::default()),
+            serde_json::Value::String(text) => Ok(Self::string(text)),
+            serde_json::Value::Number(number) => number
+                .as_i64()
+                .and_then(|value| i32::try_from(value).ok())
+                .map(Self::int)
+                .ok_or_else(|| D::Error::custom(format!("{number} does not fit into an int32"))),
+            _ => Err(D::Error::custom("expected a number or a string")),
+        }
+    }
+}
+
+impl Serialize for Quantity {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(if self.string.is_empty() { "0" } else { &self.string })
+    }
+}
+
+impl<'de> Deserialize<'de> for Quantity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let string = match serde_json::Value::deserialize(deserializer)? {
+            serde_json::Value::Null => String::new(),
+            serde_json::Value::String(text) => text,
+            serde_json::Value::Number(number) => number.to_string(),
+            _ => return Err(D::Error::invalid_type(Unexpected::Other("neither string nor number"), &"a quantity")),
+        };
+        Ok(Self { string })
+    }
+}
+
+impl Serialize for RawExtension {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        raw_to_value::<S::Error>(&self.raw)?.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for RawExtension {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self { raw: value_to_raw(deserializer)? })
+    }
+}
+
+impl Serialize for FieldsV1 {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        raw_to_value::<S::Error>(&self.raw)?.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for FieldsV1 {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self { raw: value_to_raw(deserializer)? })
+    }
+}
+
+impl Serialize for Verbs {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.items.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Verbs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self { items: Option::deserialize(deserializer)?.unwrap_or_default() })
+    }
+}
