@@ -1,0 +1,225 @@
+//! From JSON to an object: Kubernetes' strict decoding, which names unknown fields and values of the wrong type.
+//!
+//! The schema of the kind is walked beside the JSON, since serde does not see unknown keys next to inlined fields.
+
+use serde_json::Value;
+use squall_proto::schema::{Field, Kind as ValueKind, MESSAGES, Message, Shape};
+
+use crate::error::Error;
+use crate::kinds::{Kind, Object};
+
+/// What to do with unknown fields (the API's `fieldValidation`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FieldValidation {
+    /// Refuse the object.
+    Strict,
+    /// Take the object and say so.
+    #[default]
+    Warn,
+    /// Take the object.
+    Ignore,
+}
+
+impl FieldValidation {
+    /// Reads the API's word; empty is the default.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        match text {
+            "" | "Warn" => Ok(Self::Warn),
+            "Strict" => Ok(Self::Strict),
+            "Ignore" => Ok(Self::Ignore),
+            other => Err(Error::bad_request(format!(
+                "fieldValidation: Unsupported value: {other:?}: supported values: \"Ignore\", \"Strict\", \"Warn\""
+            ))),
+        }
+    }
+}
+
+/// An object read from JSON, and what the user should know about it.
+#[derive(Debug)]
+pub struct Decoded {
+    /// The object.
+    pub object: Object,
+    /// Unknown fields, as `unknown field "spec.foo"`.
+    pub warnings: Vec<String>,
+}
+
+/// Reads an object of this kind.
+pub fn from_json(kind: Kind, json: Value, validation: FieldValidation) -> Result<Decoded, Error> {
+    let mut walk = Walk::default();
+    if let Some(message) = Message::find(kind.info().message) {
+        walk.object(&json, message, &mut Vec::new());
+    }
+    let info = kind.info();
+    let refuse = |problem: &str| {
+        Error::bad_request(format!(
+            "{} in version {:?} cannot be handled as a {}: {problem}",
+            info.kind, info.version, info.kind
+        ))
+    };
+    if let Some(mismatch) = walk.mismatch {
+        return Err(refuse(&mismatch));
+    }
+    let warnings: Vec<String> = walk.unknown.iter().map(|path| format!("unknown field {path:?}")).collect();
+    if validation == FieldValidation::Strict && !warnings.is_empty() {
+        return Err(refuse(&format!("strict decoding error: {}", warnings.join(", "))));
+    }
+    let object = Object::from_json(kind, json).map_err(|error| refuse(&error.to_string()))?;
+    let warnings = if validation == FieldValidation::Ignore { Vec::new() } else { warnings };
+    Ok(Decoded { object, warnings })
+}
+
+/// What a walk over the JSON finds.
+#[derive(Default)]
+struct Walk {
+    unknown: Vec<String>,
+    /// The first value of the wrong type, in Go's words.
+    mismatch: Option<String>,
+}
+
+impl Walk {
+    fn object(&mut self, json: &Value, message: &'static Message, path: &mut Vec<String>) {
+        if message.custom_json || json.is_null() {
+            return;
+        }
+        let Value::Object(fields) = json else {
+            return self.mismatched(json, message.short_name(), path, &go_type(message.name));
+        };
+        for (key, value) in fields {
+            if path.is_empty() && matches!(key.as_str(), "apiVersion" | "kind") {
+                continue;
+            }
+            path.push(key.clone());
+            match message.field(key) {
+                None => self.unknown.push(dotted(path)),
+                Some(field) => self.field(value, field, message, path),
+            }
+            path.pop();
+        }
+    }
+
+    fn field(&mut self, json: &Value, field: &'static Field, message: &'static Message, path: &mut Vec<String>) {
+        match (field.shape, json) {
+            (_, Value::Null) => {}
+            (Shape::Single, value) => self.value(value, field, message, path),
+            (Shape::List, Value::Array(items)) => {
+                for (index, item) in items.iter().enumerate() {
+                    let place = path.len() - 1;
+                    let name = path[place].clone();
+                    path[place] = format!("{name}[{index}]");
+                    self.value(item, field, message, path);
+                    path[place] = name;
+                }
+            }
+            (Shape::Map, Value::Object(entries)) => {
+                for (key, item) in entries {
+                    path.push(key.clone());
+                    self.value(item, field, message, path);
+                    path.pop();
+                }
+            }
+            (Shape::List, other) => {
+                self.mismatched(other, message.short_name(), path, &format!("[]{}", kind_name(field)))
+            }
+            (Shape::Map, other) => {
+                self.mismatched(other, message.short_name(), path, &format!("map[string]{}", kind_name(field)))
+            }
+        }
+    }
+
+    fn value(&mut self, json: &Value, field: &'static Field, message: &'static Message, path: &mut Vec<String>) {
+        let fits = match field.kind {
+            ValueKind::Message(index) => return self.object(json, &MESSAGES[index], path),
+            ValueKind::String | ValueKind::Bytes => json.is_string(),
+            ValueKind::Bool => json.is_boolean(),
+            ValueKind::Int32 => json.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
+            ValueKind::Int64 => json.as_i64().is_some(),
+        };
+        if !fits && !json.is_null() {
+            self.mismatched(json, message.short_name(), path, &kind_name(field));
+        }
+    }
+
+    fn mismatched(&mut self, json: &Value, structure: &str, path: &[String], expected: &str) {
+        let found = match json {
+            Value::Null => "null".to_owned(),
+            Value::Bool(_) => "bool".to_owned(),
+            Value::Number(number) if expected.starts_with("int") => format!("number {number}"),
+            Value::Number(_) => "number".to_owned(),
+            Value::String(_) => "string".to_owned(),
+            Value::Array(_) => "array".to_owned(),
+            Value::Object(_) => "object".to_owned(),
+        };
+        let text = format!(
+            "json: cannot unmarshal {found} into Go struct field {structure}.{} of type {expected}",
+            dotted(path)
+        );
+        self.mismatch.get_or_insert(text);
+    }
+}
+
+fn dotted(path: &[String]) -> String {
+    path.join(".")
+}
+
+fn kind_name(field: &Field) -> String {
+    match field.kind {
+        ValueKind::String => "string".to_owned(),
+        ValueKind::Bool => "bool".to_owned(),
+        ValueKind::Int32 => "int32".to_owned(),
+        ValueKind::Int64 => "int64".to_owned(),
+        ValueKind::Bytes => "[]uint8".to_owned(),
+        ValueKind::Message(index) => go_type(MESSAGES[index].name),
+    }
+}
+
+/// `core.v1.PodSpec` is `v1.PodSpec` in Go.
+fn go_type(name: &str) -> String {
+    let parts: Vec<&str> = name.rsplitn(3, '.').collect();
+    match parts.as_slice() {
+        [message, package, ..] => format!("{package}.{message}"),
+        _ => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn refusal(json: Value) -> String {
+        from_json(Kind::Deployment, json, FieldValidation::Strict).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn unknown_fields_are_named() {
+        let json =
+            json!({"kind": "Deployment", "spec": {"replicaz": 3, "template": {"spec": {"containers": [{"nam": 1}]}}}});
+        assert_eq!(
+            refusal(json.clone()),
+            "Deployment in version \"v1\" cannot be handled as a Deployment: strict decoding error: unknown field \
+             \"spec.replicaz\", unknown field \"spec.template.spec.containers[0].nam\""
+        );
+        let decoded = from_json(Kind::Deployment, json, FieldValidation::Warn).unwrap();
+        assert_eq!(decoded.warnings[0], "unknown field \"spec.replicaz\"");
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_is_told_in_gos_words() {
+        assert_eq!(
+            refusal(json!({"spec": {"replicas": "three"}})),
+            "Deployment in version \"v1\" cannot be handled as a Deployment: json: cannot unmarshal string into Go struct \
+             field DeploymentSpec.spec.replicas of type int32"
+        );
+        assert!(refusal(json!({"spec": {"replicas": 1e12}})).contains("of type int32"));
+        assert!(refusal(json!({"spec": []})).contains("cannot unmarshal array"));
+        assert!(refusal(json!({"metadata": {"labels": ["a"]}})).contains("of type map[string]string"));
+    }
+
+    #[test]
+    fn inlined_fields_and_nulls_are_known() {
+        let json = json!({"metadata": {"creationTimestamp": null}, "spec": {"template": {"spec": {
+            "volumes": [{"name": "a", "emptyDir": {}}],
+            "containers": [{"name": "a", "livenessProbe": {"httpGet": {"port": "http"}, "periodSeconds": 1}}]}}}});
+        from_json(Kind::Deployment, json, FieldValidation::Strict).unwrap();
+    }
+}

@@ -1,0 +1,357 @@
+//! The errors of the API: Kubernetes' `Status` with its reason, code and message, and the way to gRPC and back.
+
+use std::fmt::{self, Display};
+
+use prost::Message;
+use tonic::Code;
+
+use squall_proto::meta::v1::{Status, StatusCause, StatusDetails};
+
+use crate::field::Errors;
+use crate::kinds::Kind;
+
+/// Why an API call failed, as Kubernetes tells it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Error {
+    /// What a client reads: message, reason, details, code.
+    pub status: Box<Status>,
+}
+
+/// Kubernetes' reasons that our server gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// No such object.
+    NotFound,
+    /// The name is taken.
+    AlreadyExists,
+    /// The object has changed since it was read.
+    Conflict,
+    /// The object breaks a rule.
+    Invalid,
+    /// The request cannot be understood.
+    BadRequest,
+    /// The request is understood and refused.
+    Forbidden,
+    /// This kind does not do that.
+    MethodNotAllowed,
+    /// The content type is not known.
+    UnsupportedMediaType,
+    /// The revision is no longer kept.
+    Expired,
+    /// Not done in time; a write may have happened.
+    Timeout,
+    /// No quorum just now; the write did not happen or can be repeated with its request id.
+    ServiceUnavailable,
+    /// Too much at once.
+    TooManyRequests,
+    /// A defect, or data that cannot be read.
+    InternalError,
+}
+
+impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 13] = [
+        Self::NotFound,
+        Self::AlreadyExists,
+        Self::Conflict,
+        Self::Invalid,
+        Self::BadRequest,
+        Self::Forbidden,
+        Self::MethodNotAllowed,
+        Self::UnsupportedMediaType,
+        Self::Expired,
+        Self::Timeout,
+        Self::ServiceUnavailable,
+        Self::TooManyRequests,
+        Self::InternalError,
+    ];
+
+    /// The word in `status.reason`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotFound => "NotFound",
+            Self::AlreadyExists => "AlreadyExists",
+            Self::Conflict => "Conflict",
+            Self::Invalid => "Invalid",
+            Self::BadRequest => "BadRequest",
+            Self::Forbidden => "Forbidden",
+            Self::MethodNotAllowed => "MethodNotAllowed",
+            Self::UnsupportedMediaType => "UnsupportedMediaType",
+            Self::Expired => "Expired",
+            Self::Timeout => "Timeout",
+            Self::ServiceUnavailable => "ServiceUnavailable",
+            Self::TooManyRequests => "TooManyRequests",
+            Self::InternalError => "InternalError",
+        }
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub const fn http(self) -> i32 {
+        match self {
+            Self::BadRequest => 400,
+            Self::Forbidden => 403,
+            Self::NotFound => 404,
+            Self::MethodNotAllowed => 405,
+            Self::AlreadyExists | Self::Conflict => 409,
+            Self::Expired => 410,
+            Self::UnsupportedMediaType => 415,
+            Self::Invalid => 422,
+            Self::TooManyRequests => 429,
+            Self::InternalError => 500,
+            Self::ServiceUnavailable => 503,
+            Self::Timeout => 504,
+        }
+    }
+
+    /// The gRPC code.
+    #[must_use]
+    pub const fn grpc(self) -> Code {
+        match self {
+            Self::NotFound => Code::NotFound,
+            Self::AlreadyExists => Code::AlreadyExists,
+            Self::Conflict => Code::Aborted,
+            Self::Invalid | Self::BadRequest | Self::UnsupportedMediaType => Code::InvalidArgument,
+            Self::Forbidden => Code::PermissionDenied,
+            Self::MethodNotAllowed => Code::Unimplemented,
+            Self::Expired => Code::OutOfRange,
+            Self::Timeout => Code::DeadlineExceeded,
+            Self::ServiceUnavailable => Code::Unavailable,
+            Self::TooManyRequests => Code::ResourceExhausted,
+            Self::InternalError => Code::Internal,
+        }
+    }
+}
+
+impl Error {
+    fn new(reason: Reason, message: String, details: Option<StatusDetails>) -> Self {
+        let status = Status {
+            status: "Failure".to_owned(),
+            message,
+            reason: reason.as_str().to_owned(),
+            details,
+            code: reason.http(),
+            ..Status::default()
+        };
+        Self { status: Box::new(status) }
+    }
+
+    /// The reason, if it is one of ours.
+    #[must_use]
+    pub fn reason(&self) -> Option<Reason> {
+        Reason::ALL.into_iter().find(|reason| reason.as_str() == self.status.reason)
+    }
+
+    /// Whether this is the reason.
+    #[must_use]
+    pub fn is(&self, reason: Reason) -> bool {
+        self.reason() == Some(reason)
+    }
+
+    /// `deployments.apps "kubia" not found`.
+    #[must_use]
+    pub fn not_found(kind: Kind, name: &str) -> Self {
+        let message = format!("{} {name:?} not found", kind.info().plural_group());
+        Self::new(Reason::NotFound, message, Some(resource_details(kind, name)))
+    }
+
+    /// `deployments.apps "kubia" already exists`.
+    #[must_use]
+    pub fn already_exists(kind: Kind, name: &str) -> Self {
+        let message = format!("{} {name:?} already exists", kind.info().plural_group());
+        Self::new(Reason::AlreadyExists, message, Some(resource_details(kind, name)))
+    }
+
+    /// `Operation cannot be fulfilled on deployments.apps "kubia": ...`.
+    #[must_use]
+    pub fn conflict(kind: Kind, name: &str, detail: &str) -> Self {
+        let message = format!("Operation cannot be fulfilled on {} {name:?}: {detail}", kind.info().plural_group());
+        Self::new(Reason::Conflict, message, Some(resource_details(kind, name)))
+    }
+
+    /// The object was written since the caller read it.
+    #[must_use]
+    pub fn modified(kind: Kind, name: &str) -> Self {
+        Self::conflict(
+            kind,
+            name,
+            "the object has been modified; please apply your changes to the latest version and try again",
+        )
+    }
+
+    /// `Deployment.apps "kubia" is invalid: spec.selector: Required value`.
+    #[must_use]
+    pub fn invalid(kind: Kind, name: &str, errors: &Errors) -> Self {
+        let info = kind.info();
+        let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        let text = match texts.as_slice() {
+            [one] => one.clone(),
+            many => format!("[{}]", many.join(", ")),
+        };
+        let details = StatusDetails {
+            name: name.to_owned(),
+            group: info.group.to_owned(),
+            kind: info.kind.to_owned(),
+            causes: errors.iter().map(crate::field::FieldError::cause).collect(),
+            ..StatusDetails::default()
+        };
+        Self::new(Reason::Invalid, format!("{} {name:?} is invalid: {text}", info.kind_group()), Some(details))
+    }
+
+    /// The request cannot be understood.
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(Reason::BadRequest, message.into(), None)
+    }
+
+    /// `pods "x" is forbidden: ...`.
+    #[must_use]
+    pub fn forbidden(kind: Kind, name: &str, detail: &str) -> Self {
+        let message = format!("{} {name:?} is forbidden: {detail}", kind.info().plural_group());
+        Self::new(Reason::Forbidden, message, Some(resource_details(kind, name)))
+    }
+
+    /// Creating in a namespace that is going away.
+    #[must_use]
+    pub fn namespace_terminating(kind: Kind, name: &str, namespace: &str) -> Self {
+        let detail = format!("unable to create new content in namespace {namespace} because it is being terminated");
+        let mut error = Self::forbidden(kind, name, &detail);
+        if let Some(details) = &mut error.status.details {
+            details.causes.push(StatusCause {
+                reason: "NamespaceTerminating".to_owned(),
+                message: format!("namespace {namespace} is being terminated"),
+                field: "metadata.namespace".to_owned(),
+            });
+        }
+        error
+    }
+
+    /// `update is not supported on resources of kind "pods/binding"`.
+    #[must_use]
+    pub fn method_not_allowed(verb: &str, resource: &str) -> Self {
+        Self::new(Reason::MethodNotAllowed, format!("{verb} is not supported on resources of kind {resource:?}"), None)
+    }
+
+    /// A content type the server does not read.
+    #[must_use]
+    pub fn unsupported_media_type(content_type: &str) -> Self {
+        let message = format!("the body of the request was in an unknown format: {content_type}");
+        Self::new(Reason::UnsupportedMediaType, message, None)
+    }
+
+    /// A watch from a revision that is no longer kept.
+    #[must_use]
+    pub fn expired(requested: u64, oldest: u64) -> Self {
+        Self::new(Reason::Expired, format!("too old resource version: {requested} ({oldest})"), None)
+    }
+
+    /// A revision that the store has not reached in time.
+    #[must_use]
+    pub fn too_large_resource_version(requested: u64, current: u64) -> Self {
+        let message = format!("Timeout: Too large resource version: {requested}, current: {current}");
+        let details = StatusDetails {
+            causes: vec![StatusCause {
+                reason: "ResourceVersionTooLarge".to_owned(),
+                message: "Too large resource version".to_owned(),
+                field: String::new(),
+            }],
+            retry_after_seconds: 1,
+            ..StatusDetails::default()
+        };
+        Self::new(Reason::Timeout, message, Some(details))
+    }
+
+    /// Not done before the deadline.
+    pub fn timeout(message: impl Into<String>) -> Self {
+        Self::new(Reason::Timeout, message.into(), None)
+    }
+
+    /// No quorum, no leader, or no connection.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(Reason::ServiceUnavailable, message.into(), None)
+    }
+
+    /// More than the server takes at once.
+    pub fn too_many_requests(message: impl Into<String>) -> Self {
+        let details = StatusDetails { retry_after_seconds: 1, ..StatusDetails::default() };
+        Self::new(Reason::TooManyRequests, message.into(), Some(details))
+    }
+
+    /// A defect, or data that cannot be read.
+    pub fn internal(message: impl Display) -> Self {
+        Self::new(Reason::InternalError, format!("Internal error occurred: {message}"), None)
+    }
+}
+
+fn resource_details(kind: Kind, name: &str) -> StatusDetails {
+    let info = kind.info();
+    StatusDetails {
+        name: name.to_owned(),
+        group: info.group.to_owned(),
+        kind: info.plural.to_owned(),
+        ..StatusDetails::default()
+    }
+}
+
+impl Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.status.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<Error> for tonic::Status {
+    fn from(error: Error) -> Self {
+        let code = error.reason().map_or(Code::Unknown, Reason::grpc);
+        Self::with_details(code, error.status.message.clone(), error.status.encode_to_vec().into())
+    }
+}
+
+impl From<tonic::Status> for Error {
+    /// Reads our details; a status without them comes from the transport.
+    fn from(status: tonic::Status) -> Self {
+        if let Ok(details) = Status::decode(status.details())
+            && !details.reason.is_empty()
+        {
+            return Self { status: Box::new(details) };
+        }
+        match status.code() {
+            Code::DeadlineExceeded | Code::Cancelled => Self::timeout(status.message()),
+            Code::Unavailable | Code::Unknown => Self::unavailable(status.message()),
+            Code::ResourceExhausted => Self::too_many_requests(status.message()),
+            Code::InvalidArgument => Self::bad_request(status.message()),
+            Code::Unimplemented => Self::new(Reason::MethodNotAllowed, status.message().to_owned(), None),
+            Code::PermissionDenied | Code::Unauthenticated => {
+                Self::new(Reason::Forbidden, status.message().to_owned(), None)
+            }
+            _ => Self::internal(status.message()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_survives_the_way_over_grpc() {
+        for reason in Reason::ALL {
+            let error = Error::new(reason, format!("about {reason:?}"), None);
+            let back = Error::from(tonic::Status::from(error.clone()));
+            assert_eq!(back, error);
+            assert_eq!(back.reason(), Some(reason));
+        }
+    }
+
+    #[test]
+    fn messages_are_kubernetes_own() {
+        assert_eq!(Error::not_found(Kind::Deployment, "x").to_string(), "deployments.apps \"x\" not found");
+        assert_eq!(Error::already_exists(Kind::Pod, "x").to_string(), "pods \"x\" already exists");
+        let mut errors = Errors::default();
+        errors.required(&crate::field::Path::new("spec").child("selector"), "");
+        let error = Error::invalid(Kind::Deployment, "kubia", &errors);
+        assert_eq!(error.to_string(), "Deployment.apps \"kubia\" is invalid: spec.selector: Required value");
+        assert_eq!(error.status.code, 422);
+    }
+}

@@ -1,0 +1,82 @@
+//! Field selectors: `status.phase=Running,metadata.name!=x`.
+
+use crate::kinds::Object;
+
+/// A conjunction of equalities on fields.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FieldSelector(Vec<Term>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Term {
+    field: String,
+    value: String,
+    equal: bool,
+}
+
+impl FieldSelector {
+    /// Reads the text form. The error is a sentence for the user.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        text.split(',')
+            .map(str::trim)
+            .filter(|term| !term.is_empty())
+            .map(parse_term)
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// Whether it matches everything.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The first field that objects of this sort cannot be selected by.
+    #[must_use]
+    pub fn unsupported(&self, sample: &Object) -> Option<&str> {
+        self.0.iter().find(|term| sample.selectable(&term.field).is_none()).map(|term| term.field.as_str())
+    }
+
+    /// Whether the object's fields have (or, with `!=`, do not have) the values.
+    #[must_use]
+    pub fn matches(&self, object: &Object) -> bool {
+        self.0
+            .iter()
+            .all(|term| object.selectable(&term.field).is_some_and(|value| (value == term.value) == term.equal))
+    }
+}
+
+fn parse_term(term: &str) -> Result<Term, String> {
+    let (field, value, equal) = if let Some((field, value)) = term.split_once("!=") {
+        (field, value, false)
+    } else if let Some((field, value)) = term.split_once("==").or_else(|| term.split_once('=')) {
+        (field, value, true)
+    } else {
+        return Err(format!("invalid selector: '{term}'; can't understand '{term}'"));
+    };
+    Ok(Term { field: field.to_owned(), value: value.to_owned(), equal })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squall_proto::core::v1::Pod;
+
+    #[test]
+    fn fields_are_compared_as_text() {
+        let mut pod = Pod::default();
+        pod.metadata.name = "a".to_owned();
+        pod.status.phase = "Running".to_owned();
+        let pod = Object::from(pod);
+        for (text, expected) in [
+            ("", true),
+            ("metadata.name=a", true),
+            ("metadata.name==b", false),
+            ("status.phase=Running,spec.nodeName!=n1", true),
+            ("spec.nodeName=", true),
+        ] {
+            assert_eq!(FieldSelector::parse(text).unwrap().matches(&pod), expected, "{text}");
+        }
+        assert_eq!(FieldSelector::parse("spec.foo=1").unwrap().unsupported(&pod), Some("spec.foo"));
+        assert!(FieldSelector::parse("metadata.name").is_err());
+    }
+}

@@ -1,0 +1,51 @@
+//! Endpoints, the older form of EndpointSlice.
+
+use jiff::Timestamp;
+use squall_proto::core::v1::Endpoints;
+
+use super::{Kind, KindInfo, Resource, Scope};
+use crate::table::{Column, NONE, narrow};
+use crate::{age, names};
+
+/// How many addresses a table shows.
+const SHOWN: usize = 3;
+
+impl Resource for Endpoints {
+    const KIND: Kind = Kind::Endpoints;
+    const INFO: KindInfo = KindInfo {
+        kind: "Endpoints",
+        group: "",
+        version: "v1",
+        plural: "endpoints",
+        singular: "endpoints",
+        short_names: &["ep"],
+        scope: Scope::Namespaced,
+        message: "core.v1.Endpoints",
+        name_rule: names::dns1123_subdomain,
+        create_on_update: true,
+    };
+    const COLUMNS: &'static [Column] = &[narrow("NAME"), narrow("ENDPOINTS"), narrow("AGE")];
+
+    fn row(&self, now: Timestamp) -> Vec<String> {
+        let addresses: Vec<String> = self
+            .subsets
+            .iter()
+            .flat_map(|subset| {
+                subset
+                    .ports
+                    .iter()
+                    .flat_map(|port| subset.addresses.iter().map(move |a| format!("{}:{}", a.ip, port.port)))
+            })
+            .collect();
+        vec![self.metadata.name.clone(), first_few(&addresses), age::since(&self.metadata.creation_timestamp, now)]
+    }
+}
+
+/// The first addresses and how many more there are.
+pub(super) fn first_few(texts: &[String]) -> String {
+    match texts.len() {
+        0 => NONE.to_owned(),
+        count if count > SHOWN => format!("{} + {} more...", texts[..SHOWN].join(","), count - SHOWN),
+        _ => texts.join(","),
+    }
+}

@@ -1,0 +1,56 @@
+//! Namespace.
+
+use jiff::Timestamp;
+use squall_proto::core::v1::Namespace;
+
+use super::{Kind, KindInfo, Resource, Scope, StatusUpdate};
+use crate::table::{Column, narrow};
+use crate::{age, names};
+
+const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
+impl Resource for Namespace {
+    const KIND: Kind = Kind::Namespace;
+    const INFO: KindInfo = KindInfo {
+        kind: "Namespace",
+        group: "",
+        version: "v1",
+        plural: "namespaces",
+        singular: "namespace",
+        short_names: &["ns"],
+        scope: Scope::Cluster,
+        message: "core.v1.Namespace",
+        name_rule: names::dns1123_label,
+        create_on_update: false,
+    };
+    const COLUMNS: &'static [Column] = &[narrow("NAME"), narrow("STATUS"), narrow("AGE")];
+
+    fn set_defaults(&mut self) {
+        let name = self.metadata.name.clone();
+        self.metadata.labels.insert(NAME_LABEL.to_owned(), name);
+    }
+
+    fn prepare_create(&mut self) {
+        self.status = Default::default();
+        "Active".clone_into(&mut self.status.phase);
+    }
+
+    fn prepare_update(&mut self, old: &Self) {
+        self.status = old.status.clone();
+        self.spec = old.spec.clone();
+    }
+
+    fn prepare_status_update(&mut self, old: &Self) -> StatusUpdate {
+        self.spec = old.spec.clone();
+        self.metadata = old.metadata.clone();
+        StatusUpdate::Taken
+    }
+
+    fn selectable(&self, field: &str) -> Option<String> {
+        (field == "status.phase").then(|| self.status.phase.clone())
+    }
+
+    fn row(&self, now: Timestamp) -> Vec<String> {
+        vec![self.metadata.name.clone(), self.status.phase.clone(), age::since(&self.metadata.creation_timestamp, now)]
+    }
+}

@@ -1,0 +1,126 @@
+//! Node.
+
+use jiff::Timestamp;
+use squall_proto::core::v1::{Node, NodeCondition};
+
+use super::{Kind, KindInfo, Resource, Scope, StatusUpdate};
+use crate::field::{Errors, Path};
+use crate::table::{Column, narrow, or_none, wide};
+use crate::{age, names};
+
+const ROLE_PREFIX: &str = "node-role.kubernetes.io/";
+
+impl Resource for Node {
+    const KIND: Kind = Kind::Node;
+    const INFO: KindInfo = KindInfo {
+        kind: "Node",
+        group: "",
+        version: "v1",
+        plural: "nodes",
+        singular: "node",
+        short_names: &["no"],
+        scope: Scope::Cluster,
+        message: "core.v1.Node",
+        name_rule: names::dns1123_subdomain,
+        create_on_update: false,
+    };
+    const COLUMNS: &'static [Column] = &[
+        narrow("NAME"),
+        narrow("STATUS"),
+        narrow("ROLES"),
+        narrow("AGE"),
+        narrow("VERSION"),
+        wide("INTERNAL-IP"),
+        wide("EXTERNAL-IP"),
+        wide("OS-IMAGE"),
+        wide("KERNEL-VERSION"),
+        wide("CONTAINER-RUNTIME"),
+    ];
+
+    fn set_defaults(&mut self) {
+        if self.status.allocatable.is_empty() {
+            self.status.allocatable.clone_from(&self.status.capacity);
+        }
+    }
+
+    fn validate(&self, errors: &mut Errors) {
+        for (index, taint) in self.spec.taints.iter().enumerate() {
+            let path = Path::new("spec").child("taints").index(index);
+            for problem in names::qualified_name(&taint.key) {
+                errors.invalid(&path.child("key"), &taint.key, &problem);
+            }
+            let effects = ["NoExecute", "NoSchedule", "PreferNoSchedule"];
+            if !effects.contains(&taint.effect.as_str()) {
+                errors.not_supported(&path.child("effect"), &taint.effect, &effects);
+            }
+        }
+        for (resource, amount) in &self.status.capacity {
+            if crate::quantity::parse(amount).is_none() {
+                errors.invalid(
+                    &Path::new("status").child("capacity").key(resource),
+                    &amount.string,
+                    "must be a quantity",
+                );
+            }
+        }
+    }
+
+    fn prepare_update(&mut self, old: &Self) {
+        self.status = old.status.clone();
+    }
+
+    fn prepare_status_update(&mut self, old: &Self) -> StatusUpdate {
+        self.spec = old.spec.clone();
+        StatusUpdate::Taken
+    }
+
+    fn selectable(&self, field: &str) -> Option<String> {
+        (field == "spec.unschedulable").then(|| self.spec.unschedulable.to_string())
+    }
+
+    fn row(&self, now: Timestamp) -> Vec<String> {
+        let info = &self.status.node_info;
+        let address = |kind: &str| {
+            let found = self.status.addresses.iter().find(|address| address.r#type == kind);
+            or_none(found.map_or("", |address| &address.address))
+        };
+        let unknown = |text: &str| if text.is_empty() { "<unknown>".to_owned() } else { text.to_owned() };
+        vec![
+            self.metadata.name.clone(),
+            status_text(self),
+            roles(self),
+            age::since(&self.metadata.creation_timestamp, now),
+            info.kubelet_version.clone(),
+            address("InternalIP"),
+            address("ExternalIP"),
+            unknown(&info.os_image),
+            unknown(&info.kernel_version),
+            unknown(&info.container_runtime_version),
+        ]
+    }
+}
+
+fn ready_condition(node: &Node) -> Option<&NodeCondition> {
+    node.status.conditions.iter().find(|condition| condition.r#type == "Ready")
+}
+
+fn status_text(node: &Node) -> String {
+    let mut text = match ready_condition(node) {
+        None => "Unknown",
+        Some(condition) if condition.status == "True" => "Ready",
+        Some(_) => "NotReady",
+    }
+    .to_owned();
+    if node.spec.unschedulable {
+        text.push_str(",SchedulingDisabled");
+    }
+    text
+}
+
+fn roles(node: &Node) -> String {
+    let labels = &node.metadata.labels;
+    let mut roles: Vec<&str> = labels.keys().filter_map(|key| key.strip_prefix(ROLE_PREFIX)).collect();
+    roles.extend(labels.get("kubernetes.io/role").map(String::as_str));
+    roles.sort_unstable();
+    or_none(&roles.join(","))
+}

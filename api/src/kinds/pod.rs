@@ -1,0 +1,277 @@
+//! Pod: rules, and the summary that kubectl prints of its state.
+
+use jiff::Timestamp;
+use squall_proto::core::v1::{ContainerStatus, Pod, PodCondition, PodStatus, Toleration};
+
+use super::pod_template;
+use super::{Kind, KindInfo, Resource, Scope, StatusUpdate};
+use crate::field::{Errors, Path};
+use crate::table::{Column, NONE, narrow, or_none, wide};
+use crate::{age, names};
+
+impl Resource for Pod {
+    const KIND: Kind = Kind::Pod;
+    const INFO: KindInfo = KindInfo {
+        kind: "Pod",
+        group: "",
+        version: "v1",
+        plural: "pods",
+        singular: "pod",
+        short_names: &["po"],
+        scope: Scope::Namespaced,
+        message: "core.v1.Pod",
+        name_rule: names::dns1123_subdomain,
+        create_on_update: false,
+    };
+    const COLUMNS: &'static [Column] = &[
+        narrow("NAME"),
+        narrow("READY"),
+        narrow("STATUS"),
+        narrow("RESTARTS"),
+        narrow("AGE"),
+        wide("IP"),
+        wide("NODE"),
+        wide("NOMINATED NODE"),
+        wide("READINESS GATES"),
+    ];
+
+    fn set_defaults(&mut self) {
+        let spec = &mut self.spec;
+        pod_template::set_spec_defaults(spec);
+        spec.enable_service_links.get_or_insert(true);
+        for container in spec.init_containers.iter_mut().chain(&mut spec.containers) {
+            let resources = &mut container.resources;
+            for (name, amount) in &resources.limits {
+                resources.requests.entry(name.clone()).or_insert_with(|| amount.clone());
+            }
+        }
+    }
+
+    fn validate(&self, errors: &mut Errors) {
+        pod_template::validate_spec(&self.spec, &Path::new("spec"), errors);
+    }
+
+    fn validate_update(&self, old: &Self, errors: &mut Errors) {
+        let mut allowed = self.clone();
+        allowed.spec.active_deadline_seconds = old.spec.active_deadline_seconds;
+        allowed.spec.tolerations.clone_from(&old.spec.tolerations);
+        allowed.spec.termination_grace_period_seconds = old.spec.termination_grace_period_seconds;
+        allowed.spec.node_name.clone_from(&old.spec.node_name);
+        for (list, old_list) in [
+            (&mut allowed.spec.containers, &old.spec.containers),
+            (&mut allowed.spec.init_containers, &old.spec.init_containers),
+        ] {
+            for (container, old) in list.iter_mut().zip(old_list) {
+                container.image.clone_from(&old.image);
+            }
+        }
+        if allowed.spec != old.spec {
+            errors.forbidden(
+                &Path::new("spec"),
+                "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,\
+                 `spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),\
+                 `spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
+            );
+        }
+        if !old.spec.node_name.is_empty() && self.spec.node_name != old.spec.node_name {
+            errors.forbidden(&Path::new("spec").child("nodeName"), "may not be changed once set");
+        }
+    }
+
+    fn prepare_create(&mut self) {
+        self.metadata.generation = 1;
+        self.status =
+            PodStatus { phase: "Pending".to_owned(), qos_class: qos_class(self).to_owned(), ..PodStatus::default() };
+        let spec = &mut self.spec;
+        if spec.service_account_name.is_empty() {
+            "default".clone_into(&mut spec.service_account_name);
+        }
+        spec.service_account.clone_from(&spec.service_account_name);
+        spec.priority.get_or_insert(0);
+        spec.preemption_policy.get_or_insert_with(|| "PreemptLowerPriority".to_owned());
+        for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
+            tolerate(&mut spec.tolerations, key);
+        }
+    }
+
+    fn prepare_update(&mut self, old: &Self) {
+        self.status = old.status.clone();
+        if self.spec != old.spec {
+            self.metadata.generation = old.metadata.generation + 1;
+        }
+    }
+
+    fn prepare_status_update(&mut self, old: &Self) -> StatusUpdate {
+        self.spec = old.spec.clone();
+        self.metadata = old.metadata.clone();
+        StatusUpdate::Taken
+    }
+
+    fn selectable(&self, field: &str) -> Option<String> {
+        match field {
+            "spec.nodeName" => Some(self.spec.node_name.clone()),
+            "spec.restartPolicy" => Some(self.spec.restart_policy.clone()),
+            "spec.schedulerName" => Some(self.spec.scheduler_name.clone()),
+            "spec.serviceAccountName" => Some(self.spec.service_account_name.clone()),
+            "spec.hostNetwork" => Some(self.spec.host_network.to_string()),
+            "status.phase" => Some(self.status.phase.clone()),
+            "status.podIP" => Some(self.status.pod_ip.clone()),
+            "status.nominatedNodeName" => Some(self.status.nominated_node_name.clone()),
+            _ => None,
+        }
+    }
+
+    fn row(&self, now: Timestamp) -> Vec<String> {
+        let statuses = &self.status.container_statuses;
+        let ready = statuses.iter().filter(|status| status.ready && status.state.running.is_some()).count();
+        vec![
+            self.metadata.name.clone(),
+            format!("{ready}/{}", self.spec.containers.len()),
+            summary(self),
+            restarts(statuses, now),
+            age::since(&self.metadata.creation_timestamp, now),
+            or_none(&self.status.pod_ip),
+            or_none(&self.spec.node_name),
+            or_none(&self.status.nominated_node_name),
+            if self.spec.readiness_gates.is_empty() { NONE.to_owned() } else { readiness_gates(self) },
+        ]
+    }
+}
+
+fn tolerate(tolerations: &mut Vec<Toleration>, key: &str) {
+    let tolerates = |toleration: &Toleration| {
+        (toleration.key == key || toleration.key.is_empty()) && matches!(toleration.effect.as_str(), "" | "NoExecute")
+    };
+    if !tolerations.iter().any(tolerates) {
+        tolerations.push(Toleration {
+            key: key.to_owned(),
+            operator: "Exists".to_owned(),
+            effect: "NoExecute".to_owned(),
+            toleration_seconds: Some(300),
+            ..Toleration::default()
+        });
+    }
+}
+
+/// Kubernetes' class of service: by what the containers ask for.
+fn qos_class(pod: &Pod) -> &'static str {
+    let containers = || pod.spec.init_containers.iter().chain(&pod.spec.containers);
+    if containers().all(|container| container.resources.requests.is_empty() && container.resources.limits.is_empty()) {
+        return "BestEffort";
+    }
+    let guaranteed = containers().all(|container| {
+        ["cpu", "memory"].iter().all(|name| {
+            let limit = container.resources.limits.get(*name);
+            limit.is_some() && limit == container.resources.requests.get(*name)
+        })
+    });
+    if guaranteed { "Guaranteed" } else { "Burstable" }
+}
+
+fn readiness_gates(pod: &Pod) -> String {
+    let gates = &pod.spec.readiness_gates;
+    let met = gates
+        .iter()
+        .filter(|gate| pod_condition(pod, &gate.condition_type).is_some_and(|c| c.status == "True"))
+        .count();
+    format!("{met}/{}", gates.len())
+}
+
+fn restarts(statuses: &[ContainerStatus], now: Timestamp) -> String {
+    let count: i32 = statuses.iter().map(|status| status.restart_count).sum();
+    let last = statuses
+        .iter()
+        .filter_map(|status| Some(status.last_state.terminated.as_ref()?.finished_at))
+        .max_by_key(|t| t.seconds);
+    match last {
+        Some(last) if count > 0 && !last.is_zero() => format!("{count} ({} ago)", age::since(&last, now)),
+        _ => count.to_string(),
+    }
+}
+
+/// What kubectl prints under STATUS.
+#[must_use]
+fn summary(pod: &Pod) -> String {
+    let mut text = if pod.status.reason.is_empty() { pod.status.phase.clone() } else { pod.status.reason.clone() };
+    let mut running = false;
+    match init_summary(pod) {
+        Some(init) => text = init,
+        None => {
+            for status in pod.status.container_statuses.iter().rev() {
+                match container_reason(status) {
+                    Some(reason) => text = reason,
+                    None => running |= status.ready && status.state.running.is_some(),
+                }
+            }
+        }
+    }
+    if text == "Completed" && running {
+        let ready = is_pod_ready(pod);
+        (if ready { "Running" } else { "NotReady" }).clone_into(&mut text);
+    }
+    if pod.metadata.deletion_timestamp.is_some() {
+        if pod.status.reason == "NodeLost" {
+            return "Unknown".to_owned();
+        }
+        if !is_pod_terminal(pod) {
+            return "Terminating".to_owned();
+        }
+    }
+    text
+}
+
+fn init_summary(pod: &Pod) -> Option<String> {
+    let total = pod.spec.init_containers.len();
+    for (index, status) in pod.status.init_container_statuses.iter().enumerate() {
+        if let Some(terminated) = &status.state.terminated {
+            match (terminated.exit_code, terminated.reason.as_str()) {
+                (0, _) => continue,
+                (code, "") => return Some(format!("Init:ExitCode:{code}")),
+                (_, reason) => return Some(format!("Init:{reason}")),
+            }
+        }
+        return match &status.state.waiting {
+            Some(waiting) if !waiting.reason.is_empty() && waiting.reason != "PodInitializing" => {
+                Some(format!("Init:{}", waiting.reason))
+            }
+            _ => Some(format!("Init:{index}/{total}")),
+        };
+    }
+    None
+}
+
+fn container_reason(status: &ContainerStatus) -> Option<String> {
+    if let Some(waiting) = status.state.waiting.as_ref().filter(|waiting| !waiting.reason.is_empty()) {
+        return Some(waiting.reason.clone());
+    }
+    let terminated = status.state.terminated.as_ref()?;
+    Some(match (terminated.reason.as_str(), terminated.signal) {
+        ("", 0) => format!("ExitCode:{}", terminated.exit_code),
+        ("", signal) => format!("Signal:{signal}"),
+        (reason, _) => reason.to_owned(),
+    })
+}
+
+/// The condition of this type.
+#[must_use]
+pub fn pod_condition<'a>(pod: &'a Pod, condition_type: &str) -> Option<&'a PodCondition> {
+    pod.status.conditions.iter().find(|condition| condition.r#type == condition_type)
+}
+
+/// Whether the pod's Ready condition is true.
+#[must_use]
+pub fn is_pod_ready(pod: &Pod) -> bool {
+    pod_condition(pod, "Ready").is_some_and(|condition| condition.status == "True")
+}
+
+/// Whether the pod has run to its end.
+#[must_use]
+pub fn is_pod_terminal(pod: &Pod) -> bool {
+    matches!(pod.status.phase.as_str(), "Succeeded" | "Failed")
+}
+
+/// Whether the pod counts as a replica: not ended and not being deleted.
+#[must_use]
+pub fn is_pod_active(pod: &Pod) -> bool {
+    !is_pod_terminal(pod) && pod.metadata.deletion_timestamp.is_none()
+}

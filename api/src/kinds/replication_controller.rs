@@ -1,0 +1,109 @@
+//! ReplicationController.
+
+use jiff::Timestamp;
+use squall_proto::core::v1::{ReplicationController, ReplicationControllerStatus};
+
+use super::pod_template;
+use super::workload::{container_images, container_names};
+use super::{Kind, KindInfo, Resource, Scope, StatusUpdate};
+use crate::field::{Errors, Path};
+use crate::labels::Selector;
+use crate::table::{Column, narrow, pairs, wide};
+use crate::{age, names};
+
+impl Resource for ReplicationController {
+    const KIND: Kind = Kind::ReplicationController;
+    const INFO: KindInfo = KindInfo {
+        kind: "ReplicationController",
+        group: "",
+        version: "v1",
+        plural: "replicationcontrollers",
+        singular: "replicationcontroller",
+        short_names: &["rc"],
+        scope: Scope::Namespaced,
+        message: "core.v1.ReplicationController",
+        name_rule: names::dns1123_subdomain,
+        create_on_update: false,
+    };
+    const COLUMNS: &'static [Column] = &[
+        narrow("NAME"),
+        narrow("DESIRED"),
+        narrow("CURRENT"),
+        narrow("READY"),
+        narrow("AGE"),
+        wide("CONTAINERS"),
+        wide("IMAGES"),
+        wide("SELECTOR"),
+    ];
+
+    fn set_defaults(&mut self) {
+        self.spec.replicas.get_or_insert(1);
+        if let Some(template) = &mut self.spec.template {
+            pod_template::set_spec_defaults(&mut template.spec);
+            if self.spec.selector.is_empty() {
+                self.spec.selector.clone_from(&template.metadata.labels);
+            }
+            if self.metadata.labels.is_empty() {
+                self.metadata.labels.clone_from(&template.metadata.labels);
+            }
+        }
+    }
+
+    fn validate(&self, errors: &mut Errors) {
+        let path = Path::new("spec");
+        errors.non_negative(&path.child("minReadySeconds"), self.spec.min_ready_seconds.into());
+        if self.spec.selector.is_empty() {
+            errors.required(&path.child("selector"), "");
+        }
+        errors.non_negative(&path.child("replicas"), self.spec.replicas.unwrap_or(1).into());
+        match &self.spec.template {
+            None => errors.required(&path.child("template"), ""),
+            Some(template) => {
+                let selector = Selector::from_map(&self.spec.selector);
+                pod_template::validate_template(
+                    template,
+                    Some(&selector),
+                    "ReplicationController",
+                    &path.child("template"),
+                    errors,
+                );
+            }
+        }
+    }
+
+    fn prepare_create(&mut self) {
+        self.status = ReplicationControllerStatus::default();
+        self.metadata.generation = 1;
+    }
+
+    fn prepare_update(&mut self, old: &Self) {
+        self.status = old.status.clone();
+        if self.spec != old.spec {
+            self.metadata.generation = old.metadata.generation + 1;
+        }
+    }
+
+    fn prepare_status_update(&mut self, old: &Self) -> StatusUpdate {
+        self.spec = old.spec.clone();
+        self.metadata = old.metadata.clone();
+        StatusUpdate::Taken
+    }
+
+    fn replicas_mut(&mut self) -> Option<&mut Option<i32>> {
+        Some(&mut self.spec.replicas)
+    }
+
+    fn row(&self, now: Timestamp) -> Vec<String> {
+        let template = self.spec.template.clone().unwrap_or_default();
+        vec![
+            self.metadata.name.clone(),
+            self.spec.replicas.unwrap_or(1).to_string(),
+            self.status.replicas.to_string(),
+            self.status.ready_replicas.to_string(),
+            age::since(&self.metadata.creation_timestamp, now),
+            container_names(&template.spec),
+            container_images(&template.spec),
+            pairs(&self.spec.selector),
+        ]
+    }
+}

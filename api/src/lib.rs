@@ -1,0 +1,26 @@
+//! What an object is: the kinds, their defaults and validation, selectors, patches, errors and table columns.
+//!
+//! No IO, no async, no clock: a moment or a random source comes in as an argument. The server and `ctl` share it, so
+//! that neither has a rule the other lacks.
+
+pub mod age;
+pub mod decode;
+pub mod duration;
+pub mod error;
+pub mod field;
+pub mod field_selector;
+pub mod hash;
+pub mod kinds;
+pub mod labels;
+pub mod manifest;
+pub mod merge_patch;
+pub mod meta;
+pub mod names;
+pub mod quantity;
+pub mod table;
+
+pub use error::Error;
+pub use kinds::{Kind, KindInfo, Object, Resource, Scope};
+pub use squall_proto::{
+    apps, autoscaling, coordination, core, discovery, intstr, meta as metav1, policy, resource, runtime,
+};

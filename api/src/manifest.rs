@@ -1,0 +1,103 @@
+//! Manifests as users write them: YAML or JSON, several documents, lists.
+
+use serde_json::{Map, Value};
+
+/// Bounds on what one document may hold; larger input is refused, not read.
+const MAX_BYTES: usize = 3 << 20;
+
+/// Reads the documents of a file: YAML (or JSON, which is YAML) separated by `---`; the items of a `List` stand for
+/// themselves. Duplicate keys: the last wins, as in kubectl. The error is a sentence without the file's name.
+pub fn documents(text: &str) -> Result<Vec<Value>, String> {
+    if text.len() > MAX_BYTES {
+        return Err(format!("the file is larger than {} MiB", MAX_BYTES >> 20));
+    }
+    let mut documents = Vec::new();
+    for document in split(text) {
+        let value = parse(document)?;
+        if !value.is_null() {
+            flatten(value, &mut documents)?;
+        }
+    }
+    Ok(documents)
+}
+
+/// Reads one YAML or JSON document.
+pub fn parse(text: &str) -> Result<Value, String> {
+    if let Ok(value) = serde_json::from_str(text) {
+        return Ok(value);
+    }
+    let options = serde_saphyr::options! { duplicate_keys: serde_saphyr::DuplicateKeyPolicy::LastWins };
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+        let first = error.to_string();
+        format!("error converting YAML to JSON: yaml: {}", first.lines().next().unwrap_or_default())
+    })
+}
+
+fn split(text: &str) -> Vec<&str> {
+    let mut documents = Vec::new();
+    let mut start = 0;
+    let mut position = 0;
+    for line in text.split_inclusive('\n') {
+        if line.trim_end() == "---" || line.starts_with("--- ") {
+            documents.push(&text[start..position]);
+            start = position + line.len();
+        }
+        position += line.len();
+    }
+    documents.push(&text[start..]);
+    documents.into_iter().filter(|document| !document.trim().is_empty()).collect()
+}
+
+fn flatten(value: Value, documents: &mut Vec<Value>) -> Result<(), String> {
+    let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default();
+    let is_list = kind.ends_with("List") && value.get("items").is_some_and(Value::is_array);
+    let Value::Object(mut fields) = value else {
+        return Err("error converting YAML to JSON: the document is not an object".to_owned());
+    };
+    match fields.remove("items") {
+        Some(Value::Array(items)) if is_list => items.into_iter().try_for_each(|item| flatten(item, documents)),
+        items => {
+            fields.extend(items.map(|items| ("items".to_owned(), items)));
+            documents.push(Value::Object(fields));
+            Ok(())
+        }
+    }
+}
+
+/// A string in the metadata of a manifest: its name or its namespace.
+#[must_use]
+pub fn meta<'a>(manifest: &'a Value, field: &str) -> &'a str {
+    manifest.get("metadata").and_then(|meta| meta.get(field)).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The annotations of a manifest, made if there are none.
+pub fn annotations_mut(manifest: &mut Value) -> Option<&mut Map<String, Value>> {
+    let metadata = manifest.as_object_mut()?.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
+    metadata.as_object_mut()?.entry("annotations").or_insert_with(|| Value::Object(Map::new())).as_object_mut()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn documents_and_lists_are_taken_apart() {
+        let text = "# a comment\nkind: A\n---\n---\nkind: List\nitems:\n- kind: B\n- kind: C\n---\n{\"kind\": \"D\"}\n";
+        let kinds: Vec<Value> = documents(text).unwrap().iter().map(|d| d["kind"].clone()).collect();
+        assert_eq!(kinds, [json!("A"), json!("B"), json!("C"), json!("D")]);
+    }
+
+    #[test]
+    fn of_duplicate_keys_the_last_wins() {
+        assert_eq!(documents("a: 1\na: 2\n").unwrap(), [json!({"a": 2})]);
+    }
+
+    #[test]
+    fn bad_yaml_is_refused() {
+        for bad in ["a: b: c", "- 1", "just text", "a: [1", "\t"] {
+            assert!(documents(bad).is_err() || documents(bad).unwrap().is_empty(), "{bad:?}");
+        }
+        assert!(documents(&" ".repeat(4 << 20)).is_err());
+    }
+}

@@ -1,0 +1,175 @@
+//! The syntax of names, label keys and label values, with Kubernetes' own messages.
+
+const SUBDOMAIN: &str = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*";
+const LABEL: &str = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
+const LABEL_1035: &str = "[a-z]([-a-z0-9]*[a-z0-9])?";
+const QUALIFIED: &str = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
+const VALUE: &str = "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?";
+
+/// A rule a name must follow. The function returns what is wrong, nothing if all is well.
+pub type Rule = fn(&str) -> Vec<String>;
+
+/// The characters of a generated name's random suffix: no vowels, no 0, 1 and 3.
+pub const SUFFIX_ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
+/// How many of them a generated name ends in.
+pub const SUFFIX_LENGTH: usize = 5;
+/// A generated name is cut so that the suffix fits into a DNS label.
+pub const MAX_GENERATED_PREFIX: usize = 63 - SUFFIX_LENGTH;
+
+fn lower(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit()
+}
+
+fn alphanumeric(c: char) -> bool {
+    c.is_ascii_alphanumeric()
+}
+
+/// Not empty, starts and ends with `edge`, and consists of `edge` and `inner` characters.
+fn shaped(text: &str, edge: fn(char) -> bool, inner: &[char]) -> bool {
+    text.starts_with(edge) && text.ends_with(edge) && text.chars().all(|c| edge(c) || inner.contains(&c))
+}
+
+fn too_long(text: &str, limit: usize) -> Option<String> {
+    (text.len() > limit).then(|| format!("must be no more than {limit} bytes"))
+}
+
+/// A DNS-1123 subdomain, 253 bytes at most: the names of most kinds.
+#[must_use]
+pub fn dns1123_subdomain(name: &str) -> Vec<String> {
+    let shape = name.split('.').all(|part| shaped(part, lower, &['-']));
+    let wrong = (!shape).then(|| {
+        format!(
+            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start \
+             and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '{SUBDOMAIN}')"
+        )
+    });
+    too_long(name, 253).into_iter().chain(wrong).collect()
+}
+
+/// A DNS-1123 label, 63 bytes at most: namespaces and containers.
+#[must_use]
+pub fn dns1123_label(name: &str) -> Vec<String> {
+    let wrong = (!shaped(name, lower, &['-'])).then(|| {
+        format!(
+            "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end \
+             with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '{LABEL}')"
+        )
+    });
+    too_long(name, 63).into_iter().chain(wrong).collect()
+}
+
+/// A DNS-1035 label, 63 bytes at most: services.
+#[must_use]
+pub fn dns1035_label(name: &str) -> Vec<String> {
+    let shape = shaped(name, lower, &['-']) && name.starts_with(|c: char| c.is_ascii_lowercase());
+    let wrong = (!shape).then(|| {
+        format!(
+            "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, \
+             and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is \
+             '{LABEL_1035}')"
+        )
+    });
+    too_long(name, 63).into_iter().chain(wrong).collect()
+}
+
+/// The key of a label or an annotation: an optional DNS prefix and a name.
+#[must_use]
+pub fn qualified_name(key: &str) -> Vec<String> {
+    let (prefix, name) = match key.split_once('/') {
+        Some((prefix, name)) => (Some(prefix), name),
+        None => (None, key),
+    };
+    let mut wrong = Vec::new();
+    if name.contains('/') {
+        return vec![qualified_message(
+            "a qualified name must consist of",
+            ", with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')",
+        )];
+    }
+    match prefix {
+        Some("") => wrong.push("prefix part must be non-empty".to_owned()),
+        Some(prefix) => {
+            wrong.extend(dns1123_subdomain(prefix).into_iter().map(|problem| format!("prefix part {problem}")))
+        }
+        None => {}
+    }
+    if name.is_empty() {
+        wrong.push("name part must be non-empty".to_owned());
+    } else if let Some(problem) = too_long(name, 63) {
+        wrong.push(format!("name part {problem}"));
+    }
+    if !shaped(name, alphanumeric, &['-', '_', '.']) {
+        wrong.push(qualified_message("name part must consist of", ""));
+    }
+    wrong
+}
+
+fn qualified_message(head: &str, tail: &str) -> String {
+    format!(
+        "{head} alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. \
+         'MyName',  or 'my.name',  or '123-abc', regex used for validation is '{QUALIFIED}'){tail}"
+    )
+}
+
+/// The value of a label.
+#[must_use]
+pub fn label_value(value: &str) -> Vec<String> {
+    let wrong = (!value.is_empty() && !shaped(value, alphanumeric, &['-', '_', '.'])).then(|| {
+        format!(
+            "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start \
+             and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation \
+             is '{VALUE}')"
+        )
+    });
+    too_long(value, 63).into_iter().chain(wrong).collect()
+}
+
+/// The name of a port: at most 15 of `a-z`, `0-9` and `-`, with a letter, without `--` and without `-` at an end.
+#[must_use]
+pub fn port_name(name: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if name.len() > 15 {
+        wrong.push("must be no more than 15 characters".to_owned());
+    }
+    if !name.chars().all(|c| lower(c) || c == '-') {
+        wrong.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)".to_owned());
+    }
+    if !name.contains(|c: char| c.is_ascii_lowercase()) {
+        wrong.push("must contain at least one letter (a-z)".to_owned());
+    }
+    if name.contains("--") {
+        wrong.push("must not contain consecutive hyphens".to_owned());
+    }
+    if name.starts_with('-') || name.ends_with('-') {
+        wrong.push("must not begin or end with a hyphen".to_owned());
+    }
+    wrong
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_the_rules_of_dns() {
+        for good in ["a", "kubia", "kubia-v1", "a.b-c.d", "0a"] {
+            assert!(dns1123_subdomain(good).is_empty(), "{good}");
+        }
+        for bad in ["", "A", "-a", "a-", "a..b", "a_b", ".a"] {
+            assert!(!dns1123_subdomain(bad).is_empty(), "{bad}");
+        }
+        assert!(dns1035_label("0a").len() == 1 && dns1123_label("0a").is_empty());
+        assert_eq!(dns1123_label(&"a".repeat(64)), ["must be no more than 63 bytes"]);
+    }
+
+    #[test]
+    fn label_keys_have_an_optional_prefix() {
+        for good in ["app", "app.kubernetes.io/name", "a/B_c.d"] {
+            assert!(qualified_name(good).is_empty(), "{good}");
+        }
+        for bad in ["", "/a", "a/", "a/b/c", "-a", "A/b"] {
+            assert!(!qualified_name(bad).is_empty(), "{bad}");
+        }
+        assert!(label_value("").is_empty() && !label_value("a b").is_empty());
+    }
+}

@@ -1,0 +1,106 @@
+//! Amounts of CPU, memory and the like: `500m`, `1.5Gi`, `2e3`. Compared and added in thousandths of a unit.
+
+use squall_proto::resource::Quantity;
+
+/// A quantity in thousandths of its unit, so that `100m` of a CPU is a whole number. Parts below that round up
+/// (Kubernetes: no quantity finer than a thousandth may be asked of a scheduler).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Milli(pub i128);
+
+const SUFFIXES: [(&str, u32, u32); 15] = [
+    // suffix, power of 2, power of 10 above thousandths
+    ("Ki", 10, 3),
+    ("Mi", 20, 3),
+    ("Gi", 30, 3),
+    ("Ti", 40, 3),
+    ("Pi", 50, 3),
+    ("Ei", 60, 3),
+    ("m", 0, 0),
+    ("k", 0, 6),
+    ("M", 0, 9),
+    ("G", 0, 12),
+    ("T", 0, 15),
+    ("P", 0, 18),
+    ("E", 0, 21),
+    ("", 0, 3),
+    ("u", 0, 3),
+];
+
+/// The value of a quantity. `None` if the text is not one.
+#[must_use]
+pub fn parse(quantity: &Quantity) -> Option<Milli> {
+    parse_text(&quantity.string)
+}
+
+fn parse_text(text: &str) -> Option<Milli> {
+    if text.is_empty() {
+        return Some(Milli(0));
+    }
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let digits_end = unsigned.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(unsigned.len());
+    let (number, suffix) = unsigned.split_at(digits_end);
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') || whole.len() + fraction.len() > 20 {
+        return None;
+    }
+    let digits: i128 = format!("0{whole}{fraction}").parse().ok()?;
+    let scale = 10i128.pow(u32::try_from(fraction.len()).ok()?);
+    let milli = match suffix.strip_prefix(['e', 'E']).filter(|exponent| !exponent.is_empty()) {
+        Some(exponent) => scaled_by_exponent(digits, scale, exponent.parse().ok()?)?,
+        None => scaled_by_suffix(digits, scale, suffix)?,
+    };
+    Some(Milli(if text.starts_with('-') { -milli } else { milli }))
+}
+
+fn scaled_by_exponent(digits: i128, scale: i128, exponent: i32) -> Option<i128> {
+    let power = exponent.checked_add(3)?;
+    let factor = 10i128.checked_pow(power.unsigned_abs())?;
+    if power >= 0 {
+        Some(ceil(digits.checked_mul(factor)?, scale))
+    } else {
+        Some(ceil(digits, scale.checked_mul(factor)?))
+    }
+}
+
+fn scaled_by_suffix(digits: i128, scale: i128, suffix: &str) -> Option<i128> {
+    match suffix {
+        "n" => return Some(ceil(digits, scale.checked_mul(1_000_000)?)),
+        "u" => return Some(ceil(digits, scale.checked_mul(1_000)?)),
+        _ => {}
+    }
+    let (_, two, ten) = SUFFIXES.into_iter().find(|(name, ..)| *name == suffix)?;
+    Some(ceil(digits.checked_mul(2i128.pow(two))?.checked_mul(10i128.pow(ten))?, scale))
+}
+
+fn ceil(value: i128, by: i128) -> i128 {
+    (value + by - 1) / by
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_compare_by_value() {
+        for (text, milli) in [
+            ("1", 1_000),
+            ("100m", 100),
+            ("0.1", 100),
+            ("1.5Gi", 1_610_612_736_000),
+            ("128Mi", 134_217_728_000),
+            ("2k", 2_000_000),
+            ("2e3", 2_000_000),
+            ("2E3", 2_000_000),
+            ("1n", 1),
+            ("-1", -1_000),
+            ("", 0),
+            (".5", 500),
+            ("1E", 1_000_000_000_000_000_000_000),
+        ] {
+            assert_eq!(parse_text(text), Some(Milli(milli)), "{text}");
+        }
+        for bad in ["x", "1x", "1.2.3", "1 Gi", "--1", "1e", "1e999999", ".", "999999999999999999999999"] {
+            assert_eq!(parse_text(bad), None, "{bad}");
+        }
+    }
+}
