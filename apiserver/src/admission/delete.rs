@@ -1,0 +1,175 @@
+//! What a delete does: removes at once, marks and waits (grace, finalizers), or nothing any more.
+
+use jiff::{SignedDuration, Timestamp};
+use squall_api::kinds::is_pod_terminal;
+use squall_api::metav1::v1::Time;
+use squall_api::{Error, Kind, Object};
+
+const FOREGROUND: &str = "foregroundDeletion";
+const ORPHAN: &str = "orphan";
+
+/// What the client asked for.
+#[derive(Debug, Clone, Default)]
+pub struct DeleteOptions {
+    /// In seconds; `None`: the object's own.
+    pub grace_period: Option<i64>,
+    /// "Background", "Foreground", "Orphan" or empty.
+    pub propagation: String,
+    /// Only this very object.
+    pub uid: String,
+}
+
+/// What a delete comes to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Deletion {
+    /// The object is to be removed.
+    Remove,
+    /// The object is to be stored like this and goes later.
+    Mark(Box<Object>),
+    /// It is on its way already.
+    Nothing,
+}
+
+/// Decides. `now` is the moment of the request.
+pub fn delete(object: &Object, options: &DeleteOptions, now: Timestamp) -> Result<Deletion, Error> {
+    let kind = object.kind();
+    let meta = object.meta();
+    if !options.uid.is_empty() && options.uid != meta.uid {
+        let detail = format!(
+            "the UID in the precondition ({}) does not match the UID in record ({}). The object might have been deleted and then \
+             recreated",
+            options.uid, meta.uid
+        );
+        return Err(Error::conflict(kind, &meta.name, &detail));
+    }
+    let mut marked = object.clone();
+    set_propagation(&mut marked, &options.propagation)?;
+    let grace = grace_period(object, options);
+    let first_time = meta.deletion_timestamp.is_none();
+    let held = !marked.meta().finalizers.is_empty();
+    if grace == 0 && !held {
+        return Ok(Deletion::Remove);
+    }
+    let requested = request_time(object).unwrap_or(now);
+    let deadline = (requested + SignedDuration::from_secs(grace)).max(now);
+    let earlier = meta.deletion_timestamp.is_none_or(|current| deadline.as_second() < current.seconds);
+    if first_time || (earlier && meta.deletion_grace_period_seconds.is_some_and(|current| grace < current)) {
+        let new = marked.meta_mut();
+        new.deletion_timestamp = Some(Time::from_timestamp(deadline));
+        new.deletion_grace_period_seconds = Some(grace);
+        if first_time && new.generation > 0 {
+            new.generation += 1;
+        }
+    }
+    if let Object::Namespace(namespace) = &mut marked {
+        "Terminating".clone_into(&mut namespace.status.phase);
+    }
+    if marked == *object { Ok(Deletion::Nothing) } else { Ok(Deletion::Mark(Box::new(marked))) }
+}
+
+/// Only pods go gracefully; one that no kubelet has, or that has ended, goes at once.
+fn grace_period(object: &Object, options: &DeleteOptions) -> i64 {
+    let Object::Pod(pod) = object else { return 0 };
+    if pod.spec.node_name.is_empty() || is_pod_terminal(pod) {
+        return 0;
+    }
+    match options.grace_period.or(pod.spec.termination_grace_period_seconds).unwrap_or(30) {
+        ..0 => 1,
+        seconds => seconds,
+    }
+}
+
+/// When the deletion was asked for first.
+fn request_time(object: &Object) -> Option<Timestamp> {
+    let meta = object.meta();
+    let deadline = meta.deletion_timestamp?.timestamp();
+    Some(deadline - SignedDuration::from_secs(meta.deletion_grace_period_seconds.unwrap_or(0)))
+}
+
+fn set_propagation(object: &mut Object, propagation: &str) -> Result<(), Error> {
+    let kind = object.kind();
+    let finalizers = &mut object.meta_mut().finalizers;
+    let wanted = match propagation {
+        // Kubernetes: a ReplicationController leaves its pods, unless told otherwise.
+        "" if finalizers.iter().any(|f| f == FOREGROUND || f == ORPHAN) => return Ok(()),
+        "" if kind == Kind::ReplicationController => Some(ORPHAN),
+        "" | "Background" => None,
+        "Foreground" => Some(FOREGROUND),
+        "Orphan" => Some(ORPHAN),
+        other => {
+            return Err(Error::bad_request(format!(
+                "invalid propagation policy {other:?}: must be one of Background, Foreground, Orphan"
+            )));
+        }
+    };
+    finalizers.retain(|finalizer| finalizer != FOREGROUND && finalizer != ORPHAN);
+    finalizers.extend(wanted.map(str::to_owned));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squall_api::core::v1::{ConfigMap, Pod, ReplicationController};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn running_pod() -> Object {
+        let mut pod = Pod::default();
+        pod.metadata.uid = "u".to_owned();
+        pod.spec.node_name = "node-0".to_owned();
+        pod.spec.termination_grace_period_seconds = Some(30);
+        pod.into()
+    }
+
+    fn grace(seconds: i64) -> DeleteOptions {
+        DeleteOptions { grace_period: Some(seconds), ..DeleteOptions::default() }
+    }
+
+    fn marked(object: &Object, options: &DeleteOptions, now: i64) -> Object {
+        match delete(object, options, at(now)).unwrap() {
+            Deletion::Mark(object) => *object,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_running_pod_has_until_its_deadline() {
+        let pod = marked(&running_pod(), &DeleteOptions::default(), 100);
+        assert_eq!(pod.meta().deletion_timestamp.map(|t| t.seconds), Some(130));
+        assert_eq!(delete(&pod, &DeleteOptions::default(), at(110)).unwrap(), Deletion::Nothing);
+        assert_eq!(delete(&pod, &grace(60), at(110)).unwrap(), Deletion::Nothing);
+        assert_eq!(marked(&pod, &grace(20), 110).meta().deletion_timestamp.map(|t| t.seconds), Some(120));
+        assert_eq!(delete(&pod, &grace(0), at(110)).unwrap(), Deletion::Remove);
+    }
+
+    #[test]
+    fn a_pod_without_a_kubelet_goes_at_once() {
+        assert_eq!(delete(&Pod::default().into(), &DeleteOptions::default(), at(0)).unwrap(), Deletion::Remove);
+    }
+
+    #[test]
+    fn finalizers_hold_an_object() {
+        let rc: Object = ReplicationController::default().into();
+        assert_eq!(marked(&rc, &DeleteOptions::default(), 5).meta().finalizers, [ORPHAN]);
+        let background = DeleteOptions { propagation: "Background".to_owned(), ..DeleteOptions::default() };
+        assert_eq!(delete(&rc, &background, at(5)).unwrap(), Deletion::Remove);
+        let mut held = ConfigMap::default();
+        held.metadata.finalizers.push("mine/x".to_owned());
+        let held = marked(&held.into(), &DeleteOptions::default(), 5);
+        assert_eq!(delete(&held, &DeleteOptions::default(), at(9)).unwrap(), Deletion::Nothing);
+    }
+
+    #[test]
+    fn another_object_of_the_same_name_stays() {
+        let options = DeleteOptions { uid: "other".to_owned(), ..DeleteOptions::default() };
+        assert!(
+            delete(&running_pod(), &options, at(0))
+                .unwrap_err()
+                .to_string()
+                .contains("the UID in the precondition (other)")
+        );
+    }
+}

@@ -1,0 +1,213 @@
+//! Service addresses and node ports: which a service has, and which a new one gets.
+
+use std::net::Ipv4Addr;
+
+use squall_api::core::v1::Service;
+use squall_api::field::{Errors, Path};
+use squall_api::{Error, Kind};
+
+use crate::keys;
+
+const NODE_PORTS: std::ops::RangeInclusive<i32> = 30_000..=32_767;
+/// How many random picks before the search goes through all.
+const PICKS: usize = 64;
+
+/// The addresses that services may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Range {
+    base: u32,
+    bits: u32,
+}
+
+impl Range {
+    /// Reads `127.64.0.0/20`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let invalid = || format!("invalid address range {text:?}; write it like 127.64.0.0/20");
+        let (base, bits) = text.split_once('/').ok_or_else(invalid)?;
+        let base: Ipv4Addr = base.parse().map_err(|_| invalid())?;
+        let prefix: u32 = bits.parse().map_err(|_| invalid())?;
+        let bits = 32u32.checked_sub(prefix).filter(|bits| (2..=20).contains(bits)).ok_or_else(invalid)?;
+        Ok(Self { base: u32::from(base) & !((1 << bits) - 1), bits })
+    }
+
+    /// The address with this number; 1 is that of the `kubernetes` service.
+    #[must_use]
+    pub fn address(&self, number: u32) -> Ipv4Addr {
+        Ipv4Addr::from(self.base + number)
+    }
+
+    fn size(&self) -> u32 {
+        1 << self.bits
+    }
+
+    fn contains(&self, address: Ipv4Addr) -> bool {
+        (self.base + 1..self.base + self.size() - 1).contains(&u32::from(address))
+    }
+}
+
+/// A key that stands for something only one service can have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The key.
+    pub key: String,
+    /// What to say when another service has it.
+    pub taken: Taken,
+}
+
+/// The field and value of a claim, for its error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Taken {
+    /// The cluster address.
+    Address(String),
+    /// The node port of the port with this place.
+    NodePort(usize, i32),
+}
+
+impl Claim {
+    /// Kubernetes' words for a claim that is refused.
+    #[must_use]
+    pub fn error(&self, service: &str) -> Error {
+        let mut errors = Errors::default();
+        let spec = Path::new("spec");
+        match &self.taken {
+            Taken::Address(address) => {
+                let detail = format!("failed to allocate IP {address}: provided IP is already allocated");
+                errors.invalid(&spec.child("clusterIPs"), &[address], &detail);
+            }
+            Taken::NodePort(index, port) => {
+                errors.invalid(
+                    &spec.child("ports").index(*index).child("nodePort"),
+                    port,
+                    "provided port is already allocated",
+                );
+            }
+        }
+        Error::invalid(Kind::Service, service, &errors)
+    }
+}
+
+/// What a service claims.
+#[must_use]
+pub fn claims(service: &Service) -> Vec<Claim> {
+    let spec = &service.spec;
+    let address = (!matches!(spec.cluster_ip.as_str(), "" | "None")).then(|| Claim {
+        key: keys::service_address(&spec.cluster_ip),
+        taken: Taken::Address(spec.cluster_ip.clone()),
+    });
+    let ports = spec.ports.iter().enumerate().filter(|(_, port)| port.node_port != 0);
+    let ports = ports.map(|(index, port)| Claim {
+        key: keys::node_port(port.node_port),
+        taken: Taken::NodePort(index, port.node_port),
+    });
+    address.into_iter().chain(ports).collect()
+}
+
+/// Gives a service the addresses that it asks for without naming them. `taken` says whether a key exists.
+pub fn choose_addresses(
+    service: &mut Service,
+    range: Range,
+    seed: u64,
+    taken: impl Fn(&str) -> bool,
+) -> Result<(), Error> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let name = service.metadata.name.clone();
+    let spec = &mut service.spec;
+    if spec.r#type == "ExternalName" {
+        spec.cluster_ip.clear();
+        spec.cluster_ips.clear();
+        return Ok(());
+    }
+    if spec.cluster_ip.is_empty() {
+        // Kubernetes: the lower part is left to those who name their address.
+        let lower = (range.size() / 16).clamp(2, 256);
+        let pick = |random: &mut fastrand::Rng| range.address(random.u32(lower..range.size() - 1)).to_string();
+        let free = |address: &String| !taken(&keys::service_address(address));
+        let found = (0..PICKS).map(|_| pick(&mut random)).find(free);
+        let found = found.or_else(|| (2..range.size() - 1).map(|number| range.address(number).to_string()).find(free));
+        spec.cluster_ip = found
+            .ok_or_else(|| Error::internal(format!("failed to allocate a serviceIP for {name}: range is full")))?;
+        spec.cluster_ips = vec![spec.cluster_ip.clone()];
+    } else if spec.cluster_ip != "None" && !spec.cluster_ip.parse().is_ok_and(|address| range.contains(address)) {
+        let mut errors = Errors::default();
+        let detail = format!(
+            "failed to allocate IP {}: the provided IP ({}) is not in the valid range. The range of valid IPs is {}/{}",
+            spec.cluster_ip,
+            spec.cluster_ip,
+            range.address(0),
+            32 - range.bits
+        );
+        errors.invalid(&Path::new("spec").child("clusterIPs"), &spec.cluster_ips, &detail);
+        return Err(Error::invalid(Kind::Service, &name, &errors));
+    }
+    choose_node_ports(service, &mut random, taken)
+}
+
+fn choose_node_ports(
+    service: &mut Service,
+    random: &mut fastrand::Rng,
+    taken: impl Fn(&str) -> bool,
+) -> Result<(), Error> {
+    let spec = &mut service.spec;
+    let wanted = match spec.r#type.as_str() {
+        "NodePort" => true,
+        "LoadBalancer" => spec.allocate_load_balancer_node_ports.unwrap_or(true),
+        _ => {
+            spec.ports.iter_mut().for_each(|port| port.node_port = 0);
+            false
+        }
+    };
+    let mut chosen: Vec<i32> = spec.ports.iter().map(|port| port.node_port).collect();
+    for port in spec.ports.iter_mut().filter(|port| wanted && port.node_port == 0) {
+        let free = |number: &i32| !chosen.contains(number) && !taken(&keys::node_port(*number));
+        let found = (0..PICKS).map(|_| random.i32(NODE_PORTS)).find(free).or_else(|| NODE_PORTS.into_iter().find(free));
+        port.node_port = found.ok_or_else(|| Error::internal("failed to allocate a nodePort: range is full"))?;
+        chosen.push(port.node_port);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squall_api::Resource;
+    use squall_api::core::v1::ServicePort;
+
+    fn service(kind: &str) -> Service {
+        let mut service = Service::default();
+        service.spec.r#type = kind.to_owned();
+        service.spec.ports.push(ServicePort { port: 80, ..ServicePort::default() });
+        service.set_defaults();
+        service
+    }
+
+    #[test]
+    fn a_service_gets_what_is_free() {
+        let range = Range::parse("127.64.0.0/28").unwrap();
+        let mut seen = Vec::new();
+        for seed in 0..13 {
+            let mut service = service("NodePort");
+            choose_addresses(&mut service, range, seed, |key| seen.contains(&key.to_owned())).unwrap();
+            seen.extend(claims(&service).into_iter().map(|claim| claim.key));
+        }
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), 26, "13 addresses and 13 ports, all different");
+        let error =
+            choose_addresses(&mut service("ClusterIP"), range, 0, |key| seen.contains(&key.to_owned())).unwrap_err();
+        assert!(error.to_string().contains("range is full"));
+    }
+
+    #[test]
+    fn a_named_address_must_be_in_the_range() {
+        let range = Range::parse("127.64.0.0/20").unwrap();
+        let mut named = service("ClusterIP");
+        named.spec.cluster_ip = "10.0.0.1".to_owned();
+        assert!(choose_addresses(&mut named, range, 0, |_| false).unwrap_err().to_string().contains("127.64.0.0/20"));
+        named.spec.cluster_ip = "None".to_owned();
+        choose_addresses(&mut named, range, 0, |_| false).unwrap();
+        assert!(claims(&named).is_empty());
+        for bad in ["", "1.2.3.4", "1.2.3.4/33", "x/8", "1.2.3.4/1"] {
+            assert!(Range::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

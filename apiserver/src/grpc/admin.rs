@@ -1,0 +1,50 @@
+//! What an apiserver says of itself.
+
+use std::time::Duration;
+
+use squall_proto::squall::admin::v1 as proto;
+use squall_proto::squall::admin::v1::admin_server::{Admin, AdminServer};
+use tokio::time::Instant;
+use tonic::{Request, Response, Status};
+
+use crate::registry::Registry;
+
+/// A member that no quorum answers for this long is not ready.
+const READY_PATIENCE: Duration = Duration::from_millis(500);
+
+/// Serves those who look after the cluster.
+pub struct AdminService {
+    name: String,
+    registry: Registry,
+}
+
+impl AdminService {
+    /// The service of a member.
+    #[must_use]
+    pub fn server(name: String, registry: Registry) -> AdminServer<Self> {
+        AdminServer::new(Self { name, registry })
+    }
+}
+
+#[tonic::async_trait]
+impl Admin for AdminService {
+    async fn status(&self, _: Request<proto::StatusRequest>) -> Result<Response<proto::StatusReply>, Status> {
+        let member = self.registry.member();
+        let ready = member.read_barrier(Instant::now() + READY_PATIENCE).await.is_ok();
+        let status = member.status();
+        let state = member.view().state();
+        Ok(Response::new(proto::StatusReply {
+            id: status.id,
+            name: self.name.clone(),
+            leader: status.leader.unwrap_or(0),
+            term: status.term,
+            last_log_index: status.last_log_index,
+            applied_index: status.applied_index,
+            revision: state.revision(),
+            state_hash: state.hash(),
+            ready,
+            objects: state.len() as u64,
+            voters: status.voters.into_iter().map(|(id, address)| proto::Voter { id, address }).collect(),
+        }))
+    }
+}

@@ -1,0 +1,99 @@
+//! A frame: what one fsync made durable. A frame that is cut short or garbled is the torn end of a log if nothing
+//! follows it, and damage if a whole frame does: the next frame is only written once the one before it is on disk.
+
+use std::ops::Range;
+
+/// `SQFR`.
+const MAGIC: [u8; 4] = *b"SQFR";
+/// Magic, length of the body, checksum of number and body, number.
+const HEADER: usize = 4 + 4 + 4 + 8;
+
+/// Appends a frame.
+pub fn write(number: u64, body: &[u8], out: &mut Vec<u8>) {
+    out.extend(MAGIC);
+    out.extend(u32::try_from(body.len()).unwrap_or(u32::MAX).to_le_bytes());
+    out.extend(checksum(number, body).to_le_bytes());
+    out.extend(number.to_le_bytes());
+    out.extend(body);
+}
+
+fn checksum(number: u64, body: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&number.to_le_bytes());
+    hasher.update(body);
+    hasher.finalize()
+}
+
+/// A whole frame found in a file.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Counted up from frame to frame, over all segments.
+    pub number: u64,
+    /// Where its body stands.
+    pub body: Range<usize>,
+}
+
+/// What stands at a place in a file.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A whole frame.
+    Whole(Frame),
+    /// The end of the file.
+    End,
+    /// Something that is not a whole frame.
+    Broken,
+}
+
+/// Reads the frame at a place.
+pub fn read(bytes: &[u8], at: usize) -> Found {
+    let rest = &bytes[at..];
+    if rest.is_empty() {
+        return Found::End;
+    }
+    let word = |from: usize| rest.get(from..from + 4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
+    let number = rest.get(12..HEADER).and_then(|b| b.try_into().ok()).map(u64::from_le_bytes);
+    let (Some(len), Some(expected), Some(number)) = (word(4), word(8), number) else { return Found::Broken };
+    let body = HEADER..HEADER.saturating_add(len as usize);
+    match rest.get(body.clone()) {
+        Some(content) if rest.starts_with(&MAGIC) && checksum(number, content) == expected => {
+            Found::Whole(Frame { number, body: at + body.start..at + body.end })
+        }
+        _ => Found::Broken,
+    }
+}
+
+/// Where a whole frame stands after a place, if anywhere.
+pub fn find_whole_after(bytes: &[u8], at: usize) -> Option<usize> {
+    (at + 1..bytes.len())
+        .filter(|start| bytes[*start..].starts_with(&MAGIC))
+        .find(|start| matches!(read(bytes, *start), Found::Whole(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_truncation_and_every_flipped_bit_is_seen() {
+        let mut bytes = Vec::new();
+        write(7, b"hello", &mut bytes);
+        assert_eq!(read(&bytes, 0), Found::Whole(Frame { number: 7, body: 20..25 }));
+        assert_eq!(read(&bytes, bytes.len()), Found::End);
+        for len in 1..bytes.len() {
+            assert_eq!(read(&bytes[..len], 0), Found::Broken);
+        }
+        for bit in 0..bytes.len() * 8 {
+            let mut damaged = bytes.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(read(&damaged, 0), Found::Broken, "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_frame_behind_damage_is_found() {
+        let mut bytes = vec![0; 9];
+        write(1, b"x", &mut bytes);
+        assert_eq!(find_whole_after(&bytes, 0), Some(9));
+        assert_eq!(find_whole_after(&bytes, 9), None);
+    }
+}

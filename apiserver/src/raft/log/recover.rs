@@ -1,0 +1,161 @@
+//! Reads the segments of a folder: all entries, the vote, and where writing goes on.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+
+use super::frame::{self, Found};
+use super::record::Record;
+use crate::raft::types::{Entry, LogId, Vote};
+
+/// The first bytes of each segment: what it is and the version of its format.
+pub const SEGMENT_HEADER: [u8; 8] = *b"SQLOG\0\0\x01";
+
+/// The log as it stands in memory: all entries that are not purged.
+#[derive(Debug, Default)]
+pub struct Window {
+    /// The last vote.
+    pub vote: Option<Vote>,
+    /// The last entry that is purged.
+    pub purged: Option<LogId>,
+    /// The entries after it, without a gap.
+    pub entries: VecDeque<Entry>,
+}
+
+impl Window {
+    /// The index of the first entry, or where it would be.
+    pub fn first_index(&self) -> u64 {
+        self.entries.front().map_or_else(|| self.purged.map_or(0, |id| id.index + 1), |entry| entry.log_id.index)
+    }
+
+    /// The last entry, purged or not.
+    pub fn last_log_id(&self) -> Option<LogId> {
+        self.entries.back().map(|entry| entry.log_id).or(self.purged)
+    }
+
+    /// Makes the change. An entry that leaves a gap is refused.
+    pub fn apply(&mut self, record: Record) -> io::Result<()> {
+        match record {
+            Record::Append(entry) => {
+                let next = self.last_log_id().map_or(0, |id| id.index + 1);
+                // A log that starts after a snapshot was installed begins anywhere.
+                if entry.log_id.index != next && !self.entries.is_empty() {
+                    let message = format!("entry {} follows entry {}", entry.log_id.index, next.wrapping_sub(1));
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+                }
+                self.entries.push_back(entry);
+            }
+            Record::Vote(vote) => self.vote = Some(vote),
+            Record::Truncate(after) => {
+                let keep = after.map_or(0, |id| id.index + 1);
+                while self.entries.back().is_some_and(|entry| entry.log_id.index >= keep) {
+                    self.entries.pop_back();
+                }
+            }
+            Record::Purge(upto) => {
+                while self.entries.front().is_some_and(|entry| entry.log_id.index <= upto.index) {
+                    self.entries.pop_front();
+                }
+                self.purged = self.purged.max(Some(upto));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A segment that is there.
+#[derive(Debug)]
+pub struct Segment {
+    /// Its file.
+    pub path: PathBuf,
+    /// The largest index of an entry in it; `None` without entries.
+    pub max_index: Option<u64>,
+}
+
+/// What a folder held.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    /// The log.
+    pub window: Window,
+    /// The segments, in order; the last one is written on.
+    pub segments: Vec<Segment>,
+    /// The number of the next frame.
+    pub next_frame: u64,
+}
+
+/// The file of the segment that begins with this frame.
+pub fn segment_path(folder: &Path, first_frame: u64) -> PathBuf {
+    folder.join(format!("{first_frame:020}.log"))
+}
+
+/// Reads the folder. A torn end is cut off; any other damage is an error that names file and place.
+pub fn recover(folder: &Path) -> io::Result<Recovered> {
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
+    paths.sort();
+    let mut recovered = Recovered::default();
+    let last = paths.len().saturating_sub(1);
+    for (index, path) in paths.into_iter().enumerate() {
+        let bytes = Bytes::from(fs::read(&path)?);
+        if index == last && bytes.len() < SEGMENT_HEADER.len() {
+            // The crash came between making the file and writing its header.
+            fs::remove_file(&path)?;
+            continue;
+        }
+        if !bytes.starts_with(&SEGMENT_HEADER) {
+            return Err(damaged(&path, 0, "it is not a log segment of format version 1"));
+        }
+        read_segment(path, &bytes, index == last, &mut recovered)?;
+    }
+    Ok(recovered)
+}
+
+fn damaged(path: &Path, offset: usize, what: &str) -> io::Error {
+    let message = format!(
+        "{} is damaged at offset {offset}: {what}; this member cannot go on from it: remove its data folder and let it rejoin \
+         as a new member",
+        path.display()
+    );
+    io::Error::new(io::ErrorKind::InvalidData, message)
+}
+
+fn read_segment(path: PathBuf, bytes: &Bytes, is_last: bool, recovered: &mut Recovered) -> io::Result<()> {
+    let mut at = SEGMENT_HEADER.len();
+    let mut max_index = None;
+    loop {
+        match frame::read(bytes, at) {
+            Found::End => break,
+            Found::Whole(frame) => {
+                let first = recovered.segments.is_empty() && max_index.is_none() && at == SEGMENT_HEADER.len();
+                if !first && frame.number != recovered.next_frame {
+                    let what = format!("frame {} stands where frame {} should", frame.number, recovered.next_frame);
+                    return Err(damaged(&path, at, &what));
+                }
+                recovered.next_frame = frame.number + 1;
+                for record in Record::read_all(bytes.slice(frame.body.clone()))
+                    .map_err(|error| damaged(&path, at, &error.to_string()))?
+                {
+                    if let Record::Append(entry) = &record {
+                        max_index = max_index.max(Some(entry.log_id.index));
+                    }
+                    recovered.window.apply(record).map_err(|error| damaged(&path, at, &error.to_string()))?;
+                }
+                at = frame.body.end;
+            }
+            Found::Broken if is_last && frame::find_whole_after(bytes, at).is_none() => {
+                tracing::warn!(file = %path.display(), offset = at, bytes = bytes.len() - at, "cut off the torn end of the log");
+                let file = fs::OpenOptions::new().write(true).open(&path)?;
+                file.set_len(at as u64)?;
+                file.sync_all()?;
+                break;
+            }
+            Found::Broken => return Err(damaged(&path, at, "a frame is incomplete or its checksum is wrong")),
+        }
+    }
+    recovered.segments.push(Segment { path, max_index });
+    Ok(())
+}

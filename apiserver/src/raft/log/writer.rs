@@ -1,0 +1,179 @@
+//! The one thread that writes the log: takes all that waits, writes it as one frame, calls fsync once, and then tells
+//! everyone who waited.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use openraft::storage::IOFlushed;
+use tokio::sync::{mpsc, oneshot};
+
+use super::frame;
+use super::record::Record;
+use super::recover::{Recovered, SEGMENT_HEADER, Segment, segment_path};
+use crate::raft::types::{LogId, TypeConfig, Vote};
+
+/// A segment that has grown to this size is closed.
+const SEGMENT_BYTES: u64 = 16 << 20;
+/// How much one frame may hold; more waits for the next.
+const FRAME_BYTES: usize = 4 << 20;
+/// How many jobs may wait.
+const QUEUE: usize = 4_096;
+
+/// Something to write, and whom to tell when it is on disk.
+pub struct Job {
+    /// What to write.
+    pub records: Vec<Record>,
+    /// Whom to tell.
+    pub done: Done,
+}
+
+/// Whom to tell that a job is on disk.
+pub enum Done {
+    /// openraft's own callback.
+    Raft(IOFlushed<TypeConfig>),
+    /// A waiting call.
+    Waiter(oneshot::Sender<io::Result<()>>),
+}
+
+impl Done {
+    fn tell(self, result: io::Result<()>) {
+        match self {
+            Self::Raft(callback) => callback.io_completed(result),
+            // Whoever waited may be gone.
+            Self::Waiter(sender) => drop(sender.send(result)),
+        }
+    }
+}
+
+/// Starts the thread. It ends when the sender is dropped, or after an error.
+pub fn start(folder: PathBuf, recovered: Recovered) -> io::Result<(mpsc::Sender<Job>, super::recover::Window)> {
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    let Recovered { window, segments, next_frame } = recovered;
+    let mut writer =
+        Writer { folder, file: None, bytes: 0, segments, next_frame, vote: window.vote, purged: window.purged };
+    writer.open_last()?;
+    std::thread::Builder::new().name("raft-log".to_owned()).spawn(move || writer.run(receiver))?;
+    Ok((sender, window))
+}
+
+struct Writer {
+    folder: PathBuf,
+    file: Option<File>,
+    bytes: u64,
+    segments: Vec<Segment>,
+    next_frame: u64,
+    /// Repeated at the head of each segment, so that older ones can go.
+    vote: Option<Vote>,
+    purged: Option<LogId>,
+}
+
+impl Writer {
+    fn run(mut self, mut receiver: mpsc::Receiver<Job>) {
+        let mut jobs = Vec::new();
+        while receiver.blocking_recv_many(&mut jobs, QUEUE) > 0 {
+            let mut waiting = jobs.drain(..).peekable();
+            while waiting.peek().is_some() {
+                let mut body = Vec::new();
+                let mut told = Vec::new();
+                let mut result = Ok(());
+                while body.len() < FRAME_BYTES
+                    && let Some(job) = waiting.next()
+                {
+                    result = result.and_then(|()| self.take(job.records, &mut body));
+                    told.push(job.done);
+                }
+                let result = result.and_then(|()| self.write_frame(&body));
+                let failed = result.is_err();
+                for done in told {
+                    done.tell(
+                        result.as_ref().copied().map_err(|error| io::Error::new(error.kind(), error.to_string())),
+                    );
+                }
+                if failed {
+                    // What is on disk is unknown now: nothing may be written after it (fsync is never retried).
+                    return;
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, records: Vec<Record>, body: &mut Vec<u8>) -> io::Result<()> {
+        for record in records {
+            record.write(body)?;
+            match record {
+                Record::Append(entry) => {
+                    if let Some(segment) = self.segments.last_mut() {
+                        segment.max_index = segment.max_index.max(Some(entry.log_id.index));
+                    }
+                }
+                Record::Vote(vote) => self.vote = Some(vote),
+                Record::Purge(upto) => self.purged = self.purged.max(Some(upto)),
+                Record::Truncate(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn write_frame(&mut self, body: &[u8]) -> io::Result<()> {
+        let mut bytes = Vec::with_capacity(body.len() + 64);
+        frame::write(self.next_frame, body, &mut bytes);
+        self.next_frame += 1;
+        let file = self.file.as_mut().ok_or_else(|| io::Error::other("no segment is open"))?;
+        file.write_all(&bytes)?;
+        file.sync_data()?;
+        self.bytes += bytes.len() as u64;
+        self.drop_purged()?;
+        if self.bytes >= SEGMENT_BYTES { self.start_segment() } else { Ok(()) }
+    }
+
+    fn open_last(&mut self) -> io::Result<()> {
+        match self.segments.last() {
+            None => self.start_segment(),
+            Some(segment) => {
+                let file = OpenOptions::new().append(true).open(&segment.path)?;
+                self.bytes = file.metadata()?.len();
+                self.file = Some(file);
+                Ok(())
+            }
+        }
+    }
+
+    fn start_segment(&mut self) -> io::Result<()> {
+        let path = segment_path(&self.folder, self.next_frame);
+        let mut file = OpenOptions::new().append(true).create_new(true).open(&path)?;
+        let mut bytes = SEGMENT_HEADER.to_vec();
+        let head: Vec<Record> = self.vote.map(Record::Vote).into_iter().chain(self.purged.map(Record::Purge)).collect();
+        if !head.is_empty() {
+            let mut body = Vec::new();
+            head.iter().try_for_each(|record| record.write(&mut body))?;
+            frame::write(self.next_frame, &body, &mut bytes);
+            self.next_frame += 1;
+        }
+        file.write_all(&bytes)?;
+        file.sync_all()?;
+        sync_folder(&self.folder)?;
+        self.bytes = bytes.len() as u64;
+        self.file = Some(file);
+        self.segments.push(Segment { path, max_index: None });
+        Ok(())
+    }
+
+    /// Deletes the oldest segments as long as all their entries are purged.
+    fn drop_purged(&mut self) -> io::Result<()> {
+        let Some(purged) = self.purged else { return Ok(()) };
+        let keep_from = self.segments[..self.segments.len().saturating_sub(1)]
+            .iter()
+            .position(|segment| segment.max_index.is_some_and(|index| index > purged.index))
+            .unwrap_or(self.segments.len().saturating_sub(1));
+        for segment in self.segments.drain(..keep_from) {
+            fs::remove_file(&segment.path)?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes names in a folder durable.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}

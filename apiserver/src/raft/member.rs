@@ -1,0 +1,336 @@
+//! One member of the group: what the rest of the apiserver asks for is a write that is on a quorum's disks, a moment
+//! up to which a read must wait, and how the member is doing. Any member can be asked; it asks its leader.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use openraft::error::{ClientWriteError, LinearizableReadError, RaftError};
+use openraft::impls::BasicNode;
+use openraft::raft::ReadPolicy;
+use openraft::{SnapshotPolicy, async_runtime::watch::WatchReceiver};
+use squall_proto::squall::raft::v1 as proto;
+use tokio::time::Instant;
+use tonic::transport::ClientTlsConfig;
+
+use super::codec;
+use super::log::LogStorage;
+use super::machine::StateMachine;
+use super::network::Links;
+use super::peers::Peers;
+use super::snapshot::SnapshotFolder;
+use super::types::Raft;
+use crate::folder::DataFolder;
+use crate::store::{Outcome, Transaction, View};
+
+/// One append holds at most so many entries.
+const MAX_APPEND_ENTRIES: u64 = 64;
+/// A snapshot is taken after so many entries, and so many are kept behind it for members that lag.
+const SNAPSHOT_ENTRIES: u64 = 10_000;
+const KEPT_ENTRIES: u64 = 2_000;
+/// How long to wait for a leader to appear before asking again.
+const LEADER_PATIENCE: Duration = Duration::from_millis(100);
+/// How long a leader that stops waits for its successor.
+const HAND_ON: Duration = Duration::from_millis(500);
+
+/// How a member is set up.
+pub struct Config {
+    /// Its number in the group.
+    pub id: u64,
+    /// Where it keeps its log and snapshots.
+    pub folder: DataFolder,
+    /// The members of a group that is being founded, by number; empty when the group exists.
+    pub founders: BTreeMap<u64, String>,
+    /// How it shows itself to the others.
+    pub tls: ClientTlsConfig,
+    /// How often a leader says that it lives.
+    pub heartbeat: Duration,
+    /// After how much silence a member stands for election: a random time between the two.
+    pub election: (Duration, Duration),
+}
+
+/// Why a write was not done, as far as is known.
+#[derive(Debug, thiserror::Error)]
+pub enum ProposeError {
+    /// This member does not lead; perhaps that one does.
+    #[error("this member does not lead")]
+    NotLeader(Option<u64>),
+    /// No leader, no quorum, or no answer in time. The write may have happened; its request id tells.
+    #[error("{0}")]
+    Unavailable(String),
+    /// This member has stopped for good.
+    #[error("this member has stopped: {0}")]
+    Stopped(String),
+}
+
+/// What a member knows of itself and its group.
+#[derive(Debug, Clone)]
+pub struct MemberStatus {
+    /// Its number.
+    pub id: u64,
+    /// The leader it knows of.
+    pub leader: Option<u64>,
+    /// Its term.
+    pub term: u64,
+    /// The last entry in its log.
+    pub last_log_index: u64,
+    /// The last entry it has applied.
+    pub applied_index: u64,
+    /// The members that vote, with their addresses.
+    pub voters: BTreeMap<u64, String>,
+}
+
+/// A running member. Clones are the same member.
+#[derive(Clone)]
+pub struct Member {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    raft: Raft,
+    view: Arc<View>,
+    peers: Peers,
+    snapshots: SnapshotFolder,
+    /// Keeps the folder locked.
+    _folder: DataFolder,
+}
+
+impl Member {
+    /// Reads what is on disk and joins the group.
+    pub async fn start(config: Config) -> anyhow::Result<Self> {
+        let log = LogStorage::open(&config.folder.log()).context("opening the raft log")?;
+        let snapshots = SnapshotFolder::open(&config.folder.snapshots()).context("opening the snapshots")?;
+        let machine = StateMachine::open(snapshots.clone()).context("reading the newest snapshot")?;
+        let view = machine.view();
+        let peers = Peers::new(config.tls.clone());
+        let raft = Raft::new(config.id, Arc::new(raft_config(&config)?), Links::new(peers.clone()), log, machine)
+            .await
+            .context("starting raft")?;
+        let founders: BTreeMap<u64, BasicNode> =
+            config.founders.into_iter().map(|(id, address)| (id, BasicNode { addr: address })).collect();
+        if !founders.is_empty() && !raft.is_initialized().await.context("asking raft")? {
+            // All founders say the same at once; who comes second is told that it is done.
+            if let Err(error) = raft.initialize(founders).await {
+                tracing::debug!(%error, "the group was founded by another member");
+            }
+        }
+        Ok(Self { inner: Arc::new(Inner { raft, view, peers, snapshots, _folder: config.folder }) })
+    }
+
+    /// The state as this member has applied it.
+    #[must_use]
+    pub fn view(&self) -> &View {
+        &self.inner.view
+    }
+
+    pub(super) fn raft(&self) -> &Raft {
+        &self.inner.raft
+    }
+
+    pub(super) fn temporary_snapshot(&self) -> PathBuf {
+        self.inner.snapshots.temporary()
+    }
+
+    /// What the member knows of itself.
+    #[must_use]
+    pub fn status(&self) -> MemberStatus {
+        let metrics = self.inner.raft.metrics().borrow_watched().clone();
+        let membership = metrics.membership_config.membership();
+        let voters = membership.voter_ids().filter_map(|id| Some((id, membership.get_node(&id)?.addr.clone())));
+        MemberStatus {
+            id: metrics.id,
+            leader: metrics.current_leader,
+            term: metrics.current_term,
+            last_log_index: metrics.last_log_index.unwrap_or(0),
+            applied_index: metrics.last_applied.map_or(0, |id| id.index),
+            voters: voters.collect(),
+        }
+    }
+
+    /// Applies a transaction on whichever member leads. When this returns, a quorum has it on disk and this member has
+    /// applied it. Asks again, under the same request id, until there is an answer or the deadline has come.
+    pub async fn propose(&self, transaction: Transaction, deadline: Instant) -> Result<Outcome, ProposeError> {
+        let mut last = "no leader is known".to_owned();
+        while Instant::now() < deadline {
+            let attempt = match self.leader_elsewhere() {
+                None => self.propose_here(vec![transaction.clone()]).await,
+                Some(address) => self.propose_there(&address, transaction.clone(), deadline).await,
+            };
+            match attempt {
+                Ok((outcomes, applied_index)) => {
+                    self.wait_applied(applied_index, deadline).await?;
+                    return outcomes
+                        .first()
+                        .copied()
+                        .ok_or_else(|| ProposeError::Unavailable("an empty answer".to_owned()));
+                }
+                Err(ProposeError::Stopped(reason)) => return Err(ProposeError::Stopped(reason)),
+                Err(error) => last = error.to_string(),
+            }
+            self.wait_for_leader(deadline).await;
+        }
+        Err(ProposeError::Unavailable(format!("the write was not confirmed in time: {last}")))
+    }
+
+    /// Waits until this member has applied everything that was acknowledged before the call.
+    pub async fn read_barrier(&self, deadline: Instant) -> Result<(), ProposeError> {
+        let mut last = "no leader is known".to_owned();
+        while Instant::now() < deadline {
+            let attempt = match self.leader_elsewhere() {
+                None => self.read_index_here().await,
+                Some(address) => self.read_index_there(&address, deadline).await,
+            };
+            match attempt {
+                Ok(index) => return self.wait_applied(index, deadline).await,
+                Err(ProposeError::Stopped(reason)) => return Err(ProposeError::Stopped(reason)),
+                Err(error) => last = error.to_string(),
+            }
+            self.wait_for_leader(deadline).await;
+        }
+        Err(ProposeError::Unavailable(format!("no quorum answered in time: {last}")))
+    }
+
+    /// As [`Member::propose`], if this member leads. Also says up to where it has applied.
+    pub(super) async fn propose_here(
+        &self,
+        transactions: Vec<Transaction>,
+    ) -> Result<(Vec<Outcome>, u64), ProposeError> {
+        match self.inner.raft.client_write(codec::encode_command(transactions)).await {
+            Ok(reply) => Ok((reply.data.0, reply.log_id.index)),
+            Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward))) => {
+                Err(ProposeError::NotLeader(forward.leader_id))
+            }
+            Err(RaftError::APIError(error)) => Err(ProposeError::Unavailable(error.to_string())),
+            Err(RaftError::Fatal(fatal)) => Err(ProposeError::Stopped(fatal.to_string())),
+        }
+    }
+
+    async fn propose_there(
+        &self,
+        address: &str,
+        transaction: Transaction,
+        deadline: Instant,
+    ) -> Result<(Vec<Outcome>, u64), ProposeError> {
+        let mut client =
+            self.inner.peers.client(address).map_err(|error| ProposeError::Unavailable(error.to_string()))?;
+        let request = proto::ProposeRequest { transactions: vec![codec::to_proto(transaction)] };
+        let reply = self.while_led_by(address, deadline, client.propose(request)).await?;
+        let outcomes = reply.results.into_iter().map(|result| match result.failed_compare {
+            0 => Outcome::Applied(result.revision),
+            place => Outcome::Refused(place as usize - 1, result.revision),
+        });
+        Ok((outcomes.collect(), reply.applied_index))
+    }
+
+    /// The index up to which a read must wait, if this member leads and a quorum confirms it.
+    pub(super) async fn read_index_here(&self) -> Result<u64, ProposeError> {
+        match self.inner.raft.get_read_log_id(ReadPolicy::ReadIndex).await {
+            Ok((read, _)) => Ok(read.index()),
+            Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(forward))) => {
+                Err(ProposeError::NotLeader(forward.leader_id))
+            }
+            Err(RaftError::APIError(error)) => Err(ProposeError::Unavailable(error.to_string())),
+            Err(RaftError::Fatal(fatal)) => Err(ProposeError::Stopped(fatal.to_string())),
+        }
+    }
+
+    async fn read_index_there(&self, address: &str, deadline: Instant) -> Result<u64, ProposeError> {
+        let mut client =
+            self.inner.peers.client(address).map_err(|error| ProposeError::Unavailable(error.to_string()))?;
+        Ok(self.while_led_by(address, deadline, client.read_index(proto::ReadIndexRequest {})).await?.index)
+    }
+
+    /// Waits for a leader's answer, but not for a leader that is one no longer.
+    async fn while_led_by<T>(
+        &self,
+        address: &str,
+        deadline: Instant,
+        call: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
+    ) -> Result<T, ProposeError> {
+        let deposed = async {
+            let mut metrics = self.inner.raft.server_metrics();
+            while self.leader_elsewhere().as_deref() == Some(address) && metrics.changed().await.is_ok() {}
+        };
+        tokio::select! {
+            reply = tokio::time::timeout_at(deadline, call) => match reply {
+                Ok(Ok(reply)) => Ok(reply.into_inner()),
+                Ok(Err(status)) => Err(ProposeError::Unavailable(status.message().to_owned())),
+                Err(_) => Err(ProposeError::Unavailable("the leader did not answer in time".to_owned())),
+            },
+            () = deposed => Err(ProposeError::Unavailable("the leader changed".to_owned())),
+        }
+    }
+
+    /// The address of the leader, if this member knows one and it is another.
+    fn leader_elsewhere(&self) -> Option<String> {
+        let metrics = self.inner.raft.server_metrics().borrow_watched().clone();
+        let leader = metrics.current_leader.filter(|leader| *leader != metrics.id)?;
+        metrics.membership_config.membership().get_node(&leader).map(|node| node.addr.clone())
+    }
+
+    /// A short wait for something to change in who leads.
+    async fn wait_for_leader(&self, deadline: Instant) {
+        let mut metrics = self.inner.raft.server_metrics();
+        let patience = deadline.min(Instant::now() + LEADER_PATIENCE);
+        // Both a change and the end of patience mean: ask again.
+        drop(tokio::time::timeout_at(patience, metrics.changed()).await);
+    }
+
+    async fn wait_applied(&self, index: u64, deadline: Instant) -> Result<(), ProposeError> {
+        let mut applied = self.inner.view.watch_applied();
+        match tokio::time::timeout_at(deadline, applied.wait_for(|applied| *applied >= index)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(ProposeError::Stopped("the state machine is gone".to_owned())),
+            Err(_) => Err(ProposeError::Unavailable("this member lags behind".to_owned())),
+        }
+    }
+
+    /// Returns when raft has stopped by itself: an error of the disk, for one.
+    pub async fn stopped(&self) -> String {
+        let mut metrics = self.inner.raft.metrics();
+        loop {
+            if let Err(fatal) = &metrics.borrow_watched().running_state {
+                return fatal.to_string();
+            }
+            if metrics.changed().await.is_err() {
+                return "raft is gone".to_owned();
+            }
+        }
+    }
+
+    /// Hands leadership on, if this member has it, and stops.
+    pub async fn stop(&self) {
+        let status = self.status();
+        if status.leader == Some(status.id)
+            && let Some(successor) = status.voters.keys().find(|id| **id != status.id)
+            && self.inner.raft.trigger().transfer_leader(*successor).await.is_ok()
+        {
+            let wait = self.inner.raft.wait(Some(HAND_ON));
+            if wait.metrics(|metrics| metrics.current_leader != Some(status.id), "handed on").await.is_err() {
+                tracing::warn!("no other member took over in time");
+            }
+        }
+        if let Err(error) = self.inner.raft.shutdown().await {
+            tracing::warn!(%error, "raft did not stop cleanly");
+        }
+    }
+}
+
+fn raft_config(config: &Config) -> anyhow::Result<openraft::Config> {
+    let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let raft = openraft::Config {
+        cluster_name: "squall".to_owned(),
+        heartbeat_interval: millis(config.heartbeat),
+        election_timeout_min: millis(config.election.0),
+        election_timeout_max: millis(config.election.1),
+        max_payload_entries: MAX_APPEND_ENTRIES,
+        snapshot_policy: SnapshotPolicy::LogsSinceLast(SNAPSHOT_ENTRIES),
+        max_in_snapshot_log_to_keep: KEPT_ENTRIES,
+        purge_batch_size: 256,
+        enable_pre_vote: Some(true),
+        ..openraft::Config::default()
+    };
+    raft.validate().context("the raft timing")
+}

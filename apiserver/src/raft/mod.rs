@@ -1,0 +1,20 @@
+//! Replication: the only place that names openraft.
+//!
+//! From the bottom up: `types` and `codec` say what an entry is, `log` keeps entries on disk, `snapshot` whole states,
+//! `state_machine` applies entries to the store, `network` and `service` are the two ends of a link between members,
+//! `member` is what the rest of the apiserver holds.
+
+mod codec;
+mod log;
+mod machine;
+mod member;
+mod network;
+mod peers;
+mod service;
+mod snapshot;
+mod types;
+mod wire;
+
+pub use log::sync_folder;
+pub use member::{Config, Member, MemberStatus, ProposeError};
+pub use service::RaftService;

@@ -1,0 +1,238 @@
+//! The sending end of a link: openraft's requests to one other member, over gRPC.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::stream::{self, BoxStream};
+use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture};
+use openraft::error::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
+use openraft::impls::BasicNode;
+use openraft::network::{Backoff, RPCOption, RaftNetworkFactory, v2::RaftNetworkV2};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult, TransferLeaderRequest,
+    TransferLeaderResponse, VoteRequest, VoteResponse,
+};
+use openraft::{OptionalSend, alias::SnapshotOf};
+use squall_proto::squall::raft::v1 as proto;
+use squall_proto::squall::raft::v1::raft_client::RaftClient;
+use tokio::io::AsyncReadExt;
+use tonic::transport::Channel;
+
+use super::peers::Peers;
+use super::types::{TypeConfig, Vote};
+use super::wire;
+
+/// How much of a snapshot one message holds.
+const CHUNK_BYTES: usize = 1 << 20;
+/// How long to wait before a member that cannot be reached is tried again. Constant: a member that comes back should
+/// be served at once.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// Makes the links of one member.
+pub struct Links {
+    peers: Peers,
+}
+
+impl Links {
+    /// Links over these connections.
+    pub fn new(peers: Peers) -> Self {
+        Self { peers }
+    }
+}
+
+impl RaftNetworkFactory<TypeConfig> for Links {
+    type Network = Link;
+
+    async fn new_client(&mut self, _target: u64, node: &BasicNode) -> Link {
+        Link { client: self.peers.client(&node.addr).map_err(|error| error.to_string()) }
+    }
+}
+
+/// A link to one other member.
+pub struct Link {
+    /// The error is of an address that cannot be used at all.
+    client: Result<RaftClient<Channel>, String>,
+}
+
+type RpcError = RPCError<TypeConfig>;
+
+fn unreachable(error: impl ToString) -> RpcError {
+    Unreachable::from_string(error).into()
+}
+
+fn network(error: impl ToString) -> RpcError {
+    NetworkError::from_string(error).into()
+}
+
+impl Link {
+    fn client(&self) -> Result<RaftClient<Channel>, RpcError> {
+        self.client.clone().map_err(unreachable)
+    }
+}
+
+/// A status from the transport means the member is not there; any other that it is, and refused.
+fn from_status(status: tonic::Status) -> RpcError {
+    match status.code() {
+        tonic::Code::Unavailable | tonic::Code::Unknown | tonic::Code::Cancelled => unreachable(status),
+        _ => network(status),
+    }
+}
+
+async fn within<T>(limit: Duration, call: impl Future<Output = Result<T, tonic::Status>>) -> Result<T, RpcError> {
+    match tokio::time::timeout(limit, call).await {
+        Ok(result) => result.map_err(from_status),
+        Err(_) => Err(unreachable("no answer in time")),
+    }
+}
+
+impl RaftNetworkV2<TypeConfig> for Link {
+    type SnapshotData = PathBuf;
+
+    async fn append_entries(
+        &mut self,
+        request: AppendEntriesRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<AppendEntriesResponse<TypeConfig>, RpcError> {
+        let mut replies = self.stream_append(stream::iter([request]).boxed(), option).await?;
+        match replies.next().await {
+            Some(reply) => reply.map(AppendEntriesResponse::from),
+            None => Err(network("the stream ended without a reply")),
+        }
+    }
+
+    fn stream_append<'s, S>(
+        &'s mut self,
+        input: S,
+        option: RPCOption,
+    ) -> BoxFuture<'s, Result<BoxStream<'s, Result<StreamAppendResult<TypeConfig>, RpcError>>, RpcError>>
+    where
+        S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
+    {
+        async move {
+            let mut client = self.client()?;
+            let unanswered = Arc::new(AtomicUsize::new(0));
+            let sent = unanswered.clone();
+            // An entry that cannot be encoded ends the stream, and with it this attempt.
+            let requests = input
+                .map(|request| wire::append_to(&request))
+                .take_while(|request| std::future::ready(request.is_ok()))
+                .filter_map(move |request| {
+                    sent.fetch_add(1, Ordering::Relaxed);
+                    std::future::ready(request.ok())
+                });
+            let replies = within(option.soft_ttl(), client.append(requests)).await?.into_inner();
+            Ok(replies_in_time(replies, unanswered, option.soft_ttl()).boxed())
+        }
+        .boxed()
+    }
+
+    async fn vote(
+        &mut self,
+        request: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<TypeConfig>, RpcError> {
+        self.ask_for_vote(wire::vote_request_to(&request, false), option).await
+    }
+
+    async fn pre_vote(
+        &mut self,
+        request: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<TypeConfig>, RpcError> {
+        self.ask_for_vote(wire::vote_request_to(&request, true), option).await
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        vote: Vote,
+        snapshot: SnapshotOf<TypeConfig, PathBuf>,
+        cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        _option: RPCOption,
+    ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
+        let mut client = self.client().map_err(to_streaming)?;
+        let send =
+            client.snapshot(chunks(vote, &snapshot.snapshot).await.map_err(|error| to_streaming(network(error)))?);
+        tokio::select! {
+            reply = send => {
+                let reply = reply.map_err(|status| to_streaming(from_status(status)))?.into_inner();
+                let vote = wire::vote_from(reply.vote).map_err(|error| to_streaming(network(error)))?;
+                Ok(SnapshotResponse::new(vote))
+            }
+            closed = cancel => Err(StreamingError::Closed(closed)),
+        }
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        request: TransferLeaderRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<TransferLeaderResponse<TypeConfig>, RpcError> {
+        let mut client = self.client()?;
+        within(option.soft_ttl(), client.transfer_leader(wire::transfer_to(&request))).await?;
+        Ok(Ok(()))
+    }
+
+    fn backoff(&self) -> Option<Backoff> {
+        Some(Backoff::new(std::iter::repeat(RETRY)))
+    }
+}
+
+impl Link {
+    async fn ask_for_vote(
+        &mut self,
+        request: proto::VoteRequest,
+        option: RPCOption,
+    ) -> Result<VoteResponse<TypeConfig>, RpcError> {
+        let mut client = self.client()?;
+        let reply = within(option.soft_ttl(), client.vote(request)).await?.into_inner();
+        wire::vote_reply_from(reply).map_err(network)
+    }
+}
+
+fn to_streaming(error: RpcError) -> StreamingError<TypeConfig> {
+    StreamingError::Unreachable(Unreachable::from_string(error))
+}
+
+/// The replies, with an error when a request stays unanswered for too long: a frozen member must not hold the stream.
+fn replies_in_time(
+    replies: tonic::Streaming<proto::AppendReply>,
+    unanswered: Arc<AtomicUsize>,
+    limit: Duration,
+) -> impl Stream<Item = Result<StreamAppendResult<TypeConfig>, RpcError>> {
+    stream::unfold(Some(replies), move |replies| {
+        let unanswered = unanswered.clone();
+        async move {
+            let mut replies = replies?;
+            loop {
+                match tokio::time::timeout(limit, replies.message()).await {
+                    Err(_) if unanswered.load(Ordering::Relaxed) == 0 => {}
+                    Err(_) => return Some((Err(unreachable("no answer in time")), None)),
+                    Ok(Err(status)) => return Some((Err(from_status(status)), None)),
+                    Ok(Ok(None)) => return None,
+                    Ok(Ok(Some(reply))) => {
+                        unanswered.fetch_sub(1, Ordering::Relaxed);
+                        return Some((wire::append_reply_from(reply).map_err(network), Some(replies)));
+                    }
+                }
+            }
+        }
+    })
+}
+
+async fn chunks(vote: Vote, path: &Path) -> std::io::Result<impl Stream<Item = proto::SnapshotChunk> + use<>> {
+    let file = tokio::fs::File::open(path).await?;
+    let head = proto::SnapshotChunk {
+        head: Some(proto::SnapshotHead { vote: Some(wire::vote_to(&vote)) }),
+        ..Default::default()
+    };
+    // A read error ends the stream; the receiver then finds the file incomplete and refuses it.
+    let body = stream::unfold(file, |mut file| async move {
+        let mut data = Vec::with_capacity(CHUNK_BYTES);
+        let count = (&mut file).take(CHUNK_BYTES as u64).read_to_end(&mut data).await.ok()?;
+        (count > 0).then(|| (proto::SnapshotChunk { head: None, data: data.into() }, file))
+    });
+    Ok(stream::iter([head]).chain(body))
+}

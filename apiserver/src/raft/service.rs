@@ -1,0 +1,156 @@
+//! The receiving end of a link, and what followers ask of a leader.
+
+use std::path::PathBuf;
+
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use openraft::alias::SnapshotOf;
+use squall_proto::squall::raft::v1 as proto;
+use squall_proto::squall::raft::v1::raft_server::{Raft as RaftApi, RaftServer};
+use tokio::io::AsyncWriteExt;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::codec;
+use super::member::{Member, ProposeError};
+use super::peers::MAX_MESSAGE_BYTES;
+use super::snapshot;
+use super::types::TypeConfig;
+use super::wire;
+use crate::store::Outcome;
+
+/// Serves the other members.
+pub struct RaftService {
+    member: Member,
+}
+
+impl RaftService {
+    /// The service of a member.
+    #[must_use]
+    pub fn server(member: Member) -> RaftServer<Self> {
+        RaftServer::new(Self { member })
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES)
+    }
+}
+
+fn bad(error: impl ToString) -> Status {
+    Status::invalid_argument(error.to_string())
+}
+
+fn failed(error: impl ToString) -> Status {
+    Status::internal(error.to_string())
+}
+
+#[tonic::async_trait]
+impl RaftApi for RaftService {
+    type AppendStream = BoxStream<'static, Result<proto::AppendReply, Status>>;
+
+    async fn append(
+        &self,
+        request: Request<Streaming<proto::AppendRequest>>,
+    ) -> Result<Response<Self::AppendStream>, Status> {
+        let requests = request.into_inner().map(|request| match request {
+            Ok(request) => wire::append_from(request).map_err(|error| tracing::warn!(%error, "refused an append")),
+            Err(_) => Err(()),
+        });
+        // A request that cannot be read ends the stream: what follows it must not be appended.
+        let requests = requests
+            .take_while(|request| std::future::ready(request.is_ok()))
+            .filter_map(|request| std::future::ready(request.ok()));
+        let replies = self.member.raft().stream_append(requests).map(|reply| match reply {
+            Ok(reply) => Ok(wire::append_reply_to(&reply)),
+            Err(fatal) => Err(failed(fatal)),
+        });
+        Ok(Response::new(replies.boxed()))
+    }
+
+    async fn vote(&self, request: Request<proto::VoteRequest>) -> Result<Response<proto::VoteReply>, Status> {
+        let request = request.into_inner();
+        let pre_vote = request.pre_vote;
+        let request = wire::vote_request_from(request).map_err(bad)?;
+        let raft = self.member.raft();
+        let reply = if pre_vote { raft.pre_vote(request).await } else { raft.vote(request).await };
+        Ok(Response::new(wire::vote_reply_to(&reply.map_err(failed)?)))
+    }
+
+    async fn snapshot(
+        &self,
+        request: Request<Streaming<proto::SnapshotChunk>>,
+    ) -> Result<Response<proto::SnapshotReply>, Status> {
+        let mut chunks = request.into_inner();
+        let head =
+            chunks.message().await?.and_then(|chunk| chunk.head).ok_or_else(|| bad("a snapshot without a head"))?;
+        let vote = wire::vote_from(head.vote).map_err(bad)?;
+        let path = self.member.temporary_snapshot();
+        let received = self.receive(&mut chunks, path.clone()).await;
+        let snapshot = match received {
+            Ok(snapshot) => snapshot,
+            Err(status) => {
+                // What is left of it is removed at the next start at the latest.
+                drop(tokio::fs::remove_file(&path).await);
+                return Err(status);
+            }
+        };
+        let reply = self.member.raft().install_full_snapshot(vote, snapshot).await.map_err(failed)?;
+        Ok(Response::new(proto::SnapshotReply { vote: Some(wire::vote_to(&reply.vote)) }))
+    }
+
+    async fn transfer_leader(
+        &self,
+        request: Request<proto::TransferLeaderRequest>,
+    ) -> Result<Response<proto::TransferLeaderReply>, Status> {
+        let request = wire::transfer_from(request.into_inner()).map_err(bad)?;
+        match self.member.raft().handle_transfer_leader(request).await.map_err(failed)? {
+            Ok(()) => Ok(Response::new(proto::TransferLeaderReply {})),
+            Err(declined) => Err(Status::failed_precondition(declined.to_string())),
+        }
+    }
+
+    async fn propose(&self, request: Request<proto::ProposeRequest>) -> Result<Response<proto::ProposeReply>, Status> {
+        let transactions = request
+            .into_inner()
+            .transactions
+            .into_iter()
+            .map(codec::from_proto)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(bad)?;
+        let (outcomes, applied_index) = self.member.propose_here(transactions).await.map_err(|error| match error {
+            ProposeError::NotLeader(_) => Status::failed_precondition(error.to_string()),
+            ProposeError::Unavailable(_) => Status::unavailable(error.to_string()),
+            ProposeError::Stopped(_) => failed(error),
+        })?;
+        let results = outcomes.into_iter().map(|outcome| proto::TransactionResult {
+            revision: outcome.revision(),
+            failed_compare: match outcome {
+                Outcome::Applied(_) => 0,
+                Outcome::Refused(place, _) => u32::try_from(place).unwrap_or(u32::MAX - 1) + 1,
+            },
+        });
+        Ok(Response::new(proto::ProposeReply { results: results.collect(), applied_index }))
+    }
+
+    async fn read_index(&self, _: Request<proto::ReadIndexRequest>) -> Result<Response<proto::ReadIndexReply>, Status> {
+        let index =
+            self.member.read_index_here().await.map_err(|error| Status::failed_precondition(error.to_string()))?;
+        Ok(Response::new(proto::ReadIndexReply { index }))
+    }
+}
+
+impl RaftService {
+    /// Writes what comes to a file, makes it durable and reads what it is of.
+    async fn receive(
+        &self,
+        chunks: &mut Streaming<proto::SnapshotChunk>,
+        path: PathBuf,
+    ) -> Result<SnapshotOf<TypeConfig, PathBuf>, Status> {
+        let mut file = tokio::fs::File::create(&path).await.map_err(failed)?;
+        while let Some(chunk) = chunks.message().await? {
+            file.write_all(&chunk.data).await.map_err(failed)?;
+        }
+        file.sync_all().await.map_err(failed)?;
+        let checked = path.clone();
+        let contents =
+            tokio::task::spawn_blocking(move || snapshot::read(&checked)).await.map_err(failed)?.map_err(bad)?;
+        Ok(openraft::storage::Snapshot { meta: contents.meta, snapshot: path })
+    }
+}

@@ -1,0 +1,126 @@
+//! A file as a sequence of checksummed blocks with an end that says how many there were.
+
+use std::io::{self, Read, Write};
+
+/// `SQSNAP`, format version 1.
+const MAGIC: [u8; 8] = *b"SQSNAP\0\x01";
+/// A block is written when it has grown to this size.
+const BLOCK_BYTES: usize = 256 << 10;
+/// No block is larger: a larger length is damage, not a reason to allocate.
+const MAX_BLOCK_BYTES: usize = 64 << 20;
+
+/// Writes blocks of length-prefixed items.
+pub struct BlockWriter<W: Write> {
+    out: W,
+    block: Vec<u8>,
+    blocks: u32,
+}
+
+impl<W: Write> BlockWriter<W> {
+    /// Writes the head of the file.
+    pub fn new(mut out: W) -> io::Result<Self> {
+        out.write_all(&MAGIC)?;
+        Ok(Self { out, block: Vec::with_capacity(2 * BLOCK_BYTES), blocks: 0 })
+    }
+
+    /// Adds an item.
+    pub fn item(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let len = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+        self.block.extend(len.to_le_bytes());
+        self.block.extend(bytes);
+        if self.block.len() >= BLOCK_BYTES { self.flush_block() } else { Ok(()) }
+    }
+
+    fn flush_block(&mut self) -> io::Result<()> {
+        let len = u32::try_from(self.block.len()).map_err(io::Error::other)?;
+        self.out.write_all(&len.to_le_bytes())?;
+        self.out.write_all(&crc32fast::hash(&self.block).to_le_bytes())?;
+        self.out.write_all(&self.block)?;
+        self.block.clear();
+        self.blocks += 1;
+        Ok(())
+    }
+
+    /// Writes the end of the file.
+    pub fn finish(mut self) -> io::Result<W> {
+        if !self.block.is_empty() {
+            self.flush_block()?;
+        }
+        self.out.write_all(&0u32.to_le_bytes())?;
+        self.out.write_all(&self.blocks.to_le_bytes())?;
+        Ok(self.out)
+    }
+}
+
+/// Reads the items of a file and calls `take` with each.
+pub fn read_items(mut input: impl Read, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    let mut offset = MAGIC.len();
+    let mut magic = [0; MAGIC.len()];
+    input.read_exact(&mut magic)?;
+    if magic != MAGIC {
+        return Err(damaged(0, "it is not a snapshot of format version 1"));
+    }
+    let mut blocks = 0;
+    loop {
+        let (len, check) = (read_u32(&mut input)?, read_u32(&mut input)?);
+        if len == 0 {
+            let whole = check == blocks && input.read(&mut [0])? == 0;
+            return if whole { Ok(()) } else { Err(damaged(offset, "the end does not fit what came before it")) };
+        }
+        if len as usize > MAX_BLOCK_BYTES {
+            return Err(damaged(offset, "a block is too large"));
+        }
+        let mut block = vec![0; len as usize];
+        input.read_exact(&mut block)?;
+        if crc32fast::hash(&block) != check {
+            return Err(damaged(offset, "the checksum of a block is wrong"));
+        }
+        let mut rest = block.as_slice();
+        while let Some((len, tail)) = rest.split_first_chunk() {
+            let item =
+                tail.get(..u32::from_le_bytes(*len) as usize).ok_or_else(|| damaged(offset, "an item is cut off"))?;
+            take(item)?;
+            rest = &tail[item.len()..];
+        }
+        offset += 8 + block.len();
+        blocks += 1;
+    }
+}
+
+fn read_u32(input: &mut impl Read) -> io::Result<u32> {
+    let mut bytes = [0; 4];
+    input.read_exact(&mut bytes)?;
+    Ok(u32::from_le_bytes(bytes))
+}
+
+fn damaged(offset: usize, what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("damaged at offset {offset}: {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_truncation_and_every_flipped_bit_is_refused() {
+        let mut writer = BlockWriter::new(Vec::new()).unwrap();
+        let items: [&[u8]; 3] = [b"one", b"", b"three"];
+        items.iter().for_each(|item| writer.item(item).unwrap());
+        let bytes = writer.finish().unwrap();
+        let mut read = Vec::new();
+        read_items(bytes.as_slice(), |item| {
+            read.push(item.to_vec());
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(read, items);
+        for len in 0..bytes.len() {
+            assert!(read_items(&bytes[..len], |_| Ok(())).is_err(), "cut to {len}");
+        }
+        for bit in 0..bytes.len() * 8 {
+            let mut damaged = bytes.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert!(read_items(damaged.as_slice(), |_| Ok(())).is_err(), "bit {bit}");
+        }
+    }
+}

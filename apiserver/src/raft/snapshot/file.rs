@@ -1,0 +1,151 @@
+//! What stands in a snapshot: the log id and the membership it is of, then the state.
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter};
+use std::path::Path;
+
+use bytes::Bytes;
+use prost::Message;
+
+use super::blocks::{BlockWriter, read_items};
+use crate::raft::types::SnapshotMeta;
+use crate::store::{Entry, Outcome, RequestId, State};
+
+/// The first item: everything but entries and requests.
+#[derive(Clone, PartialEq, Message)]
+struct Head {
+    #[prost(bytes = "vec", tag = "1")]
+    meta: Vec<u8>,
+    #[prost(uint64, tag = "2")]
+    revision: u64,
+}
+
+/// Any other item: one of the two.
+#[derive(Clone, PartialEq, Message)]
+struct Item {
+    #[prost(message, optional, tag = "1")]
+    entry: Option<StoredEntry>,
+    #[prost(message, optional, tag = "2")]
+    request: Option<StoredRequest>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct StoredEntry {
+    #[prost(string, tag = "1")]
+    key: String,
+    #[prost(bytes = "bytes", tag = "2")]
+    value: Bytes,
+    #[prost(uint64, tag = "3")]
+    create_revision: u64,
+    #[prost(uint64, tag = "4")]
+    mod_revision: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct StoredRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    id: Vec<u8>,
+    #[prost(uint64, tag = "2")]
+    revision: u64,
+    /// The place of the comparison that did not hold, counted from 1; 0 if all did.
+    #[prost(uint64, tag = "3")]
+    refused: u64,
+}
+
+/// A snapshot in memory.
+#[derive(Debug)]
+pub struct Contents {
+    /// Which entries it stands for.
+    pub meta: SnapshotMeta,
+    /// The state after them.
+    pub state: State,
+}
+
+/// Writes a snapshot and makes it durable.
+pub fn write(path: &Path, meta: &SnapshotMeta, state: &State) -> io::Result<()> {
+    let mut writer = BlockWriter::new(BufWriter::new(File::create(path)?))?;
+    let meta = serde_json::to_vec(meta).map_err(io::Error::other)?;
+    writer.item(&Head { meta, revision: state.revision() }.encode_to_vec())?;
+    for (key, entry) in state.range("") {
+        let entry = StoredEntry {
+            key: key.to_owned(),
+            value: entry.value.clone(),
+            create_revision: entry.create_revision,
+            mod_revision: entry.mod_revision,
+        };
+        writer.item(&Item { entry: Some(entry), request: None }.encode_to_vec())?;
+    }
+    for (id, outcome) in state.requests() {
+        let refused = match outcome {
+            Outcome::Applied(_) => 0,
+            Outcome::Refused(place, _) => place as u64 + 1,
+        };
+        let request = StoredRequest { id: id.to_vec(), revision: outcome.revision(), refused };
+        writer.item(&Item { entry: None, request: Some(request) }.encode_to_vec())?;
+    }
+    let file = writer.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.sync_all()
+}
+
+/// Reads a snapshot. Any damage is an error that names file and place.
+pub fn read(path: &Path) -> io::Result<Contents> {
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("snapshot {}: {error}", path.display()));
+    let mut contents: Option<Contents> = None;
+    read_items(BufReader::new(File::open(path).map_err(named)?), |bytes| match &mut contents {
+        None => {
+            let head = Head::decode(bytes).map_err(io::Error::other)?;
+            let meta = serde_json::from_slice(&head.meta).map_err(io::Error::other)?;
+            contents = Some(Contents { meta, state: State::at_revision(head.revision) });
+            Ok(())
+        }
+        Some(contents) => restore(&mut contents.state, Item::decode(bytes).map_err(io::Error::other)?),
+    })
+    .map_err(named)?;
+    contents.ok_or_else(|| named(io::Error::new(io::ErrorKind::InvalidData, "it is empty")))
+}
+
+fn restore(state: &mut State, item: Item) -> io::Result<()> {
+    if let Some(entry) = item.entry {
+        let restored = Entry {
+            value: Bytes::copy_from_slice(&entry.value),
+            create_revision: entry.create_revision,
+            mod_revision: entry.mod_revision,
+        };
+        state.restore_entry(entry.key.into(), restored);
+    }
+    if let Some(request) = item.request {
+        let id = RequestId::try_from(request.id.as_slice()).map_err(io::Error::other)?;
+        let outcome = match usize::try_from(request.refused).map_err(io::Error::other)? {
+            0 => Outcome::Applied(request.revision),
+            place => Outcome::Refused(place - 1, request.revision),
+        };
+        state.restore_request(id, outcome);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Compare, Target, Transaction, Write};
+
+    #[test]
+    fn a_state_reads_back_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("snapshot");
+        let (mut state, mut changes) = (State::default(), Vec::new());
+        for number in 0..1_000u32 {
+            let key = format!("pods/default/p{number}");
+            let mut request_id = [0; 16];
+            request_id[..4].copy_from_slice(&number.to_le_bytes());
+            let compares = vec![Compare { key: key.clone(), target: Target::ModRevision(u64::from(number % 2)) }];
+            let writes = vec![Write { key, value: Some(vec![7; 1_000].into()) }];
+            state.apply(Transaction { request_id, compares, writes }, &mut changes);
+        }
+        write(&path, &SnapshotMeta::default(), &state).unwrap();
+        let contents = read(&path).unwrap();
+        assert_eq!((contents.state.hash(), contents.state.revision()), (state.hash(), state.revision()));
+        assert_eq!(contents.state.requests().collect::<Vec<_>>(), state.requests().collect::<Vec<_>>());
+        assert_eq!(contents.state.len(), 500);
+    }
+}

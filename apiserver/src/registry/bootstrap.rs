@@ -1,0 +1,81 @@
+//! What every cluster has from its first moment: the namespaces, and the `kubernetes` service.
+
+use squall_api::core::v1::{Namespace, Service, ServicePort};
+use squall_api::decode::Decoded;
+use squall_api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
+use squall_api::error::Reason;
+use squall_api::intstr::IntOrString;
+use squall_api::{Error, Object};
+
+use super::{Registry, Resource, WriteOptions};
+
+const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-node-lease", "kube-public"];
+
+impl Registry {
+    /// Makes what is not there yet. All members do this at their start; who comes second finds it done.
+    pub async fn bootstrap(&self) -> Result<(), Error> {
+        for name in NAMESPACES {
+            let mut namespace = Namespace::default();
+            name.clone_into(&mut namespace.metadata.name);
+            self.create_if_absent(namespace.into()).await?;
+        }
+        let addresses: Vec<(String, i32)> =
+            self.member().status().voters.values().filter_map(|url| host_and_port(url)).collect();
+        let address = self.inner.service_range.address(1).to_string();
+        let port = addresses.first().map_or(443, |(_, port)| *port);
+        self.create_if_absent(kubernetes_service(address, port).into()).await?;
+        self.create_if_absent(kubernetes_endpoints(&addresses, port).into()).await
+    }
+
+    async fn create_if_absent(&self, object: Object) -> Result<(), Error> {
+        let namespace = object.meta().namespace.clone();
+        let resource = Resource { kind: object.kind(), namespace, name: String::new(), subresource: String::new() };
+        match self.create(&resource, Decoded { object, warnings: Vec::new() }, &WriteOptions::default()).await {
+            Err(error) if error.is(Reason::AlreadyExists) => Ok(()),
+            // Its address is taken by itself, when it is there already.
+            Err(error) if error.is(Reason::Invalid) && resource.kind == squall_api::Kind::Service => Ok(()),
+            other => other.map(drop),
+        }
+    }
+}
+
+fn host_and_port(url: &str) -> Option<(String, i32)> {
+    let (host, port) = url.rsplit_once("//")?.1.rsplit_once(':')?;
+    Some((host.to_owned(), port.parse().ok()?))
+}
+
+fn kubernetes_service(address: String, target: i32) -> Service {
+    let mut service = Service::default();
+    "kubernetes".clone_into(&mut service.metadata.name);
+    "default".clone_into(&mut service.metadata.namespace);
+    service.metadata.labels.insert("component".to_owned(), "apiserver".to_owned());
+    service.metadata.labels.insert("provider".to_owned(), "kubernetes".to_owned());
+    service.spec.cluster_ip = address;
+    service.spec.ports.push(ServicePort {
+        name: "https".to_owned(),
+        protocol: "TCP".to_owned(),
+        port: 443,
+        target_port: IntOrString::int(target),
+        ..ServicePort::default()
+    });
+    service
+}
+
+fn kubernetes_endpoints(addresses: &[(String, i32)], port: i32) -> EndpointSlice {
+    let mut slice = EndpointSlice { address_type: "IPv4".to_owned(), ..EndpointSlice::default() };
+    "kubernetes".clone_into(&mut slice.metadata.name);
+    "default".clone_into(&mut slice.metadata.namespace);
+    slice.metadata.labels.insert("kubernetes.io/service-name".to_owned(), "kubernetes".to_owned());
+    slice.ports.push(EndpointPort {
+        name: Some("https".to_owned()),
+        port: Some(port),
+        protocol: Some("TCP".to_owned()),
+        ..EndpointPort::default()
+    });
+    slice.endpoints.extend(addresses.iter().map(|(address, _)| Endpoint {
+        addresses: vec![address.clone()],
+        conditions: EndpointConditions { ready: Some(true), serving: Some(true), terminating: Some(false) },
+        ..Endpoint::default()
+    }));
+    slice
+}

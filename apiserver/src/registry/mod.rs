@@ -1,0 +1,108 @@
+//! The calls of the API, whatever face they came through: reading, writing, with the store's guarantees.
+//!
+//! `read` answers gets and lists, `write` holds the loop of read, decide, compare-and-write that every change goes
+//! through, `service` adds the claims of services to it, `bootstrap` makes what every cluster has.
+
+mod bootstrap;
+mod read;
+mod service;
+mod stored;
+mod write;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use squall_api::{Error, Kind};
+use squall_proto::squall::api::v1 as proto;
+use tokio::time::Instant;
+
+use crate::admission::Range;
+use crate::raft::{Member, ProposeError};
+
+pub use read::Selection;
+pub use stored::{any, decode, decode_stored};
+pub use write::{Reply, WriteOptions};
+
+/// The key and the value that a fenced write is compared with.
+#[must_use]
+pub fn fence(namespace: &str, lease: &str, holder: &str, transitions: i32) -> (String, bytes::Bytes) {
+    (crate::keys::fence(namespace, lease), write::epoch(holder, transitions))
+}
+
+/// A request that has not succeeded after this time has failed.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// How long to wait for a revision that this member has not reached.
+const REVISION_PATIENCE: Duration = Duration::from_secs(3);
+
+/// The objects of a cluster, as one member serves them. Clones are the same.
+#[derive(Clone)]
+pub struct Registry {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    member: Member,
+    service_range: Range,
+}
+
+/// Which collection or object a request is about.
+#[derive(Debug, Clone)]
+pub struct Resource {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its namespace; empty for cluster-scoped kinds and for all namespaces.
+    pub namespace: String,
+    /// Its name; empty for a collection.
+    pub name: String,
+    /// "status", "scale", "binding" or empty.
+    pub subresource: String,
+}
+
+impl Resource {
+    /// Reads a request's resource.
+    pub fn parse(resource: Option<proto::Resource>) -> Result<Self, Error> {
+        let resource = resource.ok_or_else(|| Error::bad_request("the request names no resource"))?;
+        let kind = Kind::find(&resource.group, &resource.plural)
+            .filter(|kind| kind.info().version == resource.version)
+            .ok_or_else(|| Error::bad_request("the server could not find the requested resource"))?;
+        if !kind.info().is_namespaced() && !resource.namespace.is_empty() {
+            return Err(Error::bad_request(format!("{} do not live in namespaces", kind.info().plural)));
+        }
+        Ok(Self { kind, namespace: resource.namespace, name: resource.name, subresource: resource.subresource })
+    }
+
+    /// The key of the object; an error if the request names none.
+    fn key(&self) -> Result<String, Error> {
+        if self.name.is_empty() {
+            return Err(Error::bad_request("the request names no object"));
+        }
+        if self.kind.info().is_namespaced() && self.namespace.is_empty() {
+            return Err(Error::bad_request("an empty namespace may not be set when a resource name is provided"));
+        }
+        Ok(crate::keys::object(self.kind, &self.namespace, &self.name))
+    }
+}
+
+impl Registry {
+    /// The objects that a member has.
+    #[must_use]
+    pub fn new(member: Member, service_range: Range) -> Self {
+        Self { inner: Arc::new(Inner { member, service_range }) }
+    }
+
+    /// The member behind it.
+    #[must_use]
+    pub fn member(&self) -> &Member {
+        &self.inner.member
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + DEADLINE
+    }
+}
+
+impl From<ProposeError> for Error {
+    fn from(error: ProposeError) -> Self {
+        Self::unavailable(format!("{error:#}"))
+    }
+}

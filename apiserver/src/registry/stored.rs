@@ -1,0 +1,59 @@
+//! Between stored bytes and objects. The resource version is not stored: it is appended to the bytes as one more piece
+//! of `metadata`, which protobuf merges, so that a read costs a copy and no decoding.
+
+use prost::encoding::{encode_varint, encoded_len_varint};
+use prost_types::Any;
+use squall_api::{Error, Kind, Object};
+
+use crate::store::{Entry, Revision};
+
+/// The tag of field 1, length-delimited: `metadata` in every kind.
+const METADATA: u8 = 1 << 3 | 2;
+/// The tag of field 6, length-delimited: `resourceVersion` in `ObjectMeta`.
+const RESOURCE_VERSION: u8 = 6 << 3 | 2;
+
+/// A stored object with its resource version, ready to be sent.
+#[must_use]
+pub fn any(kind: Kind, value: &[u8], revision: Revision) -> Any {
+    let text = revision.to_string();
+    let inner = 2 + text.len();
+    let mut bytes = Vec::with_capacity(value.len() + 1 + encoded_len_varint(inner as u64) + inner);
+    bytes.extend_from_slice(value);
+    bytes.push(METADATA);
+    encode_varint(inner as u64, &mut bytes);
+    bytes.push(RESOURCE_VERSION);
+    encode_varint(text.len() as u64, &mut bytes);
+    bytes.extend_from_slice(text.as_bytes());
+    Any { type_url: kind.type_url(), value: bytes }
+}
+
+/// A stored object.
+pub fn decode(kind: Kind, value: &[u8], revision: Revision) -> Result<Object, Error> {
+    let mut object = Object::decode(kind, value).map_err(|error| Error::internal(format!("stored data: {error}")))?;
+    object.meta_mut().resource_version = revision.to_string();
+    Ok(object)
+}
+
+/// The object of an entry.
+pub fn decode_stored(kind: Kind, entry: &Entry) -> Result<Object, Error> {
+    decode(kind, &entry.value, entry.mod_revision)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squall_api::core::v1::Pod;
+
+    #[test]
+    fn the_resource_version_is_merged_into_the_metadata() {
+        let mut pod = Pod::default();
+        pod.metadata.name = "kubia".to_owned();
+        pod.metadata.labels.insert("app".to_owned(), "kubia".to_owned());
+        pod.status.phase = "Running".to_owned();
+        let stored = Object::from(pod.clone()).encode();
+        let read = Object::from_any(&any(Kind::Pod, &stored, 12_345)).unwrap();
+        pod.metadata.resource_version = "12345".to_owned();
+        assert_eq!(read, pod.into());
+        assert_eq!(read, decode(Kind::Pod, &stored, 12_345).unwrap());
+    }
+}

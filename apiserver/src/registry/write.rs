@@ -1,0 +1,401 @@
+//! Every change: read what is stored, decide by pure functions what it becomes, write it if it is still what was read.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use prost::Message;
+use prost_types::Any;
+use squall_api::autoscaling::v1::Scale;
+use squall_api::coordination::v1::Lease;
+use squall_api::decode::{Decoded, FieldValidation};
+use squall_api::{Error, Kind, Object, merge_patch};
+use squall_proto::TYPE_PREFIX;
+use uuid::Uuid;
+
+use super::{Registry, Resource, decode_stored};
+use crate::admission::{self, Birth, DeleteOptions, Deletion, PatchType};
+use crate::keys;
+use crate::store::{Compare, Outcome, RequestId, Revision, Target, Transaction, Write};
+
+/// How often a change is decided anew when the object changed meanwhile, or a generated name was taken.
+const ATTEMPTS: usize = 8;
+
+/// What every write carries.
+#[derive(Debug, Clone, Default)]
+pub struct WriteOptions {
+    /// By which a repetition is known; the server makes one up if there is none.
+    pub request_id: Option<RequestId>,
+    /// Written only while this holder has this Lease: the key and its value.
+    pub fence: Option<(String, Bytes)>,
+    /// What to do with unknown fields.
+    pub validation: FieldValidation,
+    /// Everything but the write.
+    pub dry_run: bool,
+}
+
+/// What a write answers.
+#[derive(Debug)]
+pub struct Reply {
+    /// The object after the write, or as it last was.
+    pub object: Any,
+    /// For the user.
+    pub warnings: Vec<String>,
+    /// It is gone.
+    pub deleted: bool,
+}
+
+impl Reply {
+    fn of(object: &Object, warnings: Vec<String>) -> Self {
+        Self { object: object.to_any(), warnings, deleted: false }
+    }
+}
+
+/// A change that has been decided.
+pub(super) struct Change {
+    pub(super) compares: Vec<Compare>,
+    pub(super) writes: Vec<Write>,
+}
+
+/// What became of a change.
+pub(super) enum Written {
+    At(Revision),
+    /// The comparison with this place did not hold.
+    Refused(usize),
+}
+
+impl Registry {
+    /// Creates an object, or binds a pod.
+    pub async fn create(&self, resource: &Resource, decoded: Decoded, options: &WriteOptions) -> Result<Reply, Error> {
+        if !resource.subresource.is_empty() {
+            return Err(Error::method_not_allowed(
+                "create",
+                &format!("{}/{}", resource.kind.info().plural, resource.subresource),
+            ));
+        }
+        let Decoded { mut object, warnings } = decoded;
+        in_namespace(&mut object, &resource.namespace)?;
+        self.check_namespace(&object).await?;
+        let generated = object.meta().name.is_empty();
+        for _ in 0..ATTEMPTS {
+            let birth = Birth { uid: Uuid::new_v4().to_string(), now: Timestamp::now(), seed: fastrand::u64(..) };
+            let mut new = admission::create(object.clone(), &birth)?;
+            let claims = self.claim_addresses(&mut new, None)?;
+            let key = keys::object(new.kind(), &new.meta().namespace, &new.meta().name);
+            let mut change = Change { compares: vec![at(&key, 0)], writes: vec![put(&key, &new)] };
+            change.writes.extend(fence_of(&new));
+            claims.add_to(&mut change);
+            match self.write(change, options).await? {
+                Written::At(revision) => return Ok(Reply::of(&versioned(new, revision), warnings)),
+                Written::Refused(0) if generated => {}
+                Written::Refused(0) => return Err(Error::already_exists(new.kind(), &new.meta().name)),
+                Written::Refused(place) => claims.refused(place - 1, &object)?,
+            }
+        }
+        Err(Error::already_exists(resource.kind, &object.meta().generate_name))
+    }
+
+    /// Stores an object, or its status, in the place of the one that is there.
+    pub async fn update(&self, resource: &Resource, decoded: Decoded, options: &WriteOptions) -> Result<Reply, Error> {
+        let Decoded { object: mut new, warnings } = decoded;
+        in_namespace(&mut new, &resource.namespace)?;
+        if new.meta().name.is_empty() {
+            resource.name.clone_into(&mut new.meta_mut().name);
+        }
+        if new.meta().name != resource.name {
+            return Err(Error::bad_request(format!(
+                "the name of the object ({}) does not match the name on the URL ({})",
+                new.meta().name,
+                resource.name
+            )));
+        }
+        let version = new.meta().resource_version.clone();
+        let result = self
+            .change(resource, &version, options, |old| match resource.subresource.as_str() {
+                "" => admission::update(new.clone(), old),
+                "status" => admission::update_status(new.clone(), old),
+                other => Err(Error::method_not_allowed("update", &format!("{}/{other}", resource.kind.info().plural))),
+            })
+            .await;
+        match result {
+            Err(error) if error.is(squall_api::error::Reason::NotFound) && creates(resource, &new) => {
+                new.meta_mut().resource_version.clear();
+                Box::pin(self.create(resource, Decoded { object: new, warnings }, options)).await
+            }
+            other => other.map(|object| Reply::of(&object, warnings)),
+        }
+    }
+
+    /// Applies a patch to an object, its status or its scale.
+    pub async fn patch(
+        &self,
+        resource: &Resource,
+        content_type: &str,
+        bytes: &[u8],
+        options: &WriteOptions,
+    ) -> Result<Reply, Error> {
+        let patch_type = PatchType::parse(content_type)?;
+        let mut warnings = Vec::new();
+        let object = self
+            .change(resource, "", options, |old| {
+                if resource.subresource == "scale" {
+                    return patch_scale(old, bytes);
+                }
+                let decoded = admission::patch(old, patch_type, bytes, options.validation)?;
+                warnings = decoded.warnings;
+                if decoded.object.meta().resource_version != old.meta().resource_version {
+                    return Err(Error::modified(old.kind(), &old.meta().name));
+                }
+                match resource.subresource.as_str() {
+                    "" => admission::update(decoded.object, old),
+                    "status" => admission::update_status(decoded.object, old),
+                    other => {
+                        Err(Error::method_not_allowed("patch", &format!("{}/{other}", resource.kind.info().plural)))
+                    }
+                }
+            })
+            .await?;
+        if resource.subresource == "scale" {
+            let mut object = object;
+            return Ok(Reply { object: scale_any(&mut object)?, warnings, deleted: false });
+        }
+        Ok(Reply::of(&object, warnings))
+    }
+
+    /// Puts a pod on a node.
+    pub async fn bind(&self, resource: &Resource, node: &str, options: &WriteOptions) -> Result<Reply, Error> {
+        let bound = self
+            .change(resource, "", options, |old| match old {
+                Object::Pod(pod) => admission::bind(pod, node, Timestamp::now()).map(Object::from),
+                other => Err(Error::method_not_allowed("create", &format!("{}/binding", other.kind().info().plural))),
+            })
+            .await?;
+        Ok(Reply::of(&bound, Vec::new()))
+    }
+
+    /// Removes an object, or marks it as going.
+    pub async fn delete(
+        &self,
+        resource: &Resource,
+        delete: &DeleteOptions,
+        version: &str,
+        options: &WriteOptions,
+    ) -> Result<Reply, Error> {
+        let key = resource.key()?;
+        for _ in 0..ATTEMPTS {
+            let old = self.read(resource, version).await?;
+            let read_at = revision_of(&old)?;
+            if !version.is_empty() && old.meta().resource_version != version {
+                return Err(Error::modified(resource.kind, &resource.name));
+            }
+            let (new, deleted) = match admission::delete(&old, delete, Timestamp::now())? {
+                Deletion::Nothing => return Ok(Reply::of(&old, Vec::new())),
+                Deletion::Mark(new) => (*new, false),
+                Deletion::Remove => (old.clone(), true),
+            };
+            let change = if deleted {
+                Change { compares: vec![at(&key, read_at)], writes: removal(&key, &old) }
+            } else {
+                Change { compares: vec![at(&key, read_at)], writes: vec![put(&key, &new)] }
+            };
+            if let Written::At(revision) = self.write(change, options).await? {
+                return Ok(Reply { deleted, ..Reply::of(&versioned(new, revision), Vec::new()) });
+            }
+        }
+        Err(Error::modified(resource.kind, &resource.name))
+    }
+
+    /// Reads the object, lets `decide` say what it becomes, and writes that if the object has not changed meanwhile;
+    /// else again, unless the caller insists on a resource version.
+    async fn change(
+        &self,
+        resource: &Resource,
+        version: &str,
+        options: &WriteOptions,
+        mut decide: impl FnMut(&Object) -> Result<Object, Error>,
+    ) -> Result<Object, Error> {
+        let key = resource.key()?;
+        for _ in 0..ATTEMPTS {
+            let old = self.read(resource, version).await?;
+            if !version.is_empty() && old.meta().resource_version != version {
+                return Err(Error::modified(resource.kind, &resource.name));
+            }
+            let mut new = decide(&old)?;
+            new.meta_mut().resource_version.clear();
+            let claims = self.claim_addresses(&mut new, Some(&old))?;
+            let read_at = revision_of(&old)?;
+            let done = is_done(&new);
+            if !done && unchanged(&new, &old) {
+                return Ok(old);
+            }
+            let writes = if done { removal(&key, &new) } else { vec![put(&key, &new)] };
+            let mut change = Change { compares: vec![at(&key, read_at)], writes };
+            change.writes.extend(fence_of(&new));
+            claims.add_to(&mut change);
+            match self.write(change, options).await? {
+                Written::At(revision) => return Ok(versioned(new, revision)),
+                Written::Refused(0) if version.is_empty() => {}
+                Written::Refused(0) => return Err(Error::modified(resource.kind, &resource.name)),
+                Written::Refused(place) => claims.refused(place - 1, &new)?,
+            }
+        }
+        Err(Error::modified(resource.kind, &resource.name))
+    }
+
+    /// The object, not older than `version`; with none, as it is now.
+    async fn read(&self, resource: &Resource, version: &str) -> Result<Object, Error> {
+        let key = resource.key()?;
+        let state = self.state_for(version).await?;
+        let entry = state.get(&key).ok_or_else(|| Error::not_found(resource.kind, &resource.name))?;
+        decode_stored(resource.kind, entry)
+    }
+
+    pub(super) async fn write(&self, change: Change, options: &WriteOptions) -> Result<Written, Error> {
+        if options.dry_run {
+            return Ok(Written::At(self.member().view().state().revision()));
+        }
+        let Change { mut compares, writes } = change;
+        let fence = compares.len();
+        if let Some((key, value)) = &options.fence {
+            compares.push(Compare { key: key.clone(), target: Target::Value(value.clone()) });
+        }
+        let request_id = options.request_id.unwrap_or_else(|| Uuid::new_v4().into_bytes());
+        // A change that is decided anew is another transaction; only an exact repetition may share the id.
+        let request_id = mix_request_id(request_id, &writes, &compares);
+        match self.member().propose(Transaction { request_id, compares, writes }, self.deadline()).await? {
+            Outcome::Applied(revision) => Ok(Written::At(revision)),
+            Outcome::Refused(place, _) if place == fence => {
+                Err(Error::forbidden(Kind::Lease, "", "the writer is no longer the elected leader"))
+            }
+            Outcome::Refused(place, _) => Ok(Written::Refused(place)),
+        }
+    }
+
+    /// An object can only be created in a namespace that is there and stays.
+    async fn check_namespace(&self, object: &Object) -> Result<(), Error> {
+        let (kind, meta) = (object.kind(), object.meta());
+        if !kind.info().is_namespaced() {
+            return Ok(());
+        }
+        let key = keys::object(Kind::Namespace, "", &meta.namespace);
+        let mut state = self.member().view().state();
+        if state.get(&key).is_none() {
+            state = self.state_for("").await?;
+        }
+        let entry = state.get(&key).ok_or_else(|| Error::not_found(Kind::Namespace, &meta.namespace))?;
+        match decode_stored(Kind::Namespace, entry)?.meta().deletion_timestamp {
+            Some(_) => Err(Error::namespace_terminating(kind, &meta.name, &meta.namespace)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The same request repeated is the same transaction; a retry that was decided anew, from other data, is another.
+fn mix_request_id(id: RequestId, writes: &[Write], compares: &[Compare]) -> RequestId {
+    let mut hasher = crc32fast::Hasher::new();
+    for compare in compares {
+        if let Target::ModRevision(revision) = compare.target {
+            hasher.update(&revision.to_le_bytes());
+        }
+    }
+    writes.iter().for_each(|write| hasher.update(write.key.as_bytes()));
+    let mut mixed = id;
+    mixed.iter_mut().zip(hasher.finalize().to_le_bytes()).for_each(|(byte, other)| *byte ^= other);
+    mixed
+}
+
+fn at(key: &str, revision: Revision) -> Compare {
+    Compare { key: key.to_owned(), target: Target::ModRevision(revision) }
+}
+
+fn put(key: &str, object: &Object) -> Write {
+    Write { key: key.to_owned(), value: Some(object.encode().into()) }
+}
+
+fn removal(key: &str, object: &Object) -> Vec<Write> {
+    let claims = match object {
+        Object::Service(service) => admission::claims(service),
+        _ => Vec::new(),
+    };
+    std::iter::once(key.to_owned())
+        .chain(claims.into_iter().map(|claim| claim.key))
+        .map(|key| Write { key, value: None })
+        .collect()
+}
+
+/// The election that a Lease stands for: what fenced writes are compared with. Node heartbeats are no elections.
+fn fence_of(object: &Object) -> Option<Write> {
+    let Object::Lease(lease) = object else { return None };
+    let meta = &lease.metadata;
+    (meta.namespace != "kube-node-lease")
+        .then(|| Write { key: keys::fence(&meta.namespace, &meta.name), value: Some(fence_value(lease)) })
+}
+
+fn fence_value(lease: &Lease) -> Bytes {
+    let holder = lease.spec.holder_identity.as_deref().unwrap_or_default();
+    epoch(holder, lease.spec.lease_transitions.unwrap_or(0))
+}
+
+/// What a holder's fenced writes are compared with.
+pub(super) fn epoch(holder: &str, transitions: i32) -> Bytes {
+    format!("{transitions}/{holder}").into()
+}
+
+fn versioned(mut object: Object, revision: Revision) -> Object {
+    object.meta_mut().resource_version = revision.to_string();
+    object
+}
+
+fn revision_of(object: &Object) -> Result<Revision, Error> {
+    squall_api::meta::parse_resource_version(&object.meta().resource_version)
+}
+
+fn unchanged(new: &Object, old: &Object) -> bool {
+    let mut old = old.clone();
+    old.meta_mut().resource_version.clear();
+    *new == old
+}
+
+/// Nothing holds it any more: it was to go, and its last finalizer and its grace period are over.
+fn is_done(object: &Object) -> bool {
+    let meta = object.meta();
+    meta.deletion_timestamp.is_some()
+        && meta.finalizers.is_empty()
+        && meta.deletion_grace_period_seconds.unwrap_or(0) == 0
+}
+
+fn in_namespace(object: &mut Object, namespace: &str) -> Result<(), Error> {
+    let meta = object.meta_mut();
+    if meta.namespace.is_empty() {
+        namespace.clone_into(&mut meta.namespace);
+    }
+    if meta.namespace == namespace {
+        return Ok(());
+    }
+    Err(Error::bad_request("the namespace of the provided object does not match the namespace sent on the request"))
+}
+
+/// Kubernetes: some kinds are created by a PUT to a name that is not there.
+fn creates(resource: &Resource, new: &Object) -> bool {
+    resource.subresource.is_empty() && resource.kind.info().create_on_update && new.meta().uid.is_empty()
+}
+
+fn patch_scale(old: &Object, bytes: &[u8]) -> Result<Object, Error> {
+    let mut copy = old.clone();
+    let unsupported = || Error::method_not_allowed("patch", &format!("{}/scale", old.kind().info().plural));
+    let scale = admission::scale_of(&mut copy).ok_or_else(unsupported)?;
+    let mut json = serde_json::to_value(&scale).map_err(Error::internal)?;
+    let patch = serde_json::from_slice(bytes).map_err(|error| Error::bad_request(error.to_string()))?;
+    merge_patch::apply(&mut json, &patch);
+    let patched: Scale = serde_json::from_value(json).map_err(|error| Error::bad_request(error.to_string()))?;
+    if patched.metadata.resource_version != scale.metadata.resource_version {
+        return Err(Error::modified(old.kind(), &old.meta().name));
+    }
+    admission::set_scale(old, patched.spec.replicas)
+}
+
+/// The scale of an object, ready to be sent.
+pub(super) fn scale_any(object: &mut Object) -> Result<Any, Error> {
+    let plural = object.kind().info().plural;
+    let scale =
+        admission::scale_of(object).ok_or_else(|| Error::method_not_allowed("get", &format!("{plural}/scale")))?;
+    Ok(Any { type_url: format!("{TYPE_PREFIX}autoscaling.v1.Scale"), value: scale.encode_to_vec() })
+}

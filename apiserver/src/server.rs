@@ -1,0 +1,129 @@
+//! A whole apiserver: its member, its services, from its first moment to its orderly end.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use squall_daemon::tls::TlsArgs;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::Server;
+
+use crate::admission::Range;
+use crate::folder::{DataFolder, Origin};
+use crate::grpc::{AdminService, ObjectsService};
+use crate::raft::{self, Member, RaftService};
+use crate::registry::Registry;
+
+/// How long open requests may take to end when the server stops.
+const DRAIN: Duration = Duration::from_secs(2);
+/// A silent connection is asked for a sign of life this often.
+const KEEPALIVE: Duration = Duration::from_secs(5);
+
+/// The flags of an apiserver.
+#[derive(Debug, Clone, Args)]
+pub struct ServerArgs {
+    /// The name of this member: apiserver-0
+    #[arg(long)]
+    name: String,
+
+    /// The number of this member in its Raft group
+    #[arg(long)]
+    id: u64,
+
+    /// Where to listen for clients and other members
+    #[arg(long, value_name = "ADDRESS")]
+    listen: SocketAddr,
+
+    /// Where this member keeps its data
+    #[arg(long, value_name = "DIR")]
+    data_dir: PathBuf,
+
+    /// Found a new group of these members, if there is no data yet: 1=https://127.0.0.1:6443, once for each
+    #[arg(long, value_name = "ID=URL", value_parser = parse_founder)]
+    founder: Vec<(u64, String)>,
+
+    /// The addresses that services get
+    #[arg(long, value_name = "CIDR", value_parser = Range::parse, default_value = "127.64.0.0/20")]
+    service_cidr: Range,
+
+    /// How often a Raft leader says that it lives, in milliseconds
+    #[arg(long, default_value_t = 50)]
+    heartbeat_ms: u64,
+
+    /// After how much silence a member stands for election, in milliseconds: at least this, at most twice this
+    #[arg(long, default_value_t = 200)]
+    election_ms: u64,
+
+    #[command(flatten)]
+    tls: TlsArgs,
+}
+
+fn parse_founder(text: &str) -> Result<(u64, String), String> {
+    let (id, url) = text.split_once('=').ok_or_else(|| format!("{text:?} is not of the form ID=URL"))?;
+    Ok((id.parse().map_err(|_| format!("{id:?} is not a number"))?, url.to_owned()))
+}
+
+/// Serves until `stopping` says otherwise, or raft cannot go on.
+pub async fn serve(args: ServerArgs, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(args.listen).await.with_context(|| format!("listening on {}", args.listen))?;
+    let origin = if args.founder.is_empty() { Origin::Existing } else { Origin::New };
+    let folder = DataFolder::open(&args.data_dir, args.id, origin)?;
+    let election = Duration::from_millis(args.election_ms);
+    let member = Member::start(raft::Config {
+        id: args.id,
+        folder,
+        founders: args.founder.iter().cloned().collect::<BTreeMap<_, _>>(),
+        tls: args.tls.client()?,
+        heartbeat: Duration::from_millis(args.heartbeat_ms),
+        election: (election, election * 2),
+    })
+    .await?;
+    let registry = Registry::new(member.clone(), args.service_cidr);
+    tracing::info!(name = args.name, listen = %args.listen, "serving");
+
+    let server = Server::builder()
+        .tls_config(args.tls.server()?)
+        .context("the certificate")?
+        .tcp_nodelay(true)
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .http2_keepalive_timeout(Some(KEEPALIVE))
+        .add_service(RaftService::server(member.clone()))
+        .add_service(ObjectsService::server(registry.clone()))
+        .add_service(AdminService::server(args.name.clone(), registry.clone()))
+        .serve_with_incoming(TcpListenerStream::new(listener));
+    let end = stopping.clone();
+    tokio::pin!(server);
+    tokio::select! {
+        result = &mut server => return result.context("serving"),
+        reason = member.stopped() => bail!("raft cannot go on: {reason}"),
+        () = bootstrap(&registry) => {}
+        _ = stopping.wait_for(|stop| *stop) => {}
+    }
+    tokio::select! {
+        result = &mut server => return result.context("serving"),
+        reason = member.stopped() => bail!("raft cannot go on: {reason}"),
+        () = stopped(end) => {}
+    }
+    // Leadership is handed on while the server still answers; watches would never end by themselves.
+    tokio::select! {
+        result = &mut server => result.context("serving"),
+        stopped = tokio::time::timeout(DRAIN, member.stop()) => stopped.context("stopping in time"),
+    }
+}
+
+async fn stopped(mut stopping: watch::Receiver<bool>) {
+    // A sender that is gone means the same as its signal.
+    drop(stopping.wait_for(|stop| *stop).await);
+}
+
+/// Makes what every cluster has, as soon as there is a leader.
+async fn bootstrap(registry: &Registry) {
+    while let Err(error) = registry.bootstrap().await {
+        tracing::warn!(%error, "could not make the first objects yet");
+    }
+}

@@ -1,0 +1,255 @@
+//! The map itself and the one way to change it.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use imbl::{HashMap, OrdMap, Vector};
+
+use super::history::Change;
+use super::transaction::{Compare, Outcome, RequestId, Revision, Target, Transaction, Write};
+
+/// How many transactions back a repetition is known. More than are ever in flight at once.
+const REMEMBERED_REQUESTS: usize = 16_384;
+
+/// A value and when it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The value, in a buffer of its own size.
+    pub value: Bytes,
+    /// The revision at which the key came to be.
+    pub create_revision: Revision,
+    /// The revision of its last change.
+    pub mod_revision: Revision,
+}
+
+/// The whole state. A clone is cheap and never changes.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    revision: Revision,
+    entries: OrdMap<Arc<str>, Entry>,
+    requests: HashMap<RequestId, Outcome>,
+    request_order: Vector<RequestId>,
+    hash: u64,
+}
+
+impl State {
+    /// The number of changes so far.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// A checksum of all keys, values and revisions: equal states have equal hashes.
+    #[must_use]
+    pub fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// How many keys there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no key.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The entry at a key.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Entry> {
+        self.entries.get(key)
+    }
+
+    /// The entries whose keys start with the prefix, in order of their keys.
+    pub fn range<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a Entry)> {
+        self.entries
+            .range::<_, str>((Bound::Included(prefix), Bound::Unbounded))
+            .map(|(key, entry)| (key.as_ref(), entry))
+            .take_while(move |(key, _)| key.starts_with(prefix))
+    }
+
+    /// The remembered requests, oldest first.
+    pub fn requests(&self) -> impl Iterator<Item = (&RequestId, Outcome)> {
+        self.request_order.iter().filter_map(|id| Some((id, *self.requests.get(id)?)))
+    }
+
+    /// Applies a transaction. A repetition changes nothing and has the outcome of the first time.
+    pub fn apply(&mut self, transaction: Transaction, changes: &mut Vec<Change>) -> Outcome {
+        if let Some(outcome) = self.requests.get(&transaction.request_id) {
+            return *outcome;
+        }
+        let failed = transaction.compares.iter().position(|compare| !self.holds(compare));
+        let outcome = match failed {
+            Some(place) => Outcome::Refused(place, self.revision),
+            None => {
+                for write in transaction.writes {
+                    changes.extend(self.write(write));
+                }
+                Outcome::Applied(self.revision)
+            }
+        };
+        self.remember(transaction.request_id, outcome);
+        outcome
+    }
+
+    fn holds(&self, compare: &Compare) -> bool {
+        let entry = self.entries.get(compare.key.as_str());
+        match &compare.target {
+            Target::ModRevision(revision) => entry.map_or(0, |entry| entry.mod_revision) == *revision,
+            Target::Value(value) => entry.is_some_and(|entry| entry.value == value),
+        }
+    }
+
+    /// Deleting a key that does not exist is no change.
+    fn write(&mut self, write: Write) -> Option<Change> {
+        let key: Arc<str> = write.key.into();
+        let previous = self.entries.get(&key).cloned();
+        if write.value.is_none() && previous.is_none() {
+            return None;
+        }
+        self.revision += 1;
+        if let Some(previous) = &previous {
+            self.hash = self.hash.wrapping_sub(hash_entry(&key, previous));
+        }
+        match &write.value {
+            Some(value) => {
+                let create_revision = previous.as_ref().map_or(self.revision, |previous| previous.create_revision);
+                let entry = Entry { value: value.clone(), create_revision, mod_revision: self.revision };
+                self.restore_entry(key.clone(), entry);
+            }
+            None => {
+                self.entries.remove(&key);
+            }
+        }
+        Some(Change::new(self.revision, key, previous.map(|entry| entry.value), write.value))
+    }
+
+    fn remember(&mut self, id: RequestId, outcome: Outcome) {
+        self.requests.insert(id, outcome);
+        self.request_order.push_back(id);
+        if self.request_order.len() > REMEMBERED_REQUESTS
+            && let Some(oldest) = self.request_order.pop_front()
+        {
+            self.requests.remove(&oldest);
+        }
+    }
+
+    /// A state to be filled from a snapshot.
+    #[must_use]
+    pub fn at_revision(revision: Revision) -> Self {
+        Self { revision, ..Self::default() }
+    }
+
+    /// Puts an entry of a snapshot back.
+    pub fn restore_entry(&mut self, key: Arc<str>, entry: Entry) {
+        self.hash = self.hash.wrapping_add(hash_entry(&key, &entry));
+        self.entries.insert(key, entry);
+    }
+
+    /// Puts a remembered request of a snapshot back.
+    pub fn restore_request(&mut self, id: RequestId, outcome: Outcome) {
+        self.remember(id, outcome);
+    }
+}
+
+/// Entries are summed up, so that the hash can be kept up to date change by change.
+fn hash_entry(key: &str, entry: &Entry) -> u64 {
+    let mut low = crc32fast::Hasher::new();
+    low.update(key.as_bytes());
+    low.update(&entry.mod_revision.to_le_bytes());
+    let mut high = low.clone();
+    high.update(&entry.create_revision.to_le_bytes());
+    low.update(&entry.value);
+    high.update(&entry.value);
+    mix(u64::from(high.finalize()) << 32 | u64::from(low.finalize()))
+}
+
+/// Spreads every bit over the whole word (splitmix64), so that sums of checksums do not cancel out.
+fn mix(mut word: u64) -> u64 {
+    word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(id: u8, key: &str, value: &str, compares: Vec<Compare>) -> Transaction {
+        let write = Write { key: key.to_owned(), value: Some(Bytes::from(value.to_owned())) };
+        Transaction { request_id: [id; 16], compares, writes: vec![write] }
+    }
+
+    fn at(key: &str, revision: Revision) -> Compare {
+        Compare { key: key.to_owned(), target: Target::ModRevision(revision) }
+    }
+
+    #[test]
+    fn a_transaction_happens_wholly_or_not_at_all() {
+        let (mut state, mut changes) = (State::default(), Vec::new());
+        assert_eq!(state.apply(put(1, "a", "1", vec![at("a", 0)]), &mut changes), Outcome::Applied(1));
+        assert_eq!(state.apply(put(2, "a", "2", vec![at("a", 0)]), &mut changes), Outcome::Refused(0, 1));
+        assert_eq!(state.apply(put(3, "a", "2", vec![at("b", 0), at("a", 1)]), &mut changes), Outcome::Applied(2));
+        let value = Compare { key: "a".to_owned(), target: Target::Value(Bytes::from("2")) };
+        assert_eq!(state.apply(put(4, "b", "x", vec![value]), &mut changes), Outcome::Applied(3));
+        assert_eq!(changes.len(), 3);
+        assert_eq!(state.get("a").map(|entry| (entry.create_revision, entry.mod_revision)), Some((1, 2)));
+    }
+
+    #[test]
+    fn a_repeated_request_is_applied_once() {
+        let (mut state, mut changes) = (State::default(), Vec::new());
+        for _ in 0..3 {
+            assert_eq!(state.apply(put(1, "a", "1", vec![at("a", 0)]), &mut changes), Outcome::Applied(1));
+        }
+        assert_eq!((changes.len(), state.revision()), (1, 1));
+    }
+
+    #[test]
+    fn requests_are_forgotten_in_order() {
+        let (mut state, mut changes) = (State::default(), Vec::new());
+        for number in 0..=REMEMBERED_REQUESTS {
+            let mut transaction = put(0, "a", "1", Vec::new());
+            transaction.request_id[..8].copy_from_slice(&number.to_le_bytes());
+            state.apply(transaction, &mut changes);
+        }
+        assert_eq!(state.requests().count(), REMEMBERED_REQUESTS);
+        assert!(!state.requests.contains_key(&[0; 16]));
+    }
+
+    #[test]
+    fn the_hash_tells_states_apart_and_does_not_depend_on_the_way() {
+        let mut changes = Vec::new();
+        let (mut one, mut two) = (State::default(), State::default());
+        one.apply(put(1, "a", "1", Vec::new()), &mut changes);
+        two.apply(put(1, "a", "1", Vec::new()), &mut changes);
+        assert_eq!(one.hash(), two.hash());
+        two.apply(put(2, "a", "2", Vec::new()), &mut changes);
+        assert_ne!(one.hash(), two.hash());
+        let mut restored = State::at_revision(two.revision());
+        for (key, entry) in two.range("") {
+            restored.restore_entry(key.into(), entry.clone());
+        }
+        assert_eq!(restored.hash(), two.hash());
+    }
+
+    #[test]
+    fn ranges_are_by_prefix_and_in_order() {
+        let (mut state, mut changes) = (State::default(), Vec::new());
+        for (id, key) in ["b/1", "a/2", "a/1", "a0", "b/2"].into_iter().enumerate() {
+            state.apply(put(u8::try_from(id).unwrap(), key, "x", Vec::new()), &mut changes);
+        }
+        let keys: Vec<&str> = state.range("a/").map(|(key, _)| key).collect();
+        assert_eq!(keys, ["a/1", "a/2"]);
+        let delete = |key: &str| vec![Write { key: key.to_owned(), value: None }];
+        let count = changes.len();
+        state.apply(Transaction { request_id: [9; 16], compares: vec![], writes: delete("nothing") }, &mut changes);
+        assert_eq!(changes.len(), count, "deleting nothing is no change");
+        state.apply(Transaction { request_id: [10; 16], compares: vec![], writes: delete("a/1") }, &mut changes);
+        assert_eq!(state.range("a/").count(), 1);
+    }
+}

@@ -1,0 +1,78 @@
+//! The state as readers and watchers of this member see it, a batch of changes at a time.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+
+use super::history::{Change, History};
+use super::state::State;
+use super::transaction::Revision;
+
+/// How many bytes of changes are kept for watches.
+const HISTORY_BYTES: usize = 16 << 20;
+
+/// The latest state, the latest changes, and a signal when there are more. Written by the state machine alone.
+#[derive(Debug)]
+pub struct View {
+    state: ArcSwap<State>,
+    history: Mutex<History>,
+    revision: watch::Sender<Revision>,
+    applied_index: watch::Sender<u64>,
+}
+
+impl View {
+    /// A view of a state, without changes.
+    #[must_use]
+    pub fn new(state: State, applied_index: u64) -> Self {
+        Self {
+            history: Mutex::new(History::new(state.revision(), HISTORY_BYTES)),
+            revision: watch::Sender::new(state.revision()),
+            applied_index: watch::Sender::new(applied_index),
+            state: ArcSwap::from_pointee(state),
+        }
+    }
+
+    /// The state as it is now.
+    #[must_use]
+    pub fn state(&self) -> Arc<State> {
+        self.state.load_full()
+    }
+
+    /// Up to `limit` changes after a revision; see [`History::after`].
+    pub fn changes_after(&self, revision: Revision, limit: usize) -> Result<Vec<Change>, Revision> {
+        self.history().after(revision, limit)
+    }
+
+    /// The store's revision, and a signal when it grows.
+    #[must_use]
+    pub fn watch_revision(&self) -> watch::Receiver<Revision> {
+        self.revision.subscribe()
+    }
+
+    /// The index of the last applied log entry, and a signal when it grows.
+    #[must_use]
+    pub fn watch_applied(&self) -> watch::Receiver<u64> {
+        self.applied_index.subscribe()
+    }
+
+    /// Shows a new state and the changes that led to it.
+    pub fn publish(&self, state: State, changes: Vec<Change>, applied_index: u64) {
+        let revision = state.revision();
+        // History first: whoever sees the revision must find its changes.
+        self.history().extend(changes);
+        self.state.store(Arc::new(state));
+        self.revision.send_replace(revision);
+        self.applied_index.send_replace(applied_index);
+    }
+
+    /// Shows a state that came whole, from a snapshot: the way to it is not known.
+    pub fn replace(&self, state: State, applied_index: u64) {
+        *self.history() = History::new(state.revision(), HISTORY_BYTES);
+        self.publish(state, Vec::new(), applied_index);
+    }
+
+    fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

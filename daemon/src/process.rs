@@ -1,0 +1,84 @@
+//! The frame of a process: tracing to standard error, one thread, an orderly end on a signal.
+
+use std::future::Future;
+use std::process::ExitCode;
+
+use clap::Args;
+use tokio::io::AsyncReadExt;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing_subscriber::EnvFilter;
+
+/// Flags that every process has.
+#[derive(Debug, Clone, Args)]
+pub struct ProcessArgs {
+    /// What to log: a level, or `module=level` pairs separated by commas
+    #[arg(long, default_value = "info,openraft=warn", env = "SQUALL_LOG")]
+    log: String,
+
+    /// End when standard input is closed, as it is when the parent process dies
+    #[arg(long)]
+    end_with_stdin: bool,
+
+    /// Threads that serve requests
+    #[arg(long, default_value_t = 1)]
+    worker_threads: usize,
+}
+
+/// Runs a process until its work ends or a signal comes. `work` gets a signal of its own: when its value is true, it
+/// should drain and return.
+pub fn run<F>(args: &ProcessArgs, work: impl FnOnce(watch::Receiver<bool>) -> F) -> ExitCode
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    let filter = EnvFilter::try_new(&args.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    let runtime = if args.worker_threads > 1 {
+        tokio::runtime::Builder::new_multi_thread().worker_threads(args.worker_threads).enable_all().build()
+    } else {
+        tokio::runtime::Builder::new_current_thread().enable_all().build()
+    };
+    let result = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
+        let result = runtime.block_on(async {
+            let (stop, stopping) = watch::channel(false);
+            let work = work(stopping);
+            tokio::pin!(work);
+            tokio::select! {
+                result = &mut work => return result,
+                () = end_requested(args.end_with_stdin) => tracing::info!("asked to end"),
+            }
+            stop.send_replace(true);
+            work.await
+        });
+        // A thread that blocks on standard input must not hold up the end.
+        runtime.shutdown_background();
+        result
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn end_requested(with_stdin: bool) {
+    let stdin_closed = async {
+        if with_stdin {
+            let mut sink = [0; 64];
+            while tokio::io::stdin().read(&mut sink).await.is_ok_and(|count| count > 0) {}
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    let signalled = async {
+        match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+            (Ok(mut terminate), Ok(mut interrupt)) => {
+                tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+            }
+            _ => std::future::pending().await,
+        }
+    };
+    tokio::select! { () = stdin_closed => {}, () = signalled => {} }
+}

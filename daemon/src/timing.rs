@@ -1,0 +1,110 @@
+//! How fast a cluster lives: Kubernetes' own constants, or all of them divided by ten.
+
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+/// Which constants a cluster uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum TimingProfile {
+    /// Kubernetes' constants divided by ten, ratios kept
+    #[default]
+    Fast,
+    /// Kubernetes' constants
+    K8s,
+}
+
+impl TimingProfile {
+    /// The word on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::K8s => "k8s",
+        }
+    }
+
+    /// The constants.
+    #[must_use]
+    pub fn timing(self) -> Timing {
+        match self {
+            Self::K8s => Timing::KUBERNETES,
+            Self::Fast => Timing::KUBERNETES.divided_by(10),
+        }
+    }
+}
+
+/// The constants of controllers and kubelets, in real time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// By how much seconds in objects (probe periods, grace periods, minReadySeconds) are divided.
+    pub divisor: u32,
+    /// How long a leader's Lease lasts.
+    pub leader_lease: Duration,
+    /// How often a leader renews, and a candidate looks.
+    pub leader_retry: Duration,
+    /// How long a node's Lease lasts.
+    pub node_lease: Duration,
+    /// How often a kubelet renews it.
+    pub node_renew: Duration,
+    /// How often a kubelet reports a status that has not changed.
+    pub node_status: Duration,
+    /// How often the controller looks for silent nodes.
+    pub node_monitor: Duration,
+    /// After how much silence a node's state is unknown.
+    pub node_grace: Duration,
+    /// The first wait before a crashed container starts again, or a failed pull is tried again; doubles.
+    pub backoff_first: Duration,
+    /// The longest such wait.
+    pub backoff_max: Duration,
+}
+
+impl Timing {
+    const KUBERNETES: Self = Self {
+        divisor: 1,
+        leader_lease: Duration::from_secs(15),
+        leader_retry: Duration::from_secs(2),
+        node_lease: Duration::from_secs(40),
+        node_renew: Duration::from_secs(10),
+        node_status: Duration::from_secs(300),
+        node_monitor: Duration::from_secs(5),
+        node_grace: Duration::from_secs(50),
+        backoff_first: Duration::from_secs(10),
+        backoff_max: Duration::from_secs(300),
+    };
+
+    fn divided_by(self, divisor: u32) -> Self {
+        Self {
+            divisor: self.divisor * divisor,
+            leader_lease: self.leader_lease / divisor,
+            leader_retry: self.leader_retry / divisor,
+            node_lease: self.node_lease / divisor,
+            node_renew: self.node_renew / divisor,
+            node_status: self.node_status / divisor,
+            node_monitor: self.node_monitor / divisor,
+            node_grace: self.node_grace / divisor,
+            backoff_first: self.backoff_first / divisor,
+            backoff_max: self.backoff_max / divisor,
+        }
+    }
+
+    /// Seconds that stand in an object, as they pass in this profile. Negative numbers count as none.
+    #[must_use]
+    pub fn seconds(&self, seconds: i64) -> Duration {
+        Duration::from_secs(u64::try_from(seconds).unwrap_or(0)) / self.divisor
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fast_keeps_the_ratios() {
+        let (fast, slow) = (TimingProfile::Fast.timing(), TimingProfile::K8s.timing());
+        assert_eq!(fast.leader_lease * 10, slow.leader_lease);
+        assert_eq!(fast.node_grace * 10, slow.node_grace);
+        assert_eq!(fast.seconds(30), Duration::from_secs(3));
+        assert_eq!(slow.seconds(-1), Duration::ZERO);
+    }
+}
