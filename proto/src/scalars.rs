@@ -12,16 +12,17 @@ use crate::runtime::RawExtension;
 use crate::text::{format_rfc3339_micros, format_rfc3339_seconds};
 
 impl Time {
-    /// This moment, to the second: a `Time` has no finer part.
+    /// This moment. Its JSON has whole seconds only; the finer part is kept because a cluster in `fast` timing counts
+    /// `minReadySeconds` in tenths of seconds.
     #[must_use]
     pub fn from_timestamp(time: Timestamp) -> Self {
-        Self { seconds: time.as_second(), nanos: 0 }
+        Self { seconds: time.as_second(), nanos: time.subsec_nanosecond() }
     }
 
     /// The moment; times outside the years -9999 to 9999 read as the nearest end.
     #[must_use]
     pub fn timestamp(&self) -> Timestamp {
-        timestamp(self.seconds, 0)
+        timestamp(self.seconds, self.nanos)
     }
 
     /// Unset, as Go's zero time.

@@ -90,8 +90,6 @@ pub fn from_proto(transaction: proto::Transaction) -> io::Result<Transaction> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use openraft::impls::BasicNode;
-    use std::collections::BTreeMap;
 
     #[test]
     fn payloads_read_back() {
@@ -108,8 +106,7 @@ mod tests {
         };
         let command = encode_command(vec![transaction.clone()]);
         assert_eq!(decode_command(&command).unwrap(), [transaction]);
-        let nodes = BTreeMap::from([(1, BasicNode::new("https://127.0.0.1:1"))]);
-        let membership = openraft::Membership::new_with_defaults(vec![[1].into()], nodes);
+        let membership = openraft::Membership::new_with_defaults(vec![[1].into()], [1]);
         for payload in [Payload::Blank, Payload::Normal(command), Payload::Membership(membership)] {
             assert_eq!(decode_payload(&encode_payload(&payload).unwrap()).unwrap(), payload);
         }

@@ -1,0 +1,232 @@
+//! A copy of a collection that follows its watch, with the revision it has reached: what controllers read.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use squall_api::{Object, Resource, meta};
+use tokio::sync::watch;
+
+use crate::api::typed;
+use crate::client::Client;
+use crate::error::Error;
+use crate::watch::{Event, Selection, Watch};
+
+/// Namespace and name.
+type Key = (String, String);
+
+/// A change of one object; new and old.
+#[derive(Debug)]
+pub struct Change<K> {
+    /// Before; `None` if it is new.
+    pub old: Option<Arc<K>>,
+    /// After; `None` if it is gone.
+    pub new: Option<Arc<K>>,
+}
+
+/// The copy. Clones share it.
+pub struct Cache<K> {
+    inner: Arc<Inner<K>>,
+}
+
+impl<K> Clone for Cache<K> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone() }
+    }
+}
+
+struct Inner<K> {
+    objects: RwLock<Objects<K>>,
+    /// The copy is complete up to here; 0 until it is complete for the first time.
+    revision: watch::Sender<u64>,
+}
+
+struct Objects<K> {
+    by_key: BTreeMap<Key, Arc<K>>,
+    /// By the uid of the controlling owner; empty for those without.
+    by_owner: HashMap<String, BTreeSet<Key>>,
+}
+
+impl<K: Resource> Objects<K> {
+    fn insert(&mut self, object: Arc<K>) -> Option<Arc<K>> {
+        let old = self.remove(&key(object.as_ref()));
+        self.by_owner.entry(owner(object.as_ref())).or_default().insert(key(object.as_ref()));
+        self.by_key.insert(key(object.as_ref()), object);
+        old
+    }
+
+    fn remove(&mut self, key: &Key) -> Option<Arc<K>> {
+        let old = self.by_key.remove(key)?;
+        let owner = owner(old.as_ref());
+        if let Some(keys) = self.by_owner.get_mut(&owner) {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.by_owner.remove(&owner);
+            }
+        }
+        Some(old)
+    }
+}
+
+fn key<K: Resource>(object: &K) -> Key {
+    (object.meta().namespace.clone(), object.meta().name.clone())
+}
+
+fn owner<K: Resource>(object: &K) -> String {
+    meta::controller_of(object.meta()).map(|owner| owner.uid.clone()).unwrap_or_default()
+}
+
+impl<K: Resource + TryFrom<Object> + Send + Sync> Cache<K> {
+    /// An empty copy; [`Cache::follow`] fills it.
+    #[must_use]
+    pub fn new() -> Self {
+        let objects = Objects { by_key: BTreeMap::new(), by_owner: HashMap::new() };
+        Self { inner: Arc::new(Inner { objects: RwLock::new(objects), revision: watch::Sender::new(0) }) }
+    }
+
+    /// Follows the collection for ever, and calls `changed` after each change. Ends only with an error that no
+    /// repetition can mend.
+    pub async fn follow(&self, client: Client, selection: Selection, changed: impl Fn(Change<K>)) -> Error {
+        let mut watch = Watch::new(client, selection);
+        let mut seen: Option<BTreeSet<Key>> = None;
+        loop {
+            match watch.next().await.and_then(|event| self.take(event, &mut seen, &changed)) {
+                Ok(()) => {}
+                Err(error) => return error,
+            }
+        }
+    }
+
+    fn take(&self, event: Event, seen: &mut Option<BTreeSet<Key>>, changed: &impl Fn(Change<K>)) -> Result<(), Error> {
+        match event {
+            Event::Begin => *seen = Some(BTreeSet::new()),
+            Event::Applied(object, revision) => {
+                let new: Arc<K> = Arc::new(typed(*object)?);
+                if let Some(seen) = seen {
+                    seen.insert(key(new.as_ref()));
+                }
+                let old = self.write().insert(new.clone());
+                self.reached(revision, seen.is_some());
+                changed(Change { old, new: Some(new) });
+            }
+            Event::Deleted(object, revision) => {
+                let gone: K = typed(*object)?;
+                let old = self.write().remove(&key(&gone));
+                self.reached(revision, seen.is_some());
+                changed(Change { old: old.or_else(|| Some(Arc::new(gone))), new: None });
+            }
+            Event::Complete(revision) => {
+                let kept = seen.take().unwrap_or_default();
+                let gone: Vec<Key> = self.read().by_key.keys().filter(|key| !kept.contains(*key)).cloned().collect();
+                for key in gone {
+                    let old = self.write().remove(&key);
+                    changed(Change { old, new: None });
+                }
+                self.reached(revision, false);
+            }
+            Event::Progress(revision) => self.reached(revision, seen.is_some()),
+        }
+        Ok(())
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Objects<K>> {
+        self.inner.objects.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Objects<K>> {
+        self.inner.objects.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// While a copy is being made anew it has reached nothing.
+    fn reached(&self, revision: u64, incomplete: bool) {
+        if !incomplete {
+            self.inner.revision.send_if_modified(|reached| {
+                let further = revision > *reached;
+                *reached = revision.max(*reached);
+                further
+            });
+        }
+    }
+
+    /// Waits until the copy shows everything up to a revision (1: until it is complete).
+    pub async fn wait_for(&self, revision: u64) {
+        let mut reached = self.inner.revision.subscribe();
+        // The sender lives as long as this cache.
+        drop(reached.wait_for(|reached| *reached >= revision).await);
+    }
+
+    /// The object of this name.
+    #[must_use]
+    pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
+        self.read().by_key.get(&(namespace.to_owned(), name.to_owned())).cloned()
+    }
+
+    /// All objects, in order of namespace and name.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<K>> {
+        self.read().by_key.values().cloned().collect()
+    }
+
+    /// All objects of a namespace, in order of their names.
+    #[must_use]
+    pub fn in_namespace(&self, namespace: &str) -> Vec<Arc<K>> {
+        let from = (namespace.to_owned(), String::new());
+        self.read().by_key.range(from..).take_while(|((n, _), _)| n == namespace).map(|(_, object)| object.clone()).collect()
+    }
+
+    /// The objects that an owner controls; with an empty uid, those that none controls.
+    #[must_use]
+    pub fn controlled_by(&self, uid: &str) -> Vec<Arc<K>> {
+        let objects = self.read();
+        let keys = objects.by_owner.get(uid).into_iter().flatten();
+        keys.filter_map(|key| objects.by_key.get(key).cloned()).collect()
+    }
+}
+
+impl<K: Resource + TryFrom<Object> + Send + Sync> Default for Cache<K> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squall_api::core::v1::Pod;
+    use squall_api::metav1::v1::OwnerReference;
+
+    fn pod(name: &str, owner: &str) -> Box<Object> {
+        let mut pod = Pod::default();
+        pod.metadata.name = name.to_owned();
+        pod.metadata.namespace = "default".to_owned();
+        if !owner.is_empty() {
+            let reference = OwnerReference { uid: owner.to_owned(), controller: Some(true), ..OwnerReference::default() };
+            pod.metadata.owner_references.push(reference);
+        }
+        Box::new(pod.into())
+    }
+
+    #[test]
+    fn a_new_beginning_removes_what_is_gone() {
+        let cache = Cache::<Pod>::new();
+        let (mut seen, changes) = (None, std::cell::RefCell::new(Vec::new()));
+        let mut take = |event| {
+            cache
+                .take(event, &mut seen, &|change: Change<Pod>| {
+                    changes.borrow_mut().push((change.old.is_some(), change.new.is_some()));
+                })
+                .unwrap();
+        };
+        take(Event::Begin);
+        take(Event::Applied(pod("a", "x"), 1));
+        take(Event::Applied(pod("b", "x"), 2));
+        assert_eq!(*cache.inner.revision.borrow(), 0, "not complete yet");
+        take(Event::Complete(5));
+        take(Event::Applied(pod("a", ""), 6));
+        take(Event::Begin);
+        take(Event::Applied(pod("a", ""), 6));
+        take(Event::Complete(9));
+        assert_eq!(*changes.borrow(), [(false, true), (false, true), (true, true), (true, true), (true, false)]);
+        assert_eq!((cache.controlled_by("x").len(), cache.controlled_by("").len()), (0, 1));
+        assert_eq!(*cache.inner.revision.borrow(), 9);
+    }
+}

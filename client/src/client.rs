@@ -1,0 +1,338 @@
+//! A client of a cluster: any apiserver will do, and when one is gone the next is asked. A write carries a request id,
+//! so that it can be asked again without being done twice.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use prost_types::Any;
+use squall_api::{Kind, Object};
+use squall_proto::squall::admin::v1::admin_client::AdminClient;
+use squall_proto::squall::admin::v1::{StatusReply, StatusRequest};
+use squall_proto::squall::api::v1 as proto;
+use squall_proto::squall::api::v1::objects_client::ObjectsClient;
+use tokio::time::Instant;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::{Code, Request, Response, Status};
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::kubeconfig::ClusterEntry;
+
+/// The name in every apiserver's certificate.
+const SERVER_NAME: &str = "apiserver.squall";
+/// A call that has not succeeded after this time has failed.
+const DEADLINE: Duration = Duration::from_secs(15);
+/// One apiserver is given this long for one attempt.
+const ATTEMPT: Duration = Duration::from_secs(12);
+const CONNECT: Duration = Duration::from_secs(1);
+const KEEPALIVE: Duration = Duration::from_secs(2);
+/// The wait between attempts, when every apiserver has been asked once.
+const PAUSE: Duration = Duration::from_millis(50);
+/// Lists of many objects are large.
+const MAX_REPLY_BYTES: usize = 1 << 30;
+
+/// A collection or an object.
+#[derive(Debug, Clone)]
+pub struct ResourceRef {
+    /// The kind.
+    pub kind: Kind,
+    /// Empty for cluster-scoped kinds, and for all namespaces in lists and watches.
+    pub namespace: String,
+    /// Empty for collections.
+    pub name: String,
+    /// "status", "scale", "binding" or empty.
+    pub subresource: &'static str,
+}
+
+impl ResourceRef {
+    /// A collection.
+    #[must_use]
+    pub fn collection(kind: Kind, namespace: &str) -> Self {
+        Self { kind, namespace: namespace.to_owned(), name: String::new(), subresource: "" }
+    }
+
+    /// An object.
+    #[must_use]
+    pub fn object(kind: Kind, namespace: &str, name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::collection(kind, namespace) }
+    }
+
+    /// A part of an object.
+    #[must_use]
+    pub fn sub(self, subresource: &'static str) -> Self {
+        Self { subresource, ..self }
+    }
+
+    pub(crate) fn to_proto(&self) -> proto::Resource {
+        let info = self.kind.info();
+        proto::Resource {
+            group: info.group.to_owned(),
+            version: info.version.to_owned(),
+            plural: info.plural.to_owned(),
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+            subresource: self.subresource.to_owned(),
+        }
+    }
+}
+
+/// What a write answers.
+#[derive(Debug)]
+pub struct Reply {
+    /// The object, as an `Any`: a scale is one too.
+    pub object: Any,
+    /// For the user.
+    pub warnings: Vec<String>,
+    /// After a delete: it is gone.
+    pub deleted: bool,
+}
+
+impl Reply {
+    /// The object.
+    pub fn object(&self) -> Result<Object, Error> {
+        Ok(Object::from_any(&self.object)?)
+    }
+}
+
+/// A client. Clones share their connections.
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+    /// Writes are refused when another is elected.
+    fence: Option<proto::Fence>,
+    deadline: Duration,
+}
+
+struct Inner {
+    endpoints: Vec<(String, Channel)>,
+    /// Which apiserver answered last.
+    current: AtomicUsize,
+}
+
+impl Client {
+    /// A client of the cluster. Connects when first used.
+    pub fn new(entry: &ClusterEntry) -> Result<Self, Error> {
+        let tls = ClientTlsConfig::new()
+            .ca_certificate(Certificate::from_pem(&entry.ca))
+            .identity(Identity::from_pem(&entry.certificate, &entry.key))
+            .domain_name(SERVER_NAME);
+        Self::connect(&entry.endpoints, &tls)
+    }
+
+    /// A client of these apiservers.
+    pub fn connect(endpoints: &[String], tls: &ClientTlsConfig) -> Result<Self, Error> {
+        let connect = |address: &String| -> Result<(String, Channel), tonic::transport::Error> {
+            let endpoint = Endpoint::from_shared(address.clone())?
+                .tls_config(tls.clone())?
+                .tcp_nodelay(true)
+                .connect_timeout(CONNECT)
+                .http2_keep_alive_interval(KEEPALIVE)
+                .keep_alive_timeout(KEEPALIVE)
+                .keep_alive_while_idle(true);
+            Ok((address.clone(), endpoint.connect_lazy()))
+        };
+        let endpoints = endpoints.iter().map(connect).collect::<Result<Vec<_>, _>>();
+        let endpoints = endpoints.map_err(|error| Error::Config(format!("an apiserver's address: {error}")))?;
+        if endpoints.is_empty() {
+            return Err(Error::Config("the kubeconfig names no apiserver".to_owned()));
+        }
+        let current = AtomicUsize::new(fastrand::usize(..endpoints.len()));
+        Ok(Self { inner: Arc::new(Inner { endpoints, current }), fence: None, deadline: DEADLINE })
+    }
+
+    /// The same client, whose writes are refused once another is elected.
+    #[must_use]
+    pub fn fenced(&self, fence: proto::Fence) -> Self {
+        Self { fence: Some(fence), ..self.clone() }
+    }
+
+    /// The same client with another deadline for each call.
+    #[must_use]
+    pub fn with_deadline(&self, deadline: Duration) -> Self {
+        Self { deadline, ..self.clone() }
+    }
+
+    /// The apiservers.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<String> {
+        self.inner.endpoints.iter().map(|(address, _)| address.clone()).collect()
+    }
+
+    /// What one apiserver says of itself.
+    pub async fn member_status(&self, endpoint: &str) -> Result<StatusReply, Error> {
+        let (address, channel) = self
+            .inner
+            .endpoints
+            .iter()
+            .find(|(address, _)| address == endpoint)
+            .ok_or_else(|| Error::Config(format!("{endpoint} is not an apiserver of this cluster")))?;
+        let mut request = Request::new(StatusRequest {});
+        request.set_timeout(self.deadline);
+        match AdminClient::new(channel.clone()).status(request).await {
+            Ok(reply) => Ok(reply.into_inner()),
+            Err(status) => Err(unreachable(std::slice::from_ref(address), &status)),
+        }
+    }
+
+    /// One object.
+    pub async fn get(&self, resource: &ResourceRef, resource_version: &str) -> Result<Any, Error> {
+        let request = proto::GetRequest { resource: Some(resource.to_proto()), resource_version: resource_version.to_owned() };
+        let reply = self.call(request, |mut client, request| async move { client.get(request).await }).await?;
+        reply.object.ok_or_else(|| Error::Api(squall_api::Error::internal("an answer without an object")))
+    }
+
+    /// The objects of a collection, and the revision at which they were read.
+    pub async fn list(&self, resource: &ResourceRef, labels: &str, fields: &str, resource_version: &str) -> Result<(String, Vec<Object>), Error> {
+        let request = proto::ListRequest {
+            resource: Some(resource.to_proto()),
+            label_selector: labels.to_owned(),
+            field_selector: fields.to_owned(),
+            resource_version: resource_version.to_owned(),
+        };
+        let reply = self.call(request, |mut client, request| async move { client.list(request).await }).await?;
+        let items = reply.items.iter().map(Object::from_any).collect::<Result<_, _>>()?;
+        Ok((reply.resource_version, items))
+    }
+
+    /// Creates an object, or (with the subresource "binding") puts a pod on a node.
+    pub async fn create(&self, resource: &ResourceRef, manifest: proto::Manifest, options: proto::WriteOptions) -> Result<Reply, Error> {
+        let request =
+            proto::CreateRequest { resource: Some(resource.to_proto()), manifest: Some(manifest), options: Some(self.options(options)) };
+        self.write(request, |mut client, request| async move { client.create(request).await }).await
+    }
+
+    /// Stores an object in the place of the one that is there.
+    pub async fn update(&self, resource: &ResourceRef, manifest: proto::Manifest, options: proto::WriteOptions) -> Result<Reply, Error> {
+        let request =
+            proto::UpdateRequest { resource: Some(resource.to_proto()), manifest: Some(manifest), options: Some(self.options(options)) };
+        self.write(request, |mut client, request| async move { client.update(request).await }).await
+    }
+
+    /// Applies a merge patch.
+    pub async fn patch(&self, resource: &ResourceRef, patch: &serde_json::Value, options: proto::WriteOptions) -> Result<Reply, Error> {
+        let request = proto::PatchRequest {
+            resource: Some(resource.to_proto()),
+            content_type: "application/merge-patch+json".to_owned(),
+            patch: patch.to_string().into(),
+            options: Some(self.options(options)),
+        };
+        self.write(request, |mut client, request| async move { client.patch(request).await }).await
+    }
+
+    /// Deletes an object. Of the request, only what says how is read.
+    pub async fn delete(&self, resource: &ResourceRef, how: proto::DeleteRequest) -> Result<Reply, Error> {
+        let options = self.options(how.options.clone().unwrap_or_default());
+        let request = proto::DeleteRequest { resource: Some(resource.to_proto()), options: Some(options), ..how };
+        self.write(request, |mut client, request| async move { client.delete(request).await }).await
+    }
+
+    /// One attempt at a watch, on the apiserver that answered last.
+    pub(crate) async fn watch(&self, request: proto::WatchRequest) -> Result<tonic::Streaming<proto::WatchReply>, Error> {
+        let (place, mut client) = self.objects();
+        match tokio::time::timeout(ATTEMPT, client.watch(request)).await {
+            Ok(Ok(stream)) => Ok(stream.into_inner()),
+            Ok(Err(status)) => {
+                if from_transport(&status) {
+                    self.leave(place);
+                    return Err(unreachable(&self.endpoints(), &status));
+                }
+                Err(squall_api::Error::from(status).into())
+            }
+            Err(_) => {
+                self.leave(place);
+                Err(unreachable(&self.endpoints(), &Status::deadline_exceeded("no answer in time")))
+            }
+        }
+    }
+
+    /// Turns to another apiserver, as a watch does whose stream broke.
+    pub(crate) fn turn(&self) {
+        self.leave(self.inner.current.load(Ordering::Relaxed));
+    }
+
+    fn options(&self, options: proto::WriteOptions) -> proto::WriteOptions {
+        proto::WriteOptions {
+            request_id: Uuid::new_v4().into_bytes().to_vec().into(),
+            fence: self.fence.clone().or(options.fence),
+            ..options
+        }
+    }
+
+    fn objects(&self) -> (usize, ObjectsClient<Channel>) {
+        let place = self.inner.current.load(Ordering::Relaxed) % self.inner.endpoints.len();
+        let channel = self.inner.endpoints[place].1.clone();
+        (place, ObjectsClient::new(channel).max_decoding_message_size(MAX_REPLY_BYTES))
+    }
+
+    /// Another apiserver from now on, unless someone else has turned already.
+    fn leave(&self, place: usize) {
+        let next = (place + 1) % self.inner.endpoints.len();
+        // Losing the race means that it has turned.
+        let _ = self.inner.current.compare_exchange(place, next, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    async fn write<Q: Clone, F>(&self, request: Q, call: impl Fn(ObjectsClient<Channel>, Request<Q>) -> F) -> Result<Reply, Error>
+    where
+        F: Future<Output = Result<Response<proto::ObjectReply>, Status>>,
+    {
+        let reply = self.call(request, call).await?;
+        let object = reply.object.ok_or_else(|| Error::Api(squall_api::Error::internal("an answer without an object")))?;
+        Ok(Reply { object, warnings: reply.warnings, deleted: reply.deleted })
+    }
+
+    /// Asks one apiserver after the other until one answers or the deadline has come. An apiserver without a quorum
+    /// counts as gone.
+    async fn call<Q: Clone, A, F>(&self, request: Q, call: impl Fn(ObjectsClient<Channel>, Request<Q>) -> F) -> Result<A, Error>
+    where
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
+        let deadline = Instant::now() + self.deadline;
+        let mut refused = 0;
+        for attempt in 1.. {
+            let (place, client) = self.objects();
+            let left = deadline.saturating_duration_since(Instant::now()).min(ATTEMPT);
+            let mut attempt_request = Request::new(request.clone());
+            attempt_request.set_timeout(left);
+            let status = match tokio::time::timeout(left, call(client, attempt_request)).await {
+                Ok(Ok(reply)) => return Ok(reply.into_inner()),
+                Ok(Err(status)) if !from_transport(&status) && status.code() != Code::Unavailable => {
+                    return Err(squall_api::Error::from(status).into());
+                }
+                Ok(Err(status)) => status,
+                Err(_) => Status::deadline_exceeded("no answer in time"),
+            };
+            self.leave(place);
+            refused += usize::from(is_refused(&status));
+            let all_refused = refused == attempt && attempt >= self.inner.endpoints.len() * 2;
+            if Instant::now() >= deadline || all_refused {
+                return Err(unreachable(&self.endpoints(), &status));
+            }
+            if attempt % self.inner.endpoints.len() == 0 {
+                tokio::time::sleep(PAUSE.min(deadline.saturating_duration_since(Instant::now()))).await;
+            }
+        }
+        Err(Error::Config("no attempt was made".to_owned()))
+    }
+}
+
+/// Whether a status comes from the connection and not from an apiserver's handler, which always gives a reason.
+fn from_transport(status: &Status) -> bool {
+    status.details().is_empty() && matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Cancelled | Code::DeadlineExceeded | Code::Internal)
+}
+
+fn is_refused(status: &Status) -> bool {
+    let mut source: Option<&dyn std::error::Error> = Some(status);
+    while let Some(error) = source {
+        if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused) {
+            return true;
+        }
+        source = error.source();
+    }
+    false
+}
+
+fn unreachable(endpoints: &[String], status: &Status) -> Error {
+    Error::Unreachable { endpoints: endpoints.to_vec(), reason: status.message().to_owned(), refused: is_refused(status) }
+}

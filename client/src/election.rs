@@ -1,0 +1,158 @@
+//! Leader election by a Lease: one of several processes acts, and its writes are refused once another is elected.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use squall_api::coordination::v1::{Lease, LeaseSpec};
+use squall_api::metav1::v1::MicroTime;
+use squall_proto::squall::api::v1::Fence;
+use tokio::time::Instant;
+
+use crate::api::Api;
+use crate::cache::Cache;
+use crate::client::Client;
+use crate::error::Error;
+
+/// How an election is held.
+#[derive(Debug, Clone)]
+pub struct ElectorConfig {
+    /// The Lease's namespace.
+    pub namespace: String,
+    /// The Lease's name.
+    pub name: String,
+    /// Who stands for election; no two processes may have the same.
+    pub identity: String,
+    /// How long a Lease lasts without being renewed, by the observer's own clock.
+    pub duration: Duration,
+    /// How often a holder renews it and a candidate looks.
+    pub retry: Duration,
+}
+
+/// A term of office.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Term {
+    /// The election's number.
+    pub transitions: i32,
+}
+
+/// A candidate.
+pub struct Elector {
+    config: ElectorConfig,
+    api: Api<Lease>,
+    leases: Cache<Lease>,
+    /// The Lease as it was last seen, and since when it has not changed.
+    observed: Option<(Arc<Lease>, Instant)>,
+}
+
+impl Elector {
+    /// A candidate who sees the Lease through a cache that someone else keeps.
+    #[must_use]
+    pub fn new(config: ElectorConfig, client: Client, leases: Cache<Lease>) -> Self {
+        // A write that takes longer than a lease is of no use.
+        let client = client.with_deadline(config.duration);
+        let api = Api::new(client, &config.namespace);
+        Self { config, api, leases, observed: None }
+    }
+
+    /// What the holder's writes carry.
+    #[must_use]
+    pub fn fence(&self, term: &Term) -> Fence {
+        Fence {
+            lease_namespace: self.config.namespace.clone(),
+            lease_name: self.config.name.clone(),
+            holder: self.config.identity.clone(),
+            transitions: term.transitions,
+        }
+    }
+
+    /// Waits until this candidate is elected.
+    pub async fn win(&mut self) -> Term {
+        loop {
+            let current = self.leases.get(&self.config.namespace, &self.config.name);
+            if self.may_take(current.as_deref()) {
+                match self.take(current.as_deref()).await {
+                    Ok(term) => return term,
+                    Err(error) => tracing::debug!(%error, "not elected"),
+                }
+            }
+            tokio::time::sleep(self.config.retry.mul_f64(1.0 + fastrand::f64() * 0.2)).await;
+        }
+    }
+
+    /// Kubernetes: a Lease may be taken when nobody holds it, or when it has not changed for its duration on the
+    /// candidate's own clock.
+    fn may_take(&mut self, current: Option<&Lease>) -> bool {
+        let Some(lease) = current else { return true };
+        let same = |seen: &Lease| seen.metadata.resource_version == lease.metadata.resource_version;
+        let since = match &self.observed {
+            Some((seen, since)) if same(seen) => *since,
+            _ => {
+                let now = Instant::now();
+                self.observed = Some((Arc::new(lease.clone()), now));
+                now
+            }
+        };
+        let holder = lease.spec.holder_identity.as_deref().unwrap_or_default();
+        holder.is_empty() || holder == self.config.identity || since.elapsed() >= self.config.duration
+    }
+
+    async fn take(&self, current: Option<&Lease>) -> Result<Term, Error> {
+        let transitions = current.map_or(0, |lease| lease.spec.lease_transitions.unwrap_or(0) + 1);
+        let now = MicroTime::from_timestamp(Timestamp::now());
+        let mut lease = current.cloned().unwrap_or_default();
+        lease.metadata.name.clone_from(&self.config.name);
+        lease.metadata.namespace.clone_from(&self.config.namespace);
+        lease.spec = LeaseSpec {
+            holder_identity: Some(self.config.identity.clone()),
+            lease_duration_seconds: Some(i32::try_from(self.config.duration.as_secs()).unwrap_or(i32::MAX).max(1)),
+            acquire_time: Some(now),
+            renew_time: Some(now),
+            lease_transitions: Some(transitions),
+            ..LeaseSpec::default()
+        };
+        match current {
+            Some(_) => self.api.update(lease).await?,
+            None => self.api.create(lease).await?,
+        };
+        Ok(Term { transitions })
+    }
+
+    /// Renews the Lease as long as this candidate holds it. Returns when it has been lost.
+    pub async fn hold(&mut self, term: &Term) {
+        let mut renewed = Instant::now();
+        loop {
+            tokio::time::sleep(self.config.retry).await;
+            match self.renew(term).await {
+                Ok(true) => renewed = Instant::now(),
+                Ok(false) => return,
+                Err(error) => tracing::debug!(%error, "could not renew the lease"),
+            }
+            // Kubernetes: renewDeadline is two thirds of the lease.
+            if renewed.elapsed() >= self.config.duration * 2 / 3 {
+                return;
+            }
+        }
+    }
+
+    async fn renew(&self, term: &Term) -> Result<bool, Error> {
+        let mut lease = self.api.get(&self.config.name).await?;
+        let spec = &mut lease.spec;
+        let mine = spec.holder_identity.as_deref() == Some(&self.config.identity) && spec.lease_transitions == Some(term.transitions);
+        if !mine {
+            return Ok(false);
+        }
+        spec.renew_time = Some(MicroTime::from_timestamp(Timestamp::now()));
+        self.api.update(lease).await.map(|_| true)
+    }
+
+    /// Gives the Lease up, so that another need not wait for its end.
+    pub async fn resign(&self, term: &Term) -> Result<(), Error> {
+        let mut lease = self.api.get(&self.config.name).await?;
+        if lease.spec.holder_identity.as_deref() == Some(&self.config.identity) && lease.spec.lease_transitions == Some(term.transitions) {
+            lease.spec.holder_identity = Some(String::new());
+            self.api.update(lease).await?;
+        }
+        Ok(())
+    }
+}

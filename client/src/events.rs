@@ -1,0 +1,155 @@
+//! Events: what happened to objects, told for people to read. Telling never holds anyone up; what cannot be told is
+//! dropped.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use squall_api::Resource;
+use squall_api::core::v1::{Event, EventSource, ObjectReference};
+use squall_api::metav1::v1::Time;
+use tokio::sync::mpsc;
+
+use crate::api::Api;
+use crate::client::Client;
+use crate::error::Error;
+
+/// How many events may wait to be told (Kubernetes: 1,000).
+const QUEUE: usize = 1_000;
+/// How many events are remembered, so that a repetition counts up instead of being told anew.
+const REMEMBERED: usize = 4_096;
+
+/// Whether something is as it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EventType {
+    /// It is.
+    Normal,
+    /// Someone may want to look.
+    Warning,
+}
+
+/// Something that happened to an object.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Happening {
+    /// To what.
+    pub object: ObjectId,
+    /// Whether it is as it should be.
+    pub event_type: EventType,
+    /// In one word: `ScalingReplicaSet`.
+    pub reason: &'static str,
+    /// In a sentence.
+    pub message: String,
+}
+
+/// Which object an event is about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct ObjectId {
+    api_version: String,
+    kind: &'static str,
+    namespace: String,
+    name: String,
+    uid: String,
+    /// Which part: `spec.containers{nodejs}`, or empty.
+    pub field_path: String,
+}
+
+impl ObjectId {
+    /// The identity of an object.
+    #[must_use]
+    pub fn of<K: Resource>(object: &K) -> Self {
+        Self {
+            api_version: K::INFO.api_version(),
+            kind: K::INFO.kind,
+            namespace: object.meta().namespace.clone(),
+            name: object.meta().name.clone(),
+            uid: object.meta().uid.clone(),
+            field_path: String::new(),
+        }
+    }
+}
+
+/// Tells events. Clones share the queue.
+#[derive(Clone)]
+pub struct Recorder {
+    queue: mpsc::Sender<Happening>,
+}
+
+impl Recorder {
+    /// A recorder for a component (`deployment-controller`) on a host (a node's name, or empty), and the work of
+    /// telling, which someone must run.
+    #[must_use]
+    pub fn new(client: Client, component: &'static str, host: &str) -> (Self, impl Future<Output = ()> + use<>) {
+        let (queue, receiver) = mpsc::channel(QUEUE);
+        let source = EventSource { component: component.to_owned(), host: host.to_owned() };
+        (Self { queue }, tell_all(client, source, receiver))
+    }
+
+    /// Tells what happened, soon.
+    pub fn record(&self, happening: Happening) {
+        if let Err(error) = self.queue.try_send(happening) {
+            tracing::debug!(%error, "dropped an event");
+        }
+    }
+}
+
+async fn tell_all(client: Client, source: EventSource, mut receiver: mpsc::Receiver<Happening>) {
+    let mut told: HashMap<Happening, Event> = HashMap::new();
+    while let Some(happening) = receiver.recv().await {
+        match tell(&client, &source, told.get(&happening), &happening).await {
+            Ok(event) => {
+                if told.len() >= REMEMBERED {
+                    told.clear();
+                }
+                told.insert(happening, event);
+            }
+            Err(error) => {
+                told.remove(&happening);
+                tracing::debug!(%error, "could not tell an event");
+            }
+        }
+    }
+}
+
+async fn tell(client: &Client, source: &EventSource, before: Option<&Event>, happening: &Happening) -> Result<Event, Error> {
+    let now = Timestamp::now();
+    let namespace = if happening.object.namespace.is_empty() { "default" } else { &happening.object.namespace };
+    let api: Api<Event> = Api::new(client.clone(), namespace);
+    match before {
+        Some(before) => {
+            let patch = serde_json::json!({
+                "count": before.count + 1,
+                "lastTimestamp": squall_proto::format_rfc3339_seconds(now),
+            });
+            api.patch(&before.metadata.name, &patch).await
+        }
+        None => api.create(event(source, happening, namespace, now)).await,
+    }
+}
+
+fn event(source: &EventSource, happening: &Happening, namespace: &str, now: Timestamp) -> Event {
+    let object = &happening.object;
+    let mut event = Event {
+        involved_object: ObjectReference {
+            api_version: object.api_version.clone(),
+            kind: object.kind.to_owned(),
+            namespace: object.namespace.clone(),
+            name: object.name.clone(),
+            uid: object.uid.clone(),
+            field_path: object.field_path.clone(),
+            ..ObjectReference::default()
+        },
+        reason: happening.reason.to_owned(),
+        message: happening.message.clone(),
+        r#type: format!("{:?}", happening.event_type),
+        source: source.clone(),
+        first_timestamp: Time::from_timestamp(now),
+        last_timestamp: Time::from_timestamp(now),
+        count: 1,
+        reporting_component: source.component.clone(),
+        reporting_instance: source.host.clone(),
+        ..Event::default()
+    };
+    // Kubernetes: the object's name and the moment in hexadecimal nanoseconds.
+    event.metadata.name = format!("{}.{:x}", object.name, now.as_nanosecond());
+    event.metadata.namespace = namespace.to_owned();
+    event
+}

@@ -1,0 +1,25 @@
+//! How to talk to a cluster: find it, reach any of its apiservers, ask again when one is gone, watch without a gap.
+//!
+//! `kubeconfig` says where a cluster is, `client` reaches it, `api` is typed access, `watch` and `cache` follow a
+//! collection, `election` decides who acts.
+
+mod api;
+mod cache;
+mod client;
+mod election;
+mod error;
+pub mod events;
+mod kubeconfig;
+mod watch;
+
+pub use api::{Api, DeleteParams, manifest};
+pub use cache::{Cache, Change};
+pub use client::{Client, Reply, ResourceRef};
+pub use election::{Elector, ElectorConfig, Term};
+pub use error::Error;
+pub use kubeconfig::{ClusterEntry, Kubeconfig};
+pub use squall_api::error::Reason;
+pub use squall_proto::squall::admin::v1::StatusReply as MemberStatus;
+pub use squall_proto::squall::api::v1::manifest::Encoding;
+pub use squall_proto::squall::api::v1::{DeleteRequest, Fence, Manifest, WriteOptions};
+pub use watch::{Event, Selection, Watch};

@@ -1,0 +1,158 @@
+//! A watch without an end: when its stream breaks it goes on at another apiserver from where it was, and when that is
+//! too long ago it begins anew with all objects there are.
+
+use std::time::Duration;
+
+use squall_api::error::Reason;
+use squall_api::meta::parse_resource_version;
+use squall_api::{Kind, Object};
+use squall_proto::squall::api::v1 as proto;
+use squall_proto::squall::api::v1::watch_reply::Type;
+use tonic::Streaming;
+
+use crate::client::{Client, ResourceRef};
+use crate::error::Error;
+
+/// The waits before a broken watch is tried again.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// What is watched.
+#[derive(Debug, Clone)]
+pub struct Selection {
+    /// The kind.
+    pub kind: Kind,
+    /// Empty for all namespaces.
+    pub namespace: String,
+    /// Which labels objects must have.
+    pub labels: String,
+    /// Which fields objects must have.
+    pub fields: String,
+}
+
+impl Selection {
+    /// All objects of a kind.
+    #[must_use]
+    pub fn all(kind: Kind) -> Self {
+        Self { kind, namespace: String::new(), labels: String::new(), fields: String::new() }
+    }
+}
+
+/// What a watch tells.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The watch begins anew: what is not told of before [`Event::Complete`] is gone.
+    Begin,
+    /// All objects that there are have been told of, as of this revision.
+    Complete(u64),
+    /// The object is new, or has changed; at this revision.
+    Applied(Box<Object>, u64),
+    /// The object is gone, or no longer selected; this is its last state.
+    Deleted(Box<Object>, u64),
+    /// Nothing has happened to the collection up to this revision that has not been told.
+    Progress(u64),
+}
+
+/// A watch.
+pub struct Watch {
+    client: Client,
+    selection: Selection,
+    stream: Option<Streaming<proto::WatchReply>>,
+    /// Where to go on; `None`: from the beginning.
+    position: Option<u64>,
+    pause: Duration,
+}
+
+impl Watch {
+    /// A watch that begins with all objects there are.
+    #[must_use]
+    pub fn new(client: Client, selection: Selection) -> Self {
+        Self { client, selection, stream: None, position: None, pause: FIRST_PAUSE }
+    }
+
+    /// A watch of what happens after a revision.
+    #[must_use]
+    pub fn after(client: Client, selection: Selection, revision: u64) -> Self {
+        Self { position: Some(revision), ..Self::new(client, selection) }
+    }
+
+    /// The next event. Waits as long as it takes; fails only on what no repetition can mend.
+    pub async fn next(&mut self) -> Result<Event, Error> {
+        loop {
+            let Some(stream) = &mut self.stream else {
+                if self.begin().await? && self.position.is_none() {
+                    return Ok(Event::Begin);
+                }
+                continue;
+            };
+            match stream.message().await {
+                Ok(Some(reply)) => {
+                    self.pause = FIRST_PAUSE;
+                    if let Some(event) = self.read(reply)? {
+                        return Ok(event);
+                    }
+                }
+                Ok(None) => self.stream = None,
+                Err(status) => {
+                    self.stream = None;
+                    let error = squall_api::Error::from(status);
+                    if error.is(Reason::Expired) {
+                        self.position = None;
+                    } else {
+                        tracing::debug!(kind = self.selection.kind.info().kind, %error, "a watch broke");
+                        self.client.turn();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Opens the stream, or waits a little before the next attempt.
+    async fn begin(&mut self) -> Result<bool, Error> {
+        let request = proto::WatchRequest {
+            resource: Some(ResourceRef::collection(self.selection.kind, &self.selection.namespace).to_proto()),
+            label_selector: self.selection.labels.clone(),
+            field_selector: self.selection.fields.clone(),
+            resource_version: self.position.map(|position| position.to_string()).unwrap_or_default(),
+            bookmarks: true,
+        };
+        match self.client.watch(request).await {
+            Ok(stream) => {
+                self.stream = Some(stream);
+                return Ok(true);
+            }
+            Err(error) if error.is(Reason::Expired) => self.position = None,
+            Err(Error::Api(error)) if !matches!(error.reason(), Some(Reason::ServiceUnavailable | Reason::Timeout)) => {
+                return Err(error.into());
+            }
+            Err(error) => {
+                tracing::debug!(kind = self.selection.kind.info().kind, %error, "a watch could not begin");
+                tokio::time::sleep(self.pause).await;
+                self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+        Ok(false)
+    }
+
+    fn read(&mut self, reply: proto::WatchReply) -> Result<Option<Event>, Error> {
+        let revision = parse_resource_version(&reply.resource_version)?;
+        let initial = self.position.is_none();
+        let object = |reply: &proto::WatchReply| -> Result<Box<Object>, Error> {
+            let any = reply.object.as_ref().ok_or_else(|| squall_api::Error::internal("a watch event without an object"))?;
+            Ok(Box::new(Object::from_any(any)?))
+        };
+        if !initial {
+            self.position = Some(revision);
+        }
+        Ok(match reply.r#type() {
+            Type::Added | Type::Modified => Some(Event::Applied(object(&reply)?, revision)),
+            Type::Deleted => Some(Event::Deleted(object(&reply)?, revision)),
+            Type::Bookmark if reply.initial_events_end => {
+                self.position = Some(revision);
+                Some(Event::Complete(revision))
+            }
+            Type::Bookmark => Some(Event::Progress(revision)),
+            Type::Unknown => None,
+        })
+    }
+}

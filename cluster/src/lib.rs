@@ -1,0 +1,14 @@
+//! A local cluster: real processes in a folder. The only place where processes are started and ended.
+
+mod addresses;
+mod cluster;
+mod files;
+mod member;
+mod pki;
+mod process;
+mod ready;
+
+pub use cluster::{Cluster, Lifetime, Options};
+pub use member::{MemberName, Role};
+pub use process::ProcessState;
+pub use ready::wait_until_ready;

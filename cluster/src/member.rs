@@ -1,0 +1,91 @@
+//! The members of a cluster and their names.
+
+use std::fmt::{self, Display};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// What a member does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Stores and serves objects.
+    Apiserver,
+    /// Runs the controllers.
+    ControllerManager,
+    /// Holds the containers of a node.
+    Runtime,
+    /// Is the kubelet of a node.
+    Kubelet,
+}
+
+impl Role {
+    /// Every role, in the order in which members are started.
+    pub const ALL: [Self; 4] = [Self::Apiserver, Self::ControllerManager, Self::Runtime, Self::Kubelet];
+
+    /// The word in a member's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Apiserver => "apiserver",
+            Self::ControllerManager => "controller-manager",
+            Self::Runtime => "runtime",
+            Self::Kubelet => "kubelet",
+        }
+    }
+}
+
+/// The name of a member: `apiserver-0`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct MemberName {
+    /// Its role.
+    pub role: Role,
+    /// Counted from 0 in its role.
+    pub index: usize,
+}
+
+impl Display for MemberName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.role.as_str(), self.index)
+    }
+}
+
+impl From<MemberName> for String {
+    fn from(name: MemberName) -> Self {
+        name.to_string()
+    }
+}
+
+impl TryFrom<String> for MemberName {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl FromStr for MemberName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let invalid = || format!("{text:?} is not the name of a member; a name is like apiserver-0, controller-manager-1 or kubelet-2");
+        let (role, index) = text.rsplit_once('-').ok_or_else(invalid)?;
+        let role = Role::ALL.into_iter().find(|known| known.as_str() == role).ok_or_else(invalid)?;
+        Ok(Self { role, index: index.parse().map_err(|_| invalid())? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_read_back() {
+        for text in ["apiserver-0", "controller-manager-1", "runtime-2", "kubelet-12"] {
+            assert_eq!(text.parse::<MemberName>().unwrap().to_string(), text);
+        }
+        for bad in ["", "apiserver", "apiserver-x", "foo-1", "-1"] {
+            assert!(bad.parse::<MemberName>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! A process by its pid and the moment it started: a pid alone may be someone else's by now.
+
+use std::fs;
+
+use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use serde::{Deserialize, Serialize};
+
+/// A process that was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessId {
+    pid: i32,
+    /// In clock ticks since the machine started.
+    started: u64,
+}
+
+/// How a process is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProcessState {
+    /// It runs.
+    Running,
+    /// It is stopped by a signal.
+    Paused,
+    /// It is gone.
+    Stopped,
+}
+
+impl ProcessId {
+    /// The process with this pid, now.
+    pub fn of(pid: u32) -> anyhow::Result<Self> {
+        let pid = i32::try_from(pid).context("the pid")?;
+        let Some((_, started)) = look(pid) else { bail!("the process {pid} ended at once") };
+        Ok(Self { pid, started })
+    }
+
+    /// The pid.
+    pub fn pid(self) -> i32 {
+        self.pid
+    }
+
+    /// How it is doing.
+    pub fn state(self) -> ProcessState {
+        match look(self.pid) {
+            Some((state, started)) if started == self.started => match state {
+                'Z' | 'X' => ProcessState::Stopped,
+                'T' | 't' => ProcessState::Paused,
+                _ => ProcessState::Running,
+            },
+            _ => ProcessState::Stopped,
+        }
+    }
+
+    /// Sends a signal, if it is still this process.
+    pub fn signal(self, signal: Signal) -> anyhow::Result<()> {
+        if self.state() == ProcessState::Stopped {
+            return Ok(());
+        }
+        let pid = Pid::from_raw(self.pid).context("the pid")?;
+        match kill_process(pid, signal) {
+            Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+            Err(error) => Err(error).with_context(|| format!("signalling process {}", self.pid)),
+        }
+    }
+}
+
+/// State and start time, from `/proc/PID/stat`.
+fn look(pid: i32) -> Option<(char, u64)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name is in brackets and may hold anything.
+    let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
+    Some((fields.first()?.chars().next()?, fields.get(19)?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_process_with_the_same_pid_is_not_the_same() {
+        let me = ProcessId::of(std::process::id()).unwrap();
+        assert_eq!(me.state(), ProcessState::Running);
+        let other = ProcessId { started: me.started + 1, ..me };
+        assert_eq!(other.state(), ProcessState::Stopped);
+        other.signal(Signal::KILL).unwrap();
+    }
+}

@@ -1,0 +1,303 @@
+//! What a Deployment wants done now: the order of decisions, one step of scaling at a time.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use squall_api::apps::v1::{Deployment, DeploymentStatus, ReplicaSet};
+use squall_api::intstr::IntOrString;
+use squall_api::labels::Selector;
+use squall_client::events::{EventType, Happening, ObjectId};
+use squall_daemon::Timing;
+
+use super::proportional::{self, Part};
+use super::rolling::{self, Limits, Sizes};
+use super::{Observed, history, revision, status};
+use crate::runtime::ownership::{Claim, claim, settle};
+use crate::runtime::{Action, Plan};
+
+/// Decides.
+pub fn plan(observed: &Observed, timing: &Timing, now: Timestamp) -> Plan {
+    let deployment = observed.deployment.as_ref();
+    let Some(selector) = Selector::from_label_selector(deployment.spec.selector.as_ref()).filter(|s| !s.is_everything()) else {
+        let message = "This deployment is selecting all pods. A non-empty selector is required.".to_owned();
+        return Plan::of(vec![tell(deployment, EventType::Warning, "SelectingAll", message)]);
+    };
+    let claims: Vec<Claim> = observed.replica_sets.iter().map(|set| claim(&deployment.metadata, &selector, &set.metadata)).collect();
+    let settling: Vec<Action> =
+        claims.iter().zip(&observed.replica_sets).filter_map(|(claim, set)| settle(*claim, deployment, set.as_ref())).collect();
+    if !settling.is_empty() {
+        return Plan::of(settling);
+    }
+    let kept = |(claim, set): (&Claim, &Arc<ReplicaSet>)| (*claim == Claim::Keep).then(|| set.clone());
+    let mut owned: Vec<Arc<ReplicaSet>> = claims.iter().zip(&observed.replica_sets).filter_map(kept).collect();
+    let new = revision::find_new(deployment, &mut owned);
+    let step = Step { observed, deployment, limits: limits(deployment), timing, now, owned, new };
+    step.plan()
+}
+
+/// What a Deployment allows.
+pub fn limits(deployment: &Deployment) -> Limits {
+    let desired = deployment.spec.replicas.unwrap_or(1);
+    let zero = IntOrString::int(0);
+    match deployment.spec.strategy.rolling_update.as_ref().filter(|_| deployment.spec.strategy.r#type == "RollingUpdate") {
+        Some(rolling) => {
+            Limits::resolve(desired, rolling.max_surge.as_ref().unwrap_or(&zero), rolling.max_unavailable.as_ref().unwrap_or(&zero))
+        }
+        None => Limits { desired, max_surge: 0, max_unavailable: 0 },
+    }
+}
+
+fn tell(deployment: &Deployment, event_type: EventType, reason: &'static str, message: String) -> Action {
+    Action::Tell(Happening { object: ObjectId::of(deployment), event_type, reason, message })
+}
+
+/// One look at a Deployment.
+struct Step<'a> {
+    observed: &'a Observed,
+    deployment: &'a Deployment,
+    limits: Limits,
+    timing: &'a Timing,
+    now: Timestamp,
+    /// Oldest first.
+    owned: Vec<Arc<ReplicaSet>>,
+    /// The place of the new one in `owned`.
+    new: Option<usize>,
+}
+
+impl Step<'_> {
+    fn plan(&self) -> Plan {
+        let deployment = self.deployment;
+        if deployment.metadata.deletion_timestamp.is_some() {
+            return self.finish(Vec::new(), &self.owned, self.new, Estimate::No);
+        }
+        let mut noted = deployment.status.clone();
+        if status::note_pause(deployment, &mut noted, self.now) {
+            return Plan::of(vec![self.store(noted, None)]);
+        }
+        if let Some(set) = self.new_set()
+            && let Some(synced) = revision::synced(deployment, set, revision::next_revision(self.old_sets()))
+        {
+            return Plan::of(vec![Action::Update(Box::new(synced.into()))]);
+        }
+        if deployment.spec.paused || self.is_scaling_event() {
+            return self.scale_only();
+        }
+        if deployment.spec.strategy.r#type == "Recreate" { self.recreate() } else { self.roll() }
+    }
+
+    fn new_set(&self) -> Option<&ReplicaSet> {
+        self.new.map(|place| self.owned[place].as_ref())
+    }
+
+    /// Oldest first.
+    fn old_sets(&self) -> impl Iterator<Item = &ReplicaSet> {
+        self.owned.iter().enumerate().filter(|(place, _)| Some(*place) != self.new).map(|(_, set)| set.as_ref())
+    }
+
+    /// The number of replicas changed while a ReplicaSet is active.
+    fn is_scaling_event(&self) -> bool {
+        let noted = |set: &ReplicaSet| set.metadata.annotations.get(revision::DESIRED).and_then(|text| text.parse::<i32>().ok());
+        self.owned.iter().any(|set| size(set) > 0 && noted(set).is_some_and(|desired| desired != self.limits.desired))
+    }
+
+    fn roll(&self) -> Plan {
+        let mut actions = Vec::new();
+        let mut sets = self.owned.clone();
+        let new = match self.with_new(&mut sets, &mut actions, |total| rolling::new_size(&self.limits, 0, total)) {
+            Ok(place) => place,
+            Err(plan) => return plan,
+        };
+        let total = sets.iter().map(|set| size(set)).sum();
+        let wanted = rolling::new_size(&self.limits, size(&sets[new]), total);
+        if self.resize(&mut sets[new], wanted, &mut actions) {
+            return self.finish(actions, &sets, Some(new), Estimate::Yes);
+        }
+        let old: Vec<usize> = (0..sets.len()).filter(|place| *place != new && size(&sets[*place]) > 0).collect();
+        let sizes: Vec<Sizes> = old.iter().map(|place| sizes_of(&sets[*place])).collect();
+        let wanted = rolling::old_sizes(&self.limits, sizes_of(&sets[new]), &sizes);
+        for (place, wanted) in old.into_iter().zip(wanted) {
+            self.resize(&mut sets[place], wanted, &mut actions);
+        }
+        self.finish(actions, &sets, Some(new), Estimate::Yes)
+    }
+
+    fn recreate(&self) -> Plan {
+        let mut actions = Vec::new();
+        let mut sets = self.owned.clone();
+        let old: Vec<usize> = (0..sets.len()).filter(|place| Some(*place) != self.new).collect();
+        for place in &old {
+            self.resize(&mut sets[*place], 0, &mut actions);
+        }
+        let pods_left = |place: &usize| {
+            let uid = &sets[*place].metadata.uid;
+            let seen = self.observed.replica_sets.iter().position(|set| set.metadata.uid == *uid);
+            sets[*place].status.replicas > 0 || seen.is_some_and(|seen| self.observed.pods[seen] > 0)
+        };
+        if !actions.is_empty() || old.iter().any(pods_left) {
+            return self.finish(actions, &sets, self.new, Estimate::Yes);
+        }
+        match self.with_new(&mut sets, &mut actions, |_| self.limits.desired) {
+            Err(plan) => plan,
+            Ok(new) => {
+                self.resize(&mut sets[new], self.limits.desired, &mut actions);
+                self.finish(actions, &sets, Some(new), Estimate::Yes)
+            }
+        }
+    }
+
+    /// The place of the new ReplicaSet, which is made with its first replicas if there is none. A name that another
+    /// has taken is counted as a collision: the next hash is another.
+    fn with_new(&self, sets: &mut Vec<Arc<ReplicaSet>>, actions: &mut Vec<Action>, replicas: impl Fn(i32) -> i32) -> Result<usize, Plan> {
+        if let Some(place) = self.new {
+            return Ok(place);
+        }
+        let name = revision::name_of_new(self.deployment);
+        let mine = |set: &Arc<ReplicaSet>| set.metadata.name == name;
+        if self.observed.taken_names.contains(&name) || sets.iter().any(mine) {
+            let mut status = self.deployment.status.clone();
+            status.collision_count = Some(status.collision_count.unwrap_or(0) + 1);
+            return Err(Plan::of(vec![self.store(status, None)]));
+        }
+        let replicas = replicas(sets.iter().map(|set| size(set)).sum());
+        let number = revision::next_revision(sets.iter().map(Arc::as_ref));
+        let set = revision::new_replica_set(self.deployment, number, replicas, self.limits.max_total());
+        actions.push(Action::Create(Box::new(set.clone().into())));
+        if replicas > 0 {
+            let message = format!("Scaled up replica set {name} from 0 to {replicas}");
+            actions.push(tell(self.deployment, EventType::Normal, "ScalingReplicaSet", message));
+        }
+        sets.push(Arc::new(set));
+        Ok(sets.len() - 1)
+    }
+
+    /// Plans another size for a ReplicaSet, with the sizes noted that it was decided for. True if it changes.
+    fn resize(&self, set: &mut Arc<ReplicaSet>, wanted: i32, actions: &mut Vec<Action>) -> bool {
+        let before = size(set);
+        if before == wanted {
+            return false;
+        }
+        self.note_sizes(set, wanted, actions);
+        let direction = if wanted > before { "up" } else { "down" };
+        let message = format!("Scaled {direction} replica set {} from {before} to {wanted}", set.metadata.name);
+        actions.push(tell(self.deployment, EventType::Normal, "ScalingReplicaSet", message));
+        true
+    }
+
+    fn note_sizes(&self, set: &mut Arc<ReplicaSet>, wanted: i32, actions: &mut Vec<Action>) {
+        let mut changed = set.as_ref().clone();
+        changed.spec.replicas = Some(wanted);
+        revision::set_sizes(&mut changed.metadata.annotations, self.limits.desired, self.limits.max_total());
+        if changed != **set {
+            actions.push(Action::Update(Box::new(changed.clone().into())));
+            *set = Arc::new(changed);
+        }
+    }
+
+    /// Paused, or another number of replicas is wanted: nothing rolls, but sizes follow.
+    fn scale_only(&self) -> Plan {
+        let mut actions = Vec::new();
+        let mut sets = self.owned.clone();
+        let mut active: Vec<usize> = (0..sets.len()).filter(|place| size(&sets[*place]) > 0).collect();
+        let saturated = self.new_set().is_some_and(|set| {
+            let desired = self.limits.desired;
+            size(set) == desired && set.status.available_replicas == desired
+        });
+        match active.as_slice() {
+            [] => {
+                if let Some(place) = self.new.or(sets.len().checked_sub(1)) {
+                    self.resize(&mut sets[place], self.limits.desired, &mut actions);
+                }
+            }
+            [only] => {
+                let only = *only;
+                self.resize(&mut sets[only], self.limits.desired, &mut actions);
+            }
+            _ if saturated => {
+                for place in active.into_iter().filter(|place| Some(*place) != self.new) {
+                    self.resize(&mut sets[place], 0, &mut actions);
+                }
+            }
+            _ if self.deployment.spec.strategy.r#type == "RollingUpdate" => {
+                self.scale_in_proportion(&mut sets, &mut active, &mut actions);
+            }
+            _ => {}
+        }
+        if self.deployment.spec.paused {
+            actions.extend(history::forget(self.deployment, &self.old_sets().collect::<Vec<_>>()));
+        }
+        self.finish(actions, &sets, self.new, Estimate::No)
+    }
+
+    fn scale_in_proportion(&self, sets: &mut [Arc<ReplicaSet>], active: &mut [usize], actions: &mut Vec<Action>) {
+        let allowed = if self.limits.desired > 0 { self.limits.max_total() } else { 0 };
+        let total: i32 = active.iter().map(|place| size(&sets[*place])).sum();
+        // Largest first; of equals the newer one grows first, and the older one shrinks first.
+        active.sort_by_key(|place| {
+            let age = i32::try_from(*place).unwrap_or(i32::MAX);
+            (-size(&sets[*place]), if allowed > total { -age } else { age })
+        });
+        let before = |set: &ReplicaSet| {
+            let noted = set.metadata.annotations.get(revision::MAX_REPLICAS).and_then(|text| text.parse().ok());
+            noted.filter(|max| *max > 0).unwrap_or(self.deployment.status.replicas)
+        };
+        let parts: Vec<Part> =
+            active.iter().map(|place| Part { spec: size(&sets[*place]), max_before: before(&sets[*place]) }).collect();
+        for (place, wanted) in active.iter().zip(proportional::scale(&parts, allowed)) {
+            if !self.resize(&mut sets[*place], wanted, actions) {
+                self.note_sizes(&mut sets[*place], wanted, actions);
+            }
+        }
+    }
+
+    /// The status after the actions, as far as it is known now.
+    fn finish(&self, mut actions: Vec<Action>, sets: &[Arc<ReplicaSet>], new: Option<usize>, estimate: Estimate) -> Plan {
+        let deployment = self.deployment;
+        let all: Vec<&ReplicaSet> = sets.iter().map(Arc::as_ref).collect();
+        let new_set = new.map(|place| all[place]);
+        let mut next = status::counted(deployment, &all, new_set, &self.limits, self.now);
+        let mut wake_after = None;
+        if let Some(set) = new_set.filter(|_| status::has_deadline(deployment)) {
+            let name = &set.metadata.name;
+            if self.new.is_none() {
+                status::set_progressing(&mut next, "True", "NewReplicaSetCreated", format!("Created new replica set {name:?}"), self.now);
+            } else if !status::has_progressing(&next) {
+                status::set_progressing(&mut next, "True", "FoundNewReplicaSet", format!("Found new replica set {name:?}"), self.now);
+            }
+        }
+        if estimate == Estimate::Yes && self.new.is_some() {
+            wake_after = status::estimate_progress(deployment, &mut next, new_set, self.timing, self.now);
+        }
+        status::note_failure(&mut next, &all, new_set, self.now);
+        if actions.is_empty() && status::is_complete(deployment, &deployment.status) {
+            actions.extend(history::forget(deployment, &self.old_sets().collect::<Vec<_>>()));
+        }
+        let revision = new_set.and_then(|set| set.metadata.annotations.get(revision::REVISION)).cloned();
+        let same_revision = revision.is_none() || deployment.metadata.annotations.get(revision::REVISION) == revision.as_ref();
+        if next != deployment.status || !same_revision {
+            actions.push(self.store(next, revision));
+        }
+        Plan { actions, wake_after }
+    }
+
+    fn store(&self, status: DeploymentStatus, revision: Option<String>) -> Action {
+        let mut deployment = self.deployment.clone();
+        deployment.status = status;
+        deployment.metadata.annotations.extend(revision.map(|revision| (revision::REVISION.to_owned(), revision)));
+        Action::UpdateStatus(Box::new(deployment.into()))
+    }
+}
+
+/// Whether the status says how the rollout gets on. While it is paused or only scaled, it does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Estimate {
+    Yes,
+    No,
+}
+
+fn size(set: &ReplicaSet) -> i32 {
+    set.spec.replicas.unwrap_or(1)
+}
+
+fn sizes_of(set: &ReplicaSet) -> Sizes {
+    Sizes { spec: size(set), available: set.status.available_replicas }
+}

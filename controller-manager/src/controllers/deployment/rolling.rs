@@ -1,0 +1,186 @@
+//! The arithmetic of a rolling update, over numbers alone.
+//!
+//! A walk beside the formulas, 3 replicas with maxSurge 1 and maxUnavailable 0: total may be 3+1=4, so the new set
+//! starts with 1 (1). Nothing old may go as long as that one is not available: 4-3-1=0 (2). When it is, 4-3-0=1 may
+//! go (2), and then there is room for the next new one (1).
+
+use squall_api::intstr::IntOrString;
+
+/// What a Deployment allows, resolved to numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How many replicas are wanted.
+    pub desired: i32,
+    /// How many more there may be.
+    pub max_surge: i32,
+    /// How many may be unavailable.
+    pub max_unavailable: i32,
+}
+
+impl Limits {
+    /// Kubernetes: maxSurge rounds up, maxUnavailable rounds down; when both come to nothing, one may be unavailable.
+    #[must_use]
+    pub fn resolve(desired: i32, surge: &IntOrString, unavailable: &IntOrString) -> Self {
+        let max_surge = resolve(surge, desired, Round::Up);
+        let max_unavailable = match resolve(unavailable, desired, Round::Down) {
+            0 if max_surge == 0 => 1,
+            number => number,
+        };
+        Self { desired, max_surge, max_unavailable: max_unavailable.min(desired) }
+    }
+
+    /// How many must be available.
+    #[must_use]
+    pub fn min_available(&self) -> i32 {
+        self.desired - self.max_unavailable
+    }
+
+    /// How many there may be in all.
+    #[must_use]
+    pub fn max_total(&self) -> i32 {
+        self.desired + self.max_surge
+    }
+}
+
+enum Round {
+    Up,
+    Down,
+}
+
+fn resolve(amount: &IntOrString, of: i32, round: Round) -> i32 {
+    let percent = amount.as_str().and_then(|text| text.strip_suffix('%')).and_then(|digits| digits.parse::<i64>().ok());
+    match (amount.as_int(), percent) {
+        (Some(number), _) => number,
+        (None, None) => 0,
+        (None, Some(percent)) => {
+            let hundredths = percent.saturating_mul(of.into());
+            let number = match round {
+                Round::Up => hundredths.saturating_add(99) / 100,
+                Round::Down => hundredths / 100,
+            };
+            i32::try_from(number).unwrap_or(i32::MAX - of)
+        }
+    }
+}
+
+/// The sizes of a ReplicaSet: what it is asked for, and how many of that are available.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// `spec.replicas`.
+    pub spec: i32,
+    /// `status.availableReplicas`.
+    pub available: i32,
+}
+
+/// (1) The size the new ReplicaSet should have now; `total` is the sum over all ReplicaSets.
+#[must_use]
+pub fn new_size(limits: &Limits, new: i32, total: i32) -> i32 {
+    if new > limits.desired {
+        return limits.desired;
+    }
+    let room = limits.max_total() - total;
+    if room <= 0 { new } else { new + room.min(limits.desired - new) }
+}
+
+/// (2) The sizes the old ReplicaSets should have now, oldest first.
+#[must_use]
+pub fn old_sizes(limits: &Limits, new: Sizes, old: &[Sizes]) -> Vec<i32> {
+    let mut sizes: Vec<i32> = old.iter().map(|set| set.spec).collect();
+    let total: i32 = new.spec + sizes.iter().sum::<i32>();
+    let may_go = total - limits.min_available() - (new.spec - new.available);
+    if may_go <= 0 {
+        return sizes;
+    }
+    // Those that are not available go first: nobody misses them.
+    let mut left = may_go;
+    for (size, set) in sizes.iter_mut().zip(old) {
+        let down = left.min(set.spec - set.available).max(0);
+        *size -= down;
+        left -= down;
+    }
+    // Then those that are, as long as enough stay available.
+    let available: i32 = new.available + old.iter().map(|set| set.available).sum::<i32>();
+    let mut spare = available - limits.min_available();
+    for size in &mut sizes {
+        let down = spare.min(*size).max(0);
+        *size -= down;
+        spare -= down;
+    }
+    sizes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(desired: i32, surge: &str, unavailable: &str) -> Limits {
+        let amount = |text: &str| text.parse().map_or_else(|_| IntOrString::string(text), IntOrString::int);
+        Limits::resolve(desired, &amount(surge), &amount(unavailable))
+    }
+
+    #[test]
+    fn percentages_round_up_for_surge_and_down_for_unavailable() {
+        for (desired, surge, unavailable, expected) in [
+            (3, "25%", "25%", (1, 0)),
+            (4, "25%", "25%", (1, 1)),
+            (10, "25%", "25%", (3, 2)),
+            (3, "0", "1%", (0, 1)),
+            (3, "0", "5", (0, 3)),
+            (0, "25%", "25%", (0, 0)),
+        ] {
+            let limits = limits(desired, surge, unavailable);
+            assert_eq!((limits.max_surge, limits.max_unavailable), expected, "{desired} {surge} {unavailable}");
+        }
+    }
+
+    /// Every small rollout: never too many, never too few through our own doing, always an end.
+    #[test]
+    fn every_small_rollout_keeps_its_limits_and_ends() {
+        for desired in 0..=8 {
+            for surge in 0..=4 {
+                for unavailable in 0..=4 {
+                    for unhealthy in 0..=desired {
+                        let limits = limits(desired, &surge.to_string(), &unavailable.to_string());
+                        roll(&limits, desired - unhealthy, unhealthy);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Rolls from one old set of which some are unavailable to a new one, each new replica becoming available late.
+    fn roll(limits: &Limits, mut old_available: i32, unhealthy: i32) {
+        let mut old = old_available + unhealthy;
+        let (mut new, mut new_available) = (0, 0);
+        for _ in 0..100 {
+            let before = (new, old, new_available);
+            new = new_size(limits, new, new + old);
+            assert!(new + old <= limits.max_total().max(limits.desired), "{limits:?}");
+            let next = old_sizes(limits, Sizes { spec: new, available: new_available }, &[Sizes { spec: old, available: old_available }])[0];
+            let gone_available = (old_available - next).max(0);
+            let available = new_available + old_available;
+            if gone_available > 0 {
+                assert!(available - gone_available >= limits.min_available().min(available), "{limits:?}");
+            }
+            old = next;
+            old_available = old_available.min(old);
+            if before == (new, old, new_available) {
+                if new_available < new {
+                    new_available += 1;
+                } else {
+                    assert_eq!((new, old), (limits.desired, 0), "stuck: {limits:?}, {unhealthy} unhealthy");
+                    return;
+                }
+            }
+        }
+        panic!("no end: {limits:?}");
+    }
+
+    #[test]
+    fn a_version_that_never_becomes_available_stops_the_rollout() {
+        let limits = limits(10, "25%", "25%");
+        let (new, old) = (Sizes { spec: 5, available: 0 }, Sizes { spec: 8, available: 8 });
+        assert_eq!(old_sizes(&limits, new, &[old]), [8]);
+        assert_eq!(old_sizes(&limits, old, &[Sizes { spec: 5, available: 0 }]), [0], "and an undo removes it at once");
+    }
+}

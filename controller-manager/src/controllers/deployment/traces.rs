@@ -1,0 +1,180 @@
+//! Golden traces: rollouts played out against ReplicaSets that do at once what they are told, as (old, new) sizes.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use squall_api::Object;
+use squall_api::apps::v1::{Deployment, ReplicaSet};
+use squall_api::intstr::IntOrString;
+use squall_api::kinds::Resource;
+use squall_daemon::TimingProfile;
+
+use super::{Observed, plan};
+use crate::runtime::Action;
+
+/// A world of one Deployment whose ReplicaSets become available one replica at a time.
+struct World {
+    deployment: Deployment,
+    sets: Vec<ReplicaSet>,
+    seconds: i64,
+    trace: Vec<String>,
+}
+
+impl World {
+    fn new(replicas: i32, surge: &str, unavailable: &str) -> Self {
+        let amount = |text: &str| text.parse().map_or_else(|_| IntOrString::string(text), IntOrString::int);
+        let text = include_str!("../../../../examples/chapter/kubia-deployment-v1.yaml");
+        let manifest = squall_api::manifest::documents(text).unwrap().remove(0);
+        let object = Object::from_json(squall_api::Kind::Deployment, manifest).unwrap();
+        let mut deployment = Deployment::try_from(object).unwrap();
+        deployment.metadata.uid = "d".to_owned();
+        deployment.metadata.generation = 1;
+        deployment.spec.replicas = Some(replicas);
+        deployment.set_defaults();
+        let rolling = deployment.spec.strategy.rolling_update.as_mut().unwrap();
+        rolling.max_surge = Some(amount(surge));
+        rolling.max_unavailable = Some(amount(unavailable));
+        Self { deployment, sets: Vec::new(), seconds: 0, trace: Vec::new() }
+    }
+
+    fn set_image(&mut self, image: &str) {
+        self.deployment.spec.template.spec.containers[0].image = image.to_owned();
+        self.deployment.metadata.generation += 1;
+    }
+
+    /// Plans and acts until nothing happens any more and every replica that may become available is.
+    fn settle(&mut self, may_become_available: impl Fn(&ReplicaSet) -> bool) {
+        for _ in 0..200 {
+            self.seconds += 1;
+            if !self.step() && !self.one_more_available(&may_become_available) {
+                return;
+            }
+        }
+        panic!("no end: {:?}", self.trace);
+    }
+
+    fn step(&mut self) -> bool {
+        let observed = Observed {
+            deployment: Arc::new(self.deployment.clone()),
+            replica_sets: self.sets.iter().cloned().map(Arc::new).collect(),
+            taken_names: Vec::new(),
+            pods: vec![0; self.sets.len()],
+        };
+        let now = Timestamp::from_second(self.seconds).unwrap();
+        let plan = plan::plan(&observed, &TimingProfile::K8s.timing(), now);
+        let acted = !plan.actions.is_empty();
+        for action in plan.actions {
+            match action {
+                Action::Create(object) => {
+                    let mut set = ReplicaSet::try_from(*object).unwrap();
+                    set.metadata.uid.clone_from(&set.metadata.name);
+                    set.metadata.creation_timestamp.seconds = self.seconds;
+                    self.sets.push(set);
+                }
+                Action::Update(object) => {
+                    let set = ReplicaSet::try_from(*object).unwrap();
+                    *self.sets.iter_mut().find(|old| old.metadata.uid == set.metadata.uid).unwrap() = set;
+                }
+                Action::UpdateStatus(object) => {
+                    self.deployment = Deployment::try_from(*object).unwrap();
+                    continue;
+                }
+                Action::Delete { uid, .. } => self.sets.retain(|set| set.metadata.uid != uid),
+                _ => continue,
+            }
+            self.note();
+        }
+        for set in &mut self.sets {
+            let size = set.spec.replicas.unwrap();
+            set.status.replicas = size;
+            set.status.available_replicas = set.status.available_replicas.min(size);
+            set.status.ready_replicas = set.status.available_replicas;
+            set.status.observed_generation = set.metadata.generation;
+        }
+        acted
+    }
+
+    fn one_more_available(&mut self, may: impl Fn(&ReplicaSet) -> bool) -> bool {
+        let waiting = |set: &&mut ReplicaSet| set.status.available_replicas < set.status.replicas && may(set);
+        let Some(set) = self.sets.iter_mut().find(waiting) else { return false };
+        set.status.available_replicas += 1;
+        set.status.ready_replicas += 1;
+        true
+    }
+
+    fn note(&mut self) {
+        let sizes: Vec<String> = self.sets.iter().map(|set| set.spec.replicas.unwrap().to_string()).collect();
+        let sizes = sizes.join(",");
+        if self.trace.last() != Some(&sizes) {
+            self.trace.push(sizes);
+        }
+    }
+
+    fn roll(replicas: i32, surge: &str, unavailable: &str) -> String {
+        let mut world = Self::new(replicas, surge, unavailable);
+        world.settle(|_| true);
+        world.trace.clear();
+        world.set_image("luksa/kubia:v2");
+        world.settle(|_| true);
+        world.trace.join(" ")
+    }
+}
+
+#[test]
+fn rollouts_take_the_steps_of_kubernetes() {
+    for (replicas, surge, unavailable, trace) in [
+        (3, "25%", "25%", "3,1 2,1 2,2 1,2 1,3 0,3"),
+        (3, "1", "0", "3,1 2,1 2,2 1,2 1,3 0,3"),
+        (3, "0", "1", "3,0 2,0 2,1 1,1 1,2 0,2 0,3"),
+        (1, "25%", "25%", "1,1 0,1"),
+        (3, "100%", "0", "3,3 2,3 1,3 0,3"),
+        (0, "25%", "25%", "0,0"),
+    ] {
+        assert_eq!(World::roll(replicas, surge, unavailable), trace, "{replicas} {surge} {unavailable}");
+    }
+    assert!(World::roll(3, "1", "1").starts_with("3,1 2,1 2,2"));
+    assert!(World::roll(10, "25%", "25%").starts_with("10,3 8,3 8,5"));
+}
+
+fn condition<'a>(world: &'a World, kind: &str) -> &'a str {
+    world.deployment.status.conditions.iter().find(|condition| condition.r#type == kind).map_or("", |condition| &condition.reason)
+}
+
+#[test]
+fn a_version_that_never_becomes_available_times_out_and_is_undone() {
+    let mut world = World::new(3, "1", "0");
+    world.settle(|_| true);
+    assert_eq!(condition(&world, "Progressing"), "NewReplicaSetAvailable");
+    world.set_image("luksa/kubia:v3");
+    let good = |set: &ReplicaSet| !set.spec.template.spec.containers[0].image.ends_with("v3");
+    world.settle(good);
+    assert_eq!(world.trace.last().unwrap(), "3,1");
+    world.seconds += 601;
+    world.settle(good);
+    assert_eq!(condition(&world, "Progressing"), "ProgressDeadlineExceeded");
+    assert_eq!(condition(&world, "Available"), "MinimumReplicasAvailable");
+    world.set_image("luksa/kubia:v1");
+    world.settle(good);
+    assert_eq!(world.trace.last().unwrap(), "3,0");
+    let revisions: Vec<i64> = world.sets.iter().map(super::revision::revision).collect();
+    assert_eq!(revisions, [3, 2], "the old ReplicaSet is used again and numbered anew");
+}
+
+#[test]
+fn a_paused_rollout_stays_and_scales_in_proportion() {
+    let mut world = World::new(3, "1", "0");
+    world.settle(|_| true);
+    world.set_image("luksa/kubia:v4");
+    world.step();
+    world.deployment.spec.paused = true;
+    world.settle(|_| true);
+    assert_eq!(world.trace.last().unwrap(), "3,1");
+    assert_eq!(condition(&world, "Progressing"), "DeploymentPaused");
+    world.deployment.spec.replicas = Some(10);
+    world.settle(|_| true);
+    let sum: i32 = world.sets.iter().map(|set| set.spec.replicas.unwrap()).sum();
+    assert_eq!(sum, 11);
+    world.deployment.spec.paused = false;
+    world.settle(|_| true);
+    assert_eq!(world.trace.last().unwrap(), "0,10");
+}

@@ -1,0 +1,30 @@
+//! The controllers, and the one list of them.
+
+mod deployment;
+mod endpoint_slice;
+mod garbage_collector;
+mod namespace;
+mod node_lifecycle;
+mod replicas;
+mod scheduler;
+mod service;
+
+use squall_client::Client;
+use squall_daemon::Timing;
+
+use crate::runtime::{Caches, Handle, start};
+
+/// Starts every controller; they end when the handles are dropped.
+pub fn all(caches: &Caches, client: &Client, timing: Timing) -> Vec<Handle> {
+    vec![
+        start(deployment::DeploymentController { timing }, caches, client.clone()),
+        start(replicas::ReplicaSetController { timing }, caches, client.clone()),
+        start(replicas::ReplicationControllerController { timing }, caches, client.clone()),
+        start(scheduler::Scheduler, caches, client.clone()),
+        start(endpoint_slice::EndpointSliceController, caches, client.clone()),
+        start(service::ServiceController, caches, client.clone()),
+        start(node_lifecycle::NodeLifecycleController::new(timing), caches, client.clone()),
+        start(garbage_collector::GarbageCollector, caches, client.clone()),
+        start(namespace::NamespaceController, caches, client.clone()),
+    ]
+}

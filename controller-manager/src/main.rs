@@ -1,0 +1,22 @@
+//! The controller-manager's process.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use squall_controller_manager::manager::{ManagerArgs, run};
+use squall_daemon::ProcessArgs;
+
+/// The controllers of a Squall cluster.
+#[derive(Debug, Parser)]
+#[command(name = "controller-manager", version)]
+struct Arguments {
+    #[command(flatten)]
+    manager: ManagerArgs,
+    #[command(flatten)]
+    process: ProcessArgs,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    squall_daemon::run(&arguments.process, |stopping| run(arguments.manager, stopping))
+}

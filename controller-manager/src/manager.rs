@@ -1,0 +1,75 @@
+//! Keeps the caches warm, stands for election, and runs the controllers while it leads.
+
+use anyhow::{Context, bail};
+use clap::Args;
+use squall_client::{Client, Elector, ElectorConfig};
+use squall_daemon::tls::TlsArgs;
+use squall_daemon::{Timing, TimingProfile};
+use tokio::sync::watch;
+
+use crate::controllers;
+use crate::runtime::Caches;
+
+/// The flags of a controller-manager.
+#[derive(Debug, Clone, Args)]
+pub struct ManagerArgs {
+    /// The name of this process, by which it is elected: controller-manager-0
+    #[arg(long)]
+    name: String,
+
+    /// An apiserver's address, once for each
+    #[arg(long, value_name = "URL", required = true)]
+    apiserver: Vec<String>,
+
+    /// Which constants to use
+    #[arg(long, value_enum, default_value_t)]
+    timing: TimingProfile,
+
+    #[command(flatten)]
+    tls: TlsArgs,
+}
+
+/// Runs until `stopping` says otherwise.
+pub async fn run(args: ManagerArgs, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
+    let timing = args.timing.timing();
+    let client = Client::connect(&args.apiserver, &args.tls.client()?).context("the apiservers")?;
+    let caches = Caches::new();
+    let config = ElectorConfig {
+        namespace: "kube-system".to_owned(),
+        name: "kube-controller-manager".to_owned(),
+        identity: args.name.clone(),
+        duration: timing.leader_lease,
+        retry: timing.leader_retry,
+    };
+    tracing::info!(name = args.name, ?timing, "started");
+    tokio::select! {
+        error = caches.follow(&client) => bail!("a watch failed for good: {error}"),
+        () = lead(config, &client, &caches, timing, &mut stopping) => Ok(()),
+    }
+}
+
+/// One term after the other, until asked to stop.
+async fn lead(config: ElectorConfig, client: &Client, caches: &Caches, timing: Timing, stopping: &mut watch::Receiver<bool>) {
+    caches.complete().await;
+    let mut elector = Elector::new(config, client.clone(), caches.leases.clone());
+    loop {
+        let term = tokio::select! {
+            term = elector.win() => term,
+            _ = stopping.wait_for(|stop| *stop) => return,
+        };
+        tracing::info!(transitions = term.transitions, "became leader");
+        let handles = controllers::all(caches, &client.fenced(elector.fence(&term)), timing);
+        let stop = tokio::select! {
+            () = elector.hold(&term) => false,
+            _ = stopping.wait_for(|stop| *stop) => true,
+        };
+        drop(handles);
+        tracing::info!("stopped leading");
+        if stop {
+            if let Err(error) = elector.resign(&term).await {
+                tracing::warn!(%error, "could not resign");
+            }
+            return;
+        }
+    }
+}

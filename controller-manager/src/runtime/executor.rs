@@ -1,0 +1,145 @@
+//! Performs what a plan asks for, and says what was written, so that the next plan is made of nothing older.
+
+use std::collections::HashMap;
+
+use futures_util::future::{BoxFuture, FutureExt, join_all};
+use squall_api::meta::parse_resource_version;
+use squall_api::{Kind, Object};
+use squall_client::events::{EventType, Happening, Recorder};
+use squall_client::{Api, Client, DeleteRequest, Error, Reason, Reply, ResourceRef, manifest};
+
+use super::action::Action;
+
+/// The revisions that were written, by kind.
+pub type Written = HashMap<Kind, u64>;
+
+/// The hands of a controller.
+#[derive(Clone)]
+pub struct Executor {
+    client: Client,
+    recorder: Recorder,
+}
+
+impl Executor {
+    /// Acts through a client whose writes are fenced.
+    #[must_use]
+    pub fn new(client: Client, recorder: Recorder) -> Self {
+        Self { client, recorder }
+    }
+
+    /// Performs the actions in order. The first error ends it.
+    pub async fn perform(&self, actions: Vec<Action>, written: &mut Written) -> Result<(), Error> {
+        for action in actions {
+            self.act(action, written).await?;
+        }
+        Ok(())
+    }
+
+    fn act<'a>(&'a self, action: Action, written: &'a mut Written) -> BoxFuture<'a, Result<(), Error>> {
+        async move {
+            match action {
+                Action::Tell(happening) => self.recorder.record(happening),
+                Action::Together(actions) => self.slow_start(actions, written).await?,
+                Action::CreateNamed { object, told } => self.create_named(*object, told, written).await?,
+                other => {
+                    if let Some(reply) = self.write(other).await? {
+                        note(&reply, written)?;
+                    }
+                }
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+
+    /// One, two, four, eight, … at a time, as long as all succeed.
+    async fn slow_start(&self, actions: Vec<Action>, written: &mut Written) -> Result<(), Error> {
+        let mut rest = actions.into_iter().peekable();
+        let mut size = 1;
+        while rest.peek().is_some() {
+            let batch: Vec<Action> = rest.by_ref().take(size).collect();
+            let results = join_all(batch.into_iter().map(|action| async move {
+                let mut written = Written::new();
+                let result = self.act(action, &mut written).await;
+                (result, written)
+            }))
+            .await;
+            let mut first_error = Ok(());
+            for (result, each) in results {
+                each.into_iter().for_each(|(kind, revision)| reached(written, kind, revision));
+                first_error = first_error.and(result);
+            }
+            first_error?;
+            size *= 2;
+        }
+        Ok(())
+    }
+
+    async fn create_named(&self, object: Object, mut told: Happening, written: &mut Written) -> Result<(), Error> {
+        let collection = ResourceRef::collection(object.kind(), &object.meta().namespace);
+        match self.client.create(&collection, manifest(&object), Default::default()).await {
+            Ok(reply) => {
+                told.message.push_str(&reply.object()?.meta().name);
+                self.recorder.record(told);
+                note(&reply, written)
+            }
+            Err(error) => {
+                let message = format!("Error creating: {error}");
+                self.recorder.record(Happening { event_type: EventType::Warning, reason: "FailedCreate", message, ..told });
+                Err(error)
+            }
+        }
+    }
+
+    async fn write(&self, action: Action) -> Result<Option<Reply>, Error> {
+        let place = |object: &Object| ResourceRef::object(object.kind(), &object.meta().namespace, &object.meta().name);
+        let reply = match action {
+            Action::Create(object) => {
+                let collection = ResourceRef::collection(object.kind(), &object.meta().namespace);
+                self.client.create(&collection, manifest(&object), Default::default()).await
+            }
+            Action::Update(object) => self.client.update(&place(&object), manifest(&object), Default::default()).await,
+            Action::UpdateStatus(object) => {
+                self.client.update(&place(&object).sub("status"), manifest(&object), Default::default()).await
+            }
+            Action::SetOwners { mut object, owners } => {
+                object.meta_mut().owner_references = owners;
+                self.client.update(&place(&object), manifest(&object), Default::default()).await
+            }
+            Action::Delete { kind, namespace, name, uid, propagation } => {
+                return self.delete(kind, &namespace, &name, uid, propagation).await;
+            }
+            Action::Bind { namespace, name, node } => {
+                let pods: Api<squall_api::core::v1::Pod> = Api::new(self.client.clone(), &namespace);
+                let pod = pods.bind(&name, &node).await?;
+                return Ok(Some(Reply { object: Object::from(pod).to_any(), warnings: Vec::new(), deleted: false }));
+            }
+            Action::Together(_) | Action::Tell(_) | Action::CreateNamed { .. } => return Ok(None),
+        };
+        reply.map(Some)
+    }
+
+    async fn delete(&self, kind: Kind, namespace: &str, name: &str, uid: String, propagation: &str) -> Result<Option<Reply>, Error> {
+        let how = DeleteRequest {
+            propagation_policy: propagation.to_owned(),
+            precondition_uid: uid,
+            ..Default::default()
+        };
+        match self.client.delete(&ResourceRef::object(kind, namespace, name), how).await {
+            // Gone already, or another object of the same name: this very object is gone.
+            Err(error) if error.is(Reason::NotFound) || error.is(Reason::Conflict) => Ok(None),
+            other => other.map(Some),
+        }
+    }
+}
+
+fn note(reply: &Reply, written: &mut Written) -> Result<(), Error> {
+    let object = reply.object()?;
+    reached(written, object.kind(), parse_resource_version(&object.meta().resource_version)?);
+    Ok(())
+}
+
+fn reached(written: &mut Written, kind: Kind, revision: u64) {
+    let reached = written.entry(kind).or_default();
+    *reached = revision.max(*reached);
+}

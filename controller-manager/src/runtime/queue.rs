@@ -1,0 +1,182 @@
+//! The queue of what to look at: each key once, never two workers on the same key, failures with growing waits.
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::fmt::{self, Display};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// The first wait after a failure (Kubernetes: 5 ms, doubled each time).
+const FIRST_WAIT: Duration = Duration::from_millis(5);
+/// The longest. Kubernetes waits up to 1,000 s, which no local lab has.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// An object, by namespace and name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// Empty for cluster-scoped objects.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl Key {
+    /// The key of an object.
+    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
+    }
+}
+
+impl Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// The queue of one controller.
+#[derive(Debug, Default)]
+pub struct Queue {
+    state: Mutex<State>,
+    more: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    ready: VecDeque<Key>,
+    queued: HashSet<Key>,
+    /// A worker is on it.
+    busy: HashSet<Key>,
+    /// It came again while a worker was on it.
+    again: HashSet<Key>,
+    waiting: BTreeSet<(Instant, Key)>,
+    failures: HashMap<Key, u32>,
+}
+
+impl State {
+    fn add(&mut self, key: Key) {
+        if self.busy.contains(&key) {
+            self.again.insert(key);
+        } else if self.queued.insert(key.clone()) {
+            self.ready.push_back(key);
+        }
+    }
+
+    fn wake_due(&mut self, now: Instant) {
+        while self.waiting.first().is_some_and(|(due, _)| *due <= now)
+            && let Some((_, key)) = self.waiting.pop_first()
+        {
+            self.add(key);
+        }
+    }
+}
+
+impl Queue {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To be looked at soon.
+    pub fn add(&self, key: Key) {
+        self.state().add(key);
+        self.more.notify_one();
+    }
+
+    /// To be looked at after a time.
+    pub fn add_after(&self, key: Key, after: Duration) {
+        self.state().waiting.insert((Instant::now() + after, key));
+        self.more.notify_one();
+    }
+
+    /// The next key; the caller must say when it is done with it.
+    pub async fn next(&self) -> Key {
+        loop {
+            let due = {
+                let mut state = self.state();
+                state.wake_due(Instant::now());
+                if let Some(key) = state.ready.pop_front() {
+                    state.queued.remove(&key);
+                    state.busy.insert(key.clone());
+                    if !state.ready.is_empty() {
+                        self.more.notify_one();
+                    }
+                    return key;
+                }
+                state.waiting.first().map(|(due, _)| *due)
+            };
+            match due {
+                Some(due) => tokio::select! { () = tokio::time::sleep_until(due) => {}, () = self.more.notified() => {} },
+                None => self.more.notified().await,
+            }
+        }
+    }
+
+    /// The worker is done. After a failure the key comes again, later each time.
+    pub fn done(&self, key: Key, success: bool) {
+        let mut state = self.state();
+        state.busy.remove(&key);
+        if success {
+            state.failures.remove(&key);
+        } else {
+            let failures = state.failures.entry(key.clone()).or_default();
+            let wait = FIRST_WAIT.saturating_mul(1 << (*failures).min(20)).min(LONGEST_WAIT);
+            *failures += 1;
+            state.waiting.insert((Instant::now() + wait, key.clone()));
+        }
+        if state.again.remove(&key) {
+            state.add(key);
+        }
+        drop(state);
+        self.more.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str) -> Key {
+        Key::new("default", name)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_is_queued_once_and_comes_again_if_it_changed_meanwhile() {
+        let queue = Queue::default();
+        queue.add(key("a"));
+        queue.add(key("a"));
+        queue.add(key("b"));
+        assert_eq!(queue.next().await, key("a"));
+        queue.add(key("a"));
+        assert_eq!(queue.next().await, key("b"), "a is busy");
+        queue.done(key("b"), true);
+        queue.done(key("a"), true);
+        assert_eq!(queue.next().await, key("a"));
+        queue.done(key("a"), true);
+        let nothing = tokio::time::timeout(Duration::from_secs(60), queue.next());
+        assert!(nothing.await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_wait_longer_each_time() {
+        let queue = Queue::default();
+        queue.add(key("a"));
+        let mut waits = Vec::new();
+        for _ in 0..4 {
+            let start = Instant::now();
+            queue.next().await;
+            waits.push(start.elapsed().as_millis());
+            queue.done(key("a"), false);
+        }
+        assert_eq!(waits, [0, 5, 10, 20]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_can_be_asked_for_later() {
+        let queue = Queue::default();
+        queue.add_after(key("a"), Duration::from_secs(5));
+        let start = Instant::now();
+        queue.next().await;
+        assert_eq!(start.elapsed().as_secs(), 5);
+    }
+}

@@ -1,0 +1,88 @@
+//! The addresses of a node's pods.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+/// The addresses of one node: the first is its own, the rest are for its pods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PodRange {
+    base: u32,
+    size: u32,
+}
+
+impl PodRange {
+    /// Reads `127.64.64.0/24`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let invalid = || format!("invalid address range {text:?}; write it like 127.64.64.0/24");
+        let (base, prefix) = text.split_once('/').ok_or_else(invalid)?;
+        let base: Ipv4Addr = base.parse().map_err(|_| invalid())?;
+        let bits = 32u32.checked_sub(prefix.parse().map_err(|_| invalid())?).filter(|bits| (3..=16).contains(bits)).ok_or_else(invalid)?;
+        Ok(Self { base: u32::from(base) & !((1 << bits) - 1), size: 1 << bits })
+    }
+
+    /// The node's own address.
+    #[must_use]
+    pub fn node(&self) -> Ipv4Addr {
+        Ipv4Addr::from(self.base + 1)
+    }
+}
+
+/// Which addresses are free. One that was given back is not given out again until all others have been.
+#[derive(Debug)]
+pub struct AddressPool {
+    range: PodRange,
+    used: BTreeSet<Ipv4Addr>,
+    last: u32,
+}
+
+impl AddressPool {
+    /// All are free.
+    #[must_use]
+    pub fn new(range: PodRange) -> Self {
+        Self { range, used: BTreeSet::new(), last: 1 }
+    }
+
+    /// Takes a certain address, as a pod has that was there before.
+    pub fn take(&mut self, address: &str) {
+        self.used.extend(address.parse::<Ipv4Addr>().ok());
+    }
+
+    /// Takes any free address.
+    pub fn any(&mut self) -> Option<String> {
+        let pods = 2..self.range.size - 1;
+        let count = pods.len();
+        for _ in 0..count {
+            self.last = if pods.contains(&(self.last + 1)) { self.last + 1 } else { pods.start };
+            let address = Ipv4Addr::from(self.range.base + self.last);
+            if self.used.insert(address) {
+                return Some(address.to_string());
+            }
+        }
+        None
+    }
+
+    /// Gives an address back.
+    pub fn free(&mut self, address: &str) {
+        if let Ok(address) = address.parse::<Ipv4Addr>() {
+            self.used.remove(&address);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_used_in_turn() {
+        let range = PodRange::parse("127.64.64.0/29").unwrap();
+        assert_eq!(range.node().to_string(), "127.64.64.1");
+        let mut pool = AddressPool::new(range);
+        pool.take("127.64.64.3");
+        let taken: Vec<String> = std::iter::from_fn(|| pool.any()).collect();
+        assert_eq!(taken, ["127.64.64.2", "127.64.64.4", "127.64.64.5", "127.64.64.6"]);
+        pool.free("127.64.64.4");
+        assert_eq!(pool.any().as_deref(), Some("127.64.64.4"));
+        assert!(PodRange::parse("127.64.64.0").is_err());
+    }
+}

@@ -1,0 +1,66 @@
+//! The kubelet: registers its node, renews its Lease, keeps a worker for each pod bound to it, and tells its runtime
+//! of the services.
+
+mod addresses;
+mod node;
+mod pods;
+mod probes;
+mod runtime_client;
+mod services;
+mod worker;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use squall_client::Client;
+use squall_client::events::Recorder;
+use squall_daemon::TimingProfile;
+use squall_daemon::tls::TlsArgs;
+use tokio::sync::watch;
+
+use addresses::PodRange;
+
+/// The flags of a kubelet.
+#[derive(Debug, Clone, Args)]
+pub struct AgentArgs {
+    /// The name of the node
+    #[arg(long)]
+    node: String,
+
+    /// The addresses of the node and its pods: the first is the node's
+    #[arg(long, value_name = "CIDR", value_parser = PodRange::parse)]
+    pod_cidr: PodRange,
+
+    /// The Unix socket of the node's runtime
+    #[arg(long, value_name = "FILE")]
+    runtime: PathBuf,
+
+    /// An apiserver's address, once for each
+    #[arg(long, value_name = "URL", required = true)]
+    apiserver: Vec<String>,
+
+    /// Which constants to use
+    #[arg(long, value_enum, default_value_t)]
+    timing: TimingProfile,
+
+    #[command(flatten)]
+    tls: TlsArgs,
+}
+
+/// Runs until `stopping` says otherwise. The pods go on without it.
+pub async fn run_agent(args: AgentArgs, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
+    let timing = args.timing.timing();
+    let client = Client::connect(&args.apiserver, &args.tls.client()?).context("the apiservers")?;
+    let runtime = runtime_client::connect(&args.runtime);
+    let (recorder, telling) = Recorder::new(client.clone(), "kubelet", &args.node);
+    let node = node::NodeAgent { name: args.node.clone(), range: args.pod_cidr, client: client.clone(), timing };
+    tracing::info!(node = args.node, ?timing, "started");
+    tokio::select! {
+        () = telling => bail!("the recorder of events ended"),
+        error = node.run() => bail!("the node could not be kept up to date: {error}"),
+        error = pods::follow(&args.node, args.pod_cidr, &client, &runtime, &recorder, timing) => bail!("the pods could not be followed: {error}"),
+        error = services::follow(args.pod_cidr, &client, &runtime) => bail!("the services could not be followed: {error}"),
+        _ = stopping.wait_for(|stop| *stop) => Ok(()),
+    }
+}

@@ -1,0 +1,166 @@
+//! All pods of a node: a worker for each, and the runtime's word to whom it concerns.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use squall_api::Kind;
+use squall_api::core::v1::Pod;
+use squall_client::events::Recorder;
+use squall_client::{Cache, Change, Client, Error, Selection};
+use squall_daemon::Timing;
+use squall_proto::squall::cri::v1 as cri;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::addresses::{AddressPool, PodRange};
+use super::runtime_client::Runtime;
+use super::worker::{self, Message, Tools};
+
+const RETRY: Duration = Duration::from_millis(50);
+/// How many changes of pods may wait; the watch waits when it is more.
+const QUEUE: usize = 4_096;
+
+/// Follows the pods bound to a node for ever.
+pub async fn follow(node: &str, range: PodRange, client: &Client, runtime: &Runtime, recorder: &Recorder, timing: Timing) -> Error {
+    let cache = Cache::<Pod>::new();
+    let (changes, receiver) = mpsc::channel::<Change<Pod>>(QUEUE);
+    let selection = Selection { fields: format!("spec.nodeName={node}"), ..Selection::all(Kind::Pod) };
+    let tools = Tools {
+        client: client.clone(),
+        runtime: runtime.clone(),
+        recorder: recorder.clone(),
+        timing,
+        host_ip: range.node().to_string(),
+        addresses: Arc::new(Mutex::new(AddressPool::new(range))),
+    };
+    let missed = Arc::new(AtomicBool::new(false));
+    let mut pods = Pods { tools, workers: HashMap::new(), missed: missed.clone() };
+    tokio::select! {
+        error = cache.follow(client.clone(), selection, |change| {
+            // What does not fit into the queue is read from the cache later.
+            if changes.try_send(change).is_err() {
+                missed.store(true, Ordering::Relaxed);
+            }
+        }) => error,
+        never = pods.run(&cache, receiver) => match never {},
+    }
+}
+
+struct Worker {
+    messages: mpsc::Sender<Message>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Pods {
+    tools: Tools,
+    /// By the pod's uid.
+    workers: HashMap<String, Worker>,
+    /// A change did not fit into the queue.
+    missed: Arc<AtomicBool>,
+}
+
+impl Pods {
+    async fn run(&mut self, cache: &Cache<Pod>, mut changes: mpsc::Receiver<Change<Pod>>) -> Infallible {
+        cache.wait_for(1).await;
+        loop {
+            // Events first, then the state: what happens between the two is then seen twice and not never.
+            let (events, state) = self.connect().await;
+            self.adopt(cache, state.containers).await;
+            self.serve(events, &mut changes).await;
+            tracing::warn!("reading the state of the runtime anew");
+        }
+    }
+
+    async fn connect(&self) -> (tonic::Streaming<cri::Event>, cri::StateReply) {
+        loop {
+            let mut runtime = self.tools.runtime.clone();
+            let attempt = async {
+                let events = runtime.events(cri::EventsRequest {}).await?.into_inner();
+                Ok::<_, tonic::Status>((events, runtime.state(cri::StateRequest {}).await?.into_inner()))
+            };
+            match attempt.await {
+                Ok(connected) => return connected,
+                Err(error) => tracing::debug!(%error, "the runtime is not there"),
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    /// Gives each pod the containers that the runtime has of it, and forgets those of pods that are gone.
+    async fn adopt(&mut self, cache: &Cache<Pod>, containers: Vec<cri::Container>) {
+        let mut by_pod: HashMap<String, Vec<cri::Container>> = HashMap::new();
+        for container in containers {
+            self.tools.addresses.lock().unwrap_or_else(PoisonError::into_inner).take(&container.pod_ip);
+            by_pod.entry(container.pod_uid.clone()).or_default().push(container);
+        }
+        for pod in cache.all() {
+            let held = by_pod.remove(&pod.metadata.uid).unwrap_or_default();
+            self.tell(&pod.metadata.uid, Message::Containers(held), Some(&pod)).await;
+            self.tell(&pod.metadata.uid, Message::Pod(pod.clone()), Some(&pod)).await;
+        }
+        for (uid, zombies) in by_pod {
+            tracing::info!(pod = zombies.first().map_or("", |container| &container.pod_name), "removing a pod that is gone");
+            self.remove(&uid, zombies.first().map_or("", |container| &container.pod_ip)).await;
+        }
+    }
+
+    async fn remove(&self, uid: &str, address: &str) {
+        if let Err(error) = self.tools.runtime.clone().remove_pod(cri::RemovePodRequest { pod_uid: uid.to_owned() }).await {
+            tracing::warn!(%error, "could not remove a pod");
+        }
+        self.tools.addresses.lock().unwrap_or_else(PoisonError::into_inner).free(address);
+    }
+
+    /// Passes on what happens, until the runtime's events end.
+    async fn serve(&mut self, mut events: tonic::Streaming<cri::Event>, changes: &mut mpsc::Receiver<Change<Pod>>) {
+        while !self.missed.swap(false, Ordering::Relaxed) {
+            tokio::select! {
+                event = events.message() => match event {
+                    Ok(Some(cri::Event { container: Some(container) })) => {
+                        let uid = container.pod_uid.clone();
+                        self.tell(&uid, Message::Container(container), None).await;
+                    }
+                    Ok(Some(_)) => {}
+                    Ok(None) | Err(_) => return,
+                },
+                Some(change) = changes.recv() => self.changed(change).await,
+            }
+        }
+    }
+
+    async fn changed(&mut self, change: Change<Pod>) {
+        match (change.new, change.old) {
+            (Some(pod), _) => self.tell(&pod.metadata.uid, Message::Pod(pod.clone()), Some(&pod)).await,
+            (None, Some(gone)) => {
+                // Deleted by force, or already finished: whatever is left of it goes.
+                self.workers.remove(&gone.metadata.uid);
+                self.remove(&gone.metadata.uid, &gone.status.pod_ip).await;
+            }
+            (None, None) => {}
+        }
+    }
+
+    /// Tells the worker of a pod, which is made if the pod is known.
+    async fn tell(&mut self, uid: &str, message: Message, pod: Option<&Arc<Pod>>) {
+        if !self.workers.contains_key(uid)
+            && let Some(pod) = pod
+        {
+            let (messages, task) = worker::start(self.tools.clone(), pod.clone());
+            self.workers.insert(uid.to_owned(), Worker { messages, task });
+        }
+        if let Some(worker) = self.workers.get(uid)
+            && worker.messages.send(message).await.is_err()
+        {
+            self.workers.remove(uid);
+        }
+    }
+}

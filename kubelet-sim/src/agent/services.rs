@@ -1,0 +1,137 @@
+//! What the runtime has to know of the services: which addresses lead to which pods.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use squall_api::Kind;
+use squall_api::core::v1::{Service, ServicePort};
+use squall_api::discovery::v1::{Endpoint, EndpointSlice};
+use squall_client::{Cache, Client, Error, Selection};
+use squall_proto::squall::cri::v1 as cri;
+use tokio::sync::Notify;
+
+use super::addresses::PodRange;
+use super::runtime_client::Runtime;
+
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+const RETRY: Duration = Duration::from_millis(100);
+/// The table is told again after this time, in case the runtime was started anew.
+const REPEAT: Duration = Duration::from_secs(2);
+
+/// Follows services and endpoints for ever.
+pub async fn follow(range: PodRange, client: &Client, runtime: &Runtime) -> Error {
+    let services = Cache::<Service>::new();
+    let slices = Cache::<EndpointSlice>::new();
+    let changed = Notify::new();
+    tokio::select! {
+        error = services.follow(client.clone(), Selection::all(Kind::Service), |_| changed.notify_one()) => error,
+        error = slices.follow(client.clone(), Selection::all(Kind::EndpointSlice), |_| changed.notify_one()) => error,
+        never = tell(range, &services, &slices, &changed, runtime) => match never {},
+    }
+}
+
+async fn tell(range: PodRange, services: &Cache<Service>, slices: &Cache<EndpointSlice>, changed: &Notify, runtime: &Runtime) -> Infallible {
+    services.wait_for(1).await;
+    slices.wait_for(1).await;
+    let mut reported = Vec::new();
+    loop {
+        let ports = table(&services.all(), &slices.all(), &range.node().to_string());
+        match runtime.clone().set_services(cri::SetServicesRequest { ports }).await {
+            Ok(reply) => {
+                let failures = reply.into_inner().failures;
+                if failures != reported {
+                    failures.iter().for_each(|failure| tracing::warn!(failure, "a service address cannot be served here"));
+                    reported = failures;
+                }
+                // Both a change and the time mean: tell again.
+                drop(tokio::time::timeout(REPEAT, changed.notified()).await);
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the runtime did not take the services");
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+/// The table: for each port of each service where clients connect, and what stands behind it.
+fn table(services: &[Arc<Service>], slices: &[Arc<EndpointSlice>], node: &str) -> Vec<cri::ServicePort> {
+    let mut ports = Vec::new();
+    for service in services.iter().filter(|service| !matches!(service.spec.cluster_ip.as_str(), "" | "None")) {
+        let of_service = |slice: &&Arc<EndpointSlice>| {
+            let name = slice.metadata.labels.get(SERVICE_NAME);
+            slice.metadata.namespace == service.metadata.namespace && name == Some(&service.metadata.name)
+        };
+        let slices: Vec<&Arc<EndpointSlice>> = slices.iter().filter(of_service).collect();
+        for port in &service.spec.ports {
+            ports.push(cri::ServicePort {
+                name: format!("{}/{}:{}", service.metadata.namespace, service.metadata.name, port.port),
+                frontends: frontends(service, port, node),
+                backends: backends(&slices, &port.name),
+            });
+        }
+    }
+    ports
+}
+
+fn endpoint(address: &str, port: i32) -> cri::Endpoint {
+    cri::Endpoint { address: address.to_owned(), port: u32::try_from(port).unwrap_or(0) }
+}
+
+fn frontends(service: &Service, port: &ServicePort, node: &str) -> Vec<cri::Endpoint> {
+    let mut frontends = vec![endpoint(&service.spec.cluster_ip, port.port)];
+    frontends.extend(service.status.load_balancer.ingress.iter().map(|ingress| endpoint(&ingress.ip, port.port)));
+    if port.node_port != 0 {
+        frontends.push(endpoint(node, port.node_port));
+    }
+    frontends
+}
+
+/// The ready endpoints; if there is none, those that serve while they terminate (Kubernetes: kube-proxy).
+fn backends(slices: &[&Arc<EndpointSlice>], port_name: &str) -> Vec<cri::Endpoint> {
+    let collect = |wanted: fn(&Endpoint) -> bool| {
+        let mut found = Vec::new();
+        for slice in slices {
+            let port = slice.ports.iter().find(|port| port.name.as_deref().unwrap_or_default() == port_name).and_then(|port| port.port);
+            // The `kubernetes` service names its port; its clients need not.
+            let port = port.or_else(|| slice.ports.first().and_then(|port| port.port));
+            let Some(port) = port else { continue };
+            let endpoints = slice.endpoints.iter().filter(|endpoint| wanted(endpoint));
+            found.extend(endpoints.flat_map(|e| e.addresses.iter().map(|address| endpoint(address, port))));
+        }
+        found
+    };
+    let ready = collect(|endpoint| endpoint.conditions.ready.unwrap_or(true));
+    if ready.is_empty() {
+        return collect(|endpoint| endpoint.conditions.serving.unwrap_or(false) && endpoint.conditions.terminating.unwrap_or(false));
+    }
+    ready
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squall_api::discovery::v1::{EndpointConditions, EndpointPort};
+
+    fn slice(endpoints: &[(&str, bool, bool)]) -> Arc<EndpointSlice> {
+        let mut slice = EndpointSlice::default();
+        slice.ports.push(EndpointPort { name: Some(String::new()), port: Some(8080), ..EndpointPort::default() });
+        slice.endpoints.extend(endpoints.iter().map(|(address, ready, terminating)| Endpoint {
+            addresses: vec![(*address).to_owned()],
+            conditions: EndpointConditions { ready: Some(*ready), serving: Some(true), terminating: Some(*terminating) },
+            ..Endpoint::default()
+        }));
+        Arc::new(slice)
+    }
+
+    #[test]
+    fn terminating_pods_serve_only_when_there_is_no_other() {
+        let addresses = |slice: Arc<EndpointSlice>| -> Vec<String> {
+            backends(&[&slice], "").into_iter().map(|backend| format!("{}:{}", backend.address, backend.port)).collect()
+        };
+        assert_eq!(addresses(slice(&[("a", true, false), ("b", false, true)])), ["a:8080"]);
+        assert_eq!(addresses(slice(&[("b", false, true)])), ["b:8080"]);
+        assert!(addresses(slice(&[("c", false, false)])).is_empty());
+    }
+}

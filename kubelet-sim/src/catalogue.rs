@@ -1,0 +1,127 @@
+//! The catalogue of simulated images: how long each takes, what it answers, when it fails.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use serde::Deserialize;
+use squall_api::{duration, manifest};
+
+/// The images there are without a file.
+const BUILT_IN: &str = include_str!("../../examples/images.yaml");
+
+/// The images that can be pulled.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Catalogue {
+    images: Vec<Image>,
+}
+
+/// One image.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Image {
+    name: String,
+    /// How long a pull takes.
+    #[serde(default, deserialize_with = "read_duration")]
+    pub pull_time: Duration,
+    /// How long it takes to listen.
+    #[serde(default, deserialize_with = "read_duration")]
+    pub start_time: Duration,
+    /// The port it listens on, when the container names none.
+    #[serde(default = "default_port")]
+    pub port: u16,
+    /// What it answers.
+    pub answer: Answer,
+    /// After how many requests it fails.
+    #[serde(default)]
+    pub fail_after_requests: Option<u64>,
+    /// What it answers then.
+    #[serde(default)]
+    pub failure: Option<Answer>,
+    /// After how long it ends by itself.
+    #[serde(default, deserialize_with = "read_optional_duration")]
+    pub exit_after: Option<Duration>,
+    /// With which code.
+    #[serde(default)]
+    pub exit_code: i32,
+    /// What it does when it is asked to end.
+    #[serde(default)]
+    pub shutdown: Shutdown,
+}
+
+/// An HTTP answer; `{pod}` in the body stands for the pod's name.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: String,
+}
+
+/// What a container does on SIGTERM.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Shutdown {
+    /// Serves until no new requests come, then ends.
+    #[default]
+    Drain,
+    /// Ends at once.
+    Immediate,
+    /// Goes on until it is killed.
+    Ignore,
+}
+
+fn default_port() -> u16 {
+    8080
+}
+
+fn read_duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    duration::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+}
+
+fn read_optional_duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    read_duration(deserializer).map(Some)
+}
+
+impl Catalogue {
+    /// The built-in images, and before them those of a file.
+    pub fn load(file: Option<&Path>) -> anyhow::Result<Self> {
+        let mut images = Vec::new();
+        if let Some(path) = file {
+            let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+            images = Self::parse(&text).with_context(|| format!("the image catalogue {}", path.display()))?.images;
+        }
+        images.extend(Self::parse(BUILT_IN).context("the built-in image catalogue")?.images);
+        Ok(Self { images })
+    }
+
+    fn parse(text: &str) -> anyhow::Result<Self> {
+        let value = manifest::parse(text).map_err(anyhow::Error::msg)?;
+        Ok(serde_json::from_value(value)?)
+    }
+
+    /// The image of this name. A missing tag means `latest`.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&Image> {
+        let tagged = if name.rsplit('/').next().is_some_and(|last| last.contains(':')) { name.to_owned() } else { format!("{name}:latest") };
+        self.images.iter().find(|image| image.name == tagged || image.name == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_images_are_those_of_the_chapter() {
+        let catalogue = Catalogue::load(None).unwrap();
+        for tag in ["v1", "v2", "v3", "v4"] {
+            assert!(catalogue.find(&format!("luksa/kubia:{tag}")).is_some());
+        }
+        assert!(catalogue.find("luksa/kubia").is_none());
+        assert!(Catalogue::parse("images: [{name: a, anser: 1}]").is_err());
+        assert!(Catalogue::load(Some(Path::new("/nowhere"))).unwrap_err().to_string().contains("/nowhere"));
+    }
+}

@@ -1,0 +1,41 @@
+//! The process of a kubelet, or of its runtime.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use squall_daemon::ProcessArgs;
+use squall_kubelet_sim::agent::{AgentArgs, run_agent};
+use squall_kubelet_sim::runtime::{RuntimeArgs, run_runtime};
+
+/// A simulated node.
+#[derive(Debug, Parser)]
+#[command(name = "kubelet-sim", version)]
+struct Arguments {
+    #[command(subcommand)]
+    role: Role,
+}
+
+#[derive(Debug, Subcommand)]
+enum Role {
+    /// The kubelet: follows the pods of its node and reports on them
+    Agent {
+        #[command(flatten)]
+        agent: AgentArgs,
+        #[command(flatten)]
+        process: ProcessArgs,
+    },
+    /// The runtime: holds the containers and forwards to services
+    Runtime {
+        #[command(flatten)]
+        runtime: RuntimeArgs,
+        #[command(flatten)]
+        process: ProcessArgs,
+    },
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().role {
+        Role::Agent { agent, process } => squall_daemon::run(&process, |stopping| run_agent(agent, stopping)),
+        Role::Runtime { runtime, process } => squall_daemon::run(&process, |stopping| run_runtime(runtime, stopping)),
+    }
+}

@@ -1,0 +1,146 @@
+//! The application in a container: answers HTTP as its image says, and ends as its image says.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::catalogue::{Answer, Image, Shutdown};
+
+/// A container that drains ends when no request has come for this long.
+const QUIET: Duration = Duration::from_millis(300);
+const BACKLOG: u32 = 1_024;
+
+/// What a container is asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Serve.
+    Run,
+    /// SIGTERM.
+    End,
+}
+
+/// How a container ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exit {
+    /// The exit code.
+    pub code: i32,
+}
+
+struct App {
+    image: Image,
+    pod: String,
+    requests: AtomicU64,
+    open: AtomicUsize,
+    last_request: watch::Sender<Instant>,
+}
+
+/// Listens on the addresses of a container.
+pub fn listen(addresses: &[SocketAddr]) -> std::io::Result<Vec<TcpListener>> {
+    let bind = |address: &SocketAddr| {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(*address)?;
+        socket.listen(BACKLOG)
+    };
+    addresses.iter().map(bind).collect()
+}
+
+/// Runs a container until it ends.
+pub async fn run(image: Image, pod: String, listeners: Vec<TcpListener>, mut orders: watch::Receiver<Order>) -> Exit {
+    let exit_after = image.exit_after;
+    let exit_code = image.exit_code;
+    let shutdown = image.shutdown;
+    let app = Arc::new(App {
+        image,
+        pod,
+        requests: AtomicU64::new(0),
+        open: AtomicUsize::new(0),
+        last_request: watch::Sender::new(Instant::now()),
+    });
+    let mut accepting = JoinSet::new();
+    for listener in listeners {
+        accepting.spawn(accept(app.clone(), listener, orders.clone()));
+    }
+    let own_end = async {
+        match exit_after {
+            Some(after) => tokio::time::sleep(after).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = own_end => return Exit { code: exit_code },
+        _ = orders.wait_for(|order| *order == Order::End) => {}
+    }
+    match shutdown {
+        Shutdown::Immediate => {}
+        Shutdown::Ignore => std::future::pending().await,
+        Shutdown::Drain => app.drain().await,
+    }
+    Exit { code: 0 }
+}
+
+async fn accept(app: Arc<App>, listener: TcpListener, orders: watch::Receiver<Order>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                if let Ok((stream, _)) = accepted {
+                    connections.spawn(app.clone().serve(stream, orders.clone()));
+                }
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+impl App {
+    async fn serve(self: Arc<Self>, stream: TcpStream, orders: watch::Receiver<Order>) {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        self.last_request.send_replace(Instant::now());
+        let service = service_fn(|request: Request<Incoming>| {
+            let response = self.answer(&request, *orders.borrow());
+            async move { Ok::<_, Infallible>(response) }
+        });
+        // A client that breaks off is no concern of the application's.
+        drop(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+        self.open.fetch_sub(1, Ordering::Relaxed);
+        self.last_request.send_replace(Instant::now());
+    }
+
+    fn answer(&self, _: &Request<Incoming>, order: Order) -> Response<Full<Bytes>> {
+        self.last_request.send_replace(Instant::now());
+        let number = self.requests.fetch_add(1, Ordering::Relaxed);
+        let failed = self.image.fail_after_requests.is_some_and(|limit| number >= limit);
+        let Answer { status, body } = self.image.failure.as_ref().filter(|_| failed).unwrap_or(&self.image.answer);
+        let mut builder = Response::builder().status(*status).header("content-type", "text/plain");
+        if order == Order::End {
+            // Whoever holds this connection open should come back to another pod.
+            builder = builder.header("connection", "close");
+        }
+        builder.body(Full::new(Bytes::from(body.replace("{pod}", &self.pod)))).unwrap_or_default()
+    }
+
+    /// Serves on until it has been quiet for a while: requests may still be on their way here.
+    async fn drain(&self) {
+        loop {
+            let quiet_at = *self.last_request.borrow() + QUIET;
+            if Instant::now() >= quiet_at && self.open.load(Ordering::Relaxed) == 0 {
+                return;
+            }
+            tokio::time::sleep_until(quiet_at.max(Instant::now() + QUIET / 10)).await;
+        }
+    }
+}

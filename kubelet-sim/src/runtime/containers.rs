@@ -1,0 +1,200 @@
+//! The containers of a node, by id.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use squall_proto::squall::cri::v1 as cri;
+use tokio::sync::{broadcast, watch};
+use tonic::Status;
+use uuid::Uuid;
+
+use super::app::{self, Exit, Order};
+use crate::catalogue::{Catalogue, Image};
+
+/// How many changes a kubelet may be behind before it has to read the state anew.
+const EVENTS: usize = 1_024;
+/// The exit code of a container that was killed.
+const KILLED: i32 = 137;
+
+/// The containers and the images that were pulled. Clones share them.
+#[derive(Clone)]
+pub struct Containers {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    catalogue: Catalogue,
+    state: Mutex<State>,
+    events: broadcast::Sender<cri::Container>,
+}
+
+#[derive(Default)]
+struct State {
+    containers: BTreeMap<String, Running>,
+    images: BTreeSet<String>,
+}
+
+struct Running {
+    info: cri::Container,
+    orders: watch::Sender<Order>,
+    task: Option<tokio::task::AbortHandle>,
+}
+
+impl Containers {
+    /// None yet.
+    pub fn new(catalogue: Catalogue) -> Self {
+        let inner = Inner { catalogue, state: Mutex::default(), events: broadcast::Sender::new(EVENTS) };
+        Self { inner: Arc::new(inner) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All containers, ended ones too, and all images.
+    pub fn snapshot(&self) -> cri::StateReply {
+        let state = self.state();
+        cri::StateReply {
+            containers: state.containers.values().map(|running| running.info.clone()).collect(),
+            images: state.images.iter().cloned().collect(),
+        }
+    }
+
+    /// Each container that starts or ends from now on.
+    pub fn events(&self) -> broadcast::Receiver<cri::Container> {
+        self.inner.events.subscribe()
+    }
+
+    fn image(&self, name: &str) -> Result<Image, Status> {
+        self.inner.catalogue.find(name).cloned().ok_or_else(|| {
+            Status::not_found(format!(
+                "failed to pull and unpack image {name:?}: failed to resolve reference {name:?}: not found: the image catalogue \
+                 does not have it"
+            ))
+        })
+    }
+
+    /// Returns when the image is here.
+    pub async fn pull(&self, name: &str) -> Result<cri::PullImageReply, Status> {
+        let image = self.image(name)?;
+        let present = self.state().images.contains(name);
+        if !present {
+            tokio::time::sleep(image.pull_time).await;
+            self.state().images.insert(name.to_owned());
+        }
+        Ok(cri::PullImageReply { image_id: image_id(name), size_bytes: 50_000_000, present })
+    }
+
+    /// Starts a container; it serves when this returns. A second request for the same attempt gives the first one's.
+    pub async fn start(&self, request: cri::StartContainerRequest) -> Result<cri::Container, Status> {
+        let image = self.image(&request.image)?;
+        let same = |info: &cri::Container| {
+            info.pod_uid == request.pod_uid && info.name == request.name && info.attempt == request.attempt
+        };
+        if let Some(running) = self.state().containers.values().find(|running| same(&running.info)) {
+            return Ok(running.info.clone());
+        }
+        tokio::time::sleep(image.start_time).await;
+        let addresses = addresses(&request, &image)?;
+        let listeners = app::listen(&addresses).map_err(|error| Status::unavailable(format!("listening on {addresses:?}: {error}")))?;
+        let info = cri::Container {
+            id: Uuid::new_v4().simple().to_string(),
+            pod_uid: request.pod_uid,
+            pod_namespace: request.pod_namespace,
+            pod_name: request.pod_name.clone(),
+            pod_ip: request.pod_ip,
+            name: request.name,
+            image: request.image,
+            attempt: request.attempt,
+            started_at: nanos_now(),
+            exit: None,
+        };
+        let (orders, receiver) = watch::channel(Order::Run);
+        self.state().containers.insert(info.id.clone(), Running { info: info.clone(), orders, task: None });
+        let (containers, id, pod) = (self.clone(), info.id.clone(), request.pod_name);
+        let task = tokio::spawn(async move {
+            let exit = app::run(image, pod, listeners, receiver).await;
+            containers.ended(&id, exit);
+        });
+        if let Some(running) = self.state().containers.get_mut(&info.id) {
+            running.task = Some(task.abort_handle());
+        }
+        self.tell(&info);
+        Ok(info)
+    }
+
+    /// Asks a container to end, and kills it when its time is over.
+    pub fn stop(&self, id: &str, grace: Duration) {
+        if let Some(running) = self.state().containers.get(id) {
+            running.orders.send_replace(Order::End);
+        }
+        let (containers, id) = (self.clone(), id.to_owned());
+        tokio::spawn(async move {
+            tokio::time::sleep(grace).await;
+            containers.kill(&id);
+        });
+    }
+
+    fn kill(&self, id: &str) {
+        let task = self.state().containers.get_mut(id).and_then(|running| running.task.take());
+        if let Some(task) = task {
+            task.abort();
+            self.ended(id, Exit { code: KILLED });
+        }
+    }
+
+    /// Forgets a pod and kills what is left of it.
+    pub fn remove_pod(&self, uid: &str) {
+        let of_pod: Vec<String> =
+            self.state().containers.values().filter(|running| running.info.pod_uid == uid).map(|running| running.info.id.clone()).collect();
+        for id in of_pod {
+            self.kill(&id);
+            self.state().containers.remove(&id);
+        }
+    }
+
+    fn ended(&self, id: &str, exit: Exit) {
+        let info = {
+            let mut state = self.state();
+            let Some(running) = state.containers.get_mut(id).filter(|running| running.info.exit.is_none()) else { return };
+            let reason = if exit.code == 0 { "Completed" } else { "Error" };
+            running.info.exit = Some(cri::Exit { code: exit.code, finished_at: nanos_now(), reason: reason.to_owned() });
+            running.task = None;
+            running.info.clone()
+        };
+        self.tell(&info);
+    }
+
+    fn tell(&self, info: &cri::Container) {
+        // Without a kubelet nobody listens.
+        drop(self.inner.events.send(info.clone()));
+    }
+}
+
+fn addresses(request: &cri::StartContainerRequest, image: &Image) -> Result<Vec<SocketAddr>, Status> {
+    let ip = request.pod_ip.parse().map_err(|_| Status::invalid_argument(format!("{:?} is not an address", request.pod_ip)))?;
+    let mut ports: Vec<u16> = request.ports.iter().filter_map(|port| u16::try_from(*port).ok()).collect();
+    if ports.is_empty() {
+        ports.push(image.port);
+    }
+    Ok(ports.into_iter().map(|port| SocketAddr::new(ip, port)).collect())
+}
+
+fn nanos_now() -> i64 {
+    i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX)
+}
+
+fn image_id(name: &str) -> String {
+    let repository = name.split(':').next().unwrap_or(name);
+    format!("docker.io/{repository}@sha256:{:064x}", fnv(name))
+}
+
+/// A stable number for a name; nothing depends on it being unique.
+fn fnv(text: &str) -> u128 {
+    text.bytes().fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, |hash, byte| {
+        (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
+    })
+}

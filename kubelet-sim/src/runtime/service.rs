@@ -1,0 +1,72 @@
+//! The runtime's gRPC service.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use squall_proto::squall::cri::v1 as cri;
+use squall_proto::squall::cri::v1::runtime_server::{Runtime, RuntimeServer};
+use tokio::sync::Mutex;
+use tokio_stream::wrappers::BroadcastStream;
+use tonic::{Request, Response, Status};
+
+use super::containers::Containers;
+use super::proxy::Proxy;
+use crate::catalogue::Catalogue;
+
+/// Serves one kubelet.
+pub struct RuntimeService {
+    containers: Containers,
+    proxy: Mutex<Proxy>,
+}
+
+impl RuntimeService {
+    /// The service with these images.
+    pub fn server(catalogue: Catalogue) -> RuntimeServer<Self> {
+        RuntimeServer::new(Self { containers: Containers::new(catalogue), proxy: Mutex::default() })
+    }
+}
+
+#[tonic::async_trait]
+impl Runtime for RuntimeService {
+    type EventsStream = BoxStream<'static, Result<cri::Event, Status>>;
+
+    async fn state(&self, _: Request<cri::StateRequest>) -> Result<Response<cri::StateReply>, Status> {
+        Ok(Response::new(self.containers.snapshot()))
+    }
+
+    async fn pull_image(&self, request: Request<cri::PullImageRequest>) -> Result<Response<cri::PullImageReply>, Status> {
+        Ok(Response::new(self.containers.pull(&request.into_inner().image).await?))
+    }
+
+    async fn start_container(&self, request: Request<cri::StartContainerRequest>) -> Result<Response<cri::StartContainerReply>, Status> {
+        let container = self.containers.start(request.into_inner()).await?;
+        Ok(Response::new(cri::StartContainerReply { container: Some(container) }))
+    }
+
+    async fn stop_container(&self, request: Request<cri::StopContainerRequest>) -> Result<Response<cri::StopContainerReply>, Status> {
+        let request = request.into_inner();
+        let grace = Duration::from_millis(u64::try_from(request.grace_period_millis).unwrap_or(0));
+        self.containers.stop(&request.id, grace);
+        Ok(Response::new(cri::StopContainerReply {}))
+    }
+
+    async fn remove_pod(&self, request: Request<cri::RemovePodRequest>) -> Result<Response<cri::RemovePodReply>, Status> {
+        self.containers.remove_pod(&request.into_inner().pod_uid);
+        Ok(Response::new(cri::RemovePodReply {}))
+    }
+
+    async fn events(&self, _: Request<cri::EventsRequest>) -> Result<Response<Self::EventsStream>, Status> {
+        let events = BroadcastStream::new(self.containers.events()).map(|event| match event {
+            Ok(container) => Ok(cri::Event { container: Some(container) }),
+            // A kubelet that missed something reads the state anew.
+            Err(_) => Err(Status::data_loss("events were missed")),
+        });
+        Ok(Response::new(events.boxed()))
+    }
+
+    async fn set_services(&self, request: Request<cri::SetServicesRequest>) -> Result<Response<cri::SetServicesReply>, Status> {
+        let failures = self.proxy.lock().await.set(&request.into_inner().ports);
+        Ok(Response::new(cri::SetServicesReply { failures }))
+    }
+}
