@@ -1,0 +1,318 @@
+//! The command line, as clap reads it. No logic.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A crash lab for rollouts: a real, Raft-replicated, Kubernetes-shaped control plane on your laptop.
+#[derive(Debug, Parser)]
+#[command(name = "ctl", version, propagate_version = true, after_help = "Examples:
+  ctl cluster up                               start a cluster in .squall
+  ctl create -f examples/chapter/kubia-deployment-and-service-v1.yaml
+  ctl set image deployment kubia nodejs=luksa/kubia:v2
+  ctl rollout status deployment kubia
+  ctl cluster kill apiserver-0                 and see that nothing is lost")]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub global: Global,
+}
+
+/// Flags of every command.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// The kubeconfig to use; else KUBECONFIG, else .squall/kubeconfig in this folder or one above
+    #[arg(long, global = true, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The namespace; else the one of the kubeconfig
+    #[arg(short, long, global = true)]
+    pub namespace: Option<String>,
+    /// Give up on an apiserver after this time (like 5s)
+    #[arg(long, global = true, value_name = "DURATION", value_parser = squall_api::duration::parse)]
+    pub request_timeout: Option<std::time::Duration>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start, watch, break and end a local cluster
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
+    /// Create objects from files
+    #[command(after_help = "Example:\n  ctl create -f examples/chapter/kubia-deployment-v1.yaml")]
+    Create(FileArgs),
+    /// Make objects as files say they should be
+    #[command(after_help = "Example:\n  ctl apply -f examples/chapter/kubia-deployment-v2.yaml")]
+    Apply(FileArgs),
+    /// Show objects
+    #[command(after_help = "Examples:\n  ctl get po\n  ctl get svc,po,rs -o wide\n  ctl get deployment kubia -o yaml\n  ctl get po -w")]
+    Get(GetArgs),
+    /// Delete objects
+    #[command(after_help = "Examples:\n  ctl delete deployment kubia\n  ctl delete -f kubia.yaml")]
+    Delete(DeleteArgs),
+    /// Set the number of replicas
+    #[command(after_help = "Example:\n  ctl scale deployment kubia --replicas=5")]
+    Scale(ScaleArgs),
+    /// Set a part of an object
+    #[command(subcommand)]
+    Set(SetCommand),
+    /// Change an object by a merge patch
+    #[command(after_help = "Example:\n  ctl patch deployment kubia -p '{\"spec\": {\"minReadySeconds\": 10}}'")]
+    Patch(PatchArgs),
+    /// Watch and undo rollouts
+    #[command(subcommand)]
+    Rollout(RolloutCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ClusterCommand {
+    /// Start a cluster, or what is missing of it
+    #[command(after_help = "Examples:\n  ctl cluster up --detach\n  ctl cluster up --nodes 5 --timing k8s")]
+    Up(UpArgs),
+    /// Show the members
+    Status(StatusArgs),
+    /// End a member at once (SIGKILL)
+    Kill(MemberArgs),
+    /// Ask a member to end (SIGTERM)
+    Stop(MemberArgs),
+    /// Freeze a member (SIGSTOP)
+    Pause(MemberArgs),
+    /// Let a frozen member go on (SIGCONT)
+    Resume(MemberArgs),
+    /// Start a member again, ending it first if it runs
+    Restart(MemberArgs),
+    /// Show the log of a member
+    Logs(LogsArgs),
+    /// End all members; the data stays, unless told otherwise
+    Down(DownArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DirArgs {
+    /// The folder of the cluster
+    #[arg(long, default_value = ".squall", value_name = "DIR")]
+    pub dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    /// How many apiservers
+    #[arg(long, default_value_t = 3)]
+    pub apiservers: usize,
+    /// How many controller-managers
+    #[arg(long, default_value_t = 2)]
+    pub controller_managers: usize,
+    /// How many nodes
+    #[arg(long, default_value_t = 3)]
+    pub nodes: usize,
+    /// Kubernetes' constants, or all of them divided by ten
+    #[arg(long, value_enum, default_value_t = Timing::Fast)]
+    pub timing: Timing,
+    /// A file of simulated images, beside the built-in ones
+    #[arg(long, value_name = "FILE")]
+    pub images: Option<PathBuf>,
+    /// Return when the cluster is ready, and let it run
+    #[arg(long)]
+    pub detach: bool,
+    #[command(flatten)]
+    pub dir: DirArgs,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Timing {
+    /// Kubernetes' constants divided by ten
+    Fast,
+    /// Kubernetes' constants
+    K8s,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// json for scripts
+    #[arg(short, long, value_enum)]
+    pub output: Option<StatusOutput>,
+    #[command(flatten)]
+    pub dir: DirArgs,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum StatusOutput {
+    /// JSON
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct MemberArgs {
+    /// Members: apiserver-0, controller-manager-1, kubelet-2, runtime-2, or node-2 for a kubelet and its runtime
+    #[arg(required = true)]
+    pub members: Vec<String>,
+    #[command(flatten)]
+    pub dir: DirArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// The member
+    pub member: String,
+    #[command(flatten)]
+    pub dir: DirArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct DownArgs {
+    /// Remove the folder with all data too
+    #[arg(long)]
+    pub delete: bool,
+    #[command(flatten)]
+    pub dir: DirArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct FileArgs {
+    /// Files or folders of manifests, - for standard input
+    #[arg(short, long, required = true, value_name = "FILE")]
+    pub filename: Vec<PathBuf>,
+    /// Note the command in the annotation kubernetes.io/change-cause
+    #[arg(long)]
+    pub record: bool,
+    /// What to do with unknown fields
+    #[arg(long, value_name = "strict|warn|ignore", default_value = "strict", num_args = 0..=1, default_missing_value = "strict")]
+    pub validate: String,
+    /// json, yaml or name
+    #[arg(short, long)]
+    pub output: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct SelectArgs {
+    /// TYPE, TYPE NAME..., or TYPE/NAME...
+    pub what: Vec<String>,
+    /// Only objects with these labels
+    #[arg(short = 'l', long)]
+    pub selector: Option<String>,
+    /// Only objects with these fields
+    #[arg(long)]
+    pub field_selector: Option<String>,
+    /// In all namespaces
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct GetArgs {
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// json, yaml, wide or name
+    #[arg(short, long)]
+    pub output: Option<String>,
+    /// Show changes as they happen
+    #[arg(short, long)]
+    pub watch: bool,
+    /// Without the headings
+    #[arg(long)]
+    pub no_headers: bool,
+    /// With the labels
+    #[arg(long)]
+    pub show_labels: bool,
+    /// Do not mind when an object is not there
+    #[arg(long)]
+    pub ignore_not_found: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DeleteArgs {
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// Delete what these files define
+    #[arg(short, long, value_name = "FILE")]
+    pub filename: Vec<PathBuf>,
+    /// What becomes of dependents: background, foreground or orphan
+    #[arg(long, default_value = "background")]
+    pub cascade: String,
+    /// Seconds a pod has to end
+    #[arg(long, allow_negative_numbers = true)]
+    pub grace_period: Option<i64>,
+    /// Delete at once, without waiting for the kubelet (with --grace-period=0)
+    #[arg(long)]
+    pub force: bool,
+    /// Do not mind when an object is not there
+    #[arg(long)]
+    pub ignore_not_found: bool,
+    /// Return when the objects are gone
+    #[arg(long, default_value_t = true, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub wait: bool,
+    /// All objects of the type
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ScaleArgs {
+    /// TYPE NAME or TYPE/NAME
+    #[arg(required = true)]
+    pub what: Vec<String>,
+    /// How many
+    #[arg(long, allow_negative_numbers = true)]
+    pub replicas: i32,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SetCommand {
+    /// Set the images of containers
+    #[command(after_help = "Example:\n  ctl set image deployment kubia nodejs=luksa/kubia:v2")]
+    Image(SetImageArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct SetImageArgs {
+    /// TYPE NAME CONTAINER=IMAGE..., or TYPE/NAME CONTAINER=IMAGE...
+    #[arg(required = true)]
+    pub what: Vec<String>,
+    /// Note the command in the annotation kubernetes.io/change-cause
+    #[arg(long)]
+    pub record: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct PatchArgs {
+    /// TYPE NAME or TYPE/NAME
+    #[arg(required = true)]
+    pub what: Vec<String>,
+    /// The patch, as JSON or YAML
+    #[arg(short, long)]
+    pub patch: String,
+    /// The kind of patch
+    #[arg(long = "type", default_value = "merge", value_parser = ["merge"])]
+    pub patch_type: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RolloutCommand {
+    /// Wait for a rollout to finish
+    Status(RolloutStatusArgs),
+    /// Go back to an earlier revision
+    Undo(RolloutUndoArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct RolloutStatusArgs {
+    /// deployment NAME or deployment/NAME
+    #[arg(required = true)]
+    pub what: Vec<String>,
+    /// Wait, or say once how it is
+    #[arg(short, long, default_value_t = true, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub watch: bool,
+    /// Give up after this time
+    #[arg(long, value_parser = squall_api::duration::parse)]
+    pub timeout: Option<std::time::Duration>,
+}
+
+#[derive(Debug, Args)]
+pub struct RolloutUndoArgs {
+    /// deployment NAME or deployment/NAME
+    #[arg(required = true)]
+    pub what: Vec<String>,
+    /// The revision; 0 is the one before
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+    pub to_revision: i64,
+}

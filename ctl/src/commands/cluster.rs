@@ -1,0 +1,198 @@
+//! `ctl cluster`: start, watch, break and end a local cluster.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use squall_client::{Client, MemberStatus};
+use squall_cluster::{Cluster, Lifetime, MemberName, Options, ProcessState, Role, wait_until_ready};
+
+use crate::cli::{ClusterCommand, DirArgs, DownArgs, LogsArgs, MemberArgs, StatusArgs, Timing, UpArgs};
+use crate::failure::Failure;
+use crate::output::{line, line_error, print_cells, text};
+
+/// How long a cluster may take to be ready.
+const READY_PATIENCE: Duration = Duration::from_secs(60);
+/// How long an apiserver may take to say how it is.
+const STATUS_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Runs a command.
+pub async fn run(command: ClusterCommand) -> Result<(), Failure> {
+    match command {
+        ClusterCommand::Up(args) => up(args).await,
+        ClusterCommand::Status(args) => status(args).await,
+        ClusterCommand::Kill(args) => each(&args, "killed", Cluster::kill),
+        ClusterCommand::Stop(args) => each(&args, "stopped", Cluster::stop),
+        ClusterCommand::Pause(args) => each(&args, "paused", |cluster, member| cluster.pause(member)),
+        ClusterCommand::Resume(args) => each(&args, "resumed", |cluster, member| cluster.resume(member)),
+        ClusterCommand::Restart(args) => each(&args, "restarted", restart),
+        ClusterCommand::Logs(args) => logs(&args),
+        ClusterCommand::Down(args) => down(&args),
+    }
+}
+
+fn open(dir: &DirArgs) -> Result<Cluster, Failure> {
+    // Who starts a member by hand does not stay to watch over it.
+    Ok(Cluster::open(&dir.dir, Lifetime::Detached)?)
+}
+
+async fn up(args: UpArgs) -> Result<(), Failure> {
+    let start = Instant::now();
+    let lifetime = if args.detach { Lifetime::Detached } else { Lifetime::Attached };
+    let folder = &args.dir.dir;
+    let mut cluster = if Cluster::exists(folder) {
+        line(&format!("found a cluster in {}", folder.display()));
+        Cluster::open(folder, lifetime)?
+    } else {
+        let timing = match args.timing {
+            Timing::Fast => "fast",
+            Timing::K8s => "k8s",
+        };
+        let options = Options {
+            apiservers: args.apiservers,
+            controller_managers: args.controller_managers,
+            nodes: args.nodes,
+            timing: timing.to_owned(),
+            images: args.images.map(|path| path.canonicalize().unwrap_or(path)),
+        };
+        Cluster::create(folder, options, lifetime)?
+    };
+    cluster.start_all()?;
+    let client = cluster.client()?;
+    if let Err(error) = wait_until_ready(&mut cluster, &client, READY_PATIENCE).await {
+        // Nothing half started is left behind.
+        cluster.down()?;
+        return Err(error.into());
+    }
+    let options = cluster.options();
+    line(&format!(
+        "ready after {:.2} s: {} apiservers, {} controller-managers, {} nodes, timing {}",
+        start.elapsed().as_secs_f64(),
+        options.apiservers,
+        options.controller_managers,
+        options.nodes,
+        options.timing
+    ));
+    line(&format!("kubeconfig: {}", cluster.kubeconfig().display()));
+    if args.detach {
+        return Ok(());
+    }
+    line("Ctrl-C ends the cluster; its data stays.");
+    tokio::signal::ctrl_c().await.map_err(anyhow::Error::from)?;
+    cluster.down()?;
+    Ok(())
+}
+
+fn each(args: &MemberArgs, done: &str, action: impl Fn(&mut Cluster, MemberName) -> anyhow::Result<()>) -> Result<(), Failure> {
+    let mut cluster = open(&args.dir)?;
+    // All names are read before anything is done.
+    let named: Vec<Vec<MemberName>> = args.members.iter().map(|word| cluster.named(word)).collect::<Result<_, _>>()?;
+    let mut failures = Vec::new();
+    for member in named.into_iter().flatten() {
+        match action(&mut cluster, member) {
+            Ok(()) => line(&format!("{member} {done}")),
+            Err(error) => failures.push(error.into()),
+        }
+    }
+    Failure::all(failures)
+}
+
+fn restart(cluster: &mut Cluster, member: MemberName) -> anyhow::Result<()> {
+    if cluster.state(member).0 != ProcessState::Stopped {
+        cluster.stop(member)?;
+    }
+    cluster.start(member)
+}
+
+fn logs(args: &LogsArgs) -> Result<(), Failure> {
+    let cluster = open(&args.dir)?;
+    for member in cluster.named(&args.member)? {
+        let path = cluster.log(member);
+        let content = std::fs::read_to_string(&path).map_err(|error| Failure::error(format!("reading {}: {error}", path.display())))?;
+        text(&content);
+    }
+    Ok(())
+}
+
+fn down(args: &DownArgs) -> Result<(), Failure> {
+    let mut cluster = open(&args.dir)?;
+    cluster.down()?;
+    line("all members have ended");
+    if args.delete {
+        std::fs::remove_dir_all(cluster.folder()).map_err(anyhow::Error::from)?;
+        line(&format!("removed {}", args.dir.dir.display()));
+    }
+    Ok(())
+}
+
+/// What one member says of itself, and what the machine says of its process.
+struct Row {
+    member: MemberName,
+    state: ProcessState,
+    pid: Option<i32>,
+    status: Option<MemberStatus>,
+}
+
+async fn status(args: StatusArgs) -> Result<(), Failure> {
+    let cluster = open(&args.dir)?;
+    let client = cluster.client()?.with_deadline(STATUS_PATIENCE);
+    let mut rows = Vec::new();
+    for member in cluster.members() {
+        let (state, pid) = cluster.state(member);
+        let status = match (member.role, state) {
+            (Role::Apiserver, ProcessState::Running) => ask(&client, member.index).await,
+            _ => None,
+        };
+        rows.push(Row { member, state, pid, status });
+    }
+    if args.output.is_some() {
+        let members: Vec<_> = rows.iter().map(as_json).collect();
+        line(&serde_json::to_string_pretty(&json!({ "members": members })).map_err(Failure::error)?);
+        return Ok(());
+    }
+    let mut cells = vec![["MEMBER", "STATE", "PID", "ROLE", "READY", "TERM", "APPLIED", "REVISION", "HASH"].map(str::to_owned).to_vec()];
+    cells.extend(rows.iter().map(as_cells));
+    print_cells(&cells, 3);
+    if rows.iter().filter_map(|row| row.status.as_ref()).all(|status| !status.ready) {
+        line_error("no apiserver has a quorum");
+    }
+    Ok(())
+}
+
+/// An apiserver that does not answer has nothing to say; its row shows it.
+async fn ask(client: &Client, index: usize) -> Option<MemberStatus> {
+    let endpoint = client.endpoints().get(index)?.clone();
+    client.member_status(&endpoint).await.ok()
+}
+
+fn role(status: &MemberStatus) -> &'static str {
+    if status.leader == status.id { "leader" } else { "follower" }
+}
+
+fn as_cells(row: &Row) -> Vec<String> {
+    let mut cells = vec![
+        row.member.to_string(),
+        format!("{:?}", row.state).to_lowercase(),
+        row.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string()),
+    ];
+    if let Some(status) = &row.status {
+        cells.extend([
+            role(status).to_owned(),
+            status.ready.to_string(),
+            status.term.to_string(),
+            status.applied_index.to_string(),
+            status.revision.to_string(),
+            format!("{:016x}", status.state_hash),
+        ]);
+    }
+    cells
+}
+
+fn as_json(row: &Row) -> serde_json::Value {
+    let raft = row.status.as_ref().map(|status| {
+        json!({
+            "role": role(status), "ready": status.ready, "term": status.term, "appliedIndex": status.applied_index,
+            "revision": status.revision, "stateHash": format!("{:016x}", status.state_hash), "objects": status.objects,
+        })
+    });
+    json!({ "name": row.member.to_string(), "state": row.state, "pid": row.pid, "raft": raft })
+}

@@ -1,0 +1,33 @@
+//! The commands, a file each.
+
+mod apply;
+mod cluster;
+mod create;
+mod delete;
+mod get;
+mod patch;
+mod record;
+mod rollout;
+mod scale;
+mod set_image;
+
+use crate::cli::{Cli, Command, RolloutCommand, SetCommand};
+use crate::context::Context;
+use crate::failure::Failure;
+
+/// Runs a command.
+pub async fn run(cli: Cli) -> Result<(), Failure> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Cluster(command) => cluster::run(command).await,
+        Command::Create(args) => create::run(&Context::find(global)?, global, args).await,
+        Command::Apply(args) => apply::run(&Context::find(global)?, global, args).await,
+        Command::Get(args) => get::run(&Context::find(global)?, args).await,
+        Command::Delete(args) => delete::run(&Context::find(global)?, global, args).await,
+        Command::Scale(args) => scale::run(&Context::find(global)?, args).await,
+        Command::Set(SetCommand::Image(args)) => set_image::run(&Context::find(global)?, args).await,
+        Command::Patch(args) => patch::run(&Context::find(global)?, args).await,
+        Command::Rollout(RolloutCommand::Status(args)) => rollout::status(&Context::find(global)?, args).await,
+        Command::Rollout(RolloutCommand::Undo(args)) => rollout::undo(&Context::find(global)?, args).await,
+    }
+}

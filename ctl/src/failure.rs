@@ -1,0 +1,103 @@
+//! What goes wrong, as kubectl words it, on standard error; and the exit code.
+
+use std::process::ExitCode;
+
+use squall_api::error::Reason;
+use squall_client::Error;
+
+use crate::output::line_error;
+
+/// Why a command failed: one text for each thing that failed, each in its own form.
+#[derive(Debug)]
+pub struct Failure {
+    texts: Vec<String>,
+}
+
+impl Failure {
+    /// `error: ...`.
+    pub fn error(text: impl std::fmt::Display) -> Self {
+        Self { texts: vec![format!("error: {text}")] }
+    }
+
+    /// A text that stands for itself.
+    pub fn plain(text: impl Into<String>) -> Self {
+        Self { texts: vec![text.into()] }
+    }
+
+    /// An error of the API while a file was worked on: `creating`, `applying`.
+    pub fn api_with_file(error: &Error, doing: &str, file: &str) -> Self {
+        Self { texts: vec![text(error, Some((doing, file)))] }
+    }
+
+    /// Several failures as one. `Ok` if there is none.
+    pub fn all(failures: Vec<Self>) -> Result<(), Self> {
+        let texts: Vec<String> = failures.into_iter().flat_map(|failure| failure.texts).collect();
+        if texts.is_empty() { Ok(()) } else { Err(Self { texts }) }
+    }
+
+    /// Says it, and gives the exit code.
+    pub fn report(self) -> ExitCode {
+        self.texts.iter().for_each(|text| line_error(text));
+        ExitCode::FAILURE
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { texts: vec![text(&error, None)] }
+    }
+}
+
+impl From<squall_api::Error> for Failure {
+    fn from(error: squall_api::Error) -> Self {
+        Error::from(error).into()
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        match error.downcast::<Error>() {
+            Ok(error) => error.into(),
+            Err(error) => Self::error(format!("{error:#}")),
+        }
+    }
+}
+
+fn text(error: &Error, file: Option<(&str, &str)>) -> String {
+    let api = match error {
+        Error::Api(api) => api,
+        Error::Config(text) => return format!("error: {text}"),
+        Error::Unreachable { endpoints, refused: true, .. } => {
+            let server = endpoints.first().map_or("", String::as_str).trim_start_matches("https://");
+            return format!("The connection to the server {server} was refused - did you specify the right host or port?");
+        }
+        Error::Unreachable { reason, .. } => return format!("Unable to connect to the server: {reason}"),
+    };
+    let status = &api.status;
+    if api.is(Reason::Invalid)
+        && let Some(details) = &status.details
+    {
+        let causes: Vec<String> = details.causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
+        let head = format!("The {} {:?} is invalid: ", details.kind, details.name);
+        return match causes.as_slice() {
+            [one] => head + one,
+            many => head + &many.iter().map(|cause| format!("\n* {cause}")).collect::<String>(),
+        };
+    }
+    let message = match file {
+        Some((doing, file)) => format!("error when {doing} {file:?}: {}", status.message),
+        None => status.message.clone(),
+    };
+    format!("Error from server ({}): {message}", status.reason)
+}
+
+/// A command line that cannot be read. Help and version are no failures.
+pub fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        crate::output::text(&error.render().to_string());
+        return ExitCode::SUCCESS;
+    }
+    let rendered = error.render().to_string();
+    line_error(rendered.trim_end());
+    ExitCode::FAILURE
+}

@@ -1,0 +1,116 @@
+//! The manifests of a command: from files, folders and standard input.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use squall_api::{Kind, manifest};
+use squall_client::{Encoding, Manifest, ResourceRef};
+
+use crate::context::Context;
+use crate::failure::Failure;
+
+/// One document and where it stands.
+#[derive(Debug, Clone)]
+pub struct Document {
+    pub json: Value,
+    pub file: String,
+    pub kind: Kind,
+    pub namespace: String,
+}
+
+impl Document {
+    /// Its name; empty if the server makes one up.
+    pub fn name(&self) -> &str {
+        manifest::meta(&self.json, "name")
+    }
+
+    pub fn collection(&self) -> ResourceRef {
+        ResourceRef::collection(self.kind, &self.namespace)
+    }
+
+    pub fn object(&self) -> ResourceRef {
+        ResourceRef::object(self.kind, &self.namespace, self.name())
+    }
+
+    /// As a request carries it: the server reads it as the user wrote it.
+    pub fn manifest(&self) -> Manifest {
+        Manifest { encoding: Some(Encoding::Json(self.json.to_string().into())) }
+    }
+}
+
+/// Reads all documents. Those that cannot be read come as failures.
+pub fn read(context: &Context, global_namespace: Option<&str>, paths: &[PathBuf], failures: &mut Vec<Failure>) -> Result<Vec<Document>, Failure> {
+    let mut documents = Vec::new();
+    for path in paths {
+        for (file, text) in texts(path)? {
+            let values = manifest::documents(&text).map_err(|problem| Failure::error(format!("error parsing {file}: {problem}")))?;
+            for json in values {
+                match document(context, global_namespace, json, &file) {
+                    Ok(document) => documents.push(document),
+                    Err(failure) => failures.push(failure),
+                }
+            }
+        }
+    }
+    if documents.is_empty() && failures.is_empty() {
+        return Err(Failure::error("no objects passed to create"));
+    }
+    Ok(documents)
+}
+
+fn texts(path: &Path) -> Result<Vec<(String, String)>, Failure> {
+    let name = path.display().to_string();
+    let unreadable = |error: std::io::Error| Failure::error(format!("reading {name}: {error}"));
+    if name == "-" {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).map_err(unreadable)?;
+        return Ok(vec![("STDIN".to_owned(), text)]);
+    }
+    if !path.exists() {
+        return Err(Failure::error(format!("the path {name:?} does not exist")));
+    }
+    if !path.is_dir() {
+        return Ok(vec![(name.clone(), std::fs::read_to_string(path).map_err(unreadable)?)]);
+    }
+    let mut files: Vec<PathBuf> = std::fs::read_dir(path)
+        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect())
+        .map_err(unreadable)?;
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml" || extension == "json"));
+    files.sort();
+    files.into_iter().map(|file| Ok((file.display().to_string(), std::fs::read_to_string(&file).map_err(unreadable)?))).collect()
+}
+
+fn document(context: &Context, global_namespace: Option<&str>, json: Value, file: &str) -> Result<Document, Failure> {
+    let text = |field: &str| json.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let (api_version, kind_name) = (text("apiVersion"), text("kind"));
+    for (field, value) in [("kind", &kind_name), ("apiVersion", &api_version)] {
+        if value.is_empty() {
+            return Err(Failure::error(format!(
+                "error validating {file:?}: error validating data: {field} not set; if you choose to ignore these errors, turn \
+                 validation off with --validate=false"
+            )));
+        }
+    }
+    let Some(kind) = Kind::of_manifest(&api_version, &kind_name) else {
+        return Err(Failure::error(format!(
+            "resource mapping not found for name: {:?} namespace: {:?} from {file:?}: no matches for kind {kind_name:?} in version \
+             {api_version:?}\nensure CRDs are installed first",
+            manifest::meta(&json, "name"),
+            manifest::meta(&json, "namespace"),
+        )));
+    };
+    let own = manifest::meta(&json, "namespace").to_owned();
+    if let Some(wanted) = global_namespace.filter(|wanted| !own.is_empty() && own != *wanted && kind.info().is_namespaced()) {
+        return Err(Failure::error(format!(
+            "the namespace from the provided object {own:?} does not match the namespace {wanted:?}. You must pass '--namespace={own}' \
+             to perform this operation."
+        )));
+    }
+    let namespace = match (kind.info().is_namespaced(), own.is_empty()) {
+        (false, _) => String::new(),
+        (true, false) => own,
+        (true, true) => context.namespace.clone(),
+    };
+    Ok(Document { json, file: file.to_owned(), kind, namespace })
+}

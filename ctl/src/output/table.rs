@@ -1,0 +1,91 @@
+//! Tables as kubectl prints them: columns as wide as their widest cell and three more, the last one not padded.
+
+use jiff::Timestamp;
+use squall_api::table::Width;
+use squall_api::{Kind, Object};
+
+use super::line;
+
+const GAP: usize = 3;
+
+/// How a table is shown.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Rows {
+    pub wide: bool,
+    pub show_labels: bool,
+    pub no_headers: bool,
+    /// A column of namespaces comes first.
+    pub all_namespaces: bool,
+    /// Names have their kind before them.
+    pub with_kind: bool,
+}
+
+/// Prints the table of objects of one kind.
+pub fn print_table(kind: Kind, objects: &[Object], rows: Rows, now: Timestamp) {
+    let mut cells = Vec::new();
+    if !rows.no_headers {
+        cells.push(header(kind, rows));
+    }
+    cells.extend(objects.iter().map(|object| row(object, rows, now)));
+    print_cells(&cells, GAP);
+}
+
+fn shown(kind: Kind, rows: Rows) -> impl Fn(usize) -> bool {
+    move |index| kind.columns().get(index).is_some_and(|column| rows.wide || column.width == Width::Narrow)
+}
+
+fn header(kind: Kind, rows: Rows) -> Vec<String> {
+    let shown = shown(kind, rows);
+    let mut cells: Vec<String> = rows.all_namespaces.then(|| "NAMESPACE".to_owned()).into_iter().collect();
+    cells.extend(kind.columns().iter().enumerate().filter(|(index, _)| shown(*index)).map(|(_, column)| column.name.to_owned()));
+    cells.extend(rows.show_labels.then(|| "LABELS".to_owned()));
+    cells
+}
+
+fn row(object: &Object, rows: Rows, now: Timestamp) -> Vec<String> {
+    let kind = object.kind();
+    let shown = shown(kind, rows);
+    let mut cells: Vec<String> = rows.all_namespaces.then(|| object.meta().namespace.clone()).into_iter().collect();
+    for (index, cell) in object.row(now).into_iter().enumerate().filter(|(index, _)| shown(*index)) {
+        let is_name = kind.columns().get(index).is_some_and(|column| column.name == "NAME");
+        let cell = if is_name && rows.with_kind { format!("{}/{cell}", kind.info().singular_group()) } else { cell };
+        // Kubernetes: a cell ends at its first line break.
+        cells.push(match cell.split_once(['\n', '\r', '\u{c}']) {
+            Some((first, _)) => format!("{first}..."),
+            None => cell,
+        });
+    }
+    cells.extend(rows.show_labels.then(|| squall_api::table::pairs(&object.meta().labels)));
+    cells
+}
+
+/// Prints cells in columns.
+pub fn print_cells(rows: &[Vec<String>], gap: usize) {
+    rows_as_text(rows, gap).iter().for_each(|text| line(text));
+}
+
+/// Lines with the cells in columns.
+pub fn rows_as_text(rows: &[Vec<String>], gap: usize) -> Vec<String> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let lines = rows.iter().map(|row| {
+        let padded = row.iter().enumerate().map(|(column, cell)| match column + 1 == row.len() {
+            true => cell.clone(),
+            false => format!("{cell:<width$}", width = widths[column] + gap),
+        });
+        padded.collect::<String>()
+    });
+    lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rows_as_text;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell_and_three_more() {
+        let rows = [vec!["NAME".to_owned(), "AGE".to_owned()], vec!["kubia-1".to_owned(), "2s".to_owned()]];
+        assert_eq!(rows_as_text(&rows, 3), ["NAME      AGE", "kubia-1   2s"]);
+    }
+}

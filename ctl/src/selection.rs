@@ -1,0 +1,115 @@
+//! What a command is about: `TYPE`, `TYPE NAME...`, `TYPE/NAME...`, `TYPE,TYPE`.
+
+use squall_api::{Kind, Object};
+use squall_client::{Client, ResourceRef};
+
+use crate::cli::SelectArgs;
+use crate::context::Context;
+use crate::failure::Failure;
+
+/// The types of `ctl get all`.
+const ALL: [Kind; 5] = [Kind::Pod, Kind::ReplicationController, Kind::Service, Kind::Deployment, Kind::ReplicaSet];
+
+/// One type, with names or without.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    pub kind: Kind,
+    /// Empty: all.
+    pub names: Vec<String>,
+}
+
+fn kind(word: &str) -> Result<Kind, Failure> {
+    Kind::of_word(word).ok_or_else(|| Failure::error(format!("the server doesn't have a resource type {word:?}")))
+}
+
+/// Reads the words of a command.
+pub fn parse(words: &[String]) -> Result<Vec<Target>, Failure> {
+    let Some((first, rest)) = words.split_first() else {
+        return Err(Failure::plain(
+            "You must specify the type of resource to get. Use \"ctl get --help\" for how.\n\nerror: Required resource not specified.",
+        ));
+    };
+    if words.iter().any(|word| word.contains('/')) {
+        return words.iter().map(|word| with_slash(word)).collect();
+    }
+    let kinds = match first.as_str() {
+        "all" => ALL.to_vec(),
+        list => list.split(',').map(kind).collect::<Result<_, _>>()?,
+    };
+    Ok(kinds.into_iter().map(|kind| Target { kind, names: rest.to_vec() }).collect())
+}
+
+fn with_slash(word: &str) -> Result<Target, Failure> {
+    match word.split_once('/') {
+        Some((kind_word, name)) if !name.is_empty() && !name.contains('/') => Ok(Target { kind: kind(kind_word)?, names: vec![name.to_owned()] }),
+        Some(_) => Err(Failure::error("arguments in resource/name form may not have more than one slash")),
+        None => Err(Failure::error(
+            "there is no need to specify a resource type as a separate argument when passing arguments in resource/name form \
+             (e.g. 'ctl get resource/<resource_name>' instead of 'ctl get resource resource/<resource_name>'",
+        )),
+    }
+}
+
+/// Reads words that must name one object each.
+pub fn parse_named(words: &[String]) -> Result<Vec<Target>, Failure> {
+    let targets = parse(words)?;
+    if targets.iter().any(|target| target.names.is_empty()) {
+        return Err(Failure::error("resource(s) were provided, but no name was specified"));
+    }
+    Ok(targets)
+}
+
+/// The namespace of objects of a kind; empty for cluster-scoped kinds.
+pub fn namespace_of(kind: Kind, context: &Context, all: bool) -> String {
+    if kind.info().is_namespaced() && !all { context.namespace.clone() } else { String::new() }
+}
+
+/// The objects of a target; what is not found comes as failures beside them.
+pub async fn fetch(context: &Context, target: &Target, args: &SelectArgs, failures: &mut Vec<Failure>) -> Result<Vec<Object>, Failure> {
+    let namespace = namespace_of(target.kind, context, args.all_namespaces);
+    if target.names.is_empty() {
+        let collection = ResourceRef::collection(target.kind, &namespace);
+        let labels = args.selector.as_deref().unwrap_or_default();
+        let fields = args.field_selector.as_deref().unwrap_or_default();
+        return Ok(context.client.list(&collection, labels, fields, "").await?.1);
+    }
+    if args.selector.is_some() {
+        return Err(Failure::error("name cannot be provided when a selector is specified"));
+    }
+    let mut objects = Vec::new();
+    for name in &target.names {
+        match get(&context.client, target.kind, &namespace, name).await {
+            Ok(object) => objects.push(object),
+            Err(error) if matches!(error, squall_client::Error::Api(_)) => failures.push(error.into()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(objects)
+}
+
+/// One object.
+pub async fn get(client: &Client, kind: Kind, namespace: &str, name: &str) -> Result<Object, squall_client::Error> {
+    let any = client.get(&ResourceRef::object(kind, namespace, name), "").await?;
+    Ok(Object::from_any(&any)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        text.split(' ').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn targets_are_read_as_by_kubectl() {
+        let target = |kind, names: &[&str]| Target { kind, names: names.iter().map(|name| (*name).to_owned()).collect() };
+        assert_eq!(parse(&words("svc,po")).unwrap(), [target(Kind::Service, &[]), target(Kind::Pod, &[])]);
+        assert_eq!(parse(&words("po a b")).unwrap(), [target(Kind::Pod, &["a", "b"])]);
+        assert_eq!(parse(&words("po/a svc/b")).unwrap(), [target(Kind::Pod, &["a"]), target(Kind::Service, &["b"])]);
+        for bad in ["foo", "po po/a", "po/", "po/a/b"] {
+            assert!(parse(&words(bad)).is_err(), "{bad}");
+        }
+        assert!(parse_named(&words("po")).is_err());
+    }
+}
