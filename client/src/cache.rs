@@ -121,7 +121,8 @@ impl<K: Resource + TryFrom<Object> + Send + Sync> Cache<K> {
                     let old = self.write().remove(&key);
                     changed(Change { old, new: None });
                 }
-                self.reached(revision, false);
+                // A collection read before the first write is complete too.
+                self.reached(revision.max(1), false);
             }
             Event::Progress(revision) => self.reached(revision, seen.is_some()),
         }

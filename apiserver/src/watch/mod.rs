@@ -10,6 +10,7 @@ use squall_api::meta::parse_resource_version;
 use squall_proto::squall::api::v1::WatchReply;
 use squall_proto::squall::api::v1::watch_reply::Type;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::registry::{Registry, Selection, any};
 use crate::store::{Change, Revision};
@@ -29,6 +30,8 @@ pub struct Watcher {
     /// Everything up to here has been told.
     told: Revision,
     bookmarks: bool,
+    /// When the next bookmark is due.
+    bookmark_at: Instant,
     initial: Vec<WatchReply>,
 }
 
@@ -41,7 +44,7 @@ impl Watcher {
         bookmarks: bool,
     ) -> Result<Self, Error> {
         let revision = registry.member().view().watch_revision();
-        let mut watcher = Self { registry, selection, revision, position: 0, told: 0, bookmarks, initial: Vec::new() };
+        let mut watcher = Self { registry, selection, revision, position: 0, told: 0, bookmarks, bookmark_at: Instant::now() + BOOKMARK_INTERVAL, initial: Vec::new() };
         match resource_version {
             "" | "0" => watcher.list(resource_version).await?,
             text => {
@@ -105,16 +108,14 @@ impl Watcher {
 
     /// Waits for a change, or until a bookmark is due.
     async fn wait(&mut self) -> Result<Option<WatchReply>, Error> {
-        let changed = self.revision.changed();
-        match tokio::time::timeout(BOOKMARK_INTERVAL, changed).await {
-            Ok(Ok(())) => Ok(None),
-            Ok(Err(_)) => Err(Error::unavailable("the apiserver is shutting down")),
-            Err(_) if self.bookmarks && self.position > self.told => {
-                self.told = self.position;
-                Ok(Some(bookmark(self.position)))
-            }
-            Err(_) => Ok(None),
+        match tokio::time::timeout_at(self.bookmark_at, self.revision.changed()).await {
+            Ok(Ok(())) => return Ok(None),
+            Ok(Err(_)) => return Err(Error::unavailable("the apiserver is shutting down")),
+            Err(_) => self.bookmark_at = Instant::now() + BOOKMARK_INTERVAL,
         }
+        let news = self.bookmarks && self.position > self.told;
+        self.told = self.position;
+        Ok(news.then(|| bookmark(self.position)))
     }
 
     /// What a change means to this client: an object that stops matching is deleted for it, one that starts is new.
