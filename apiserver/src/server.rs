@@ -10,8 +10,8 @@ use clap::Args;
 use squall_daemon::tls::TlsArgs;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
 
 use crate::admission::Range;
 use crate::folder::{DataFolder, Origin};
@@ -89,13 +89,12 @@ pub async fn serve(args: ServerArgs, mut stopping: watch::Receiver<bool>) -> any
     let server = Server::builder()
         .tls_config(args.tls.server()?)
         .context("the certificate")?
-        .tcp_nodelay(true)
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE))
         .add_service(RaftService::server(member.clone()))
         .add_service(ObjectsService::server(registry.clone()))
         .add_service(AdminService::server(args.name.clone(), registry.clone()))
-        .serve_with_incoming(TcpListenerStream::new(listener));
+        .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)));
     let end = stopping.clone();
     tokio::pin!(server);
     tokio::select! {

@@ -53,7 +53,8 @@ where
 
     /// All objects that have the labels and fields.
     pub async fn list(&self, labels: &str, fields: &str) -> Result<Vec<K>, Error> {
-        let (_, items) = self.client.list(&ResourceRef::collection(K::KIND, &self.namespace), labels, fields, "").await?;
+        let (_, items) =
+            self.client.list(&ResourceRef::collection(K::KIND, &self.namespace), labels, fields, "").await?;
         items.into_iter().map(typed).collect()
     }
 
@@ -95,7 +96,8 @@ where
     pub async fn bind(&self, name: &str, node: &str) -> Result<K, Error> {
         let target = ObjectReference { kind: "Node".to_owned(), name: node.to_owned(), ..ObjectReference::default() };
         let binding = Binding { target, ..Binding::default() };
-        let any = Any { type_url: format!("{TYPE_PREFIX}core.v1.Binding"), value: prost::Message::encode_to_vec(&binding) };
+        let any =
+            Any { type_url: format!("{TYPE_PREFIX}core.v1.Binding"), value: prost::Message::encode_to_vec(&binding) };
         let manifest = proto::Manifest { encoding: Some(proto::manifest::Encoding::Object(any)) };
         let resource = self.object(name).sub("binding");
         typed(self.client.create(&resource, manifest, proto::WriteOptions::default()).await?.object()?)

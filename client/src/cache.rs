@@ -171,7 +171,12 @@ impl<K: Resource + TryFrom<Object> + Send + Sync> Cache<K> {
     #[must_use]
     pub fn in_namespace(&self, namespace: &str) -> Vec<Arc<K>> {
         let from = (namespace.to_owned(), String::new());
-        self.read().by_key.range(from..).take_while(|((n, _), _)| n == namespace).map(|(_, object)| object.clone()).collect()
+        self.read()
+            .by_key
+            .range(from..)
+            .take_while(|((n, _), _)| n == namespace)
+            .map(|(_, object)| object.clone())
+            .collect()
     }
 
     /// The objects that an owner controls; with an empty uid, those that none controls.
@@ -200,7 +205,8 @@ mod tests {
         pod.metadata.name = name.to_owned();
         pod.metadata.namespace = "default".to_owned();
         if !owner.is_empty() {
-            let reference = OwnerReference { uid: owner.to_owned(), controller: Some(true), ..OwnerReference::default() };
+            let reference =
+                OwnerReference { uid: owner.to_owned(), controller: Some(true), ..OwnerReference::default() };
             pod.metadata.owner_references.push(reference);
         }
         Box::new(pod.into())

@@ -178,13 +178,20 @@ impl Client {
 
     /// One object.
     pub async fn get(&self, resource: &ResourceRef, resource_version: &str) -> Result<Any, Error> {
-        let request = proto::GetRequest { resource: Some(resource.to_proto()), resource_version: resource_version.to_owned() };
+        let request =
+            proto::GetRequest { resource: Some(resource.to_proto()), resource_version: resource_version.to_owned() };
         let reply = self.call(request, |mut client, request| async move { client.get(request).await }).await?;
         reply.object.ok_or_else(|| Error::Api(squall_api::Error::internal("an answer without an object")))
     }
 
     /// The objects of a collection, and the revision at which they were read.
-    pub async fn list(&self, resource: &ResourceRef, labels: &str, fields: &str, resource_version: &str) -> Result<(String, Vec<Object>), Error> {
+    pub async fn list(
+        &self,
+        resource: &ResourceRef,
+        labels: &str,
+        fields: &str,
+        resource_version: &str,
+    ) -> Result<(String, Vec<Object>), Error> {
         let request = proto::ListRequest {
             resource: Some(resource.to_proto()),
             label_selector: labels.to_owned(),
@@ -197,21 +204,42 @@ impl Client {
     }
 
     /// Creates an object, or (with the subresource "binding") puts a pod on a node.
-    pub async fn create(&self, resource: &ResourceRef, manifest: proto::Manifest, options: proto::WriteOptions) -> Result<Reply, Error> {
-        let request =
-            proto::CreateRequest { resource: Some(resource.to_proto()), manifest: Some(manifest), options: Some(self.options(options)) };
+    pub async fn create(
+        &self,
+        resource: &ResourceRef,
+        manifest: proto::Manifest,
+        options: proto::WriteOptions,
+    ) -> Result<Reply, Error> {
+        let request = proto::CreateRequest {
+            resource: Some(resource.to_proto()),
+            manifest: Some(manifest),
+            options: Some(self.options(options)),
+        };
         self.write(request, |mut client, request| async move { client.create(request).await }).await
     }
 
     /// Stores an object in the place of the one that is there.
-    pub async fn update(&self, resource: &ResourceRef, manifest: proto::Manifest, options: proto::WriteOptions) -> Result<Reply, Error> {
-        let request =
-            proto::UpdateRequest { resource: Some(resource.to_proto()), manifest: Some(manifest), options: Some(self.options(options)) };
+    pub async fn update(
+        &self,
+        resource: &ResourceRef,
+        manifest: proto::Manifest,
+        options: proto::WriteOptions,
+    ) -> Result<Reply, Error> {
+        let request = proto::UpdateRequest {
+            resource: Some(resource.to_proto()),
+            manifest: Some(manifest),
+            options: Some(self.options(options)),
+        };
         self.write(request, |mut client, request| async move { client.update(request).await }).await
     }
 
     /// Applies a merge patch.
-    pub async fn patch(&self, resource: &ResourceRef, patch: &serde_json::Value, options: proto::WriteOptions) -> Result<Reply, Error> {
+    pub async fn patch(
+        &self,
+        resource: &ResourceRef,
+        patch: &serde_json::Value,
+        options: proto::WriteOptions,
+    ) -> Result<Reply, Error> {
         let request = proto::PatchRequest {
             resource: Some(resource.to_proto()),
             content_type: "application/merge-patch+json".to_owned(),
@@ -229,7 +257,10 @@ impl Client {
     }
 
     /// One attempt at a watch, on the apiserver that answered last.
-    pub(crate) async fn watch(&self, request: proto::WatchRequest) -> Result<tonic::Streaming<proto::WatchReply>, Error> {
+    pub(crate) async fn watch(
+        &self,
+        request: proto::WatchRequest,
+    ) -> Result<tonic::Streaming<proto::WatchReply>, Error> {
         let (place, mut client) = self.objects();
         match tokio::time::timeout(ATTEMPT, client.watch(request)).await {
             Ok(Ok(stream)) => Ok(stream.into_inner()),
@@ -273,18 +304,27 @@ impl Client {
         let _ = self.inner.current.compare_exchange(place, next, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    async fn write<Q: Clone, F>(&self, request: Q, call: impl Fn(ObjectsClient<Channel>, Request<Q>) -> F) -> Result<Reply, Error>
+    async fn write<Q: Clone, F>(
+        &self,
+        request: Q,
+        call: impl Fn(ObjectsClient<Channel>, Request<Q>) -> F,
+    ) -> Result<Reply, Error>
     where
         F: Future<Output = Result<Response<proto::ObjectReply>, Status>>,
     {
         let reply = self.call(request, call).await?;
-        let object = reply.object.ok_or_else(|| Error::Api(squall_api::Error::internal("an answer without an object")))?;
+        let object =
+            reply.object.ok_or_else(|| Error::Api(squall_api::Error::internal("an answer without an object")))?;
         Ok(Reply { object, warnings: reply.warnings, deleted: reply.deleted })
     }
 
     /// Asks one apiserver after the other until one answers or the deadline has come. An apiserver without a quorum
     /// counts as gone.
-    async fn call<Q: Clone, A, F>(&self, request: Q, call: impl Fn(ObjectsClient<Channel>, Request<Q>) -> F) -> Result<A, Error>
+    async fn call<Q: Clone, A, F>(
+        &self,
+        request: Q,
+        call: impl Fn(ObjectsClient<Channel>, Request<Q>) -> F,
+    ) -> Result<A, Error>
     where
         F: Future<Output = Result<Response<A>, Status>>,
     {
@@ -319,13 +359,20 @@ impl Client {
 
 /// Whether a status comes from the connection and not from an apiserver's handler, which always gives a reason.
 fn from_transport(status: &Status) -> bool {
-    status.details().is_empty() && matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Cancelled | Code::DeadlineExceeded | Code::Internal)
+    status.details().is_empty()
+        && matches!(
+            status.code(),
+            Code::Unavailable | Code::Unknown | Code::Cancelled | Code::DeadlineExceeded | Code::Internal
+        )
 }
 
 fn is_refused(status: &Status) -> bool {
     let mut source: Option<&dyn std::error::Error> = Some(status);
     while let Some(error) = source {
-        if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused) {
+        if error
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
+        {
             return true;
         }
         source = error.source();
@@ -334,5 +381,9 @@ fn is_refused(status: &Status) -> bool {
 }
 
 fn unreachable(endpoints: &[String], status: &Status) -> Error {
-    Error::Unreachable { endpoints: endpoints.to_vec(), reason: status.message().to_owned(), refused: is_refused(status) }
+    Error::Unreachable {
+        endpoints: endpoints.to_vec(),
+        reason: status.message().to_owned(),
+        refused: is_refused(status),
+    }
 }

@@ -138,7 +138,8 @@ impl Elector {
     async fn renew(&self, term: &Term) -> Result<bool, Error> {
         let mut lease = self.api.get(&self.config.name).await?;
         let spec = &mut lease.spec;
-        let mine = spec.holder_identity.as_deref() == Some(&self.config.identity) && spec.lease_transitions == Some(term.transitions);
+        let mine = spec.holder_identity.as_deref() == Some(&self.config.identity)
+            && spec.lease_transitions == Some(term.transitions);
         if !mine {
             return Ok(false);
         }
@@ -149,7 +150,9 @@ impl Elector {
     /// Gives the Lease up, so that another need not wait for its end.
     pub async fn resign(&self, term: &Term) -> Result<(), Error> {
         let mut lease = self.api.get(&self.config.name).await?;
-        if lease.spec.holder_identity.as_deref() == Some(&self.config.identity) && lease.spec.lease_transitions == Some(term.transitions) {
+        if lease.spec.holder_identity.as_deref() == Some(&self.config.identity)
+            && lease.spec.lease_transitions == Some(term.transitions)
+        {
             lease.spec.holder_identity = Some(String::new());
             self.api.update(lease).await?;
         }

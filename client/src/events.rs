@@ -109,7 +109,12 @@ async fn tell_all(client: Client, source: EventSource, mut receiver: mpsc::Recei
     }
 }
 
-async fn tell(client: &Client, source: &EventSource, before: Option<&Event>, happening: &Happening) -> Result<Event, Error> {
+async fn tell(
+    client: &Client,
+    source: &EventSource,
+    before: Option<&Event>,
+    happening: &Happening,
+) -> Result<Event, Error> {
     let now = Timestamp::now();
     let namespace = if happening.object.namespace.is_empty() { "default" } else { &happening.object.namespace };
     let api: Api<Event> = Api::new(client.clone(), namespace);

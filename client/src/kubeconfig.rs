@@ -106,8 +106,10 @@ impl Kubeconfig {
             extensions: vec![NamedExtension { name: ENDPOINTS.to_owned(), extension: entry.endpoints.clone().into() }],
         };
         let context = ContextFields { cluster: entry.name.clone(), user: user.clone(), namespace: None };
-        let fields =
-            UserFields { client_certificate_data: STANDARD.encode(&entry.certificate), client_key_data: STANDARD.encode(&entry.key) };
+        let fields = UserFields {
+            client_certificate_data: STANDARD.encode(&entry.certificate),
+            client_key_data: STANDARD.encode(&entry.key),
+        };
         Self {
             api_version: "v1".to_owned(),
             kind: "Config".to_owned(),
@@ -126,7 +128,9 @@ impl Kubeconfig {
 
     /// Reads a file.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let config = |problem: String| Error::Config(format!("error loading config file {:?}: {problem}", path.display().to_string()));
+        let config = |problem: String| {
+            Error::Config(format!("error loading config file {:?}: {problem}", path.display().to_string()))
+        };
         let text = std::fs::read_to_string(path).map_err(|error| config(error.to_string()))?;
         let value = squall_api::manifest::parse(&text).map_err(config)?;
         serde_json::from_value(value).map_err(|error| config(error.to_string()))
@@ -153,9 +157,12 @@ impl Kubeconfig {
         let context = &context.ok_or_else(|| missing("context", &self.current_context))?.context;
         let cluster = self.clusters.iter().find(|cluster| cluster.name == context.cluster);
         let cluster = cluster.ok_or_else(|| missing("cluster", &context.cluster))?;
-        let user = self.users.iter().find(|user| user.name == context.user).ok_or_else(|| missing("user", &context.user))?;
+        let user =
+            self.users.iter().find(|user| user.name == context.user).ok_or_else(|| missing("user", &context.user))?;
         let bytes = |what: &str, text: &str| {
-            STANDARD.decode(text).map_err(|error| Error::Config(format!("the kubeconfig's {what} is not base64: {error}")))
+            STANDARD
+                .decode(text)
+                .map_err(|error| Error::Config(format!("the kubeconfig's {what} is not base64: {error}")))
         };
         let listed = cluster.cluster.extensions.iter().find(|extension| extension.name == ENDPOINTS);
         let listed = listed.and_then(|extension| serde_json::from_value(extension.extension.clone()).ok());

@@ -138,7 +138,8 @@ impl Watch {
         let revision = parse_resource_version(&reply.resource_version)?;
         let initial = self.position.is_none();
         let object = |reply: &proto::WatchReply| -> Result<Box<Object>, Error> {
-            let any = reply.object.as_ref().ok_or_else(|| squall_api::Error::internal("a watch event without an object"))?;
+            let any =
+                reply.object.as_ref().ok_or_else(|| squall_api::Error::internal("a watch event without an object"))?;
             Ok(Box::new(Object::from_any(any)?))
         };
         if !initial {

@@ -30,7 +30,11 @@ impl Network {
                 return Ok(network);
             }
         }
-        bail!("every network from 127.{}.0.0 to 127.{}.0.0 is in use (port {PORT} is taken in each)", NETWORKS.start, NETWORKS.end - 1)
+        bail!(
+            "every network from 127.{}.0.0 to 127.{}.0.0 is in use (port {PORT} is taken in each)",
+            NETWORKS.start,
+            NETWORKS.end - 1
+        )
     }
 
     fn apiserver_ip(self, index: usize) -> Ipv4Addr {

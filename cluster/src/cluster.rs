@@ -75,7 +75,11 @@ pub struct Cluster {
 impl Cluster {
     /// Makes a new cluster in a folder, without starting it.
     pub fn create(folder: &Path, options: Options, lifetime: Lifetime) -> anyhow::Result<Self> {
-        ensure!((1..=MAX_APISERVERS).contains(&options.apiservers), "a cluster has 1 to {MAX_APISERVERS} apiservers, not {}", options.apiservers);
+        ensure!(
+            (1..=MAX_APISERVERS).contains(&options.apiservers),
+            "a cluster has 1 to {MAX_APISERVERS} apiservers, not {}",
+            options.apiservers
+        );
         ensure!(options.controller_managers > 0, "a cluster has at least one controller-manager");
         ensure!(options.nodes <= MAX_NODES, "a cluster has at most {MAX_NODES} nodes, not {}", options.nodes);
         make_folder(folder)?;
@@ -172,7 +176,11 @@ impl Cluster {
                     let address = network.apiserver(member.index);
                     let host = address.split(':').next().unwrap_or_default().to_owned();
                     addresses = vec![host, network.kubernetes_service(), "127.0.0.1".to_owned()];
-                    authority.issue_to(&folder, &member.to_string(), &Subject { user: "kube-apiserver", group: "system:masters", addresses: &addresses })?;
+                    authority.issue_to(
+                        &folder,
+                        &member.to_string(),
+                        &Subject { user: "kube-apiserver", group: "system:masters", addresses: &addresses },
+                    )?;
                     continue;
                 }
                 Role::ControllerManager => ("system:kube-controller-manager", "system:controllers"),
@@ -184,7 +192,8 @@ impl Cluster {
             };
             authority.issue_to(&folder, &member.to_string(), &Subject { user, group, addresses: &[] })?;
         }
-        let (certificate, key) = authority.issue(&Subject { user: "admin", group: "system:masters", addresses: &[] })?;
+        let (certificate, key) =
+            authority.issue(&Subject { user: "admin", group: "system:masters", addresses: &[] })?;
         let entry = ClusterEntry {
             name: "squall".to_owned(),
             endpoints: self.apiserver_urls(),
@@ -198,7 +207,9 @@ impl Cluster {
     }
 
     fn apiserver_urls(&self) -> Vec<String> {
-        (0..self.options().apiservers).map(|index| format!("https://{}", self.description.network.apiserver(index))).collect()
+        (0..self.options().apiservers)
+            .map(|index| format!("https://{}", self.description.network.apiserver(index)))
+            .collect()
     }
 
     fn socket(&self, node: usize) -> PathBuf {
@@ -249,7 +260,11 @@ impl Cluster {
         ensure!(state == ProcessState::Stopped, "{member} runs already, as process {}", pid.unwrap_or_default());
         self.reap();
         let log_path = self.log(member);
-        let log = File::options().create(true).append(true).open(&log_path).with_context(|| format!("opening {}", log_path.display()))?;
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(&log_path)
+            .with_context(|| format!("opening {}", log_path.display()))?;
         let mut command = self.command(member);
         // A group of its own: Ctrl-C in a terminal is for whoever watches, not for the members.
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
@@ -279,10 +294,15 @@ impl Cluster {
                 let data = self.folder.join(format!("data/{member}"));
                 let is_new = !data.join("member.json").exists() && !self.record(member).exists();
                 command.args(["--name", &member.to_string(), "--id", &(index + 1).to_string()]);
-                command.args(["--listen", &network.apiserver(index), "--service-cidr", &network.services()]).arg("--data-dir").arg(data);
+                command
+                    .args(["--listen", &network.apiserver(index), "--service-cidr", &network.services()])
+                    .arg("--data-dir")
+                    .arg(data);
                 if is_new {
                     let founders = self.apiserver_urls().into_iter().enumerate();
-                    command.args(founders.flat_map(|(founder, url)| ["--founder".to_owned(), format!("{}={url}", founder + 1)]));
+                    command.args(
+                        founders.flat_map(|(founder, url)| ["--founder".to_owned(), format!("{}={url}", founder + 1)]),
+                    );
                 }
             }
             Role::ControllerManager => {
@@ -295,7 +315,15 @@ impl Cluster {
                 }
             }
             Role::Kubelet => {
-                command.args(["agent", "--node", &format!("node-{index}"), "--pod-cidr", &network.node(index), "--timing", &options.timing]);
+                command.args([
+                    "agent",
+                    "--node",
+                    &format!("node-{index}"),
+                    "--pod-cidr",
+                    &network.node(index),
+                    "--timing",
+                    &options.timing,
+                ]);
                 command.arg("--runtime").arg(self.socket(index));
             }
         }
@@ -305,14 +333,19 @@ impl Cluster {
         if member.role != Role::Runtime {
             let pki = self.folder.join("pki");
             command.arg("--ca").arg(pki.join("ca.crt"));
-            command.arg("--cert").arg(pki.join(format!("{member}.crt"))).arg("--key").arg(pki.join(format!("{member}.key")));
+            command
+                .arg("--cert")
+                .arg(pki.join(format!("{member}.crt")))
+                .arg("--key")
+                .arg(pki.join(format!("{member}.key")));
         }
         command
     }
 
     /// Sends a signal to a member.
     fn signal(&self, member: MemberName, signal: Signal) -> anyhow::Result<()> {
-        let started: Started = read_json(&self.record(member)).with_context(|| format!("{member} has never been started"))?;
+        let started: Started =
+            read_json(&self.record(member)).with_context(|| format!("{member} has never been started"))?;
         ensure!(started.process.state() != ProcessState::Stopped, "{member} does not run");
         started.process.signal(signal)
     }
@@ -379,7 +412,8 @@ impl Cluster {
 
     /// Ends all members at once, as a power cut does.
     pub fn power_cut(&mut self) -> anyhow::Result<()> {
-        let running: Vec<MemberName> = self.members().into_iter().filter(|member| self.state(*member).0 != ProcessState::Stopped).collect();
+        let running: Vec<MemberName> =
+            self.members().into_iter().filter(|member| self.state(*member).0 != ProcessState::Stopped).collect();
         for member in &running {
             self.signal(*member, Signal::KILL)?;
         }
@@ -394,7 +428,10 @@ impl Cluster {
     /// A member of ours that has ended by itself, with the end of its log.
     pub fn first_failure(&mut self) -> Option<String> {
         self.reap();
-        let member = self.members().into_iter().find(|member| self.record(*member).exists() && self.state(*member).0 == ProcessState::Stopped)?;
+        let member = self
+            .members()
+            .into_iter()
+            .find(|member| self.record(*member).exists() && self.state(*member).0 == ProcessState::Stopped)?;
         let log = fs::read_to_string(self.log(member)).unwrap_or_default();
         let last = log.lines().last().unwrap_or("it left no log");
         Some(format!("{member} ended: {last} (its log is {})", self.log(member).display()))
@@ -421,9 +458,15 @@ fn binaries() -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe().context("finding this program")?;
     let folders = own.ancestors().skip(1).take(2);
     for folder in folders {
-        if folder.join("apiserver").is_file() && folder.join("kubelet-sim").is_file() && folder.join("controller-manager").is_file() {
+        if folder.join("apiserver").is_file()
+            && folder.join("kubelet-sim").is_file()
+            && folder.join("controller-manager").is_file()
+        {
             return Ok(folder.to_owned());
         }
     }
-    bail!("the programs apiserver, controller-manager and kubelet-sim are not beside {}; build them with \"cargo build --release\"", own.display())
+    bail!(
+        "the programs apiserver, controller-manager and kubelet-sim are not beside {}; build them with \"cargo build --release\"",
+        own.display()
+    )
 }

@@ -11,7 +11,11 @@ use serde::de::DeserializeOwned;
 
 /// Makes a folder that only its owner may enter.
 pub fn make_folder(path: &Path) -> anyhow::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(|| format!("creating {}", path.display()))
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .with_context(|| format!("creating {}", path.display()))
 }
 
 /// Writes a file aside and renames it.

@@ -68,7 +68,11 @@ impl FromStr for MemberName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let invalid = || format!("{text:?} is not the name of a member; a name is like apiserver-0, controller-manager-1 or kubelet-2");
+        let invalid = || {
+            format!(
+                "{text:?} is not the name of a member; a name is like apiserver-0, controller-manager-1 or kubelet-2"
+            )
+        };
         let (role, index) = text.rsplit_once('-').ok_or_else(invalid)?;
         let role = Role::ALL.into_iter().find(|known| known.as_str() == role).ok_or_else(invalid)?;
         Ok(Self { role, index: index.parse().map_err(|_| invalid())? })

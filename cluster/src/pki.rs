@@ -4,7 +4,8 @@ use std::path::Path;
 
 use anyhow::Context;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose, SanType,
 };
 use time::{Duration, OffsetDateTime};
 
@@ -35,7 +36,8 @@ impl Authority {
     pub fn new() -> anyhow::Result<Self> {
         let mut params = params("squall-ca", "squall")?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+        params.key_usages =
+            vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
         Ok(Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate()?)? })
     }
 
@@ -53,7 +55,9 @@ impl Authority {
             params.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
             params.subject_alt_names.push(SanType::DnsName(SERVER_NAME.try_into()?));
             for address in subject.addresses {
-                params.subject_alt_names.push(SanType::IpAddress(address.parse().with_context(|| format!("the address {address}"))?));
+                params
+                    .subject_alt_names
+                    .push(SanType::IpAddress(address.parse().with_context(|| format!("the address {address}"))?));
             }
         }
         let key = KeyPair::generate()?;

@@ -49,7 +49,13 @@ pub async fn run(args: ManagerArgs, mut stopping: watch::Receiver<bool>) -> anyh
 }
 
 /// One term after the other, until asked to stop.
-async fn lead(config: ElectorConfig, client: &Client, caches: &Caches, timing: Timing, stopping: &mut watch::Receiver<bool>) {
+async fn lead(
+    config: ElectorConfig,
+    client: &Client,
+    caches: &Caches,
+    timing: Timing,
+    stopping: &mut watch::Receiver<bool>,
+) {
     caches.complete().await;
     let mut elector = Elector::new(config, client.clone(), caches.leases.clone());
     loop {

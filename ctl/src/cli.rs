@@ -6,12 +6,17 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// A crash lab for rollouts: a real, Raft-replicated, Kubernetes-shaped control plane on your laptop.
 #[derive(Debug, Parser)]
-#[command(name = "ctl", version, propagate_version = true, after_help = "Examples:
+#[command(
+    name = "ctl",
+    version,
+    propagate_version = true,
+    after_help = "Examples:
   ctl cluster up                               start a cluster in .squall
   ctl create -f examples/chapter/kubia-deployment-and-service-v1.yaml
   ctl set image deployment kubia nodejs=luksa/kubia:v2
   ctl rollout status deployment kubia
-  ctl cluster kill apiserver-0                 and see that nothing is lost")]
+  ctl cluster kill apiserver-0                 and see that nothing is lost"
+)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -45,7 +50,9 @@ pub enum Command {
     #[command(after_help = "Example:\n  ctl apply -f examples/chapter/kubia-deployment-v2.yaml")]
     Apply(FileArgs),
     /// Show objects
-    #[command(after_help = "Examples:\n  ctl get po\n  ctl get svc,po,rs -o wide\n  ctl get deployment kubia -o yaml\n  ctl get po -w")]
+    #[command(
+        after_help = "Examples:\n  ctl get po\n  ctl get svc,po,rs -o wide\n  ctl get deployment kubia -o yaml\n  ctl get po -w"
+    )]
     Get(GetArgs),
     /// Delete objects
     #[command(after_help = "Examples:\n  ctl delete deployment kubia\n  ctl delete -f kubia.yaml")]

@@ -15,7 +15,8 @@ impl Context {
     /// By the flags, the environment and the folder.
     pub fn find(global: &Global) -> Result<Self, Failure> {
         let here = std::env::current_dir().map_err(anyhow::Error::from)?;
-        let path = Kubeconfig::find(global.kubeconfig.as_deref(), std::env::var_os("KUBECONFIG").map(Into::into), &here)?;
+        let path =
+            Kubeconfig::find(global.kubeconfig.as_deref(), std::env::var_os("KUBECONFIG").map(Into::into), &here)?;
         let entry = Kubeconfig::read(&path)?.current()?;
         let mut client = Client::new(&entry)?;
         if let Some(timeout) = global.request_timeout {

@@ -69,7 +69,9 @@ fn text(error: &Error, file: Option<(&str, &str)>) -> String {
         Error::Config(text) => return format!("error: {text}"),
         Error::Unreachable { endpoints, refused: true, .. } => {
             let server = endpoints.first().map_or("", String::as_str).trim_start_matches("https://");
-            return format!("The connection to the server {server} was refused - did you specify the right host or port?");
+            return format!(
+                "The connection to the server {server} was refused - did you specify the right host or port?"
+            );
         }
         Error::Unreachable { reason, .. } => return format!("Unable to connect to the server: {reason}"),
     };
@@ -77,7 +79,8 @@ fn text(error: &Error, file: Option<(&str, &str)>) -> String {
     if api.is(Reason::Invalid)
         && let Some(details) = &status.details
     {
-        let causes: Vec<String> = details.causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
+        let causes: Vec<String> =
+            details.causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
         let head = format!("The {} {:?} is invalid: ", details.kind, details.name);
         return match causes.as_slice() {
             [one] => head + one,

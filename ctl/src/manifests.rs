@@ -40,11 +40,17 @@ impl Document {
 }
 
 /// Reads all documents. Those that cannot be read come as failures.
-pub fn read(context: &Context, global_namespace: Option<&str>, paths: &[PathBuf], failures: &mut Vec<Failure>) -> Result<Vec<Document>, Failure> {
+pub fn read(
+    context: &Context,
+    global_namespace: Option<&str>,
+    paths: &[PathBuf],
+    failures: &mut Vec<Failure>,
+) -> Result<Vec<Document>, Failure> {
     let mut documents = Vec::new();
     for path in paths {
         for (file, text) in texts(path)? {
-            let values = manifest::documents(&text).map_err(|problem| Failure::error(format!("error parsing {file}: {problem}")))?;
+            let values = manifest::documents(&text)
+                .map_err(|problem| Failure::error(format!("error parsing {file}: {problem}")))?;
             for json in values {
                 match document(context, global_namespace, json, &file) {
                     Ok(document) => documents.push(document),
@@ -76,9 +82,14 @@ fn texts(path: &Path) -> Result<Vec<(String, String)>, Failure> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(path)
         .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect())
         .map_err(unreadable)?;
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml" || extension == "json"));
+    files.retain(|file| {
+        file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml" || extension == "json")
+    });
     files.sort();
-    files.into_iter().map(|file| Ok((file.display().to_string(), std::fs::read_to_string(&file).map_err(unreadable)?))).collect()
+    files
+        .into_iter()
+        .map(|file| Ok((file.display().to_string(), std::fs::read_to_string(&file).map_err(unreadable)?)))
+        .collect()
 }
 
 fn document(context: &Context, global_namespace: Option<&str>, json: Value, file: &str) -> Result<Document, Failure> {
@@ -101,7 +112,9 @@ fn document(context: &Context, global_namespace: Option<&str>, json: Value, file
         )));
     };
     let own = manifest::meta(&json, "namespace").to_owned();
-    if let Some(wanted) = global_namespace.filter(|wanted| !own.is_empty() && own != *wanted && kind.info().is_namespaced()) {
+    if let Some(wanted) =
+        global_namespace.filter(|wanted| !own.is_empty() && own != *wanted && kind.info().is_namespaced())
+    {
         return Err(Failure::error(format!(
             "the namespace from the provided object {own:?} does not match the namespace {wanted:?}. You must pass '--namespace={own}' \
              to perform this operation."

@@ -41,7 +41,9 @@ pub fn parse(words: &[String]) -> Result<Vec<Target>, Failure> {
 
 fn with_slash(word: &str) -> Result<Target, Failure> {
     match word.split_once('/') {
-        Some((kind_word, name)) if !name.is_empty() && !name.contains('/') => Ok(Target { kind: kind(kind_word)?, names: vec![name.to_owned()] }),
+        Some((kind_word, name)) if !name.is_empty() && !name.contains('/') => {
+            Ok(Target { kind: kind(kind_word)?, names: vec![name.to_owned()] })
+        }
         Some(_) => Err(Failure::error("arguments in resource/name form may not have more than one slash")),
         None => Err(Failure::error(
             "there is no need to specify a resource type as a separate argument when passing arguments in resource/name form \
@@ -65,7 +67,12 @@ pub fn namespace_of(kind: Kind, context: &Context, all: bool) -> String {
 }
 
 /// The objects of a target; what is not found comes as failures beside them.
-pub async fn fetch(context: &Context, target: &Target, args: &SelectArgs, failures: &mut Vec<Failure>) -> Result<Vec<Object>, Failure> {
+pub async fn fetch(
+    context: &Context,
+    target: &Target,
+    args: &SelectArgs,
+    failures: &mut Vec<Failure>,
+) -> Result<Vec<Object>, Failure> {
     let namespace = namespace_of(target.kind, context, args.all_namespaces);
     if target.names.is_empty() {
         let collection = ResourceRef::collection(target.kind, &namespace);
@@ -103,7 +110,8 @@ mod tests {
 
     #[test]
     fn targets_are_read_as_by_kubectl() {
-        let target = |kind, names: &[&str]| Target { kind, names: names.iter().map(|name| (*name).to_owned()).collect() };
+        let target =
+            |kind, names: &[&str]| Target { kind, names: names.iter().map(|name| (*name).to_owned()).collect() };
         assert_eq!(parse(&words("svc,po")).unwrap(), [target(Kind::Service, &[]), target(Kind::Pod, &[])]);
         assert_eq!(parse(&words("po a b")).unwrap(), [target(Kind::Pod, &["a", "b"])]);
         assert_eq!(parse(&words("po/a svc/b")).unwrap(), [target(Kind::Pod, &["a"]), target(Kind::Service, &["b"])]);

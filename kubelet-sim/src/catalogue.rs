@@ -105,7 +105,11 @@ impl Catalogue {
     /// The image of this name. A missing tag means `latest`.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&Image> {
-        let tagged = if name.rsplit('/').next().is_some_and(|last| last.contains(':')) { name.to_owned() } else { format!("{name}:latest") };
+        let tagged = if name.rsplit('/').next().is_some_and(|last| last.contains(':')) {
+            name.to_owned()
+        } else {
+            format!("{name}:latest")
+        };
         self.images.iter().find(|image| image.name == tagged || image.name == name)
     }
 }

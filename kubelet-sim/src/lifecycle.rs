@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use squall_api::core::v1::{
-    Container, ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, HostIp, Pod,
-    PodCondition, PodIp, PodStatus,
+    Container, ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus,
+    HostIp, Pod, PodCondition, PodIp, PodStatus,
 };
 use squall_api::metav1::v1::Time;
 use squall_daemon::Timing;
@@ -106,12 +106,23 @@ fn is_running(view: &ContainerView) -> bool {
 }
 
 /// The state of one container, and the step it needs.
-fn look(pod: &Pod, index: usize, view: &ContainerView, timing: &Timing, now: Timestamp, decision: &mut Decision) -> ContainerState {
+fn look(
+    pod: &Pod,
+    index: usize,
+    view: &ContainerView,
+    timing: &Timing,
+    now: Timestamp,
+    decision: &mut Decision,
+) -> ContainerState {
     let deleting = pod.metadata.deletion_timestamp.is_some();
     match &view.current {
         Some(current) if current.exit.is_none() => {
             if (deleting || view.unhealthy) && !view.stopping {
-                let seconds = pod.metadata.deletion_grace_period_seconds.or(pod.spec.termination_grace_period_seconds).unwrap_or(30);
+                let seconds = pod
+                    .metadata
+                    .deletion_grace_period_seconds
+                    .or(pod.spec.termination_grace_period_seconds)
+                    .unwrap_or(30);
                 decision.steps.push(Step::Stop(index, timing.seconds(seconds)));
             }
             running(current)
@@ -123,7 +134,11 @@ fn look(pod: &Pod, index: usize, view: &ContainerView, timing: &Timing, now: Tim
                 wake(decision, due);
                 let message = format!(
                     "back-off {}s restarting failed container={} pod={}_{}({})",
-                    restart_wait(ended.attempt, timing).as_secs().max(1), ended.name, pod.metadata.name, pod.metadata.namespace, pod.metadata.uid
+                    restart_wait(ended.attempt, timing).as_secs().max(1),
+                    ended.name,
+                    pod.metadata.name,
+                    pod.metadata.namespace,
+                    pod.metadata.uid
                 );
                 return waiting("CrashLoopBackOff", &message);
             }
@@ -197,7 +212,10 @@ fn waiting(reason: &str, message: &str) -> ContainerState {
 }
 
 fn running(container: &cri::Container) -> ContainerState {
-    ContainerState { running: Some(ContainerStateRunning { started_at: time(container.started_at) }), ..ContainerState::default() }
+    ContainerState {
+        running: Some(ContainerStateRunning { started_at: time(container.started_at) }),
+        ..ContainerState::default()
+    }
 }
 
 fn terminated(container: &cri::Container) -> ContainerState {
@@ -222,7 +240,11 @@ pub fn container_id(id: &str) -> String {
 fn container_status(container: &Container, view: &ContainerView, state: ContainerState) -> ContainerStatus {
     let is_running = state.running.is_some();
     let newest = view.current.as_ref();
-    let last = if state.terminated.is_some() || is_running { view.previous.as_ref() } else { newest.or(view.previous.as_ref()) };
+    let last = if state.terminated.is_some() || is_running {
+        view.previous.as_ref()
+    } else {
+        newest.or(view.previous.as_ref())
+    };
     ContainerStatus {
         name: container.name.clone(),
         ready: is_running && view.ready,
@@ -241,7 +263,8 @@ fn container_status(container: &Container, view: &ContainerView, state: Containe
 }
 
 fn status(pod: &Pod, containers: Vec<ContainerStatus>, place: Place<'_>, finished: bool, now: Timestamp) -> PodStatus {
-    let unready: Vec<&str> = containers.iter().filter(|status| !status.ready).map(|status| status.name.as_str()).collect();
+    let unready: Vec<&str> =
+        containers.iter().filter(|status| !status.ready).map(|status| status.name.as_str()).collect();
     let phase = phase(pod, &containers, finished);
     let ended = matches!(phase, "Succeeded" | "Failed");
     let (reason, message) = match (unready.is_empty(), phase) {
@@ -251,7 +274,8 @@ fn status(pod: &Pod, containers: Vec<ContainerStatus>, place: Place<'_>, finishe
         _ => ("ContainersNotReady", format!("containers with unready status: [{}]", unready.join(" "))),
     };
     let is_ready = unready.is_empty() && !ended;
-    let condition = |kind: &str, holds: bool, reason: &str, message: &str| condition(pod, kind, holds, reason, message, now);
+    let condition =
+        |kind: &str, holds: bool, reason: &str, message: &str| condition(pod, kind, holds, reason, message, now);
     let address = place.pod_ip.to_owned();
     PodStatus {
         phase: phase.to_owned(),
@@ -276,7 +300,8 @@ fn status(pod: &Pod, containers: Vec<ContainerStatus>, place: Place<'_>, finishe
 fn phase(pod: &Pod, containers: &[ContainerStatus], finished: bool) -> &'static str {
     let terminated = |status: &ContainerStatus| status.state.terminated.as_ref().map(|state| state.exit_code);
     let started = |status: &ContainerStatus| status.state.running.is_some() || status.last_state.terminated.is_some();
-    if containers.iter().all(|status| terminated(status).is_some()) && (finished || pod.spec.restart_policy != "Always") {
+    if containers.iter().all(|status| terminated(status).is_some()) && (finished || pod.spec.restart_policy != "Always")
+    {
         return if containers.iter().all(|status| terminated(status) == Some(0)) { "Succeeded" } else { "Failed" };
     }
     if containers.iter().any(|status| started(status) || terminated(status).is_some()) { "Running" } else { "Pending" }
@@ -311,8 +336,18 @@ mod tests {
     }
 
     fn attempt(number: i32, exit: Option<(i32, i64)>) -> cri::Container {
-        let exit = exit.map(|(code, second)| cri::Exit { code, finished_at: second * 1_000_000_000, reason: "Error".to_owned() });
-        cri::Container { id: number.to_string(), name: "nodejs".to_owned(), attempt: number, exit, ..cri::Container::default() }
+        let exit = exit.map(|(code, second)| cri::Exit {
+            code,
+            finished_at: second * 1_000_000_000,
+            reason: "Error".to_owned(),
+        });
+        cri::Container {
+            id: number.to_string(),
+            name: "nodejs".to_owned(),
+            attempt: number,
+            exit,
+            ..cri::Container::default()
+        }
     }
 
     fn present() -> ContainerView {
@@ -354,9 +389,12 @@ mod tests {
 
     #[test]
     fn the_restart_policy_decides_whether_an_end_is_final() {
-        for (policy, code, phase) in
-            [("Never", 0, "Succeeded"), ("Never", 1, "Failed"), ("OnFailure", 0, "Succeeded"), ("OnFailure", 1, "Running")]
-        {
+        for (policy, code, phase) in [
+            ("Never", 0, "Succeeded"),
+            ("Never", 1, "Failed"),
+            ("OnFailure", 0, "Succeeded"),
+            ("OnFailure", 1, "Running"),
+        ] {
             let view = ContainerView { current: Some(attempt(1, Some((code, 100)))), ..present() };
             assert_eq!(decided(&pod(policy), &view, 100).status.phase, phase, "{policy} {code}");
         }

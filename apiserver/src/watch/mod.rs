@@ -44,7 +44,16 @@ impl Watcher {
         bookmarks: bool,
     ) -> Result<Self, Error> {
         let revision = registry.member().view().watch_revision();
-        let mut watcher = Self { registry, selection, revision, position: 0, told: 0, bookmarks, bookmark_at: Instant::now() + BOOKMARK_INTERVAL, initial: Vec::new() };
+        let mut watcher = Self {
+            registry,
+            selection,
+            revision,
+            position: 0,
+            told: 0,
+            bookmarks,
+            bookmark_at: Instant::now() + BOOKMARK_INTERVAL,
+            initial: Vec::new(),
+        };
         match resource_version {
             "" | "0" => watcher.list(resource_version).await?,
             text => {

@@ -84,7 +84,9 @@ impl<C: Controller> Running<C> {
         self.add_all();
         loop {
             match changes.recv().await {
-                Ok(change) => self.controller.keys(&change, &self.caches).into_iter().for_each(|key| self.queue.add(key)),
+                Ok(change) => {
+                    self.controller.keys(&change, &self.caches).into_iter().for_each(|key| self.queue.add(key))
+                }
                 Err(RecvError::Lagged(_)) => self.add_all(),
                 Err(RecvError::Closed) => return,
             }

@@ -85,7 +85,12 @@ impl Executor {
             }
             Err(error) => {
                 let message = format!("Error creating: {error}");
-                self.recorder.record(Happening { event_type: EventType::Warning, reason: "FailedCreate", message, ..told });
+                self.recorder.record(Happening {
+                    event_type: EventType::Warning,
+                    reason: "FailedCreate",
+                    message,
+                    ..told
+                });
                 Err(error)
             }
         }
@@ -119,12 +124,16 @@ impl Executor {
         reply.map(Some)
     }
 
-    async fn delete(&self, kind: Kind, namespace: &str, name: &str, uid: String, propagation: &str) -> Result<Option<Reply>, Error> {
-        let how = DeleteRequest {
-            propagation_policy: propagation.to_owned(),
-            precondition_uid: uid,
-            ..Default::default()
-        };
+    async fn delete(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+        uid: String,
+        propagation: &str,
+    ) -> Result<Option<Reply>, Error> {
+        let how =
+            DeleteRequest { propagation_policy: propagation.to_owned(), precondition_uid: uid, ..Default::default() };
         match self.client.delete(&ResourceRef::object(kind, namespace, name), how).await {
             // Gone already, or another object of the same name: this very object is gone.
             Err(error) if error.is(Reason::NotFound) || error.is(Reason::Conflict) => Ok(None),

@@ -59,7 +59,11 @@ mod tests {
         object.labels.insert("app".to_owned(), label.to_owned());
         object.deletion_timestamp = deleting.then_some(Time { seconds: 1, nanos: 0 });
         if !owner.is_empty() {
-            object.owner_references.push(OwnerReference { uid: owner.to_owned(), controller: Some(true), ..OwnerReference::default() });
+            object.owner_references.push(OwnerReference {
+                uid: owner.to_owned(),
+                controller: Some(true),
+                ..OwnerReference::default()
+            });
         }
         object
     }
@@ -78,7 +82,11 @@ mod tests {
             (false, "", "x", false, Claim::Ignore),
         ] {
             let me = ObjectMeta { uid: "me".to_owned(), ..object("", "", leaving) };
-            assert_eq!(claim(&me, &selector, &object(owner, label, deleting)), expected, "{leaving} {owner} {label} {deleting}");
+            assert_eq!(
+                claim(&me, &selector, &object(owner, label, deleting)),
+                expected,
+                "{leaving} {owner} {label} {deleting}"
+            );
         }
     }
 }

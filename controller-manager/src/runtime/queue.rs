@@ -106,7 +106,9 @@ impl Queue {
                 state.waiting.first().map(|(due, _)| *due)
             };
             match due {
-                Some(due) => tokio::select! { () = tokio::time::sleep_until(due) => {}, () = self.more.notified() => {} },
+                Some(due) => {
+                    tokio::select! { () = tokio::time::sleep_until(due) => {}, () = self.more.notified() => {} }
+                }
                 None => self.more.notified().await,
             }
         }

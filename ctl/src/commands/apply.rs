@@ -41,7 +41,11 @@ pub async fn run(context: &Context, global: &Global, args: FileArgs) -> Result<(
     Failure::all(failures)
 }
 
-async fn apply(context: &Context, document: &mut Document, validation: &str) -> Result<(Object, &'static str), squall_client::Error> {
+async fn apply(
+    context: &Context,
+    document: &mut Document,
+    validation: &str,
+) -> Result<(Object, &'static str), squall_client::Error> {
     note_applied(document);
     let options = WriteOptions { field_validation: validation.to_owned(), ..WriteOptions::default() };
     let live = match selection::get(&context.client, document.kind, &document.namespace, document.name()).await {

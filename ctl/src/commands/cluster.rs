@@ -82,7 +82,11 @@ async fn up(args: UpArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn each(args: &MemberArgs, done: &str, action: impl Fn(&mut Cluster, MemberName) -> anyhow::Result<()>) -> Result<(), Failure> {
+fn each(
+    args: &MemberArgs,
+    done: &str,
+    action: impl Fn(&mut Cluster, MemberName) -> anyhow::Result<()>,
+) -> Result<(), Failure> {
     let mut cluster = open(&args.dir)?;
     // All names are read before anything is done.
     let named: Vec<Vec<MemberName>> = args.members.iter().map(|word| cluster.named(word)).collect::<Result<_, _>>()?;
@@ -107,7 +111,8 @@ fn logs(args: &LogsArgs) -> Result<(), Failure> {
     let cluster = open(&args.dir)?;
     for member in cluster.named(&args.member)? {
         let path = cluster.log(member);
-        let content = std::fs::read_to_string(&path).map_err(|error| Failure::error(format!("reading {}: {error}", path.display())))?;
+        let content = std::fs::read_to_string(&path)
+            .map_err(|error| Failure::error(format!("reading {}: {error}", path.display())))?;
         text(&content);
     }
     Ok(())
@@ -149,7 +154,9 @@ async fn status(args: StatusArgs) -> Result<(), Failure> {
         line(&serde_json::to_string_pretty(&json!({ "members": members })).map_err(Failure::error)?);
         return Ok(());
     }
-    let mut cells = vec![["MEMBER", "STATE", "PID", "ROLE", "READY", "TERM", "APPLIED", "REVISION", "HASH"].map(str::to_owned).to_vec()];
+    let mut cells = vec![
+        ["MEMBER", "STATE", "PID", "ROLE", "READY", "TERM", "APPLIED", "REVISION", "HASH"].map(str::to_owned).to_vec(),
+    ];
     cells.extend(rows.iter().map(as_cells));
     print_cells(&cells, 3);
     if rows.iter().filter_map(|row| row.status.as_ref()).all(|status| !status.ready) {

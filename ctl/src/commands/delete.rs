@@ -51,17 +51,30 @@ fn how(args: &DeleteArgs) -> Result<DeleteRequest, Failure> {
         "background" | "true" => "Background",
         "foreground" => "Foreground",
         "orphan" | "false" => "Orphan",
-        other => return Err(Failure::error(format!("invalid cascade value ({other}). Must be \"background\", \"foreground\", or \"orphan\""))),
+        other => {
+            return Err(Failure::error(format!(
+                "invalid cascade value ({other}). Must be \"background\", \"foreground\", or \"orphan\""
+            )));
+        }
     };
     if args.force && args.grace_period.is_some_and(|seconds| seconds > 0) {
         return Err(Failure::error("--force and --grace-period greater than 0 cannot be specified together"));
     }
     let grace = if args.force { Some(0) } else { args.grace_period.filter(|seconds| *seconds >= 0) };
-    Ok(DeleteRequest { propagation_policy: propagation.to_owned(), grace_period_seconds: grace, ..DeleteRequest::default() })
+    Ok(DeleteRequest {
+        propagation_policy: propagation.to_owned(),
+        grace_period_seconds: grace,
+        ..DeleteRequest::default()
+    })
 }
 
 /// What is to be deleted, and the file that says so.
-async fn resources(context: &Context, global: &Global, args: &DeleteArgs, failures: &mut Vec<Failure>) -> Result<Vec<(ResourceRef, Option<String>)>, Failure> {
+async fn resources(
+    context: &Context,
+    global: &Global,
+    args: &DeleteArgs,
+    failures: &mut Vec<Failure>,
+) -> Result<Vec<(ResourceRef, Option<String>)>, Failure> {
     if !args.filename.is_empty() {
         let documents = manifests::read(context, global.namespace.as_deref(), &args.filename, failures)?;
         return Ok(documents.into_iter().map(|document| (document.object(), Some(document.file))).collect());
@@ -78,7 +91,8 @@ async fn resources(context: &Context, global: &Global, args: &DeleteArgs, failur
             return Err(Failure::error("resource(s) were provided, but no name was specified"));
         }
         let objects = selection::fetch(context, &target, &args.select, failures).await?;
-        resources.extend(objects.iter().map(|object| place(target.kind, &object.meta().namespace, &object.meta().name)));
+        resources
+            .extend(objects.iter().map(|object| place(target.kind, &object.meta().namespace, &object.meta().name)));
     }
     if resources.is_empty() && failures.is_empty() {
         line_error("No resources found");

@@ -37,7 +37,14 @@ pub async fn run(context: &Context, args: GetArgs) -> Result<(), Failure> {
     Failure::all(failures)
 }
 
-fn show(context: &Context, args: &GetArgs, targets: &[Target], format: Format, rows: Rows, groups: Vec<(Kind, Vec<Object>)>) -> Result<(), Failure> {
+fn show(
+    context: &Context,
+    args: &GetArgs,
+    targets: &[Target],
+    format: Format,
+    rows: Rows,
+    groups: Vec<(Kind, Vec<Object>)>,
+) -> Result<(), Failure> {
     let by_name = targets.iter().any(|target| !target.names.is_empty());
     if !matches!(format, Format::Table | Format::Wide) {
         let objects: Vec<Object> = groups.into_iter().flat_map(|(_, objects)| objects).collect();
@@ -73,7 +80,13 @@ fn show(context: &Context, args: &GetArgs, targets: &[Target], format: Format, r
 }
 
 /// Shows what there is and then each change, until interrupted.
-async fn watch(context: &Context, args: &GetArgs, targets: &[Target], format: Format, rows: Rows) -> Result<(), Failure> {
+async fn watch(
+    context: &Context,
+    args: &GetArgs,
+    targets: &[Target],
+    format: Format,
+    rows: Rows,
+) -> Result<(), Failure> {
     let [target] = targets else {
         return Err(Failure::error("you may only specify a single resource type"));
     };

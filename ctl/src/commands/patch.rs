@@ -11,7 +11,8 @@ use crate::selection;
 
 /// Applies a patch to each object.
 pub async fn run(context: &Context, args: PatchArgs) -> Result<(), Failure> {
-    let patch = manifest::parse(&args.patch).map_err(|problem| Failure::error(format!("unable to parse {:?}: {problem}", args.patch)))?;
+    let patch = manifest::parse(&args.patch)
+        .map_err(|problem| Failure::error(format!("unable to parse {:?}: {problem}", args.patch)))?;
     let mut failures = Vec::new();
     for target in selection::parse_named(&args.what)? {
         for name in &target.names {

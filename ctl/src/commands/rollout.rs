@@ -16,8 +16,12 @@ const REVISION: &str = "deployment.kubernetes.io/revision";
 const HASH_LABEL: &str = "pod-template-hash";
 /// Annotations that are the Deployment's own and do not travel back.
 const OWN: [&str; 6] = [
-    "kubectl.kubernetes.io/last-applied-configuration", REVISION, "deployment.kubernetes.io/revision-history",
-    "deployment.kubernetes.io/desired-replicas", "deployment.kubernetes.io/max-replicas", "deprecated.deployment.rollback.to",
+    "kubectl.kubernetes.io/last-applied-configuration",
+    REVISION,
+    "deployment.kubernetes.io/revision-history",
+    "deployment.kubernetes.io/desired-replicas",
+    "deployment.kubernetes.io/max-replicas",
+    "deprecated.deployment.rollback.to",
 ];
 
 /// The names of Deployments that the words mean.
@@ -66,7 +70,8 @@ async fn follow(context: &Context, name: &str, watch: bool) -> Result<(), Failur
     loop {
         match watch.next().await? {
             Event::Applied(object, _) => {
-                let deployment = Deployment::try_from(*object).map_err(|_| Failure::error("the watch gave another kind"))?;
+                let deployment =
+                    Deployment::try_from(*object).map_err(|_| Failure::error("the watch gave another kind"))?;
                 match progress(&deployment)? {
                     Progress::Going(text) => line(&text),
                     Progress::Done(text) => {
@@ -88,10 +93,15 @@ fn progress(deployment: &Deployment) -> Result<Progress, Failure> {
     if deployment.metadata.generation > status.observed_generation {
         return Ok(Progress::Going("Waiting for deployment spec update to be observed...".to_owned()));
     }
-    if status.conditions.iter().any(|condition| condition.r#type == "Progressing" && condition.reason == "ProgressDeadlineExceeded") {
+    if status
+        .conditions
+        .iter()
+        .any(|condition| condition.r#type == "Progressing" && condition.reason == "ProgressDeadlineExceeded")
+    {
         return Err(Failure::error(format!("deployment {name:?} exceeded its progress deadline")));
     }
-    let waiting = |rest: String| Ok(Progress::Going(format!("Waiting for deployment {name:?} rollout to finish: {rest}...")));
+    let waiting =
+        |rest: String| Ok(Progress::Going(format!("Waiting for deployment {name:?} rollout to finish: {rest}...")));
     if status.updated_replicas < desired {
         return waiting(format!("{} out of {desired} new replicas have been updated", status.updated_replicas));
     }
@@ -99,7 +109,10 @@ fn progress(deployment: &Deployment) -> Result<Progress, Failure> {
         return waiting(format!("{} old replicas are pending termination", status.replicas - status.updated_replicas));
     }
     if status.available_replicas < status.updated_replicas {
-        return waiting(format!("{} of {} updated replicas are available", status.available_replicas, status.updated_replicas));
+        return waiting(format!(
+            "{} of {} updated replicas are available",
+            status.available_replicas, status.updated_replicas
+        ));
     }
     Ok(Progress::Done(format!("deployment {name:?} successfully rolled out")))
 }
@@ -121,12 +134,17 @@ async fn undo_one(context: &Context, name: &str, to_revision: i64) -> Result<(),
         ));
     }
     let sets: Vec<ReplicaSet> = Api::new(context.client.clone(), &context.namespace).list("", "").await?;
-    let mine = sets.into_iter().filter(|set| meta::controller_of(&set.metadata).is_some_and(|o| o.uid == deployment.metadata.uid)).collect();
+    let mine = sets
+        .into_iter()
+        .filter(|set| meta::controller_of(&set.metadata).is_some_and(|o| o.uid == deployment.metadata.uid))
+        .collect();
     let set = choose(mine, name, to_revision)?;
     let mut template = set.spec.template.clone();
     template.metadata.labels.remove(HASH_LABEL);
     if template == deployment.spec.template {
-        line(&format!("deployment.apps/{name} skipped rollback (current template already matches revision {to_revision})"));
+        line(&format!(
+            "deployment.apps/{name} skipped rollback (current template already matches revision {to_revision})"
+        ));
         return Ok(());
     }
     let mut changed = deployment.clone();
@@ -142,10 +160,15 @@ async fn undo_one(context: &Context, name: &str, to_revision: i64) -> Result<(),
 
 /// The ReplicaSet of a revision; 0 means the one before the newest.
 fn choose(mut sets: Vec<ReplicaSet>, name: &str, to_revision: i64) -> Result<ReplicaSet, Failure> {
-    let revision = |set: &ReplicaSet| set.metadata.annotations.get(REVISION).and_then(|text| text.parse::<i64>().ok()).unwrap_or(0);
+    let revision = |set: &ReplicaSet| {
+        set.metadata.annotations.get(REVISION).and_then(|text| text.parse::<i64>().ok()).unwrap_or(0)
+    };
     sets.sort_by_key(|set| std::cmp::Reverse(revision(set)));
     if to_revision == 0 {
-        return sets.into_iter().nth(1).ok_or_else(|| Failure::error(format!("no rollout history found for deployment {name:?}")));
+        return sets
+            .into_iter()
+            .nth(1)
+            .ok_or_else(|| Failure::error(format!("no rollout history found for deployment {name:?}")));
     }
     let found = sets.into_iter().find(|set| revision(set) == to_revision);
     found.ok_or_else(|| Failure::error(format!("unable to find specified revision {to_revision} in history")))

@@ -12,7 +12,9 @@ use crate::selection;
 /// Sets the number of replicas.
 pub async fn run(context: &Context, args: ScaleArgs) -> Result<(), Failure> {
     if args.replicas < 0 {
-        return Err(Failure::error("The --replicas=COUNT flag is required, and COUNT must be greater than or equal to 0"));
+        return Err(Failure::error(
+            "The --replicas=COUNT flag is required, and COUNT must be greater than or equal to 0",
+        ));
     }
     let patch = json!({"spec": {"replicas": args.replicas}});
     let mut failures = Vec::new();

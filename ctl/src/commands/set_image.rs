@@ -22,7 +22,9 @@ pub async fn run(context: &Context, args: SetImageArgs) -> Result<(), Failure> {
         return Err(Failure::error("at least one image update is required"));
     }
     if what.is_empty() {
-        return Err(Failure::error("one or more resources must be specified as <resource> <name> or <resource>/<name>"));
+        return Err(Failure::error(
+            "one or more resources must be specified as <resource> <name> or <resource>/<name>",
+        ));
     }
     let images: Vec<(&str, &str)> = images.iter().filter_map(|word| word.split_once('=')).collect();
     let mut failures = Vec::new();
@@ -82,7 +84,9 @@ fn pod_spec(object: &mut Object) -> Option<&mut PodSpec> {
     match object {
         Object::Deployment(deployment) => Some(&mut deployment.spec.template.spec),
         Object::ReplicaSet(set) => Some(&mut set.spec.template.spec),
-        Object::ReplicationController(controller) => controller.spec.template.as_mut().map(|template| &mut template.spec),
+        Object::ReplicationController(controller) => {
+            controller.spec.template.as_mut().map(|template| &mut template.spec)
+        }
         Object::Pod(pod) => Some(&mut pod.spec),
         _ => None,
     }

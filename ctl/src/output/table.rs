@@ -37,7 +37,9 @@ fn shown(kind: Kind, rows: Rows) -> impl Fn(usize) -> bool {
 fn header(kind: Kind, rows: Rows) -> Vec<String> {
     let shown = shown(kind, rows);
     let mut cells: Vec<String> = rows.all_namespaces.then(|| "NAMESPACE".to_owned()).into_iter().collect();
-    cells.extend(kind.columns().iter().enumerate().filter(|(index, _)| shown(*index)).map(|(_, column)| column.name.to_owned()));
+    cells.extend(
+        kind.columns().iter().enumerate().filter(|(index, _)| shown(*index)).map(|(_, column)| column.name.to_owned()),
+    );
     cells.extend(rows.show_labels.then(|| "LABELS".to_owned()));
     cells
 }
@@ -67,7 +69,9 @@ pub fn print_cells(rows: &[Vec<String>], gap: usize) {
 /// Lines with the cells in columns.
 pub fn rows_as_text(rows: &[Vec<String>], gap: usize) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let lines = rows.iter().map(|row| {
         let padded = row.iter().enumerate().map(|(column, cell)| match column + 1 == row.len() {

@@ -16,7 +16,10 @@ impl PodRange {
         let invalid = || format!("invalid address range {text:?}; write it like 127.64.64.0/24");
         let (base, prefix) = text.split_once('/').ok_or_else(invalid)?;
         let base: Ipv4Addr = base.parse().map_err(|_| invalid())?;
-        let bits = 32u32.checked_sub(prefix.parse().map_err(|_| invalid())?).filter(|bits| (3..=16).contains(bits)).ok_or_else(invalid)?;
+        let bits = 32u32
+            .checked_sub(prefix.parse().map_err(|_| invalid())?)
+            .filter(|bits| (3..=16).contains(bits))
+            .ok_or_else(invalid)?;
         Ok(Self { base: u32::from(base) & !((1 << bits) - 1), size: 1 << bits })
     }
 

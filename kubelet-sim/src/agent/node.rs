@@ -14,7 +14,8 @@ use squall_daemon::Timing;
 use super::addresses::PodRange;
 
 /// What a simulated node has to give.
-const CAPACITY: [(&str, &str); 4] = [("cpu", "32"), ("memory", "128Gi"), ("ephemeral-storage", "200Gi"), ("pods", "110")];
+const CAPACITY: [(&str, &str); 4] =
+    [("cpu", "32"), ("memory", "128Gi"), ("ephemeral-storage", "200Gi"), ("pods", "110")];
 /// The state of a healthy node, in Kubernetes' words.
 const CONDITIONS: [(&str, &str, &str, &str); 4] = [
     ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
@@ -63,7 +64,9 @@ impl NodeAgent {
     async fn is_ready(&self) -> bool {
         let nodes: Api<Node> = Api::new(self.client.clone(), "");
         match nodes.get(&self.name).await {
-            Ok(node) => node.status.conditions.iter().any(|condition| condition.r#type == "Ready" && condition.status == "True"),
+            Ok(node) => {
+                node.status.conditions.iter().any(|condition| condition.r#type == "Ready" && condition.status == "True")
+            }
             Err(_) => false,
         }
     }
@@ -108,12 +111,14 @@ impl NodeAgent {
                     reason: reason.to_owned(),
                     message: message.to_owned(),
                     last_heartbeat_time: Time::from_timestamp(now),
-                    last_transition_time: before.map_or_else(|| Time::from_timestamp(now), |before| before.last_transition_time),
+                    last_transition_time: before
+                        .map_or_else(|| Time::from_timestamp(now), |before| before.last_transition_time),
                 }
             })
             .into();
         let address = |kind: &str, address: String| NodeAddress { r#type: kind.to_owned(), address };
-        status.addresses = vec![address("InternalIP", self.range.node().to_string()), address("Hostname", self.name.clone())];
+        status.addresses =
+            vec![address("InternalIP", self.range.node().to_string()), address("Hostname", self.name.clone())];
         status.node_info = NodeSystemInfo {
             kubelet_version: format!("v{}-squall", env!("CARGO_PKG_VERSION")),
             container_runtime_version: format!("squall://{}", env!("CARGO_PKG_VERSION")),
@@ -141,7 +146,8 @@ impl NodeAgent {
         lease.metadata.name.clone_from(&self.name);
         lease.metadata.namespace = "kube-node-lease".to_owned();
         lease.spec.holder_identity = Some(self.name.clone());
-        lease.spec.lease_duration_seconds = Some(i32::try_from(self.timing.node_lease.as_secs()).unwrap_or(i32::MAX).max(1));
+        lease.spec.lease_duration_seconds =
+            Some(i32::try_from(self.timing.node_lease.as_secs()).unwrap_or(i32::MAX).max(1));
         lease.spec.renew_time = Some(now);
         if current.is_some() { leases.update(lease).await } else { leases.create(lease).await }
     }

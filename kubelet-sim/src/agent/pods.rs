@@ -24,7 +24,14 @@ const RETRY: Duration = Duration::from_millis(50);
 const QUEUE: usize = 4_096;
 
 /// Follows the pods bound to a node for ever.
-pub async fn follow(node: &str, range: PodRange, client: &Client, runtime: &Runtime, recorder: &Recorder, timing: Timing) -> Error {
+pub async fn follow(
+    node: &str,
+    range: PodRange,
+    client: &Client,
+    runtime: &Runtime,
+    recorder: &Recorder,
+    timing: Timing,
+) -> Error {
     let cache = Cache::<Pod>::new();
     let (changes, receiver) = mpsc::channel::<Change<Pod>>(QUEUE);
     let selection = Selection { fields: format!("spec.nodeName={node}"), ..Selection::all(Kind::Pod) };
@@ -108,13 +115,18 @@ impl Pods {
             self.tell(&pod.metadata.uid, Message::Pod(pod.clone()), Some(&pod)).await;
         }
         for (uid, zombies) in by_pod {
-            tracing::info!(pod = zombies.first().map_or("", |container| &container.pod_name), "removing a pod that is gone");
+            tracing::info!(
+                pod = zombies.first().map_or("", |container| &container.pod_name),
+                "removing a pod that is gone"
+            );
             self.remove(&uid, zombies.first().map_or("", |container| &container.pod_ip)).await;
         }
     }
 
     async fn remove(&self, uid: &str, address: &str) {
-        if let Err(error) = self.tools.runtime.clone().remove_pod(cri::RemovePodRequest { pod_uid: uid.to_owned() }).await {
+        if let Err(error) =
+            self.tools.runtime.clone().remove_pod(cri::RemovePodRequest { pod_uid: uid.to_owned() }).await
+        {
             tracing::warn!(%error, "could not remove a pod");
         }
         self.tools.addresses.lock().unwrap_or_else(PoisonError::into_inner).free(address);

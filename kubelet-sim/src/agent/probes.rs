@@ -27,7 +27,12 @@ pub struct Counter {
 impl Counter {
     /// With the thresholds of a probe.
     pub fn new(probe: &Probe) -> Self {
-        Self { success_threshold: probe.success_threshold, failure_threshold: probe.failure_threshold, successes: 0, failures: 0 }
+        Self {
+            success_threshold: probe.success_threshold,
+            failure_threshold: probe.failure_threshold,
+            successes: 0,
+            failures: 0,
+        }
     }
 
     /// Counts one answer. What is settled by it, if anything.
@@ -45,7 +50,13 @@ impl Counter {
 }
 
 /// Probes for ever; `tell` is called with each answer and what is settled by it.
-pub async fn run(probe: Probe, container: Container, pod_ip: String, timing: Timing, mut tell: impl FnMut(Found, Option<bool>)) {
+pub async fn run(
+    probe: Probe,
+    container: Container,
+    pod_ip: String,
+    timing: Timing,
+    mut tell: impl FnMut(Found, Option<bool>),
+) {
     tokio::time::sleep(timing.seconds(probe.initial_delay_seconds.into())).await;
     let mut counter = Counter::new(&probe);
     let limit = timing.seconds(probe.timeout_seconds.into()).max(Duration::from_millis(100));
@@ -87,7 +98,8 @@ fn address(host: &str, port: &IntOrString, container: &Container) -> Result<Sock
 async fn http_get(address: SocketAddr, path: &str) -> Found {
     let failed = |error: &dyn std::fmt::Display| format!("Get \"http://{address}{path}\": {error}");
     let stream = TcpStream::connect(address).await.map_err(|error| failed(&error))?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(&error))?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(&error))?;
     let request = Request::get(path)
         .header("host", address.to_string())
         .header("user-agent", "kube-probe/1.36")
@@ -115,7 +127,8 @@ mod tests {
     fn an_answer_settles_after_its_threshold() {
         let probe = Probe { success_threshold: 2, failure_threshold: 3, ..Probe::default() };
         let mut counter = Counter::new(&probe);
-        let settled: Vec<_> = [true, true, false, false, true, false, false, false, false].map(|answer| counter.count(answer)).into();
+        let settled: Vec<_> =
+            [true, true, false, false, true, false, false, false, false].map(|answer| counter.count(answer)).into();
         assert_eq!(settled, [None, Some(true), None, None, None, None, None, Some(false), Some(false)]);
     }
 }

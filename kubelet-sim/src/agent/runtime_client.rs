@@ -14,9 +14,10 @@ pub type Runtime = RuntimeClient<Channel>;
 pub fn connect(socket: &Path) -> Runtime {
     let socket = socket.to_owned();
     // The address is never looked up: the connector knows where to go.
-    let channel = Endpoint::from_static("http://runtime").connect_with_connector_lazy(tower::service_fn(move |_: Uri| {
-        let socket = socket.clone();
-        async move { UnixStream::connect(socket).await.map(TokioIo::new) }
-    }));
+    let channel =
+        Endpoint::from_static("http://runtime").connect_with_connector_lazy(tower::service_fn(move |_: Uri| {
+            let socket = socket.clone();
+            async move { UnixStream::connect(socket).await.map(TokioIo::new) }
+        }));
     RuntimeClient::new(channel)
 }

@@ -31,7 +31,13 @@ pub async fn follow(range: PodRange, client: &Client, runtime: &Runtime) -> Erro
     }
 }
 
-async fn tell(range: PodRange, services: &Cache<Service>, slices: &Cache<EndpointSlice>, changed: &Notify, runtime: &Runtime) -> Infallible {
+async fn tell(
+    range: PodRange,
+    services: &Cache<Service>,
+    slices: &Cache<EndpointSlice>,
+    changed: &Notify,
+    runtime: &Runtime,
+) -> Infallible {
     services.wait_for(1).await;
     slices.wait_for(1).await;
     let mut reported = Vec::new();
@@ -41,7 +47,9 @@ async fn tell(range: PodRange, services: &Cache<Service>, slices: &Cache<Endpoin
             Ok(reply) => {
                 let failures = reply.into_inner().failures;
                 if failures != reported {
-                    failures.iter().for_each(|failure| tracing::warn!(failure, "a service address cannot be served here"));
+                    failures
+                        .iter()
+                        .for_each(|failure| tracing::warn!(failure, "a service address cannot be served here"));
                     reported = failures;
                 }
                 // Both a change and the time mean: tell again.
@@ -93,7 +101,11 @@ fn backends(slices: &[&Arc<EndpointSlice>], port_name: &str) -> Vec<cri::Endpoin
     let collect = |wanted: fn(&Endpoint) -> bool| {
         let mut found = Vec::new();
         for slice in slices {
-            let port = slice.ports.iter().find(|port| port.name.as_deref().unwrap_or_default() == port_name).and_then(|port| port.port);
+            let port = slice
+                .ports
+                .iter()
+                .find(|port| port.name.as_deref().unwrap_or_default() == port_name)
+                .and_then(|port| port.port);
             // The `kubernetes` service names its port; its clients need not.
             let port = port.or_else(|| slice.ports.first().and_then(|port| port.port));
             let Some(port) = port else { continue };
@@ -104,7 +116,9 @@ fn backends(slices: &[&Arc<EndpointSlice>], port_name: &str) -> Vec<cri::Endpoin
     };
     let ready = collect(|endpoint| endpoint.conditions.ready.unwrap_or(true));
     if ready.is_empty() {
-        return collect(|endpoint| endpoint.conditions.serving.unwrap_or(false) && endpoint.conditions.terminating.unwrap_or(false));
+        return collect(|endpoint| {
+            endpoint.conditions.serving.unwrap_or(false) && endpoint.conditions.terminating.unwrap_or(false)
+        });
     }
     ready
 }
@@ -119,7 +133,11 @@ mod tests {
         slice.ports.push(EndpointPort { name: Some(String::new()), port: Some(8080), ..EndpointPort::default() });
         slice.endpoints.extend(endpoints.iter().map(|(address, ready, terminating)| Endpoint {
             addresses: vec![(*address).to_owned()],
-            conditions: EndpointConditions { ready: Some(*ready), serving: Some(true), terminating: Some(*terminating) },
+            conditions: EndpointConditions {
+                ready: Some(*ready),
+                serving: Some(true),
+                terminating: Some(*terminating),
+            },
             ..Endpoint::default()
         }));
         Arc::new(slice)

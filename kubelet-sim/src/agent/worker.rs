@@ -156,7 +156,8 @@ impl Worker {
                 && !containers.iter().any(|container| container.id == current.id)
             {
                 let now = i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
-                current.exit = Some(cri::Exit { code: 137, finished_at: now, reason: "ContainerStatusUnknown".to_owned() });
+                current.exit =
+                    Some(cri::Exit { code: 137, finished_at: now, reason: "ContainerStatusUnknown".to_owned() });
                 view.image = ImageState::Unknown;
                 view.busy = false;
             }
@@ -186,7 +187,12 @@ impl Worker {
                 view.stopping = false;
                 view.unhealthy = false;
                 // A pod that was ready before its kubelet came back is ready still.
-                let before = self.pod.status.container_statuses.iter().find(|status| status.container_id == container_id(&container.id));
+                let before = self
+                    .pod
+                    .status
+                    .container_statuses
+                    .iter()
+                    .find(|status| status.container_id == container_id(&container.id));
                 view.ready = spec.readiness_probe.is_none() || before.is_some_and(|status| status.ready);
                 if view.image == ImageState::Unknown {
                     view.image = ImageState::Present(before.map(|status| status.image_id.clone()).unwrap_or_default());
@@ -385,7 +391,8 @@ impl Worker {
     /// Forgets the pod, here and in the cluster.
     async fn finish(&self) -> bool {
         let uid = self.pod.metadata.uid.clone();
-        if let Err(error) = self.tools.runtime.clone().remove_pod(cri::RemovePodRequest { pod_uid: uid.clone() }).await {
+        if let Err(error) = self.tools.runtime.clone().remove_pod(cri::RemovePodRequest { pod_uid: uid.clone() }).await
+        {
             tracing::debug!(%error, "could not remove a pod");
             return false;
         }

@@ -99,7 +99,8 @@ impl Containers {
         }
         tokio::time::sleep(image.start_time).await;
         let addresses = addresses(&request, &image)?;
-        let listeners = app::listen(&addresses).map_err(|error| Status::unavailable(format!("listening on {addresses:?}: {error}")))?;
+        let listeners = app::listen(&addresses)
+            .map_err(|error| Status::unavailable(format!("listening on {addresses:?}: {error}")))?;
         let info = cri::Container {
             id: Uuid::new_v4().simple().to_string(),
             pod_uid: request.pod_uid,
@@ -148,8 +149,13 @@ impl Containers {
 
     /// Forgets a pod and kills what is left of it.
     pub fn remove_pod(&self, uid: &str) {
-        let of_pod: Vec<String> =
-            self.state().containers.values().filter(|running| running.info.pod_uid == uid).map(|running| running.info.id.clone()).collect();
+        let of_pod: Vec<String> = self
+            .state()
+            .containers
+            .values()
+            .filter(|running| running.info.pod_uid == uid)
+            .map(|running| running.info.id.clone())
+            .collect();
         for id in of_pod {
             self.kill(&id);
             self.state().containers.remove(&id);
@@ -159,9 +165,12 @@ impl Containers {
     fn ended(&self, id: &str, exit: Exit) {
         let info = {
             let mut state = self.state();
-            let Some(running) = state.containers.get_mut(id).filter(|running| running.info.exit.is_none()) else { return };
+            let Some(running) = state.containers.get_mut(id).filter(|running| running.info.exit.is_none()) else {
+                return;
+            };
             let reason = if exit.code == 0 { "Completed" } else { "Error" };
-            running.info.exit = Some(cri::Exit { code: exit.code, finished_at: nanos_now(), reason: reason.to_owned() });
+            running.info.exit =
+                Some(cri::Exit { code: exit.code, finished_at: nanos_now(), reason: reason.to_owned() });
             running.task = None;
             running.info.clone()
         };
@@ -175,7 +184,10 @@ impl Containers {
 }
 
 fn addresses(request: &cri::StartContainerRequest, image: &Image) -> Result<Vec<SocketAddr>, Status> {
-    let ip = request.pod_ip.parse().map_err(|_| Status::invalid_argument(format!("{:?} is not an address", request.pod_ip)))?;
+    let ip = request
+        .pod_ip
+        .parse()
+        .map_err(|_| Status::invalid_argument(format!("{:?} is not an address", request.pod_ip)))?;
     let mut ports: Vec<u16> = request.ports.iter().filter_map(|port| u16::try_from(*port).ok()).collect();
     if ports.is_empty() {
         ports.push(image.port);

@@ -32,10 +32,13 @@ pub async fn run_runtime(args: RuntimeArgs, mut stopping: watch::Receiver<bool>)
     let catalogue = Catalogue::load(args.images.as_deref())?;
     // A socket of a runtime that was killed is still there.
     match std::fs::remove_file(&args.socket) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).context("removing the old socket"),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).context("removing the old socket");
+        }
         _ => {}
     }
-    let listener = UnixListener::bind(&args.socket).with_context(|| format!("listening on {}", args.socket.display()))?;
+    let listener =
+        UnixListener::bind(&args.socket).with_context(|| format!("listening on {}", args.socket.display()))?;
     tracing::info!(socket = %args.socket.display(), "serving");
     let server = tonic::transport::Server::builder()
         .add_service(service::RuntimeService::server(catalogue))

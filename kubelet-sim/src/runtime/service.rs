@@ -35,23 +35,35 @@ impl Runtime for RuntimeService {
         Ok(Response::new(self.containers.snapshot()))
     }
 
-    async fn pull_image(&self, request: Request<cri::PullImageRequest>) -> Result<Response<cri::PullImageReply>, Status> {
+    async fn pull_image(
+        &self,
+        request: Request<cri::PullImageRequest>,
+    ) -> Result<Response<cri::PullImageReply>, Status> {
         Ok(Response::new(self.containers.pull(&request.into_inner().image).await?))
     }
 
-    async fn start_container(&self, request: Request<cri::StartContainerRequest>) -> Result<Response<cri::StartContainerReply>, Status> {
+    async fn start_container(
+        &self,
+        request: Request<cri::StartContainerRequest>,
+    ) -> Result<Response<cri::StartContainerReply>, Status> {
         let container = self.containers.start(request.into_inner()).await?;
         Ok(Response::new(cri::StartContainerReply { container: Some(container) }))
     }
 
-    async fn stop_container(&self, request: Request<cri::StopContainerRequest>) -> Result<Response<cri::StopContainerReply>, Status> {
+    async fn stop_container(
+        &self,
+        request: Request<cri::StopContainerRequest>,
+    ) -> Result<Response<cri::StopContainerReply>, Status> {
         let request = request.into_inner();
         let grace = Duration::from_millis(u64::try_from(request.grace_period_millis).unwrap_or(0));
         self.containers.stop(&request.id, grace);
         Ok(Response::new(cri::StopContainerReply {}))
     }
 
-    async fn remove_pod(&self, request: Request<cri::RemovePodRequest>) -> Result<Response<cri::RemovePodReply>, Status> {
+    async fn remove_pod(
+        &self,
+        request: Request<cri::RemovePodRequest>,
+    ) -> Result<Response<cri::RemovePodReply>, Status> {
         self.containers.remove_pod(&request.into_inner().pod_uid);
         Ok(Response::new(cri::RemovePodReply {}))
     }
@@ -65,7 +77,10 @@ impl Runtime for RuntimeService {
         Ok(Response::new(events.boxed()))
     }
 
-    async fn set_services(&self, request: Request<cri::SetServicesRequest>) -> Result<Response<cri::SetServicesReply>, Status> {
+    async fn set_services(
+        &self,
+        request: Request<cri::SetServicesRequest>,
+    ) -> Result<Response<cri::SetServicesReply>, Status> {
         let failures = self.proxy.lock().await.set(&request.into_inner().ports);
         Ok(Response::new(cri::SetServicesReply { failures }))
     }

@@ -73,7 +73,9 @@ impl Controller for DeploymentController {
         let orphans = caches.replica_sets.controlled_by("");
         replica_sets.extend(orphans.into_iter().filter(|rs| rs.metadata.namespace == key.namespace));
         let in_namespace = caches.replica_sets.in_namespace(&key.namespace);
-        let others = in_namespace.iter().filter(|rs| meta::controller_of(&rs.metadata).is_none_or(|o| o.uid != deployment.metadata.uid));
+        let others = in_namespace
+            .iter()
+            .filter(|rs| meta::controller_of(&rs.metadata).is_none_or(|o| o.uid != deployment.metadata.uid));
         let pods = replica_sets.iter().map(|rs| {
             let pods = caches.pods.controlled_by(&rs.metadata.uid);
             pods.iter().filter(|pod| !squall_api::kinds::is_pod_terminal(pod)).count()
@@ -93,7 +95,8 @@ impl Controller for DeploymentController {
 
 fn selecting(caches: &Caches, meta: &squall_api::metav1::v1::ObjectMeta) -> Vec<Key> {
     let selects = |deployment: &Deployment| {
-        Selector::from_label_selector(deployment.spec.selector.as_ref()).is_some_and(|selector| selector.matches(&meta.labels))
+        Selector::from_label_selector(deployment.spec.selector.as_ref())
+            .is_some_and(|selector| selector.matches(&meta.labels))
     };
     let deployments = caches.deployments.in_namespace(&meta.namespace);
     deployments.iter().filter(|d| selects(d)).map(|d| Key::new(&d.metadata.namespace, &d.metadata.name)).collect()

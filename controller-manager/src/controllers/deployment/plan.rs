@@ -18,13 +18,19 @@ use crate::runtime::{Action, Plan};
 /// Decides.
 pub fn plan(observed: &Observed, timing: &Timing, now: Timestamp) -> Plan {
     let deployment = observed.deployment.as_ref();
-    let Some(selector) = Selector::from_label_selector(deployment.spec.selector.as_ref()).filter(|s| !s.is_everything()) else {
+    let Some(selector) =
+        Selector::from_label_selector(deployment.spec.selector.as_ref()).filter(|s| !s.is_everything())
+    else {
         let message = "This deployment is selecting all pods. A non-empty selector is required.".to_owned();
         return Plan::of(vec![tell(deployment, EventType::Warning, "SelectingAll", message)]);
     };
-    let claims: Vec<Claim> = observed.replica_sets.iter().map(|set| claim(&deployment.metadata, &selector, &set.metadata)).collect();
-    let settling: Vec<Action> =
-        claims.iter().zip(&observed.replica_sets).filter_map(|(claim, set)| settle(*claim, deployment, set.as_ref())).collect();
+    let claims: Vec<Claim> =
+        observed.replica_sets.iter().map(|set| claim(&deployment.metadata, &selector, &set.metadata)).collect();
+    let settling: Vec<Action> = claims
+        .iter()
+        .zip(&observed.replica_sets)
+        .filter_map(|(claim, set)| settle(*claim, deployment, set.as_ref()))
+        .collect();
     if !settling.is_empty() {
         return Plan::of(settling);
     }
@@ -39,10 +45,18 @@ pub fn plan(observed: &Observed, timing: &Timing, now: Timestamp) -> Plan {
 pub fn limits(deployment: &Deployment) -> Limits {
     let desired = deployment.spec.replicas.unwrap_or(1);
     let zero = IntOrString::int(0);
-    match deployment.spec.strategy.rolling_update.as_ref().filter(|_| deployment.spec.strategy.r#type == "RollingUpdate") {
-        Some(rolling) => {
-            Limits::resolve(desired, rolling.max_surge.as_ref().unwrap_or(&zero), rolling.max_unavailable.as_ref().unwrap_or(&zero))
-        }
+    match deployment
+        .spec
+        .strategy
+        .rolling_update
+        .as_ref()
+        .filter(|_| deployment.spec.strategy.r#type == "RollingUpdate")
+    {
+        Some(rolling) => Limits::resolve(
+            desired,
+            rolling.max_surge.as_ref().unwrap_or(&zero),
+            rolling.max_unavailable.as_ref().unwrap_or(&zero),
+        ),
         None => Limits { desired, max_surge: 0, max_unavailable: 0 },
     }
 }
@@ -96,7 +110,9 @@ impl Step<'_> {
 
     /// The number of replicas changed while a ReplicaSet is active.
     fn is_scaling_event(&self) -> bool {
-        let noted = |set: &ReplicaSet| set.metadata.annotations.get(revision::DESIRED).and_then(|text| text.parse::<i32>().ok());
+        let noted = |set: &ReplicaSet| {
+            set.metadata.annotations.get(revision::DESIRED).and_then(|text| text.parse::<i32>().ok())
+        };
         self.owned.iter().any(|set| size(set) > 0 && noted(set).is_some_and(|desired| desired != self.limits.desired))
     }
 
@@ -147,7 +163,12 @@ impl Step<'_> {
 
     /// The place of the new ReplicaSet, which is made with its first replicas if there is none. A name that another
     /// has taken is counted as a collision: the next hash is another.
-    fn with_new(&self, sets: &mut Vec<Arc<ReplicaSet>>, actions: &mut Vec<Action>, replicas: impl Fn(i32) -> i32) -> Result<usize, Plan> {
+    fn with_new(
+        &self,
+        sets: &mut Vec<Arc<ReplicaSet>>,
+        actions: &mut Vec<Action>,
+        replicas: impl Fn(i32) -> i32,
+    ) -> Result<usize, Plan> {
         if let Some(place) = self.new {
             return Ok(place);
         }
@@ -250,7 +271,13 @@ impl Step<'_> {
     }
 
     /// The status after the actions, as far as it is known now.
-    fn finish(&self, mut actions: Vec<Action>, sets: &[Arc<ReplicaSet>], new: Option<usize>, estimate: Estimate) -> Plan {
+    fn finish(
+        &self,
+        mut actions: Vec<Action>,
+        sets: &[Arc<ReplicaSet>],
+        new: Option<usize>,
+        estimate: Estimate,
+    ) -> Plan {
         let deployment = self.deployment;
         let all: Vec<&ReplicaSet> = sets.iter().map(Arc::as_ref).collect();
         let new_set = new.map(|place| all[place]);
@@ -259,9 +286,21 @@ impl Step<'_> {
         if let Some(set) = new_set.filter(|_| status::has_deadline(deployment)) {
             let name = &set.metadata.name;
             if self.new.is_none() {
-                status::set_progressing(&mut next, "True", "NewReplicaSetCreated", format!("Created new replica set {name:?}"), self.now);
+                status::set_progressing(
+                    &mut next,
+                    "True",
+                    "NewReplicaSetCreated",
+                    format!("Created new replica set {name:?}"),
+                    self.now,
+                );
             } else if !status::has_progressing(&next) {
-                status::set_progressing(&mut next, "True", "FoundNewReplicaSet", format!("Found new replica set {name:?}"), self.now);
+                status::set_progressing(
+                    &mut next,
+                    "True",
+                    "FoundNewReplicaSet",
+                    format!("Found new replica set {name:?}"),
+                    self.now,
+                );
             }
         }
         if estimate == Estimate::Yes && self.new.is_some() {
@@ -272,7 +311,8 @@ impl Step<'_> {
             actions.extend(history::forget(deployment, &self.old_sets().collect::<Vec<_>>()));
         }
         let revision = new_set.and_then(|set| set.metadata.annotations.get(revision::REVISION)).cloned();
-        let same_revision = revision.is_none() || deployment.metadata.annotations.get(revision::REVISION) == revision.as_ref();
+        let same_revision =
+            revision.is_none() || deployment.metadata.annotations.get(revision::REVISION) == revision.as_ref();
         if next != deployment.status || !same_revision {
             actions.push(self.store(next, revision));
         }

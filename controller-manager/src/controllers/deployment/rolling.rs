@@ -156,7 +156,11 @@ mod tests {
             let before = (new, old, new_available);
             new = new_size(limits, new, new + old);
             assert!(new + old <= limits.max_total().max(limits.desired), "{limits:?}");
-            let next = old_sizes(limits, Sizes { spec: new, available: new_available }, &[Sizes { spec: old, available: old_available }])[0];
+            let next = old_sizes(
+                limits,
+                Sizes { spec: new, available: new_available },
+                &[Sizes { spec: old, available: old_available }],
+            )[0];
             let gone_available = (old_available - next).max(0);
             let available = new_available + old_available;
             if gone_available > 0 {

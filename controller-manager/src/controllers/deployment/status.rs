@@ -29,7 +29,14 @@ fn condition<'a>(status: &'a DeploymentStatus, kind: &str) -> Option<&'a Deploym
 
 /// Sets a condition. The same status and reason again change nothing; the time of the transition stays unless the
 /// status changes.
-pub fn set_condition(status: &mut DeploymentStatus, kind: &str, value: &str, reason: &str, message: String, now: Timestamp) {
+pub fn set_condition(
+    status: &mut DeploymentStatus,
+    kind: &str,
+    value: &str,
+    reason: &str,
+    message: String,
+    now: Timestamp,
+) {
     let now = Time::from_timestamp(now);
     let before = condition(status, kind);
     if before.is_some_and(|before| before.status == value && before.reason == reason) {
@@ -65,14 +72,22 @@ pub fn note_pause(deployment: &Deployment, status: &mut DeploymentStatus, now: T
     }
     match (deployment.spec.paused, reason == PAUSED) {
         (true, false) => set_progressing(status, "Unknown", PAUSED, "Deployment is paused".to_owned(), now),
-        (false, true) => set_progressing(status, "Unknown", "DeploymentResumed", "Deployment is resumed".to_owned(), now),
+        (false, true) => {
+            set_progressing(status, "Unknown", "DeploymentResumed", "Deployment is resumed".to_owned(), now)
+        }
         _ => return false,
     }
     true
 }
 
 /// The counts, with the conditions as they were, Available aside.
-pub fn counted(deployment: &Deployment, sets: &[&ReplicaSet], new: Option<&ReplicaSet>, limits: &Limits, now: Timestamp) -> DeploymentStatus {
+pub fn counted(
+    deployment: &Deployment,
+    sets: &[&ReplicaSet],
+    new: Option<&ReplicaSet>,
+    limits: &Limits,
+    now: Timestamp,
+) -> DeploymentStatus {
     let sum = |count: fn(&ReplicaSet) -> i32| sets.iter().map(|set| count(set)).sum::<i32>();
     let available = sum(|set| set.status.available_replicas);
     let terminating: Option<Vec<i32>> = sets.iter().map(|set| set.status.terminating_replicas).collect();
@@ -122,7 +137,8 @@ pub fn estimate_progress(
         None => format!("Deployment {:?}", deployment.metadata.name),
     };
     let stored = condition(&deployment.status, PROGRESSING);
-    let settled = status.replicas == status.updated_replicas && stored.is_some_and(|condition| condition.reason == NEW_AVAILABLE);
+    let settled =
+        status.replicas == status.updated_replicas && stored.is_some_and(|condition| condition.reason == NEW_AVAILABLE);
     if settled {
         return None;
     }
@@ -132,7 +148,9 @@ pub fn estimate_progress(
     }
     if has_progressed(status, &deployment.status) {
         // The time counts anew, even with the same reason.
-        let before = condition(status, PROGRESSING).filter(|before| before.status == "True").map(|before| before.last_transition_time);
+        let before = condition(status, PROGRESSING)
+            .filter(|before| before.status == "True")
+            .map(|before| before.last_transition_time);
         status.conditions.retain(|condition| condition.r#type != PROGRESSING);
         set_progressing(status, "True", "ReplicaSetUpdated", format!("{subject} is progressing."), now);
         if let (Some(before), Some(condition)) = (before, status.conditions.last_mut()) {
@@ -164,7 +182,9 @@ fn has_progressed(new: &DeploymentStatus, old: &DeploymentStatus) -> bool {
 
 /// Takes over from the ReplicaSets that pods cannot be made; the new one's word counts first.
 pub fn note_failure(status: &mut DeploymentStatus, sets: &[&ReplicaSet], new: Option<&ReplicaSet>, now: Timestamp) {
-    let failure = |set: &ReplicaSet| set.status.conditions.iter().find(|c| c.r#type == REPLICA_FAILURE && c.status == "True").cloned();
+    let failure = |set: &ReplicaSet| {
+        set.status.conditions.iter().find(|c| c.r#type == REPLICA_FAILURE && c.status == "True").cloned()
+    };
     match new.and_then(failure).or_else(|| sets.iter().find_map(|set| failure(set))) {
         Some(failure) => set_condition(status, REPLICA_FAILURE, "True", &failure.reason, failure.message, now),
         None => status.conditions.retain(|condition| condition.r#type != REPLICA_FAILURE),

@@ -137,7 +137,13 @@ fn rollouts_take_the_steps_of_kubernetes() {
 }
 
 fn condition<'a>(world: &'a World, kind: &str) -> &'a str {
-    world.deployment.status.conditions.iter().find(|condition| condition.r#type == kind).map_or("", |condition| &condition.reason)
+    world
+        .deployment
+        .status
+        .conditions
+        .iter()
+        .find(|condition| condition.r#type == kind)
+        .map_or("", |condition| &condition.reason)
 }
 
 #[test]

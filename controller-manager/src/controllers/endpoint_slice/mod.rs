@@ -40,9 +40,15 @@ impl Controller for EndpointSliceController {
                 Kind::Pod => {
                     let services = caches.services.in_namespace(&meta.namespace);
                     let selects = |service: &&Arc<Service>| {
-                        !service.spec.selector.is_empty() && Selector::from_map(&service.spec.selector).matches(&meta.labels)
+                        !service.spec.selector.is_empty()
+                            && Selector::from_map(&service.spec.selector).matches(&meta.labels)
                     };
-                    keys.extend(services.iter().filter(selects).map(|service| Key::new(&meta.namespace, &service.metadata.name)));
+                    keys.extend(
+                        services
+                            .iter()
+                            .filter(selects)
+                            .map(|service| Key::new(&meta.namespace, &service.metadata.name)),
+                    );
                 }
                 _ => {}
             }
@@ -52,13 +58,19 @@ impl Controller for EndpointSliceController {
     }
 
     fn all_keys(&self, caches: &Caches) -> Vec<Key> {
-        caches.services.all().iter().map(|service| Key::new(&service.metadata.namespace, &service.metadata.name)).collect()
+        caches
+            .services
+            .all()
+            .iter()
+            .map(|service| Key::new(&service.metadata.namespace, &service.metadata.name))
+            .collect()
     }
 
     fn observe(&self, caches: &Caches, key: &Key, _: Option<&str>) -> Option<Observed> {
         let service = caches.services.get(&key.namespace, &key.name)?;
         let selector = Selector::from_map(&service.spec.selector);
-        let pods = caches.pods.in_namespace(&key.namespace).into_iter().filter(|pod| selector.matches(&pod.metadata.labels));
+        let pods =
+            caches.pods.in_namespace(&key.namespace).into_iter().filter(|pod| selector.matches(&pod.metadata.labels));
         let slices = caches.endpoint_slices.controlled_by(&service.metadata.uid);
         Some(Observed { pods: pods.collect(), slices, service })
     }
@@ -101,7 +113,8 @@ fn slice(service: &Service, pods: &[Arc<Pod>]) -> EndpointSlice {
     slice.metadata.labels.insert(SERVICE_NAME.to_owned(), service.metadata.name.clone());
     slice.metadata.labels.insert(MANAGED_BY.to_owned(), "endpointslice-controller.k8s.io".to_owned());
     slice.metadata.owner_references.push(meta::controller_reference(service));
-    let with_address: Vec<&Arc<Pod>> = pods.iter().filter(|pod| !pod.status.pod_ip.is_empty() && !is_pod_terminal(pod)).collect();
+    let with_address: Vec<&Arc<Pod>> =
+        pods.iter().filter(|pod| !pod.status.pod_ip.is_empty() && !is_pod_terminal(pod)).collect();
     slice.ports = service.spec.ports.iter().map(|port| endpoint_port(port, &with_address)).collect();
     slice.endpoints = with_address.iter().map(|pod| endpoint(pod, service.spec.publish_not_ready_addresses)).collect();
     slice
@@ -109,11 +122,17 @@ fn slice(service: &Service, pods: &[Arc<Pod>]) -> EndpointSlice {
 
 fn endpoint_port(port: &ServicePort, pods: &[&Arc<Pod>]) -> EndpointPort {
     let named = |name: &str| {
-        let ports = pods.first().into_iter().flat_map(|pod| &pod.spec.containers).flat_map(|container| &container.ports);
+        let ports =
+            pods.first().into_iter().flat_map(|pod| &pod.spec.containers).flat_map(|container| &container.ports);
         ports.into_iter().find(|port| port.name == name).map(|port| port.container_port)
     };
     let number = port.target_port.as_int().or_else(|| port.target_port.as_str().and_then(named));
-    EndpointPort { name: Some(port.name.clone()), protocol: Some(port.protocol.clone()), port: number, ..EndpointPort::default() }
+    EndpointPort {
+        name: Some(port.name.clone()),
+        protocol: Some(port.protocol.clone()),
+        port: number,
+        ..EndpointPort::default()
+    }
 }
 
 fn endpoint(pod: &Pod, publish_not_ready: bool) -> Endpoint {
@@ -150,7 +169,11 @@ mod tests {
         pod.status.pod_ip = address.to_owned();
         pod.metadata.deletion_timestamp = deleting.then_some(Time { seconds: 1, nanos: 0 });
         let status = if ready { "True" } else { "False" };
-        pod.status.conditions.push(PodCondition { r#type: "Ready".to_owned(), status: status.to_owned(), ..PodCondition::default() });
+        pod.status.conditions.push(PodCondition {
+            r#type: "Ready".to_owned(),
+            status: status.to_owned(),
+            ..PodCondition::default()
+        });
         Arc::new(pod)
     }
 
@@ -158,10 +181,23 @@ mod tests {
     fn terminating_pods_stay_but_are_not_ready() {
         let mut service = Service::default();
         service.spec.selector.insert("app".to_owned(), "kubia".to_owned());
-        service.spec.ports.push(ServicePort { port: 80, target_port: IntOrString::int(8080), ..ServicePort::default() });
-        let pods = vec![pod("127.0.0.2", true, false), pod("127.0.0.3", true, true), pod("127.0.0.4", false, false), pod("", false, false)];
+        service.spec.ports.push(ServicePort {
+            port: 80,
+            target_port: IntOrString::int(8080),
+            ..ServicePort::default()
+        });
+        let pods = vec![
+            pod("127.0.0.2", true, false),
+            pod("127.0.0.3", true, true),
+            pod("127.0.0.4", false, false),
+            pod("", false, false),
+        ];
         let slice = slice(&service, &pods);
-        let conditions: Vec<_> = slice.endpoints.iter().map(|e| (e.conditions.ready, e.conditions.serving, e.conditions.terminating)).collect();
+        let conditions: Vec<_> = slice
+            .endpoints
+            .iter()
+            .map(|e| (e.conditions.ready, e.conditions.serving, e.conditions.terminating))
+            .collect();
         let yes_no = |ready, serving, terminating| (Some(ready), Some(serving), Some(terminating));
         assert_eq!(conditions, [yes_no(true, true, false), yes_no(false, true, true), yes_no(false, false, false)]);
         assert_eq!(slice.ports[0].port, Some(8080));

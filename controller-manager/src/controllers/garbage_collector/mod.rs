@@ -45,7 +45,8 @@ impl Controller for GarbageCollector {
 
     fn keys(&self, change: &ObjectChange, _: &Caches) -> Vec<Key> {
         let gone = change.new.is_none();
-        let owned = change.latest().is_some_and(|meta| !meta.owner_references.is_empty() || meta.deletion_timestamp.is_some());
+        let owned =
+            change.latest().is_some_and(|meta| !meta.owner_references.is_empty() || meta.deletion_timestamp.is_some());
         // Heartbeats own nothing and belong to nobody.
         if (gone || owned) && change.kind != Kind::Lease { vec![Key::new("", "everything")] } else { Vec::new() }
     }
@@ -55,8 +56,10 @@ impl Controller for GarbageCollector {
     }
 
     fn observe(&self, caches: &Caches, _: &Key, _: Option<&str>) -> Option<Vec<Item>> {
-        let metadata: Vec<(Kind, ObjectMeta)> =
-            Caches::KINDS.iter().flat_map(|kind| caches.metadata(*kind).into_iter().map(move |meta| (*kind, meta))).collect();
+        let metadata: Vec<(Kind, ObjectMeta)> = Caches::KINDS
+            .iter()
+            .flat_map(|kind| caches.metadata(*kind).into_iter().map(move |meta| (*kind, meta)))
+            .collect();
         let alive: HashSet<&str> = metadata.iter().map(|(_, meta)| meta.uid.as_str()).collect();
         let waiting: HashSet<&str> = metadata
             .iter()
@@ -65,7 +68,10 @@ impl Controller for GarbageCollector {
             .collect();
         let interesting = |meta: &ObjectMeta| {
             let finalizing = meta.deletion_timestamp.is_some() && (has(meta, FOREGROUND) || has(meta, ORPHAN));
-            let orphaned = meta.owner_references.iter().any(|owner| !alive.contains(owner.uid.as_str()) || waiting.contains(owner.uid.as_str()));
+            let orphaned = meta
+                .owner_references
+                .iter()
+                .any(|owner| !alive.contains(owner.uid.as_str()) || waiting.contains(owner.uid.as_str()));
             finalizing || (orphaned && meta.deletion_timestamp.is_none())
         };
         let items = metadata.iter().filter(|(_, meta)| interesting(meta)).filter_map(|(kind, meta)| {
@@ -78,7 +84,11 @@ impl Controller for GarbageCollector {
                 .iter()
                 .filter(|(_, other)| other.owner_references.iter().any(|owner| owner.uid == meta.uid))
                 .filter_map(|(kind, other)| caches.find(*kind, &other.namespace, &other.name));
-            Some(Item { object: caches.find(*kind, &meta.namespace, &meta.name)?, owners: owners.collect(), dependents: dependents.collect() })
+            Some(Item {
+                object: caches.find(*kind, &meta.namespace, &meta.name)?,
+                owners: owners.collect(),
+                dependents: dependents.collect(),
+            })
         });
         Some(items.collect())
     }
@@ -104,7 +114,10 @@ fn plan_item(item: &Item, now: Timestamp, plan: &mut Plan) {
                 dependent.meta().owner_references.iter().filter(|owner| owner.uid != meta.uid).cloned().collect()
             };
             plan.actions.extend(
-                item.dependents.iter().map(|dependent| Action::SetOwners { object: Box::new(dependent.clone()), owners: keep(dependent) }),
+                item.dependents.iter().map(|dependent| Action::SetOwners {
+                    object: Box::new(dependent.clone()),
+                    owners: keep(dependent),
+                }),
             );
             plan.actions.push(without_finalizer(&item.object, ORPHAN));
         } else if has(meta, FOREGROUND) && !item.dependents.iter().any(|dependent| blocks(dependent, &meta.uid)) {
@@ -161,13 +174,22 @@ mod tests {
     #[test]
     fn an_object_goes_with_its_last_owner() {
         assert!(planned(&[Owner::Solid, Owner::Gone], false, "", 0).is_empty());
-        assert!(matches!(&planned(&[Owner::Gone], false, "", 0)[..], [Action::Delete { propagation: "Background", .. }]));
-        assert!(matches!(&planned(&[Owner::Waiting], false, "", 1)[..], [Action::Delete { propagation: "Foreground", .. }]));
+        assert!(matches!(
+            &planned(&[Owner::Gone], false, "", 0)[..],
+            [Action::Delete { propagation: "Background", .. }]
+        ));
+        assert!(matches!(
+            &planned(&[Owner::Waiting], false, "", 1)[..],
+            [Action::Delete { propagation: "Foreground", .. }]
+        ));
     }
 
     #[test]
     fn finalizers_are_dropped_when_their_work_is_done() {
-        assert!(matches!(&planned(&[], true, ORPHAN, 2)[..], [Action::SetOwners { .. }, Action::SetOwners { .. }, Action::Update(_)]));
+        assert!(matches!(
+            &planned(&[], true, ORPHAN, 2)[..],
+            [Action::SetOwners { .. }, Action::SetOwners { .. }, Action::Update(_)]
+        ));
         assert!(matches!(&planned(&[], true, FOREGROUND, 0)[..], [Action::Update(_)]));
         assert!(planned(&[], true, "mine/x", 0).is_empty());
     }

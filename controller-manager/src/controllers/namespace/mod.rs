@@ -83,7 +83,9 @@ mod tests {
     #[test]
     fn a_namespace_goes_when_it_is_empty() {
         let mut namespace = Namespace::default();
-        let Some(Action::Update(object)) = plan(&Observed { namespace: Arc::new(namespace.clone()), content: vec![] }).actions.pop() else {
+        let Some(Action::Update(object)) =
+            plan(&Observed { namespace: Arc::new(namespace.clone()), content: vec![] }).actions.pop()
+        else {
             panic!("not held");
         };
         namespace = Namespace::try_from(*object).unwrap();

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use squall_api::Kind;
 use squall_api::core::v1::{Node, NodeCondition, Pod, Taint};
 use squall_api::kinds::is_pod_ready;
 use squall_api::metav1::v1::Time;
-use squall_api::Kind;
 use squall_client::events::{EventType, Happening, ObjectId};
 use squall_daemon::Timing;
 
@@ -43,7 +43,11 @@ impl NodeLifecycleController {
     }
 
     fn silence(&self, caches: &Caches, node: &str) -> Duration {
-        let beat = caches.leases.get("kube-node-lease", node).map(|lease| lease.metadata.resource_version.clone()).unwrap_or_default();
+        let beat = caches
+            .leases
+            .get("kube-node-lease", node)
+            .map(|lease| lease.metadata.resource_version.clone())
+            .unwrap_or_default();
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         match heard.get(node) {
             Some((last, since)) if *last == beat => since.elapsed(),
@@ -75,7 +79,8 @@ impl Controller for NodeLifecycleController {
         let node = caches.nodes.get("", &key.name)?;
         let silence = self.silence(caches, &key.name);
         let nodes = caches.nodes.all();
-        let silent = nodes.iter().filter(|node| self.silence(caches, &node.metadata.name) > self.timing.node_grace).count();
+        let silent =
+            nodes.iter().filter(|node| self.silence(caches, &node.metadata.name) > self.timing.node_grace).count();
         let pods = caches.pods.all().into_iter().filter(|pod| pod.spec.node_name == key.name).collect();
         Some(Observed { node, pods, silence, mass_failure: nodes.len() > 1 && silent == nodes.len() })
     }
@@ -139,7 +144,8 @@ fn taints(node: &Node, ready: Option<&NodeCondition>, now: Timestamp) -> Vec<Tai
         _ => Some(NOT_READY),
     };
     let ours = |taint: &Taint| taint.key == UNREACHABLE || taint.key == NOT_READY;
-    let mut taints: Vec<Taint> = node.spec.taints.iter().filter(|taint| !ours(taint) || Some(taint.key.as_str()) == key).cloned().collect();
+    let mut taints: Vec<Taint> =
+        node.spec.taints.iter().filter(|taint| !ours(taint) || Some(taint.key.as_str()) == key).cloned().collect();
     if let Some(key) = key.filter(|key| !taints.iter().any(|taint| taint.key == *key)) {
         let taint = |effect: &str| Taint {
             key: key.to_owned(),
@@ -202,7 +208,8 @@ fn tolerated_seconds(pod: &Pod, taint: &Taint) -> Option<Option<i64>> {
         let value = toleration.operator == "Exists" || toleration.value == taint.value;
         key && value && (toleration.effect.is_empty() || toleration.effect == taint.effect)
     };
-    let tolerations: Vec<Option<i64>> = pod.spec.tolerations.iter().filter(covering).map(|toleration| toleration.toleration_seconds).collect();
+    let tolerations: Vec<Option<i64>> =
+        pod.spec.tolerations.iter().filter(covering).map(|toleration| toleration.toleration_seconds).collect();
     match tolerations.as_slice() {
         [] => None,
         some if some.iter().all(Option::is_none) => Some(None),
@@ -218,11 +225,17 @@ mod tests {
 
     fn observed(ready: &str, silence: u64) -> Observed {
         let mut node = Node::default();
-        let condition = NodeCondition { r#type: "Ready".to_owned(), status: ready.to_owned(), ..NodeCondition::default() };
+        let condition =
+            NodeCondition { r#type: "Ready".to_owned(), status: ready.to_owned(), ..NodeCondition::default() };
         node.status.conditions.push(condition);
         let mut pod = Pod::default();
         pod.prepare_create();
-        Observed { node: Arc::new(node), pods: vec![Arc::new(pod)], silence: Duration::from_secs(silence), mass_failure: false }
+        Observed {
+            node: Arc::new(node),
+            pods: vec![Arc::new(pod)],
+            silence: Duration::from_secs(silence),
+            mass_failure: false,
+        }
     }
 
     fn at(observed: &Observed, second: i64) -> Plan {
@@ -245,7 +258,11 @@ mod tests {
     #[test]
     fn a_node_that_comes_back_loses_its_taints() {
         let mut back = observed("True", 0);
-        Arc::get_mut(&mut back.node).unwrap().spec.taints.push(Taint { key: UNREACHABLE.to_owned(), ..Taint::default() });
+        Arc::get_mut(&mut back.node)
+            .unwrap()
+            .spec
+            .taints
+            .push(Taint { key: UNREACHABLE.to_owned(), ..Taint::default() });
         let Some(Action::Update(object)) = at(&back, 1).actions.pop() else { panic!("still tainted") };
         assert!(Node::try_from(*object).unwrap().spec.taints.is_empty());
     }

@@ -98,7 +98,11 @@ impl Replicated for ReplicaSet {
                 terminating: status.terminating_replicas,
             },
             observed_generation: status.observed_generation,
-            failure: failure.map(|c| Failure { reason: c.reason.clone(), message: c.message.clone(), since: c.last_transition_time }),
+            failure: failure.map(|c| Failure {
+                reason: c.reason.clone(),
+                message: c.message.clone(),
+                since: c.last_transition_time,
+            }),
         })
     }
 
@@ -143,7 +147,11 @@ impl Replicated for ReplicationController {
                 terminating: None,
             },
             observed_generation: status.observed_generation,
-            failure: failure.map(|c| Failure { reason: c.reason.clone(), message: c.message.clone(), since: c.last_transition_time }),
+            failure: failure.map(|c| Failure {
+                reason: c.reason.clone(),
+                message: c.message.clone(),
+                since: c.last_transition_time,
+            }),
         })
     }
 
@@ -199,7 +207,12 @@ impl Controller for ReplicationControllerController {
     }
 
     fn all_keys(&self, caches: &Caches) -> Vec<Key> {
-        caches.replication_controllers.all().iter().map(|rc| Key::new(&rc.metadata.namespace, &rc.metadata.name)).collect()
+        caches
+            .replication_controllers
+            .all()
+            .iter()
+            .map(|rc| Key::new(&rc.metadata.namespace, &rc.metadata.name))
+            .collect()
     }
 
     fn observe(&self, caches: &Caches, key: &Key, failure: Option<&str>) -> Option<Observed> {
@@ -223,9 +236,12 @@ where
                 Some(owner) if owner.kind == K::INFO.kind => keys.push(Key::new(&meta.namespace, &owner.name)),
                 Some(_) => {}
                 None => {
-                    let selects = |owner: &&Arc<K>| owner.owner().is_some_and(|owner| owner.selector.matches(&meta.labels));
+                    let selects =
+                        |owner: &&Arc<K>| owner.owner().is_some_and(|owner| owner.selector.matches(&meta.labels));
                     let in_namespace = owners.in_namespace(&meta.namespace);
-                    keys.extend(in_namespace.iter().filter(selects).map(|owner| Key::new(&meta.namespace, &owner.meta().name)));
+                    keys.extend(
+                        in_namespace.iter().filter(selects).map(|owner| Key::new(&meta.namespace, &owner.meta().name)),
+                    );
                 }
             },
             _ => {}
@@ -247,7 +263,9 @@ where
     let mut related_on_node = std::collections::HashMap::new();
     if let Some(grand) = meta::controller_of(&owner.meta) {
         for set in caches.replica_sets.controlled_by(&grand.uid) {
-            for pod in caches.pods.controlled_by(&set.metadata.uid).iter().filter(|pod| squall_api::kinds::is_pod_active(pod)) {
+            for pod in
+                caches.pods.controlled_by(&set.metadata.uid).iter().filter(|pod| squall_api::kinds::is_pod_active(pod))
+            {
                 *related_on_node.entry(pod.spec.node_name.clone()).or_default() += 1;
             }
         }

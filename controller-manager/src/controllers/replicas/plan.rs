@@ -24,12 +24,16 @@ pub fn plan(observed: &Observed, timing: &Timing, now: Timestamp) -> Plan {
     let owner = &observed.owner;
     let claims: Vec<(Claim, &Arc<Pod>)> =
         observed.pods.iter().map(|pod| (claim(&owner.meta, &owner.selector, &pod.metadata), pod)).collect();
-    let mut actions: Vec<Action> =
-        claims.iter().filter(|(_, pod)| !is_pod_terminal(pod)).filter_map(|(claim, pod)| settle(*claim, owner, pod)).collect();
+    let mut actions: Vec<Action> = claims
+        .iter()
+        .filter(|(_, pod)| !is_pod_terminal(pod))
+        .filter_map(|(claim, pod)| settle(*claim, owner, pod))
+        .collect();
     if !actions.is_empty() {
         return Plan::of(actions);
     }
-    let mine: Vec<&Pod> = claims.iter().filter(|(claim, _)| *claim == Claim::Keep).map(|(_, pod)| pod.as_ref()).collect();
+    let mine: Vec<&Pod> =
+        claims.iter().filter(|(claim, _)| *claim == Claim::Keep).map(|(_, pod)| pod.as_ref()).collect();
     let active: Vec<&Pod> = mine.iter().copied().filter(|pod| is_pod_active(pod)).collect();
     let (counts, wake_after) = count(owner, &mine, &active, timing, now);
     let wanted = usize::try_from(owner.replicas).unwrap_or(0);
@@ -104,10 +108,12 @@ fn delete(observed: &Observed, mut active: Vec<&Pod>, wanted: usize, now: Timest
 /// The counts, and when the next pod becomes available by the mere passing of time.
 fn count(owner: &Owner, mine: &[&Pod], active: &[&Pod], timing: &Timing, now: Timestamp) -> (Counts, Option<Duration>) {
     let number = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
-    let waits: Vec<Option<Duration>> = active.iter().map(|pod| until_available(pod, owner.min_ready_seconds, timing, now)).collect();
+    let waits: Vec<Option<Duration>> =
+        active.iter().map(|pod| until_available(pod, owner.min_ready_seconds, timing, now)).collect();
     let labels = &owner.template.metadata.labels;
     let fully_labeled = |pod: &&&Pod| labels.iter().all(|(key, value)| pod.metadata.labels.get(key) == Some(value));
-    let terminating = mine.iter().filter(|pod| pod.metadata.deletion_timestamp.is_some() && !is_pod_terminal(pod)).count();
+    let terminating =
+        mine.iter().filter(|pod| pod.metadata.deletion_timestamp.is_some() && !is_pod_terminal(pod)).count();
     let counts = Counts {
         replicas: number(active.len()),
         fully_labeled: number(active.iter().filter(fully_labeled).count()),
@@ -141,11 +147,11 @@ fn failure(observed: &Observed, active: usize, wanted: usize, now: Timestamp) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::controllers::replicas::Replicated;
     use squall_api::Object;
     use squall_api::apps::v1::ReplicaSet;
     use squall_api::core::v1::PodCondition;
     use squall_daemon::TimingProfile;
-    use crate::controllers::replicas::Replicated;
 
     fn set(replicas: i32, min_ready_seconds: i32) -> ReplicaSet {
         let mut set = ReplicaSet::default();

@@ -23,9 +23,11 @@ fn compare(one: &Pod, other: &Pod, related: &HashMap<String, usize>, now: Timest
         "Unknown" => 1,
         _ => 2,
     };
-    let cost = |pod: &Pod| pod.metadata.annotations.get(DELETION_COST).and_then(|text| text.parse::<i32>().ok()).unwrap_or(0);
+    let cost =
+        |pod: &Pod| pod.metadata.annotations.get(DELETION_COST).and_then(|text| text.parse::<i32>().ok()).unwrap_or(0);
     let rank = |pod: &Pod| std::cmp::Reverse(related.get(&pod.spec.node_name).copied().unwrap_or(0));
-    let restarts = |pod: &Pod| std::cmp::Reverse(pod.status.container_statuses.iter().map(|status| status.restart_count).max());
+    let restarts =
+        |pod: &Pod| std::cmp::Reverse(pod.status.container_statuses.iter().map(|status| status.restart_count).max());
     assigned(one)
         .cmp(&assigned(other))
         .then_with(|| phase(one).cmp(&phase(other)))
@@ -87,7 +89,11 @@ mod tests {
             pod("unassigned", "", "Pending", None),
         ];
         let mut sorted: Vec<&Pod> = pods.iter().collect();
-        sort(&mut sorted, &HashMap::from([("n1".to_owned(), 3), ("n2".to_owned(), 1)]), Timestamp::from_second(1_000).unwrap());
+        sort(
+            &mut sorted,
+            &HashMap::from([("n1".to_owned(), 3), ("n2".to_owned(), 1)]),
+            Timestamp::from_second(1_000).unwrap(),
+        );
         let names: Vec<&str> = sorted.iter().map(|pod| pod.metadata.name.as_str()).collect();
         assert_eq!(names, ["unassigned", "pending", "unready", "cheap", "crowded", "young", "old"]);
     }

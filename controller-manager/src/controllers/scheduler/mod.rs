@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use squall_api::Kind;
 use squall_api::core::v1::{Node, Pod, PodCondition};
 use squall_api::kinds::{is_pod_terminal, pod_condition};
 use squall_api::metav1::v1::Time;
-use squall_api::Kind;
 use squall_client::events::{EventType, Happening, ObjectId};
 
 use crate::runtime::{Action, Caches, Controller, Key, ObjectChange, Plan};
@@ -83,8 +83,13 @@ fn plan(observed: &Observed, now: Timestamp) -> Plan {
             Ok(place) => {
                 nodes[place].take(pod);
                 let node = nodes[place].name().to_owned();
-                let message = format!("Successfully assigned {}/{} to {node}", pod.metadata.namespace, pod.metadata.name);
-                bindings.push(Action::Bind { namespace: pod.metadata.namespace.clone(), name: pod.metadata.name.clone(), node });
+                let message =
+                    format!("Successfully assigned {}/{} to {node}", pod.metadata.namespace, pod.metadata.name);
+                bindings.push(Action::Bind {
+                    namespace: pod.metadata.namespace.clone(),
+                    name: pod.metadata.name.clone(),
+                    node,
+                });
                 told.push(tell(pod, EventType::Normal, "Scheduled", message));
             }
             Err(reason) => {
@@ -109,7 +114,8 @@ fn tell(pod: &Pod, event_type: EventType, reason: &'static str, message: String)
 
 /// Says in the pod's status and in an event why it fits nowhere, unless both have been said.
 fn unschedulable(pod: &Pod, message: String, now: Timestamp) -> Vec<Action> {
-    let said = pod_condition(pod, "PodScheduled").is_some_and(|condition| condition.status == "False" && condition.message == message);
+    let said = pod_condition(pod, "PodScheduled")
+        .is_some_and(|condition| condition.status == "False" && condition.message == message);
     if said {
         return Vec::new();
     }
@@ -162,7 +168,8 @@ mod tests {
 
     #[test]
     fn pods_are_spread_over_the_nodes() {
-        let (mut nodes, _) = placed(vec![node("a", "9"), node("b", "9"), node("c", "9")], vec![pod("1"), pod("2"), pod("3")]);
+        let (mut nodes, _) =
+            placed(vec![node("a", "9"), node("b", "9"), node("c", "9")], vec![pod("1"), pod("2"), pod("3")]);
         nodes.sort();
         assert_eq!(nodes, ["a", "b", "c"]);
     }

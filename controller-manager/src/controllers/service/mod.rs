@@ -25,7 +25,12 @@ impl Controller for ServiceController {
     }
 
     fn all_keys(&self, caches: &Caches) -> Vec<Key> {
-        caches.services.all().iter().map(|service| Key::new(&service.metadata.namespace, &service.metadata.name)).collect()
+        caches
+            .services
+            .all()
+            .iter()
+            .map(|service| Key::new(&service.metadata.namespace, &service.metadata.name))
+            .collect()
     }
 
     fn observe(&self, caches: &Caches, key: &Key, _: Option<&str>) -> Option<Arc<Service>> {
@@ -47,7 +52,10 @@ impl Controller for ServiceController {
 fn ingress(service: &Service) -> Vec<LoadBalancerIngress> {
     let address = service.spec.cluster_ip.parse::<Ipv4Addr>().ok().filter(|_| service.spec.r#type == "LoadBalancer");
     let external = address.map(|address| Ipv4Addr::from(u32::from(address) + ABOVE));
-    external.map(|ip| LoadBalancerIngress { ip: ip.to_string(), ..LoadBalancerIngress::default() }).into_iter().collect()
+    external
+        .map(|ip| LoadBalancerIngress { ip: ip.to_string(), ..LoadBalancerIngress::default() })
+        .into_iter()
+        .collect()
 }
 
 #[cfg(test)]
