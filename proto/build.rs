@@ -1,6 +1,8 @@
 //! Generates the types of `proto/`: protobuf by prost, and from the same field options their Kubernetes JSON (serde
 //! attributes) and a static description of every message (`schema`), which strict validation and patches walk.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a build script says what is wrong by ending")]
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;

@@ -118,10 +118,10 @@ impl Walk {
                 }
             }
             (Shape::List, other) => {
-                self.mismatched(other, message.short_name(), path, &format!("[]{}", kind_name(field)))
+                self.mismatched(other, message.short_name(), path, &format!("[]{}", kind_name(field)));
             }
             (Shape::Map, other) => {
-                self.mismatched(other, message.short_name(), path, &format!("map[string]{}", kind_name(field)))
+                self.mismatched(other, message.short_name(), path, &format!("map[string]{}", kind_name(field)));
             }
         }
     }

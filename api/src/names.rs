@@ -89,7 +89,7 @@ pub fn qualified_name(key: &str) -> Vec<String> {
     match prefix {
         Some("") => wrong.push("prefix part must be non-empty".to_owned()),
         Some(prefix) => {
-            wrong.extend(dns1123_subdomain(prefix).into_iter().map(|problem| format!("prefix part {problem}")))
+            wrong.extend(dns1123_subdomain(prefix).into_iter().map(|problem| format!("prefix part {problem}")));
         }
         None => {}
     }

@@ -72,7 +72,7 @@ where
 
     /// Stores the object's status.
     pub async fn update_status(&self, object: K) -> Result<K, Error> {
-        let resource = self.object(&object.meta().name).sub("status");
+        let resource = self.object(&object.meta().name).part("status");
         typed(self.client.update(&resource, manifest(&object.into()), proto::WriteOptions::default()).await?.object()?)
     }
 
@@ -99,7 +99,7 @@ where
         let any =
             Any { type_url: format!("{TYPE_PREFIX}core.v1.Binding"), value: prost::Message::encode_to_vec(&binding) };
         let manifest = proto::Manifest { encoding: Some(proto::manifest::Encoding::Object(any)) };
-        let resource = self.object(name).sub("binding");
+        let resource = self.object(name).part("binding");
         typed(self.client.create(&resource, manifest, proto::WriteOptions::default()).await?.object()?)
     }
 }

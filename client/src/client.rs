@@ -61,7 +61,7 @@ impl ResourceRef {
 
     /// A part of an object.
     #[must_use]
-    pub fn sub(self, subresource: &'static str) -> Self {
+    pub fn part(self, subresource: &'static str) -> Self {
         Self { subresource, ..self }
     }
 

@@ -76,7 +76,6 @@ pub struct Recorder {
 impl Recorder {
     /// A recorder for a component (`deployment-controller`) on a host (a node's name, or empty), and the work of
     /// telling, which someone must run.
-    #[must_use]
     pub fn new(client: Client, component: &'static str, host: &str) -> (Self, impl Future<Output = ()> + use<>) {
         let (queue, receiver) = mpsc::channel(QUEUE);
         let source = EventSource { component: component.to_owned(), host: host.to_owned() };

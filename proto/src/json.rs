@@ -16,7 +16,6 @@ pub fn null_is_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>
 }
 
 /// Writes an empty list as `null`, as Go does with a nil slice.
-#[expect(clippy::ptr_arg, reason = "serde passes the field as it is")]
 pub fn empty_is_null<S: Serializer, T: Serialize>(list: &Vec<T>, serializer: S) -> Result<S::Ok, S::Error> {
     if list.is_empty() { serializer.serialize_none() } else { list.serialize(serializer) }
 }
@@ -35,7 +34,6 @@ pub mod base64_bytes {
     use super::{Deserialize, Deserializer, Engine, STANDARD, Serializer, decode};
 
     /// Writes base64.
-    #[expect(clippy::ptr_arg, reason = "serde passes the field as it is")]
     pub fn serialize<S: Serializer>(bytes: &Vec<u8>, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&STANDARD.encode(bytes))
     }

@@ -30,7 +30,10 @@ impl Drop for Lab {
         if std::thread::panicking()
             && let Some(folder) = self.folder.take()
         {
-            eprintln!("the logs of the cluster are in {}", folder.keep().display());
+            #[expect(clippy::print_stderr, reason = "this is for whoever reads the failed test")]
+            {
+                eprintln!("the logs of the cluster are in {}", folder.keep().display());
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Rollouts on real processes, with and without crashes.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
+
 use std::net::SocketAddr;
 
 use squall_api::core::v1::Service;

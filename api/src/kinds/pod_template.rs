@@ -181,7 +181,7 @@ fn validate_resources(container: &Container, path: &Path, errors: &mut Errors) {
                     "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
                 ),
                 Some(value) if value.0 < 0 => {
-                    errors.invalid(&path, &amount.string, "must be greater than or equal to 0")
+                    errors.invalid(&path, &amount.string, "must be greater than or equal to 0");
                 }
                 Some(_) => {}
             }

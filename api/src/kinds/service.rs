@@ -45,7 +45,7 @@ impl Resource for Service {
             "None".clone_into(&mut spec.session_affinity);
         }
         if spec.session_affinity == "ClientIP" {
-            spec.session_affinity_config.get_or_insert_with(|| SessionAffinityConfig {
+            spec.session_affinity_config.get_or_insert(SessionAffinityConfig {
                 client_ip: Some(ClientIpConfig { timeout_seconds: Some(10_800) }),
             });
         }

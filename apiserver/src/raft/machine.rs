@@ -84,7 +84,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
                     }
                 }
                 Payload::Membership(membership) => {
-                    self.membership = StoredMembership::new(Some(entry.log_id), membership)
+                    self.membership = StoredMembership::new(Some(entry.log_id), membership);
                 }
             }
             self.applied = Some(entry.log_id);

@@ -85,7 +85,7 @@ impl<C: Controller> Running<C> {
         loop {
             match changes.recv().await {
                 Ok(change) => {
-                    self.controller.keys(&change, &self.caches).into_iter().for_each(|key| self.queue.add(key))
+                    self.controller.keys(&change, &self.caches).into_iter().for_each(|key| self.queue.add(key));
                 }
                 Err(RecvError::Lagged(_)) => self.add_all(),
                 Err(RecvError::Closed) => return,

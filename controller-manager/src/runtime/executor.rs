@@ -105,7 +105,7 @@ impl Executor {
             }
             Action::Update(object) => self.client.update(&place(&object), manifest(&object), Default::default()).await,
             Action::UpdateStatus(object) => {
-                self.client.update(&place(&object).sub("status"), manifest(&object), Default::default()).await
+                self.client.update(&place(&object).part("status"), manifest(&object), Default::default()).await
             }
             Action::SetOwners { mut object, owners } => {
                 object.meta_mut().owner_references = owners;

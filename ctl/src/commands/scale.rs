@@ -21,7 +21,7 @@ pub async fn run(context: &Context, args: ScaleArgs) -> Result<(), Failure> {
     for target in selection::parse_named(&args.what)? {
         for name in &target.names {
             let namespace = selection::namespace_of(target.kind, context, false);
-            let resource = ResourceRef::object(target.kind, &namespace, name).sub("scale");
+            let resource = ResourceRef::object(target.kind, &namespace, name).part("scale");
             match context.client.patch(&resource, &patch, WriteOptions::default()).await {
                 Ok(_) => line(&format!("{}/{name} scaled", target.kind.info().singular_group())),
                 Err(error) => failures.push(error.into()),

@@ -73,7 +73,7 @@ pub fn note_pause(deployment: &Deployment, status: &mut DeploymentStatus, now: T
     match (deployment.spec.paused, reason == PAUSED) {
         (true, false) => set_progressing(status, "Unknown", PAUSED, "Deployment is paused".to_owned(), now),
         (false, true) => {
-            set_progressing(status, "Unknown", "DeploymentResumed", "Deployment is resumed".to_owned(), now)
+            set_progressing(status, "Unknown", "DeploymentResumed", "Deployment is resumed".to_owned(), now);
         }
         _ => return false,
     }
@@ -156,11 +156,11 @@ pub fn estimate_progress(
         if let (Some(before), Some(condition)) = (before, status.conditions.last_mut()) {
             condition.last_transition_time = before;
         }
-    } else if let Some(condition) = stored.filter(|condition| condition.reason != NEW_AVAILABLE) {
-        if condition.reason == TIMED_OUT || deadline(deployment, condition, timing) < now {
-            set_progressing(status, "False", TIMED_OUT, format!("{subject} has timed out progressing."), now);
-            return None;
-        }
+    } else if let Some(condition) = stored.filter(|condition| condition.reason != NEW_AVAILABLE)
+        && (condition.reason == TIMED_OUT || deadline(deployment, condition, timing) < now)
+    {
+        set_progressing(status, "False", TIMED_OUT, format!("{subject} has timed out progressing."), now);
+        return None;
     }
     let current = condition(status, PROGRESSING)?;
     let left = deadline(deployment, current, timing).duration_since(now);

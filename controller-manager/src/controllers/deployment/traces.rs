@@ -73,7 +73,8 @@ impl World {
                 }
                 Action::Update(object) => {
                     let set = ReplicaSet::try_from(*object).unwrap();
-                    *self.sets.iter_mut().find(|old| old.metadata.uid == set.metadata.uid).unwrap() = set;
+                    let uid = set.metadata.uid.clone();
+                    *self.sets.iter_mut().find(|old| old.metadata.uid == uid).unwrap() = set;
                 }
                 Action::UpdateStatus(object) => {
                     self.deployment = Deployment::try_from(*object).unwrap();
