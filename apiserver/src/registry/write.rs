@@ -75,16 +75,19 @@ impl Registry {
         in_namespace(&mut object, &resource.namespace)?;
         self.check_namespace(&object).await?;
         let generated = object.meta().name.is_empty();
-        for _ in 0..ATTEMPTS {
-            let birth = Birth { uid: Uuid::new_v4().to_string(), now: Timestamp::now(), seed: fastrand::u64(..) };
+        let id = options.request_id.unwrap_or_else(|| Uuid::new_v4().into_bytes());
+        for attempt in 0..ATTEMPTS {
+            let birth = Birth { uid: Uuid::new_v4().to_string(), now: Timestamp::now(), seed: seed(id, attempt) };
             let mut new = admission::create(object.clone(), &birth)?;
             let claims = self.claim_addresses(&mut new, None)?;
             let key = keys::object(new.kind(), &new.meta().namespace, &new.meta().name);
             let mut change = Change { compares: vec![at(&key, 0)], writes: vec![put(&key, &new)] };
             change.writes.extend(fence_of(&new));
             claims.add_to(&mut change);
-            match self.write(change, options).await? {
-                Written::At(revision) => return Ok(Reply::of(&versioned(new, revision), warnings)),
+            match self.write(change, id, attempt, options).await? {
+                Written::At(revision) => {
+                    return Ok(Reply::of(&self.as_written(&key, new, revision, options)?, warnings));
+                }
                 Written::Refused(0) if generated => {}
                 Written::Refused(0) => return Err(Error::already_exists(new.kind(), &new.meta().name)),
                 Written::Refused(place) => claims.refused(place - 1, &object)?,
@@ -180,7 +183,8 @@ impl Registry {
         options: &WriteOptions,
     ) -> Result<Reply, Error> {
         let key = resource.key()?;
-        for _ in 0..ATTEMPTS {
+        let id = options.request_id.unwrap_or_else(|| Uuid::new_v4().into_bytes());
+        for attempt in 0..ATTEMPTS {
             let old = self.read(resource, version).await?;
             let read_at = revision_of(&old)?;
             if !version.is_empty() && old.meta().resource_version != version {
@@ -196,8 +200,10 @@ impl Registry {
             } else {
                 Change { compares: vec![at(&key, read_at)], writes: vec![put(&key, &new)] }
             };
-            if let Written::At(revision) = self.write(change, options).await? {
-                return Ok(Reply { deleted, ..Reply::of(&versioned(new, revision), Vec::new()) });
+            if let Written::At(revision) = self.write(change, id, attempt, options).await? {
+                let new =
+                    if deleted { versioned(new, revision) } else { self.as_written(&key, new, revision, options)? };
+                return Ok(Reply { deleted, ..Reply::of(&new, Vec::new()) });
             }
         }
         Err(Error::modified(resource.kind, &resource.name))
@@ -213,7 +219,8 @@ impl Registry {
         mut decide: impl FnMut(&Object) -> Result<Object, Error>,
     ) -> Result<Object, Error> {
         let key = resource.key()?;
-        for _ in 0..ATTEMPTS {
+        let id = options.request_id.unwrap_or_else(|| Uuid::new_v4().into_bytes());
+        for attempt in 0..ATTEMPTS {
             let old = self.read(resource, version).await?;
             if !version.is_empty() && old.meta().resource_version != version {
                 return Err(Error::modified(resource.kind, &resource.name));
@@ -230,8 +237,9 @@ impl Registry {
             let mut change = Change { compares: vec![at(&key, read_at)], writes };
             change.writes.extend(fence_of(&new));
             claims.add_to(&mut change);
-            match self.write(change, options).await? {
-                Written::At(revision) => return Ok(versioned(new, revision)),
+            match self.write(change, id, attempt, options).await? {
+                Written::At(revision) if done => return Ok(versioned(new, revision)),
+                Written::At(revision) => return self.as_written(&key, new, revision, options),
                 Written::Refused(0) if version.is_empty() => {}
                 Written::Refused(0) => return Err(Error::modified(resource.kind, &resource.name)),
                 Written::Refused(place) => claims.refused(place - 1, &new)?,
@@ -248,7 +256,24 @@ impl Registry {
         decode_stored(resource.kind, entry)
     }
 
-    pub(super) async fn write(&self, change: Change, options: &WriteOptions) -> Result<Written, Error> {
+    /// The object as it is stored: a repeated request finds what the first one wrote, and the revision of a transaction
+    /// is not that of its first write.
+    fn as_written(&self, key: &str, new: Object, revision: Revision, options: &WriteOptions) -> Result<Object, Error> {
+        match self.member().view().state().get(key).filter(|_| !options.dry_run) {
+            Some(entry) => decode_stored(new.kind(), entry),
+            // Gone already, or never written.
+            None => Ok(versioned(new, revision)),
+        }
+    }
+
+    /// Proposes a change. `attempt` tells apart changes that are decided anew within one request.
+    async fn write(
+        &self,
+        change: Change,
+        id: RequestId,
+        attempt: usize,
+        options: &WriteOptions,
+    ) -> Result<Written, Error> {
         if options.dry_run {
             return Ok(Written::At(self.member().view().state().revision()));
         }
@@ -257,9 +282,7 @@ impl Registry {
         if let Some((key, value)) = &options.fence {
             compares.push(Compare { key: key.clone(), target: Target::Value(value.clone()) });
         }
-        let request_id = options.request_id.unwrap_or_else(|| Uuid::new_v4().into_bytes());
-        // A change that is decided anew is another transaction; only an exact repetition may share the id.
-        let request_id = mix_request_id(request_id, &writes, &compares);
+        let request_id = transaction_id(id, attempt, &writes, &compares);
         match self.member().propose(Transaction { request_id, compares, writes }, self.deadline()).await? {
             Outcome::Applied(revision) => Ok(Written::At(revision)),
             Outcome::Refused(place, _) if place == fence => {
@@ -288,18 +311,28 @@ impl Registry {
     }
 }
 
-/// The same request repeated is the same transaction; a retry that was decided anew, from other data, is another.
-fn mix_request_id(id: RequestId, writes: &[Write], compares: &[Compare]) -> RequestId {
+/// The same request repeated is the same transaction: that of the same object, decided from the same revision. A retry
+/// that was decided from newer data is another.
+fn transaction_id(id: RequestId, attempt: usize, writes: &[Write], compares: &[Compare]) -> RequestId {
     let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&attempt.to_le_bytes());
     for compare in compares {
         if let Target::ModRevision(revision) = compare.target {
             hasher.update(&revision.to_le_bytes());
         }
     }
-    writes.iter().for_each(|write| hasher.update(write.key.as_bytes()));
+    // The object comes first; the claims after it may be chosen anew.
+    writes.first().inspect(|write| hasher.update(write.key.as_bytes()));
     let mut mixed = id;
     mixed.iter_mut().zip(hasher.finalize().to_le_bytes()).for_each(|(byte, other)| *byte ^= other);
     mixed
+}
+
+/// A seed that a repetition of the request has too, so that it makes up the same name.
+fn seed(id: RequestId, attempt: usize) -> u64 {
+    let (low, high) = id.split_at(8);
+    let word = |half: &[u8]| half.iter().fold(0u64, |word, byte| word << 8 | u64::from(*byte));
+    word(low) ^ word(high).rotate_left(32) ^ attempt as u64
 }
 
 fn at(key: &str, revision: Revision) -> Compare {
@@ -398,4 +431,29 @@ pub(super) fn scale_any(object: &mut Object) -> Result<Any, Error> {
     let scale =
         admission::scale_of(object).ok_or_else(|| Error::method_not_allowed("get", &format!("{plural}/scale")))?;
     Ok(Any { type_url: format!("{TYPE_PREFIX}autoscaling.v1.Scale"), value: scale.encode_to_vec() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writes(keys: &[&str]) -> Vec<Write> {
+        keys.iter().map(|key| Write { key: (*key).to_owned(), value: None }).collect()
+    }
+
+    #[test]
+    fn a_repeated_request_is_the_same_transaction_and_a_new_decision_is_not() {
+        let first = transaction_id([7; 16], 0, &writes(&["a", "claim-1"]), &[at("a", 0)]);
+        assert_eq!(
+            first,
+            transaction_id([7; 16], 0, &writes(&["a", "claim-2"]), &[at("a", 0)]),
+            "claims are chosen anew"
+        );
+        assert_ne!(first, transaction_id([8; 16], 0, &writes(&["a"]), &[at("a", 0)]), "another request");
+        assert_ne!(first, transaction_id([7; 16], 1, &writes(&["a"]), &[at("a", 0)]), "another attempt");
+        assert_ne!(first, transaction_id([7; 16], 0, &writes(&["a"]), &[at("a", 5)]), "decided from newer data");
+        assert_ne!(first, transaction_id([7; 16], 0, &writes(&["b"]), &[at("a", 0)]), "another object");
+        assert_eq!(seed([7; 16], 3), seed([7; 16], 3));
+        assert_ne!(seed([7; 16], 0), seed([7; 16], 1));
+    }
 }
