@@ -1,7 +1,7 @@
 //! Node.
 
 use jiff::Timestamp;
-use squall_proto::core::v1::{Node, NodeCondition};
+use squall_proto::core::v1::{Node, NodeCondition, Taint, Toleration};
 
 use super::{Kind, KindInfo, Resource, Scope, StatusUpdate};
 use crate::field::{Errors, Path};
@@ -98,6 +98,15 @@ impl Resource for Node {
             unknown(&info.container_runtime_version),
         ]
     }
+}
+
+/// Whether a toleration covers a taint; an empty key or effect covers all.
+#[must_use]
+pub fn covers(toleration: &Toleration, taint: &Taint) -> bool {
+    let key = toleration.key.is_empty() || toleration.key == taint.key;
+    let value = toleration.operator == "Exists" || toleration.value == taint.value;
+    let effect = toleration.effect.is_empty() || toleration.effect == taint.effect;
+    key && value && effect
 }
 
 fn ready_condition(node: &Node) -> Option<&NodeCondition> {

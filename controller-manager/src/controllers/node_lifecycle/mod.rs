@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use squall_api::Kind;
-use squall_api::core::v1::{Node, NodeCondition, Pod, Taint};
-use squall_api::kinds::is_pod_ready;
+use squall_api::core::v1::{Node, NodeCondition, Pod, Taint, Toleration};
+use squall_api::kinds::{covers, is_pod_ready};
 use squall_api::metav1::v1::Time;
 use squall_client::events::{EventType, Happening, ObjectId};
 use squall_daemon::Timing;
@@ -203,11 +203,7 @@ fn evict(observed: &Observed, timing: &Timing, now: Timestamp, plan: &mut Plan) 
 
 /// For how long the pod tolerates the taint: not at all, for ever (`Some(None)`), or for some seconds.
 fn tolerated_seconds(pod: &Pod, taint: &Taint) -> Option<Option<i64>> {
-    let covering = |toleration: &&squall_api::core::v1::Toleration| {
-        let key = toleration.key.is_empty() || toleration.key == taint.key;
-        let value = toleration.operator == "Exists" || toleration.value == taint.value;
-        key && value && (toleration.effect.is_empty() || toleration.effect == taint.effect)
-    };
+    let covering = |toleration: &&Toleration| covers(toleration, taint);
     let tolerations: Vec<Option<i64>> =
         pod.spec.tolerations.iter().filter(covering).map(|toleration| toleration.toleration_seconds).collect();
     match tolerations.as_slice() {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use squall_api::core::v1::{Node, Pod, Taint, Toleration};
+use squall_api::kinds::covers;
 use squall_api::{meta, quantity};
 
 /// What a pod that asks for nothing counts as, when nodes are compared (Kubernetes: 100m, 200Mi).
@@ -133,11 +134,6 @@ fn unschedulable_taint() -> Taint {
 }
 
 /// Whether one of the tolerations covers the taint.
-pub fn tolerates(tolerations: &[Toleration], taint: &Taint) -> bool {
-    tolerations.iter().any(|toleration| {
-        let key = toleration.key.is_empty() || toleration.key == taint.key;
-        let value = toleration.operator == "Exists" || toleration.value == taint.value;
-        let effect = toleration.effect.is_empty() || toleration.effect == taint.effect;
-        key && value && effect
-    })
+fn tolerates(tolerations: &[Toleration], taint: &Taint) -> bool {
+    tolerations.iter().any(|toleration| covers(toleration, taint))
 }
