@@ -17,6 +17,7 @@ pub mod merge_patch;
 pub mod meta;
 pub mod names;
 pub mod quantity;
+pub mod revision;
 pub mod table;
 
 pub use error::Error;

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use squall_api::Kind;
 use squall_api::apps::v1::{Deployment, ReplicaSet};
-use squall_api::{Kind, meta};
+use squall_api::revision::{self, OWN_ANNOTATIONS};
 use squall_client::{Api, Event, Selection, Watch};
 
 use crate::cli::{RolloutStatusArgs, RolloutUndoArgs};
@@ -11,18 +12,6 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::line;
 use crate::selection;
-
-const REVISION: &str = "deployment.kubernetes.io/revision";
-const HASH_LABEL: &str = "pod-template-hash";
-/// Annotations that are the Deployment's own and do not travel back.
-const OWN: [&str; 6] = [
-    "kubectl.kubernetes.io/last-applied-configuration",
-    REVISION,
-    "deployment.kubernetes.io/revision-history",
-    "deployment.kubernetes.io/desired-replicas",
-    "deployment.kubernetes.io/max-replicas",
-    "deprecated.deployment.rollback.to",
-];
 
 /// The names of Deployments that the words mean.
 fn deployments(words: &[String], what: &str) -> Result<Vec<String>, Failure> {
@@ -134,13 +123,9 @@ async fn undo_one(context: &Context, name: &str, to_revision: i64) -> Result<(),
         ));
     }
     let sets: Vec<ReplicaSet> = Api::new(context.client.clone(), &context.namespace).list("", "").await?;
-    let mine = sets
-        .into_iter()
-        .filter(|set| meta::controller_of(&set.metadata).is_some_and(|o| o.uid == deployment.metadata.uid))
-        .collect();
+    let mine = sets.into_iter().filter(|set| revision::is_owned(set, &deployment)).collect();
     let set = choose(mine, name, to_revision)?;
-    let mut template = set.spec.template.clone();
-    template.metadata.labels.remove(HASH_LABEL);
+    let template = revision::without_hash(&set.spec.template);
     if template == deployment.spec.template {
         line(&format!(
             "deployment.apps/{name} skipped rollback (current template already matches revision {to_revision})"
@@ -149,8 +134,8 @@ async fn undo_one(context: &Context, name: &str, to_revision: i64) -> Result<(),
     }
     let mut changed = deployment.clone();
     changed.spec.template = template;
-    changed.metadata.annotations.retain(|key, _| OWN.contains(&key.as_str()));
-    let travelling = set.metadata.annotations.into_iter().filter(|(key, _)| !OWN.contains(&key.as_str()));
+    changed.metadata.annotations.retain(|key, _| OWN_ANNOTATIONS.contains(&key.as_str()));
+    let travelling = set.metadata.annotations.into_iter().filter(|(key, _)| !OWN_ANNOTATIONS.contains(&key.as_str()));
     changed.metadata.annotations.extend(travelling);
     changed.metadata.resource_version.clear();
     api.update(changed).await?;
@@ -160,16 +145,13 @@ async fn undo_one(context: &Context, name: &str, to_revision: i64) -> Result<(),
 
 /// The ReplicaSet of a revision; 0 means the one before the newest.
 fn choose(mut sets: Vec<ReplicaSet>, name: &str, to_revision: i64) -> Result<ReplicaSet, Failure> {
-    let revision = |set: &ReplicaSet| {
-        set.metadata.annotations.get(REVISION).and_then(|text| text.parse::<i64>().ok()).unwrap_or(0)
-    };
-    sets.sort_by_key(|set| std::cmp::Reverse(revision(set)));
+    sets.sort_by_key(|set| std::cmp::Reverse(revision::revision(set)));
     if to_revision == 0 {
         return sets
             .into_iter()
             .nth(1)
             .ok_or_else(|| Failure::error(format!("no rollout history found for deployment {name:?}")));
     }
-    let found = sets.into_iter().find(|set| revision(set) == to_revision);
+    let found = sets.into_iter().find(|set| revision::revision(set) == to_revision);
     found.ok_or_else(|| Failure::error(format!("unable to find specified revision {to_revision} in history")))
 }

@@ -1,9 +1,9 @@
 //! Which old ReplicaSets are forgotten.
 
 use squall_api::apps::v1::{Deployment, ReplicaSet};
+use squall_api::revision::revision;
 use squall_api::{Kind, kinds::Meta};
 
-use super::revision::revision;
 use crate::runtime::Action;
 
 /// Deletes the oldest revisions beyond the limit. One that still has replicas is skipped, but takes a place.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use squall_api::apps::v1::{Deployment, DeploymentStatus, ReplicaSet};
 use squall_api::intstr::IntOrString;
 use squall_api::labels::Selector;
+use squall_api::revision::{DESIRED, MAX_REPLICAS, REVISION, find_new};
 use squall_client::events::{EventType, Happening, ObjectId};
 use squall_daemon::Timing;
 
@@ -36,7 +37,7 @@ pub fn plan(observed: &Observed, timing: &Timing, now: Timestamp) -> Plan {
     }
     let kept = |(claim, set): (&Claim, &Arc<ReplicaSet>)| (*claim == Claim::Keep).then(|| set.clone());
     let mut owned: Vec<Arc<ReplicaSet>> = claims.iter().zip(&observed.replica_sets).filter_map(kept).collect();
-    let new = revision::find_new(deployment, &mut owned);
+    let new = find_new(deployment, &mut owned);
     let step = Step { observed, deployment, limits: limits(deployment), timing, now, owned, new };
     step.plan()
 }
@@ -110,9 +111,7 @@ impl Step<'_> {
 
     /// The number of replicas changed while a ReplicaSet is active.
     fn is_scaling_event(&self) -> bool {
-        let noted = |set: &ReplicaSet| {
-            set.metadata.annotations.get(revision::DESIRED).and_then(|text| text.parse::<i32>().ok())
-        };
+        let noted = |set: &ReplicaSet| set.metadata.annotations.get(DESIRED).and_then(|text| text.parse::<i32>().ok());
         self.owned.iter().any(|set| size(set) > 0 && noted(set).is_some_and(|desired| desired != self.limits.desired))
     }
 
@@ -258,7 +257,7 @@ impl Step<'_> {
             (-size(&sets[*place]), if allowed > total { -age } else { age })
         });
         let before = |set: &ReplicaSet| {
-            let noted = set.metadata.annotations.get(revision::MAX_REPLICAS).and_then(|text| text.parse().ok());
+            let noted = set.metadata.annotations.get(MAX_REPLICAS).and_then(|text| text.parse().ok());
             noted.filter(|max| *max > 0).unwrap_or(self.deployment.status.replicas)
         };
         let parts: Vec<Part> =
@@ -310,9 +309,8 @@ impl Step<'_> {
         if actions.is_empty() && status::is_complete(deployment, &deployment.status) {
             actions.extend(history::forget(deployment, &self.old_sets().collect::<Vec<_>>()));
         }
-        let revision = new_set.and_then(|set| set.metadata.annotations.get(revision::REVISION)).cloned();
-        let same_revision =
-            revision.is_none() || deployment.metadata.annotations.get(revision::REVISION) == revision.as_ref();
+        let revision = new_set.and_then(|set| set.metadata.annotations.get(REVISION)).cloned();
+        let same_revision = revision.is_none() || deployment.metadata.annotations.get(REVISION) == revision.as_ref();
         if next != deployment.status || !same_revision {
             actions.push(self.store(next, revision));
         }
@@ -322,7 +320,7 @@ impl Step<'_> {
     fn store(&self, status: DeploymentStatus, revision: Option<String>) -> Action {
         let mut deployment = self.deployment.clone();
         deployment.status = status;
-        deployment.metadata.annotations.extend(revision.map(|revision| (revision::REVISION.to_owned(), revision)));
+        deployment.metadata.annotations.extend(revision.map(|revision| (REVISION.to_owned(), revision)));
         Action::UpdateStatus(Box::new(deployment.into()))
     }
 }

@@ -1,53 +1,13 @@
-//! Which ReplicaSet is the new one, and the annotations that number and describe revisions.
+//! The ReplicaSet of a new version, and the annotations that number and describe versions.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use squall_api::apps::v1::{Deployment, ReplicaSet, ReplicaSetSpec};
-use squall_api::core::v1::PodTemplateSpec;
+use squall_api::revision::{DESIRED, HASH_LABEL, MAX_REPLICAS, OWN_ANNOTATIONS, REVISION, REVISION_HISTORY, revision};
 use squall_api::{hash, meta};
 
-pub const REVISION: &str = "deployment.kubernetes.io/revision";
-const REVISION_HISTORY: &str = "deployment.kubernetes.io/revision-history";
-pub const DESIRED: &str = "deployment.kubernetes.io/desired-replicas";
-pub const MAX_REPLICAS: &str = "deployment.kubernetes.io/max-replicas";
-const HASH_LABEL: &str = "pod-template-hash";
-/// Annotations of a Deployment that its ReplicaSets do not get.
-const NOT_COPIED: [&str; 6] = [
-    "kubectl.kubernetes.io/last-applied-configuration",
-    REVISION,
-    REVISION_HISTORY,
-    DESIRED,
-    MAX_REPLICAS,
-    "deprecated.deployment.rollback.to",
-];
 /// The list of earlier revisions is cut to this length, oldest first.
 const MAX_HISTORY_CHARS: usize = 2_000;
-
-/// Whether two templates are the same, the hash label aside. Kubernetes: equality decides, never the hash.
-pub fn same_template(one: &PodTemplateSpec, other: &PodTemplateSpec) -> bool {
-    let without = |template: &PodTemplateSpec| {
-        let mut template = template.clone();
-        template.metadata.labels.remove(HASH_LABEL);
-        template
-    };
-    without(one) == without(other)
-}
-
-/// The owned ReplicaSets by age, and the place of the new one among them: the oldest with the Deployment's template.
-pub fn find_new(deployment: &Deployment, owned: &mut [Arc<ReplicaSet>]) -> Option<usize> {
-    let age = |set: &ReplicaSet| {
-        let created = set.metadata.creation_timestamp;
-        (created.seconds, created.nanos, set.metadata.name.clone())
-    };
-    owned.sort_by_key(|set| age(set));
-    owned.iter().position(|set| same_template(&set.spec.template, &deployment.spec.template))
-}
-
-/// The revision of a ReplicaSet; 0 if it has none.
-pub fn revision(set: &ReplicaSet) -> i64 {
-    set.metadata.annotations.get(REVISION).and_then(|text| text.parse().ok()).unwrap_or(0)
-}
 
 /// The revision that the newest template has: one more than any old one.
 pub fn next_revision<'a>(old: impl Iterator<Item = &'a ReplicaSet>) -> i64 {
@@ -93,7 +53,7 @@ pub fn set_sizes(annotations: &mut BTreeMap<String, String>, desired: i32, max_r
 }
 
 fn copy_annotations(deployment: &Deployment, annotations: &mut BTreeMap<String, String>) {
-    let copied = deployment.metadata.annotations.iter().filter(|(key, _)| !NOT_COPIED.contains(&key.as_str()));
+    let copied = deployment.metadata.annotations.iter().filter(|(key, _)| !OWN_ANNOTATIONS.contains(&key.as_str()));
     annotations.extend(copied.map(|(key, value)| (key.clone(), value.clone())));
 }
 

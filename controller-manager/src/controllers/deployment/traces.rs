@@ -163,7 +163,7 @@ fn a_version_that_never_becomes_available_times_out_and_is_undone() {
     world.set_image("luksa/kubia:v1");
     world.settle(good);
     assert_eq!(world.trace.last().unwrap(), "3,0");
-    let revisions: Vec<i64> = world.sets.iter().map(super::revision::revision).collect();
+    let revisions: Vec<i64> = world.sets.iter().map(squall_api::revision::revision).collect();
     assert_eq!(revisions, [3, 2], "the old ReplicaSet is used again and numbered anew");
 }
 
