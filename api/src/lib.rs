@@ -5,6 +5,7 @@
 
 pub mod age;
 pub mod decode;
+pub mod describe;
 pub mod duration;
 pub mod error;
 pub mod field;

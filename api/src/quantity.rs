@@ -76,6 +76,26 @@ fn ceil(value: i128, by: i128) -> i128 {
     (value + by - 1) / by
 }
 
+/// The shortest text by thousands, as CPUs are counted: `500m`, `2`, `4k`.
+#[must_use]
+pub fn decimal(amount: Milli) -> String {
+    shortest(amount, |two, _| two == 0)
+}
+
+/// The shortest text by 1024s, as bytes are counted: `64Mi`, `1500`.
+#[must_use]
+pub fn binary(amount: Milli) -> String {
+    shortest(amount, |two, ten| two > 0 || ten <= 3)
+}
+
+/// With the largest of the allowed suffixes that leaves a whole number (Kubernetes: the canonical form).
+fn shortest(Milli(amount): Milli, allowed: impl Fn(u32, u32) -> bool) -> String {
+    let fitting = SUFFIXES.into_iter().filter(|(name, two, ten)| *name != "u" && allowed(*two, *ten));
+    let units = fitting.map(|(name, two, ten)| (2i128.pow(two) * 10i128.pow(ten), name));
+    let best = units.filter(|(unit, _)| amount % unit == 0 && (amount != 0 || *unit == 1_000)).max();
+    best.map_or_else(|| format!("{amount}m"), |(unit, name)| format!("{}{name}", amount / unit))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +121,20 @@ mod tests {
         }
         for bad in ["x", "1x", "1.2.3", "1 Gi", "--1", "1e", "1e999999", ".", "999999999999999999999999"] {
             assert_eq!(parse_text(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn quantities_are_written_in_their_shortest_form() {
+        for (text, decimal_text, binary_text) in [
+            ("0", "0", "0"),
+            ("500m", "500m", "500m"),
+            ("2", "2", "2"),
+            ("4000", "4k", "4000"),
+            ("64Mi", "67108864", "64Mi"),
+        ] {
+            let amount = parse_text(text).unwrap();
+            assert_eq!((decimal(amount).as_str(), binary(amount).as_str()), (decimal_text, binary_text), "{text}");
         }
     }
 }

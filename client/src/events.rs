@@ -70,7 +70,7 @@ impl ObjectId {
 /// Tells events. Clones share the queue.
 #[derive(Clone)]
 pub struct Recorder {
-    queue: mpsc::Sender<Happening>,
+    queue: mpsc::Sender<(Happening, Timestamp)>,
 }
 
 impl Recorder {
@@ -84,16 +84,16 @@ impl Recorder {
 
     /// Tells what happened, soon.
     pub fn record(&self, happening: Happening) {
-        if let Err(error) = self.queue.try_send(happening) {
+        if let Err(error) = self.queue.try_send((happening, Timestamp::now())) {
             tracing::debug!(%error, "dropped an event");
         }
     }
 }
 
-async fn tell_all(client: Client, source: EventSource, mut receiver: mpsc::Receiver<Happening>) {
+async fn tell_all(client: Client, source: EventSource, mut receiver: mpsc::Receiver<(Happening, Timestamp)>) {
     let mut told: HashMap<Happening, Event> = HashMap::new();
-    while let Some(happening) = receiver.recv().await {
-        match tell(&client, &source, told.get(&happening), &happening).await {
+    while let Some((happening, at)) = receiver.recv().await {
+        match tell(&client, &source, told.get(&happening), &happening, at).await {
             Ok(event) => {
                 if told.len() >= REMEMBERED {
                     told.clear();
@@ -113,19 +113,19 @@ async fn tell(
     source: &EventSource,
     before: Option<&Event>,
     happening: &Happening,
+    at: Timestamp,
 ) -> Result<Event, Error> {
-    let now = Timestamp::now();
     let namespace = if happening.object.namespace.is_empty() { "default" } else { &happening.object.namespace };
     let api: Api<Event> = Api::new(client.clone(), namespace);
     match before {
         Some(before) => {
             let patch = serde_json::json!({
                 "count": before.count + 1,
-                "lastTimestamp": squall_proto::format_rfc3339_seconds(now),
+                "lastTimestamp": squall_proto::format_rfc3339_seconds(at),
             });
             api.patch(&before.metadata.name, &patch).await
         }
-        None => api.create(event(source, happening, namespace, now)).await,
+        None => api.create(event(source, happening, namespace, at)).await,
     }
 }
 

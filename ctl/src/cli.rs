@@ -54,6 +54,11 @@ pub enum Command {
         after_help = "Examples:\n  ctl get po\n  ctl get svc,po,rs -o wide\n  ctl get deployment kubia -o yaml\n  ctl get po -w"
     )]
     Get(GetArgs),
+    /// Show objects with what belongs to them and what happened to them
+    #[command(
+        after_help = "Examples:\n  ctl describe deployment kubia\n  ctl describe po -l app=kubia\n  ctl describe rc kubia    all whose names begin with kubia"
+    )]
+    Describe(DescribeArgs),
     /// Delete objects
     #[command(after_help = "Examples:\n  ctl delete deployment kubia\n  ctl delete -f kubia.yaml")]
     Delete(DeleteArgs),
@@ -224,6 +229,15 @@ pub struct GetArgs {
     /// Do not mind when an object is not there
     #[arg(long)]
     pub ignore_not_found: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DescribeArgs {
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// With the events of each object
+    #[arg(long, default_value_t = true, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub show_events: bool,
 }
 
 #[derive(Debug, Args)]

@@ -66,6 +66,14 @@ pub fn namespace_of(kind: Kind, context: &Context, all: bool) -> String {
     if kind.info().is_namespaced() && !all { context.namespace.clone() } else { String::new() }
 }
 
+/// What to say when there is nothing to show.
+pub fn nothing_found(context: &Context, targets: &[Target], all_namespaces: bool) -> String {
+    match targets.iter().any(|target| target.kind.info().is_namespaced()) && !all_namespaces {
+        true => format!("No resources found in {} namespace.", context.namespace),
+        false => "No resources found".to_owned(),
+    }
+}
+
 /// The objects of a target; what is not found comes as failures beside them.
 pub async fn fetch(
     context: &Context,

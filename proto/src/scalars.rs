@@ -1,5 +1,7 @@
 //! The scalars whose JSON protobuf cannot say: a time is a string, a quantity is a string, an `IntOrString` is either.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::de::{Error as _, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -124,6 +126,15 @@ impl IntOrString {
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         (self.r#type != INT).then_some(&self.str_val)
+    }
+}
+
+impl fmt::Display for IntOrString {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.as_str() {
+            Some(text) => f.write_str(text),
+            None => write!(f, "{}", self.int_val),
+        }
     }
 }
 

@@ -90,11 +90,13 @@ impl Resource for Event {
 
 /// When the event happened last.
 #[must_use]
-fn last_seen(event: &Event) -> Time {
+pub fn last_seen(event: &Event) -> Time {
     if event.last_timestamp.is_zero() { first_seen(event) } else { event.last_timestamp }
 }
 
-fn first_seen(event: &Event) -> Time {
+/// When the event happened for the first time.
+#[must_use]
+pub fn first_seen(event: &Event) -> Time {
     match (event.first_timestamp.is_zero(), event.event_time.is_zero()) {
         (false, _) => event.first_timestamp,
         (true, false) => Time { seconds: event.event_time.seconds, nanos: 0 },

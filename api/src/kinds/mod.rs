@@ -20,6 +20,7 @@ mod service;
 mod service_account;
 mod workload;
 
+pub use event::{first_seen, last_seen};
 pub use node::covers;
 pub use object::{Kind, Object};
 pub use pod::{is_pod_active, is_pod_ready, is_pod_terminal, pod_condition};

@@ -56,11 +56,7 @@ fn show(
     }
     let mut groups: Vec<(Kind, Vec<Object>)> = groups.into_iter().filter(|(_, objects)| !objects.is_empty()).collect();
     if groups.is_empty() && !by_name {
-        let namespaced = targets.iter().any(|target| target.kind.info().is_namespaced()) && !args.select.all_namespaces;
-        line_error(&match namespaced {
-            true => format!("No resources found in {} namespace.", context.namespace),
-            false => "No resources found".to_owned(),
-        });
+        line_error(&selection::nothing_found(context, targets, args.select.all_namespaces));
     }
     // Objects named by TYPE/NAME come one by one; those of a kind share a table.
     groups.dedup_by(|next, previous| {

@@ -4,6 +4,7 @@ mod apply;
 mod cluster;
 mod create;
 mod delete;
+mod describe;
 mod get;
 mod patch;
 mod record;
@@ -23,6 +24,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Create(args) => create::run(&Context::find(global)?, global, args).await,
         Command::Apply(args) => apply::run(&Context::find(global)?, global, args).await,
         Command::Get(args) => get::run(&Context::find(global)?, args).await,
+        Command::Describe(args) => describe::run(&Context::find(global)?, args).await,
         Command::Delete(args) => delete::run(&Context::find(global)?, global, args).await,
         Command::Scale(args) => scale::run(&Context::find(global)?, args).await,
         Command::Set(SetCommand::Image(args)) => set_image::run(&Context::find(global)?, args).await,

@@ -1,0 +1,69 @@
+//! Descriptions of objects for people, in kubectl's layout: the object, what belongs to it, and its events.
+//!
+//! Nothing is fetched here: what belongs to an object comes in as [`Related`]. Kinds without a layout of their own are
+//! shown field by field.
+
+mod containers;
+mod deployment;
+mod events;
+mod generic;
+mod layout;
+mod node;
+mod pod;
+mod probe;
+mod replicas;
+mod service;
+mod template;
+mod volumes;
+
+use jiff::Timestamp;
+use squall_proto::apps::v1::ReplicaSet;
+use squall_proto::coordination::v1::Lease;
+use squall_proto::core::v1::{Event, Pod};
+use squall_proto::discovery::v1::EndpointSlice;
+
+use crate::kinds::Object;
+use layout::Layout;
+
+/// What is shown with an object.
+#[derive(Debug, Clone, Default)]
+pub struct Related {
+    /// Its events.
+    pub events: Vec<Event>,
+    /// The ReplicaSets of a Deployment.
+    pub replica_sets: Vec<ReplicaSet>,
+    /// The pods of a ReplicaSet or ReplicationController, or those on a node.
+    pub pods: Vec<Pod>,
+    /// The endpoints of a service.
+    pub endpoint_slices: Vec<EndpointSlice>,
+    /// The Lease of a node.
+    pub lease: Option<Lease>,
+}
+
+/// Describes an object; ages are counted to `now`.
+#[must_use]
+pub fn describe(object: &Object, related: &Related, now: Timestamp) -> String {
+    let mut layout = Layout::default();
+    match object {
+        Object::Deployment(deployment) => deployment::describe(&mut layout, deployment, &related.replica_sets),
+        Object::ReplicaSet(set) => replicas::describe_replica_set(&mut layout, set, &related.pods),
+        Object::ReplicationController(controller) => {
+            replicas::describe_controller(&mut layout, controller, &related.pods)
+        }
+        Object::Pod(pod) => pod::describe(&mut layout, pod, now),
+        Object::Service(service) => service::describe(&mut layout, service, &related.endpoint_slices),
+        Object::Node(node) => node::describe(&mut layout, node, related, now),
+        Object::Endpoints(_)
+        | Object::EndpointSlice(_)
+        | Object::Namespace(_)
+        | Object::Event(_)
+        | Object::Lease(_)
+        | Object::ConfigMap(_)
+        | Object::Secret(_)
+        | Object::ServiceAccount(_)
+        | Object::ResourceQuota(_)
+        | Object::PodDisruptionBudget(_) => generic::describe(&mut layout, object),
+    }
+    events::describe(&mut layout, &related.events, now);
+    layout.finish()
+}

@@ -1,0 +1,119 @@
+//! `ctl describe`: objects with what belongs to them and their events.
+
+use jiff::Timestamp;
+use squall_api::coordination::v1::Lease;
+use squall_api::core::v1::Event;
+use squall_api::describe::{Related, describe};
+use squall_api::labels::Selector;
+use squall_api::{Kind, Object};
+use squall_client::{Api, Error};
+
+use crate::cli::DescribeArgs;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::output::{line_error, text};
+use crate::selection::{self, Target};
+
+/// Where the Leases of nodes are.
+const NODE_LEASES: &str = "kube-node-lease";
+
+/// Describes objects, two empty lines between them.
+pub async fn run(context: &Context, args: DescribeArgs) -> Result<(), Failure> {
+    let targets = selection::parse(&args.select.what)?;
+    let (mut failures, mut first) = (Vec::new(), true);
+    for target in &targets {
+        for object in find(context, target, &args, &mut failures).await? {
+            let related = related(context, &object, args.show_events).await?;
+            text(if first { "" } else { "\n\n" });
+            first = false;
+            text(&describe(&object, &related, Timestamp::now()));
+        }
+    }
+    if first && failures.is_empty() {
+        line_error(&selection::nothing_found(context, &targets, args.select.all_namespaces));
+    }
+    Failure::all(failures)
+}
+
+/// The objects of a target. A name that is not there stands for all that begin with it (kubectl: `describe rc kubia`).
+async fn find(
+    context: &Context,
+    target: &Target,
+    args: &DescribeArgs,
+    failures: &mut Vec<Failure>,
+) -> Result<Vec<Object>, Failure> {
+    let mut missing = Vec::new();
+    let mut objects = selection::fetch(context, target, &args.select, &mut missing).await?;
+    if missing.is_empty() {
+        return Ok(objects);
+    }
+    let all = Target { kind: target.kind, names: Vec::new() };
+    let all = selection::fetch(context, &all, &args.select, failures).await?;
+    let found = |name: &String| objects.iter().any(|object| object.meta().name == *name);
+    let prefixes: Vec<&String> = target.names.iter().filter(|name| !found(name)).collect();
+    let begins = |object: &Object| prefixes.iter().any(|prefix| object.meta().name.starts_with(prefix.as_str()));
+    let matching: Vec<Object> = all.into_iter().filter(begins).collect();
+    if matching.is_empty() {
+        failures.append(&mut missing);
+    }
+    objects.extend(matching);
+    Ok(objects)
+}
+
+/// What is shown with an object.
+async fn related(context: &Context, object: &Object, events: bool) -> Result<Related, Error> {
+    let client = &context.client;
+    let namespace = &object.meta().namespace;
+    let mut related = Related::default();
+    if events {
+        related.events = events_of(context, object).await?;
+    }
+    match object {
+        Object::Deployment(deployment) => {
+            let selector = Selector::from_label_selector(deployment.spec.selector.as_ref());
+            let labels = selector.map(|selector| selector.to_string()).unwrap_or_default();
+            related.replica_sets = Api::new(client.clone(), namespace).list(&labels, "").await?;
+        }
+        Object::ReplicaSet(_) | Object::ReplicationController(_) => {
+            related.pods = Api::new(client.clone(), namespace).list("", "").await?;
+        }
+        Object::Service(service) => {
+            let labels = format!("kubernetes.io/service-name={}", service.metadata.name);
+            related.endpoint_slices = Api::new(client.clone(), namespace).list(&labels, "").await?;
+        }
+        Object::Node(node) => {
+            let fields = format!("spec.nodeName={}", node.metadata.name);
+            related.pods = Api::new(client.clone(), "").list("", &fields).await?;
+            let leases: Api<Lease> = Api::new(client.clone(), NODE_LEASES);
+            related.lease = match leases.get(&node.metadata.name).await {
+                Err(error) if error.is_not_found() => None,
+                other => Some(other?),
+            };
+        }
+        Object::Pod(_)
+        | Object::Endpoints(_)
+        | Object::EndpointSlice(_)
+        | Object::Namespace(_)
+        | Object::Event(_)
+        | Object::Lease(_)
+        | Object::ConfigMap(_)
+        | Object::Secret(_)
+        | Object::ServiceAccount(_)
+        | Object::ResourceQuota(_)
+        | Object::PodDisruptionBudget(_) => {}
+    }
+    Ok(related)
+}
+
+/// The events of this very object.
+async fn events_of(context: &Context, object: &Object) -> Result<Vec<Event>, Error> {
+    let (meta, kind) = (object.meta(), object.kind());
+    let mut fields = format!("involvedObject.name={},involvedObject.kind={}", meta.name, kind.info().kind);
+    // Kubernetes: a kubelet writes events of its node with the node's name in the place of its uid.
+    if kind != Kind::Node {
+        fields.push_str(&format!(",involvedObject.uid={}", meta.uid));
+    }
+    // Kubernetes: events of cluster-scoped objects live in `default`.
+    let namespace = if meta.namespace.is_empty() { "default" } else { &meta.namespace };
+    Api::new(context.client.clone(), namespace).list("", &fields).await
+}
