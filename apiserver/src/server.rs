@@ -52,11 +52,11 @@ pub struct ServerArgs {
     service_cidr: Range,
 
     /// How often a Raft leader says that it lives, in milliseconds
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 100)]
     heartbeat_ms: u64,
 
     /// After how much silence a member stands for election, in milliseconds: at least this, at most twice this
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = 250)]
     election_ms: u64,
 
     #[command(flatten)]

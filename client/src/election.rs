@@ -121,11 +121,15 @@ impl Elector {
     /// Renews the Lease as long as this candidate holds it. Returns when it has been lost.
     pub async fn hold(&mut self, term: &Term) {
         let mut renewed = Instant::now();
+        let mut last = None;
         loop {
             tokio::time::sleep(self.config.retry).await;
-            match self.renew(term).await {
-                Ok(true) => renewed = Instant::now(),
-                Ok(false) => return,
+            match self.renew(term, last.take()).await {
+                Ok(Some(lease)) => {
+                    last = Some(lease);
+                    renewed = Instant::now();
+                }
+                Ok(None) => return,
                 Err(error) => tracing::debug!(%error, "could not renew the lease"),
             }
             // Kubernetes: renewDeadline is two thirds of the lease.
@@ -135,24 +139,28 @@ impl Elector {
         }
     }
 
-    async fn renew(&self, term: &Term) -> Result<bool, Error> {
-        let mut lease = self.api.get(&self.config.name).await?;
-        let spec = &mut lease.spec;
-        let mine = spec.holder_identity.as_deref() == Some(&self.config.identity)
-            && spec.lease_transitions == Some(term.transitions);
-        if !mine {
-            return Ok(false);
+    /// Renews the Lease as it was written last, or as it is; `None` if another holds it.
+    async fn renew(&self, term: &Term, last: Option<Lease>) -> Result<Option<Lease>, Error> {
+        let mut lease = match last {
+            Some(lease) => lease,
+            None => self.api.get(&self.config.name).await?,
+        };
+        if !self.is_mine(&lease, term) {
+            return Ok(None);
         }
-        spec.renew_time = Some(MicroTime::from_timestamp(Timestamp::now()));
-        self.api.update(lease).await.map(|_| true)
+        lease.spec.renew_time = Some(MicroTime::from_timestamp(Timestamp::now()));
+        self.api.update(lease).await.map(Some)
+    }
+
+    fn is_mine(&self, lease: &Lease, term: &Term) -> bool {
+        lease.spec.holder_identity.as_deref() == Some(&self.config.identity)
+            && lease.spec.lease_transitions == Some(term.transitions)
     }
 
     /// Gives the Lease up, so that another need not wait for its end.
     pub async fn resign(&self, term: &Term) -> Result<(), Error> {
         let mut lease = self.api.get(&self.config.name).await?;
-        if lease.spec.holder_identity.as_deref() == Some(&self.config.identity)
-            && lease.spec.lease_transitions == Some(term.transitions)
-        {
+        if self.is_mine(&lease, term) {
             lease.spec.holder_identity = Some(String::new());
             self.api.update(lease).await?;
         }

@@ -30,6 +30,8 @@ const MAX_APPEND_ENTRIES: u64 = 64;
 /// A snapshot is taken after so many entries, and so many are kept behind it for members that lag.
 const SNAPSHOT_ENTRIES: u64 = 10_000;
 const KEPT_ENTRIES: u64 = 2_000;
+/// How many requests may wait for openraft; those beyond wait where they came from.
+const QUEUE: u64 = 4_096;
 /// How long to wait for a leader to appear before asking again.
 const LEADER_PATIENCE: Duration = Duration::from_millis(100);
 /// How long a leader that stops waits for its successor.
@@ -329,6 +331,11 @@ fn raft_config(config: &Config) -> anyhow::Result<openraft::Config> {
         snapshot_policy: SnapshotPolicy::LogsSinceLast(SNAPSHOT_ENTRIES),
         max_in_snapshot_log_to_keep: KEPT_ENTRIES,
         purge_batch_size: 256,
+        // A write that was just confirmed says the same as a heartbeat. openraft: the two together, and a tick, must be
+        // shorter than the shortest election time.
+        heartbeat_min_interval: Some(millis(config.heartbeat / 2)),
+        api_channel_size: Some(QUEUE),
+        notification_channel_size: Some(QUEUE),
         enable_pre_vote: Some(true),
         ..openraft::Config::default()
     };

@@ -10,6 +10,7 @@ mod machine;
 mod member;
 mod network;
 mod peers;
+mod pipe;
 mod service;
 mod snapshot;
 mod types;

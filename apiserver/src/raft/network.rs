@@ -2,8 +2,6 @@
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::stream::{self, BoxStream};
@@ -22,6 +20,7 @@ use tokio::io::AsyncReadExt;
 use tonic::transport::Channel;
 
 use super::peers::Peers;
+use super::pipe::{Exchange, Pipe};
 use super::types::{TypeConfig, Vote};
 use super::wire;
 
@@ -47,7 +46,7 @@ impl RaftNetworkFactory<TypeConfig> for Links {
     type Network = Link;
 
     async fn new_client(&mut self, _target: u64, node: &BasicNode) -> Link {
-        Link { client: self.peers.client(&node.addr).map_err(|error| error.to_string()) }
+        Link { client: self.peers.client(&node.addr).map_err(|error| error.to_string()), idle: None }
     }
 }
 
@@ -55,15 +54,17 @@ impl RaftNetworkFactory<TypeConfig> for Links {
 pub struct Link {
     /// The error is of an address that cannot be used at all.
     client: Result<RaftClient<Channel>, String>,
+    /// The stream of the last exchange, if it ended in order.
+    idle: Option<Pipe>,
 }
 
-type RpcError = RPCError<TypeConfig>;
+pub(super) type RpcError = RPCError<TypeConfig>;
 
-fn unreachable(error: impl ToString) -> RpcError {
+pub(super) fn unreachable(error: impl ToString) -> RpcError {
     Unreachable::from_string(error).into()
 }
 
-fn network(error: impl ToString) -> RpcError {
+pub(super) fn network(error: impl ToString) -> RpcError {
     NetworkError::from_string(error).into()
 }
 
@@ -74,7 +75,7 @@ impl Link {
 }
 
 /// A status from the transport means the member is not there; any other that it is, and refused.
-fn from_status(status: tonic::Status) -> RpcError {
+pub(super) fn from_status(status: tonic::Status) -> RpcError {
     match status.code() {
         tonic::Code::Unavailable | tonic::Code::Unknown | tonic::Code::Cancelled => unreachable(status),
         _ => network(status),
@@ -112,19 +113,11 @@ impl RaftNetworkV2<TypeConfig> for Link {
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
     {
         async move {
-            let mut client = self.client()?;
-            let unanswered = Arc::new(AtomicUsize::new(0));
-            let sent = unanswered.clone();
-            // An entry that cannot be encoded ends the stream, and with it this attempt.
-            let requests = input
-                .map(|request| wire::append_to(&request))
-                .take_while(|request| std::future::ready(request.is_ok()))
-                .filter_map(move |request| {
-                    sent.fetch_add(1, Ordering::Relaxed);
-                    std::future::ready(request.ok())
-                });
-            let replies = within(option.soft_ttl(), client.append(requests)).await?.into_inner();
-            Ok(replies_in_time(replies, unanswered, option.soft_ttl()).boxed())
+            let pipe = match self.idle.take().filter(Pipe::is_open) {
+                Some(pipe) => pipe,
+                None => within(option.soft_ttl(), Pipe::open(self.client()?)).await?,
+            };
+            Ok(Exchange::new(&mut self.idle, pipe, input, option.soft_ttl()).replies().boxed())
         }
         .boxed()
     }
@@ -194,32 +187,6 @@ impl Link {
 
 fn to_streaming(error: RpcError) -> StreamingError<TypeConfig> {
     StreamingError::Unreachable(Unreachable::from_string(error))
-}
-
-/// The replies, with an error when a request stays unanswered for too long: a frozen member must not hold the stream.
-fn replies_in_time(
-    replies: tonic::Streaming<proto::AppendReply>,
-    unanswered: Arc<AtomicUsize>,
-    limit: Duration,
-) -> impl Stream<Item = Result<StreamAppendResult<TypeConfig>, RpcError>> {
-    stream::unfold(Some(replies), move |replies| {
-        let unanswered = unanswered.clone();
-        async move {
-            let mut replies = replies?;
-            loop {
-                match tokio::time::timeout(limit, replies.message()).await {
-                    Err(_) if unanswered.load(Ordering::Relaxed) == 0 => {}
-                    Err(_) => return Some((Err(unreachable("no answer in time")), None)),
-                    Ok(Err(status)) => return Some((Err(from_status(status)), None)),
-                    Ok(Ok(None)) => return None,
-                    Ok(Ok(Some(reply))) => {
-                        unanswered.fetch_sub(1, Ordering::Relaxed);
-                        return Some((wire::append_reply_from(reply).map_err(network), Some(replies)));
-                    }
-                }
-            }
-        }
-    })
 }
 
 async fn chunks(vote: Vote, path: &Path) -> std::io::Result<impl Stream<Item = proto::SnapshotChunk> + use<>> {

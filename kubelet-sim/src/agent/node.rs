@@ -63,7 +63,7 @@ impl NodeAgent {
 
     async fn is_ready(&self) -> bool {
         let nodes: Api<Node> = Api::new(self.client.clone(), "");
-        match nodes.get(&self.name).await {
+        match nodes.get_cached(&self.name).await {
             Ok(node) => {
                 node.status.conditions.iter().any(|condition| condition.r#type == "Ready" && condition.status == "True")
             }

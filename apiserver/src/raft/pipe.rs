@@ -1,0 +1,126 @@
+//! One stream of appends to a member, used again and again: openraft asks for a stream for each heartbeat, and opening
+//! one costs more than the heartbeat itself.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt, stream};
+use openraft::raft::{AppendEntriesRequest, StreamAppendResult};
+use squall_proto::squall::raft::v1 as proto;
+use squall_proto::squall::raft::v1::raft_client::RaftClient;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
+use tonic::{Status, Streaming};
+
+use super::network::{RpcError, from_status, network, unreachable};
+use super::types::TypeConfig;
+use super::wire;
+
+/// So many requests may be under way. The queue is as long, so that sending never waits.
+const MAX_UNANSWERED: usize = 64;
+
+type Request = AppendEntriesRequest<TypeConfig>;
+type Reply = Result<StreamAppendResult<TypeConfig>, RpcError>;
+
+/// An open stream: replies come in the order of the requests.
+pub struct Pipe {
+    requests: mpsc::Sender<proto::AppendRequest>,
+    replies: Streaming<proto::AppendReply>,
+}
+
+impl Pipe {
+    /// Opens a stream.
+    pub async fn open(mut client: RaftClient<Channel>) -> Result<Self, Status> {
+        let (requests, receiver) = mpsc::channel(MAX_UNANSWERED);
+        let replies = client.append(ReceiverStream::new(receiver)).await?.into_inner();
+        Ok(Self { requests, replies })
+    }
+
+    /// Whether the other end still takes requests, as far as is known.
+    pub fn is_open(&self) -> bool {
+        !self.requests.is_closed()
+    }
+}
+
+/// The requests of one call of openraft, and their replies. When all have come, the pipe goes back to where the next
+/// call finds it; when the call is given up, the pipe goes with it, since replies would still be on their way.
+pub struct Exchange<'a, S> {
+    back: &'a mut Option<Pipe>,
+    pipe: Pipe,
+    input: Option<S>,
+    unanswered: usize,
+    /// How long a request may stay unanswered: a frozen member must not hold its leader.
+    limit: Duration,
+    deadline: Instant,
+}
+
+/// What happens next in an exchange.
+enum Next {
+    Request(Option<Request>),
+    Reply(Result<Option<proto::AppendReply>, Status>),
+    TooLate,
+}
+
+impl<'a, S: Stream<Item = Request> + Unpin> Exchange<'a, S> {
+    /// An exchange over an open pipe.
+    pub fn new(back: &'a mut Option<Pipe>, pipe: Pipe, input: S, limit: Duration) -> Self {
+        Self { back, pipe, input: Some(input), unanswered: 0, limit, deadline: Instant::now() + limit }
+    }
+
+    /// The replies; the first error is the last of them.
+    pub fn replies(self) -> impl Stream<Item = Reply> {
+        stream::unfold(Some(self), async |exchange| exchange?.reply().await)
+    }
+
+    async fn reply(mut self) -> Option<(Reply, Option<Self>)> {
+        while self.input.is_some() || self.unanswered > 0 {
+            match self.next().await {
+                Next::Request(None) => self.input = None,
+                Next::Request(Some(request)) => {
+                    if let Err(error) = self.send(&request) {
+                        return Some((Err(error), None));
+                    }
+                }
+                Next::Reply(Ok(Some(reply))) => {
+                    self.unanswered = self.unanswered.saturating_sub(1);
+                    self.deadline = Instant::now() + self.limit;
+                    return Some((wire::append_reply_from(reply).map_err(network), Some(self)));
+                }
+                // The member ends its stream after a refusal.
+                Next::Reply(Ok(None)) => return None,
+                Next::Reply(Err(status)) => return Some((Err(from_status(status)), None)),
+                Next::TooLate => return Some((Err(unreachable("no answer in time")), None)),
+            }
+        }
+        *self.back = Some(self.pipe);
+        None
+    }
+
+    async fn next(&mut self) -> Next {
+        let room = self.unanswered < MAX_UNANSWERED;
+        let request = async {
+            match &mut self.input {
+                Some(input) if room => input.next().await,
+                _ => std::future::pending().await,
+            }
+        };
+        let waiting = self.unanswered > 0;
+        let mut late = pin!(tokio::time::sleep_until(self.deadline));
+        tokio::select! {
+            reply = self.pipe.replies.message() => Next::Reply(reply),
+            request = request => Next::Request(request),
+            () = &mut late, if waiting => Next::TooLate,
+        }
+    }
+
+    fn send(&mut self, request: &Request) -> Result<(), RpcError> {
+        let request = wire::append_to(request).map_err(network)?;
+        if self.unanswered == 0 {
+            self.deadline = Instant::now() + self.limit;
+        }
+        self.unanswered += 1;
+        self.pipe.requests.try_send(request).map_err(|_| unreachable("the stream of appends has ended"))
+    }
+}
