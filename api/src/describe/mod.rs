@@ -48,7 +48,7 @@ pub fn describe(object: &Object, related: &Related, now: Timestamp) -> String {
         Object::Deployment(deployment) => deployment::describe(&mut layout, deployment, &related.replica_sets),
         Object::ReplicaSet(set) => replicas::describe_replica_set(&mut layout, set, &related.pods),
         Object::ReplicationController(controller) => {
-            replicas::describe_controller(&mut layout, controller, &related.pods)
+            replicas::describe_controller(&mut layout, controller, &related.pods);
         }
         Object::Pod(pod) => pod::describe(&mut layout, pod, now),
         Object::Service(service) => service::describe(&mut layout, service, &related.endpoint_slices),

@@ -1,0 +1,139 @@
+//! Every kind, with every field filled in, through every form it takes: YAML, type, protobuf, type, JSON.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
+
+use serde_json::{Map, Value, json};
+use squall_api::decode::{FieldValidation, from_json};
+use squall_api::{Kind, Object, manifest};
+use squall_proto::schema::{Field, Kind as ValueKind, MESSAGES, Message, Shape};
+
+/// A message inside itself ends here.
+const MAX_DEPTH: usize = 12;
+
+/// A value of the type of each field, so that no two neighbours are alike.
+struct Filler {
+    count: i64,
+    /// How many fields were filled in.
+    filled: usize,
+}
+
+impl Filler {
+    fn object(&mut self, message: &Message, depth: usize) -> Map<String, Value> {
+        let mut object = Map::new();
+        for field in message.fields {
+            match field.kind {
+                ValueKind::Message(index) if field.json.is_empty() => {
+                    object.extend(self.object(&MESSAGES[index], depth));
+                }
+                _ => {
+                    if let Some(value) = self.field(field, depth) {
+                        object.insert(field.json.to_owned(), value);
+                        self.filled += 1;
+                    }
+                }
+            }
+        }
+        object
+    }
+
+    fn field(&mut self, field: &Field, depth: usize) -> Option<Value> {
+        let value = self.value(field.kind, depth)?;
+        Some(match field.shape {
+            Shape::Single => value,
+            Shape::List => json!([value]),
+            Shape::Map => json!({"some.key/here": value}),
+        })
+    }
+
+    fn value(&mut self, kind: ValueKind, depth: usize) -> Option<Value> {
+        self.count += 1;
+        Some(match kind {
+            ValueKind::String => json!(format!("text {}", self.count)),
+            ValueKind::Bool => json!(true),
+            ValueKind::Int32 => json!(self.count),
+            ValueKind::Int64 => json!(self.count + (1 << 40)),
+            ValueKind::Bytes => json!("AAEC/w=="),
+            ValueKind::Message(index) if MESSAGES[index].custom_json => self.custom(MESSAGES[index].name)?,
+            ValueKind::Message(_) if depth >= MAX_DEPTH => return None,
+            ValueKind::Message(index) => Value::Object(self.object(&MESSAGES[index], depth + 1)),
+        })
+    }
+
+    fn custom(&self, name: &str) -> Option<Value> {
+        Some(match name {
+            "meta.v1.Time" => json!("2026-11-23T21:30:07Z"),
+            "meta.v1.MicroTime" => json!("2026-11-23T21:30:07.000001Z"),
+            "intstr.IntOrString" if self.count % 2 == 0 => json!(self.count),
+            "intstr.IntOrString" => json!("25%"),
+            "resource.Quantity" => json!("1500m"),
+            "meta.v1.FieldsV1" | "runtime.RawExtension" => json!({"f:spec": {"f:replicas": {}}}),
+            "meta.v1.Verbs" => json!(["get"]),
+            other => unreachable!("what does the JSON of {other} look like?"),
+        })
+    }
+}
+
+fn full(kind: Kind) -> (Value, usize) {
+    let info = kind.info();
+    let mut filler = Filler { count: 0, filled: 0 };
+    let mut object = filler.object(Message::find(info.message).unwrap(), 0);
+    object.insert("apiVersion".to_owned(), info.api_version().into());
+    object.insert("kind".to_owned(), info.kind.into());
+    (Value::Object(object), filler.filled)
+}
+
+#[test]
+fn every_field_of_every_kind_survives_every_form() {
+    for kind in Kind::ALL {
+        let (json, filled) = full(*kind);
+        assert!(filled > 15, "{kind:?} has only {filled} fields");
+        let yaml = serde_saphyr::to_string(&json).unwrap();
+        let read = manifest::documents(&yaml).unwrap().remove(0);
+        assert_eq!(read, json, "{kind:?} as YAML");
+        let object = from_json(*kind, read, FieldValidation::Strict).unwrap().object;
+        let decoded = Object::decode(*kind, &object.encode()).unwrap();
+        assert_eq!(decoded, object, "{kind:?} as protobuf");
+        let again = Object::from_any(&decoded.to_any()).unwrap().to_json();
+        for (path, expected, got) in differences("", &json, &again) {
+            assert_eq!(got, expected, "{kind:?}{path}");
+        }
+    }
+}
+
+#[test]
+fn an_unknown_field_is_found_wherever_it_is() {
+    for kind in Kind::ALL {
+        let (mut json, _) = full(*kind);
+        json["metadata"]["noSuchField"] = json!(1);
+        let error = from_json(*kind, json, FieldValidation::Strict).unwrap_err().to_string();
+        assert!(error.contains("unknown field \"metadata.noSuchField\""), "{error}");
+    }
+}
+
+#[test]
+fn an_unset_time_is_null_in_a_status_and_absent_in_metadata() {
+    let json =
+        json!({"apiVersion": "v1", "kind": "Pod", "status": {"conditions": [{"type": "Ready", "status": "True"}]}});
+    let pod = from_json(Kind::Pod, json, FieldValidation::Strict).unwrap().object.to_json();
+    assert_eq!(pod["status"]["conditions"][0].get("lastProbeTime"), Some(&Value::Null));
+    assert_eq!(pod["metadata"].get("creationTimestamp"), None);
+}
+
+/// Where two values differ, and how; the whole objects are too long to be read.
+fn differences(path: &str, expected: &Value, got: &Value) -> Vec<(String, Value, Value)> {
+    match (expected, got) {
+        (Value::Object(one), Value::Object(other)) => {
+            let keys: std::collections::BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+            let value = |map: &Map<String, Value>, key: &String| map.get(key).cloned().unwrap_or(json!("(absent)"));
+            keys.iter()
+                .flat_map(|key| differences(&format!("{path}.{key}"), &value(one, key), &value(other, key)))
+                .collect()
+        }
+        (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
+            let pairs = one.iter().zip(other).enumerate();
+            pairs.flat_map(|(index, (one, other))| differences(&format!("{path}[{index}]"), one, other)).collect()
+        }
+        _ if expected == got => Vec::new(),
+        _ => vec![(path.to_owned(), expected.clone(), got.clone())],
+    }
+}
