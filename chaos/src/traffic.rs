@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
@@ -15,20 +15,53 @@ use tokio::task::JoinSet;
 const PAUSE: Duration = Duration::from_millis(5);
 /// A request that takes longer has failed.
 const LIMIT: Duration = Duration::from_secs(5);
+/// So many failures are kept with their reasons; the others are only counted.
+const KEPT_FAILURES: usize = 20;
 
 /// What became of the requests.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
     /// Answers by the version that gave them: the third word of the answer.
     pub by_version: BTreeMap<String, usize>,
-    /// What went wrong.
+    /// How many requests failed.
+    pub failed: usize,
+    /// What went wrong with the first of them.
     pub failures: Vec<String>,
+    /// The longest wait for an answer.
+    pub slowest: Duration,
+}
+
+impl Tally {
+    /// How many requests were answered.
+    #[must_use]
+    pub fn answered(&self) -> usize {
+        self.by_version.values().sum()
+    }
+
+    fn count(&mut self, answer: anyhow::Result<String>, took: Duration) {
+        match answer {
+            Ok(body) => {
+                *self.by_version.entry(body.split(' ').nth(2).unwrap_or_default().to_owned()).or_default() += 1;
+                self.slowest = self.slowest.max(took);
+            }
+            Err(error) => {
+                self.failed += 1;
+                if self.failures.len() < KEPT_FAILURES {
+                    self.failures.push(format!("{error:#}"));
+                }
+            }
+        }
+    }
 }
 
 /// Requests that go on until this is ended.
 pub struct Traffic {
     tally: Arc<Mutex<Tally>>,
     clients: JoinSet<()>,
+}
+
+fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
+    tally.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Traffic {
@@ -41,18 +74,9 @@ impl Traffic {
             let tally = tally.clone();
             tasks.spawn(async move {
                 loop {
-                    let answer = match tokio::time::timeout(LIMIT, get(address)).await {
-                        Ok(Ok(body)) => Ok(body.split(' ').nth(2).unwrap_or_default().to_owned()),
-                        Ok(Err(error)) => Err(format!("{error:#}")),
-                        Err(_) => Err("no answer in time".to_owned()),
-                    };
-                    {
-                        let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-                        match answer {
-                            Ok(version) => *tally.by_version.entry(version).or_default() += 1,
-                            Err(failure) => tally.failures.push(failure),
-                        }
-                    }
+                    let start = Instant::now();
+                    let answer = get(address).await;
+                    lock(&tally).count(answer, start.elapsed());
                     tokio::time::sleep(PAUSE).await;
                 }
             });
@@ -63,26 +87,33 @@ impl Traffic {
     /// What became of the requests so far.
     #[must_use]
     pub fn tally(&self) -> Tally {
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.tally).clone()
     }
 
-    /// Ends it.
+    /// Ends it. A request that is under way is not counted.
     pub async fn end(mut self) -> Tally {
         self.clients.shutdown().await;
         self.tally()
     }
 }
 
-/// One request on a connection of its own; an answer other than 200 is an error.
-async fn get(address: SocketAddr) -> anyhow::Result<String> {
-    let stream = TcpStream::connect(address).await?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let driver = tokio::spawn(connection);
-    let request = Request::get("/").header("host", "kubia").header("connection", "close").body(Empty::<Bytes>::new())?;
-    let response = sender.send_request(request).await?;
-    let status = response.status();
-    let body = response.into_body().collect().await?.to_bytes();
-    driver.abort();
-    anyhow::ensure!(status.is_success(), "HTTP {status}");
-    Ok(String::from_utf8_lossy(&body).into_owned())
+/// One request on a connection of its own; an answer other than 200 to 299 is an error.
+pub async fn get(address: SocketAddr) -> anyhow::Result<String> {
+    let exchange = async {
+        let stream = TcpStream::connect(address).await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        let driver = tokio::spawn(connection);
+        let request =
+            Request::get("/").header("host", "kubia").header("connection", "close").body(Empty::<Bytes>::new())?;
+        let response = sender.send_request(request).await?;
+        let status = response.status();
+        let body = response.into_body().collect().await?.to_bytes();
+        driver.abort();
+        anyhow::ensure!(status.is_success(), "HTTP {status}");
+        Ok(String::from_utf8_lossy(&body).trim_end().to_owned())
+    };
+    match tokio::time::timeout(LIMIT, exchange).await {
+        Ok(answer) => answer,
+        Err(_) => anyhow::bail!("no answer within {LIMIT:?}"),
+    }
 }

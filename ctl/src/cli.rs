@@ -40,6 +40,11 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Roll out under load while the leaders are killed, and judge every revision
+    #[command(
+        after_help = "Brings up a cluster of its own, rolls the chapter's Deployment from v1 to v2 under HTTP load, kills the leading apiserver and the leading\ncontroller-manager in the middle, starts them again and judges what held. Exit code 0 if all did.\n\nExamples:\n  ctl demo\n  ctl demo -o json > result.json"
+    )]
+    Demo(DemoArgs),
     /// Start, watch, break and end a local cluster
     #[command(subcommand)]
     Cluster(ClusterCommand),
@@ -74,6 +79,19 @@ pub enum Command {
     /// Watch and undo rollouts
     #[command(subcommand)]
     Rollout(RolloutCommand),
+}
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// How many nodes
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub nodes: u8,
+    /// Kubernetes' constants, or all of them divided by ten
+    #[arg(long, value_enum, default_value_t = Timing::Fast)]
+    pub timing: Timing,
+    /// json for scripts: the summary as one object on standard output
+    #[arg(short, long, value_enum)]
+    pub output: Option<StatusOutput>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -136,6 +154,16 @@ pub enum Timing {
     Fast,
     /// Kubernetes' constants
     K8s,
+}
+
+impl Timing {
+    /// The word that processes are given.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::K8s => "k8s",
+        }
+    }
 }
 
 #[derive(Debug, Args)]

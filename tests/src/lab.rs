@@ -1,20 +1,14 @@
 //! A cluster in a temporary folder, which ends with the test; its logs are kept when the test fails.
 
-use std::fmt::Debug;
-use std::future::Future;
-use std::time::Duration;
-
 use anyhow::bail;
 use squall_api::apps::v1::Deployment;
 use squall_api::{Kind, Object, manifest};
+use squall_chaos::{PATIENCE, leaders, wait_for};
 use squall_client::{Api, Client, Encoding, Manifest, ResourceRef, WriteOptions};
-use squall_cluster::{Cluster, Lifetime, MemberName, Options, Role, wait_until_ready};
+use squall_cluster::{Cluster, Lifetime, MemberName, Options, wait_until_ready};
 use tempfile::TempDir;
-use tokio::time::Instant;
 
-/// How long a condition may take on a machine that has other things to do.
-pub const PATIENCE: Duration = Duration::from_secs(60);
-const LOOK: Duration = Duration::from_millis(20);
+use crate::ctl::Ctl;
 
 /// A cluster of a test's own.
 pub struct Lab {
@@ -41,14 +35,23 @@ impl Drop for Lab {
 impl Lab {
     /// Three apiservers, two controller-managers, three nodes, ready.
     pub async fn start() -> anyhow::Result<Self> {
+        Self::of(3, 2, 3).await
+    }
+
+    /// So many apiservers, controller-managers and nodes, ready.
+    pub async fn of(apiservers: usize, controller_managers: usize, nodes: usize) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let options =
-            Options { apiservers: 3, controller_managers: 2, nodes: 3, timing: "fast".to_owned(), images: None };
-        let mut cluster = Cluster::create(folder.path(), options, Lifetime::Attached)?;
+        let options = Options { apiservers, controller_managers, nodes, timing: "fast".to_owned(), images: None };
+        let mut cluster = Cluster::create(&folder.path().join(".squall"), options, Lifetime::Attached)?;
         cluster.start_all()?;
         let client = cluster.client()?;
         wait_until_ready(&mut cluster, &client, PATIENCE).await?;
         Ok(Self { cluster, client, folder: Some(folder) })
+    }
+
+    /// `ctl` where it finds the cluster by itself.
+    pub fn ctl(&self) -> anyhow::Result<Ctl> {
+        Ctl::in_folder(self.cluster.folder().parent().unwrap_or(self.cluster.folder()))
     }
 
     /// Creates the objects of a manifest in the namespace `default`.
@@ -100,57 +103,16 @@ impl Lab {
 
     /// The apiserver that leads.
     pub async fn raft_leader(&self) -> anyhow::Result<MemberName> {
-        wait_for("a leader", || async {
-            for endpoint in self.client.endpoints() {
-                if let Ok(status) = self.client.member_status(&endpoint).await
-                    && status.leader == status.id
-                {
-                    return Ok(MemberName {
-                        role: Role::Apiserver,
-                        index: usize::try_from(status.id - 1).unwrap_or(0),
-                    });
-                }
-            }
-            Err("no apiserver says that it leads")
-        })
-        .await
+        Ok(wait_for("a Raft leader", || leaders::raft_leader(&self.client)).await?.0)
     }
 
     /// The controller-manager that leads.
     pub async fn elected(&self) -> anyhow::Result<MemberName> {
-        wait_for("a controller-manager to lead", || async {
-            let leases: Api<squall_api::coordination::v1::Lease> = Api::new(self.client.clone(), "kube-system");
-            let lease = leases.get("kube-controller-manager").await.map_err(|error| error.to_string())?;
-            lease.spec.holder_identity.unwrap_or_default().parse::<MemberName>()
-        })
-        .await
+        Ok(wait_for("a controller-manager to lead", || leaders::elected(&self.client)).await?.0)
     }
 
     /// Waits until all apiservers run and have the same state.
     pub async fn members_agree(&self) -> anyhow::Result<()> {
-        wait_for("all members to agree", || async {
-            let mut seen = Vec::new();
-            for endpoint in self.client.endpoints() {
-                let status = self.client.member_status(&endpoint).await.map_err(|error| error.to_string())?;
-                seen.push((status.revision, status.state_hash));
-            }
-            if seen.windows(2).all(|pair| pair[0] == pair[1]) { Ok(()) } else { Err(format!("{seen:?}")) }
-        })
-        .await
-    }
-}
-
-/// Waits for a condition; says what was last seen when it does not come.
-pub async fn wait_for<T, E: Debug, F: Future<Output = Result<T, E>>>(
-    what: &str,
-    condition: impl Fn() -> F,
-) -> anyhow::Result<T> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match condition().await {
-            Ok(value) => return Ok(value),
-            Err(seen) if Instant::now() >= deadline => bail!("waited {PATIENCE:?} for {what}; last seen: {seen:?}"),
-            Err(_) => tokio::time::sleep(LOOK).await,
-        }
+        wait_for("all members to agree", || leaders::agreed(&self.client)).await.map(drop)
     }
 }

@@ -1,7 +1,9 @@
-//! What the black-box tests share: a cluster of their own, and waiting for conditions.
+//! What the black-box tests share: a cluster of their own, and `ctl` as a user runs it.
 
+mod ctl;
 mod lab;
-mod traffic;
 
-pub use lab::{Lab, wait_for};
-pub use traffic::{Tally, Traffic};
+pub use ctl::{Ctl, Output};
+pub use lab::Lab;
+pub use squall_chaos::traffic::{Tally, Traffic};
+pub use squall_chaos::wait_for;

@@ -6,7 +6,7 @@ use serde_json::json;
 use squall_client::{Client, MemberStatus};
 use squall_cluster::{Cluster, Lifetime, MemberName, Options, ProcessState, Role, wait_until_ready};
 
-use crate::cli::{ClusterCommand, DirArgs, DownArgs, LogsArgs, MemberArgs, StatusArgs, Timing, UpArgs};
+use crate::cli::{ClusterCommand, DirArgs, DownArgs, LogsArgs, MemberArgs, StatusArgs, UpArgs};
 use crate::failure::Failure;
 use crate::output::{line, line_error, print_cells, text};
 
@@ -43,15 +43,11 @@ async fn up(args: UpArgs) -> Result<(), Failure> {
         line(&format!("found a cluster in {}", folder.display()));
         Cluster::open(folder, lifetime)?
     } else {
-        let timing = match args.timing {
-            Timing::Fast => "fast",
-            Timing::K8s => "k8s",
-        };
         let options = Options {
             apiservers: args.apiservers,
             controller_managers: args.controller_managers,
             nodes: args.nodes,
-            timing: timing.to_owned(),
+            timing: args.timing.as_str().to_owned(),
             images: args.images.map(|path| path.canonicalize().unwrap_or(path)),
         };
         Cluster::create(folder, options, lifetime)?

@@ -4,6 +4,7 @@ mod apply;
 mod cluster;
 mod create;
 mod delete;
+mod demo;
 mod describe;
 mod get;
 mod patch;
@@ -20,6 +21,7 @@ use crate::failure::Failure;
 pub async fn run(cli: Cli) -> Result<(), Failure> {
     let global = &cli.global;
     match cli.command {
+        Command::Demo(args) => demo::run(args).await,
         Command::Cluster(command) => cluster::run(command).await,
         Command::Create(args) => create::run(&Context::find(global)?, global, args).await,
         Command::Apply(args) => apply::run(&Context::find(global)?, global, args).await,

@@ -1,10 +1,12 @@
 //! What commands print: tables, objects, descriptions. The only place that writes to the terminal.
 
+mod live;
 mod object;
 mod table;
 
 use std::io::Write;
 
+pub use live::{Live, number};
 pub use object::{Format, named, print_objects};
 pub use table::{Rows, print_cells, print_table};
 

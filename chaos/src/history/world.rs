@@ -1,0 +1,91 @@
+//! What there was at one revision.
+
+use std::collections::BTreeMap;
+
+use squall_api::apps::v1::{Deployment, ReplicaSet};
+use squall_api::core::v1::Pod;
+use squall_api::kinds::{is_pod_active, is_pod_ready};
+use squall_api::meta;
+
+use super::{Change, Fate, Subject};
+
+/// All objects, by uid.
+#[derive(Debug, Clone, Default)]
+pub struct World {
+    deployments: BTreeMap<String, Box<Deployment>>,
+    replica_sets: BTreeMap<String, Box<ReplicaSet>>,
+    pods: BTreeMap<String, Box<Pod>>,
+}
+
+impl World {
+    /// Makes a change; returns the object as it was.
+    pub fn apply(&mut self, change: &Change) -> Option<Subject> {
+        match &change.subject {
+            Subject::Deployment(new) => {
+                put(&mut self.deployments, &new.metadata.uid, new, change.fate).map(Subject::Deployment)
+            }
+            Subject::ReplicaSet(new) => {
+                put(&mut self.replica_sets, &new.metadata.uid, new, change.fate).map(Subject::ReplicaSet)
+            }
+            Subject::Pod(new) => put(&mut self.pods, &new.metadata.uid, new, change.fate).map(Subject::Pod),
+        }
+    }
+
+    /// All Deployments.
+    pub fn deployments(&self) -> impl Iterator<Item = &Deployment> {
+        self.deployments.values().map(Box::as_ref)
+    }
+
+    /// All ReplicaSets.
+    pub fn replica_sets(&self) -> impl Iterator<Item = &ReplicaSet> {
+        self.replica_sets.values().map(Box::as_ref)
+    }
+
+    /// All pods.
+    pub fn pods(&self) -> impl Iterator<Item = &Pod> {
+        self.pods.values().map(Box::as_ref)
+    }
+
+    /// The Deployment that controls a ReplicaSet.
+    #[must_use]
+    pub fn owner_of(&self, set: &ReplicaSet) -> Option<&Deployment> {
+        self.deployments.get(&meta::controller_of(&set.metadata)?.uid).map(Box::as_ref)
+    }
+
+    /// The ReplicaSet that controls a pod.
+    #[must_use]
+    pub fn set_of(&self, pod: &Pod) -> Option<&ReplicaSet> {
+        self.replica_sets.get(&meta::controller_of(&pod.metadata)?.uid).map(Box::as_ref)
+    }
+
+    /// The ReplicaSets that a Deployment controls.
+    pub fn sets_of<'a>(&'a self, deployment_uid: &'a str) -> impl Iterator<Item = &'a ReplicaSet> {
+        let is_owner =
+            move |set: &&ReplicaSet| meta::controller_of(&set.metadata).is_some_and(|o| o.uid == deployment_uid);
+        self.replica_sets().filter(is_owner)
+    }
+
+    /// The pods of a ReplicaSet that neither end nor have ended.
+    pub fn active_pods_of<'a>(&'a self, set_uid: &'a str) -> impl Iterator<Item = &'a Pod> {
+        let is_owner = move |pod: &&Pod| meta::controller_of(&pod.metadata).is_some_and(|o| o.uid == set_uid);
+        self.active_pods().filter(is_owner)
+    }
+
+    /// The pods that neither end nor have ended.
+    pub fn active_pods(&self) -> impl Iterator<Item = &Pod> {
+        self.pods().filter(|pod| is_pod_active(pod))
+    }
+
+    /// How many pods can take requests: ready, and not asked to end.
+    #[must_use]
+    pub fn ready_pods(&self) -> usize {
+        self.active_pods().filter(|pod| is_pod_ready(pod)).count()
+    }
+}
+
+fn put<T: Clone>(objects: &mut BTreeMap<String, Box<T>>, uid: &str, new: &T, fate: Fate) -> Option<Box<T>> {
+    match fate {
+        Fate::Stored => objects.insert(uid.to_owned(), Box::new(new.clone())),
+        Fate::Removed => objects.remove(uid),
+    }
+}

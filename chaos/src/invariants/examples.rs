@@ -1,0 +1,135 @@
+//! Each rule on small histories: what it must find, and what it must not.
+
+use squall_api::apps::v1::{Deployment, ReplicaSet, RollingUpdateDeployment};
+use squall_api::core::v1::Pod;
+use squall_api::intstr::IntOrString;
+use squall_api::metav1::v1::OwnerReference;
+
+use super::limits::Limits;
+use super::{Finding, Invariant, availability, replicas, surge};
+use crate::history::{Change, Fate, History, Subject};
+
+fn owner(uid: &str) -> Vec<OwnerReference> {
+    vec![OwnerReference {
+        uid: uid.to_owned(),
+        name: uid.to_owned(),
+        controller: Some(true),
+        ..OwnerReference::default()
+    }]
+}
+
+fn deployment(replicas: i32, surge: &str, unavailable: &str) -> Subject {
+    let amount = |text: &str| Some(text.parse().map_or_else(|_| IntOrString::string(text), IntOrString::int));
+    let mut deployment = Deployment::default();
+    deployment.metadata.uid = "kubia".to_owned();
+    deployment.metadata.name = "kubia".to_owned();
+    deployment.spec.replicas = Some(replicas);
+    deployment.spec.strategy.rolling_update =
+        Some(RollingUpdateDeployment { max_surge: amount(surge), max_unavailable: amount(unavailable) });
+    Subject::Deployment(Box::new(deployment))
+}
+
+/// A ReplicaSet of the Deployment, of so many pods, so many of them available.
+fn set(uid: &str, size: i32, available: i32) -> Subject {
+    generation(uid, size, available, 1, 1)
+}
+
+fn generation(uid: &str, size: i32, available: i32, generation: i64, observed: i64) -> Subject {
+    let mut set = ReplicaSet::default();
+    set.metadata.uid = uid.to_owned();
+    set.metadata.name = uid.to_owned();
+    set.metadata.owner_references = owner("kubia");
+    set.metadata.generation = generation;
+    set.spec.replicas = Some(size);
+    set.status.available_replicas = available;
+    set.status.observed_generation = observed;
+    Subject::ReplicaSet(Box::new(set))
+}
+
+fn pod(uid: &str, set: &str) -> Subject {
+    let mut pod = Pod::default();
+    pod.metadata.uid = uid.to_owned();
+    pod.metadata.name = uid.to_owned();
+    pod.metadata.owner_references = owner(set);
+    Subject::Pod(Box::new(pod))
+}
+
+fn found(invariant: &Invariant, subjects: Vec<Subject>) -> Vec<Finding> {
+    let changes = (1..).zip(subjects).map(|(revision, subject)| Change { revision, subject, fate: Fate::Stored });
+    (invariant.check)(&History { changes: changes.collect(), ..History::default() })
+}
+
+#[test]
+fn limits_round_as_kubernetes_does() {
+    let limits = |replicas, surge, unavailable| match deployment(replicas, surge, unavailable) {
+        Subject::Deployment(deployment) => (Limits::of(&deployment).most, Limits::of(&deployment).least),
+        _ => unreachable!("it is a Deployment"),
+    };
+    assert_eq!(limits(3, "25%", "25%"), (4, 3));
+    assert_eq!(limits(10, "25%", "25%"), (13, 8));
+    assert_eq!(limits(3, "0", "1%"), (3, 2), "one may be unavailable when both come to nothing");
+    assert_eq!(limits(3, "1", "5"), (4, 0));
+}
+
+#[test]
+fn more_than_the_surge_is_found() {
+    let start = || vec![deployment(3, "1", "0"), set("old", 3, 3)];
+    let with = |more: Vec<Subject>| found(&surge::INVARIANT, start().into_iter().chain(more).collect());
+    assert_eq!(with(vec![set("new", 1, 0)]), []);
+    let too_many = with(vec![set("new", 2, 0)]);
+    assert_eq!(too_many, [(3, "new was scaled from 0 to 2, so that kubia asks for 5 of at most 4 pods".to_owned())]);
+    assert_eq!(with(vec![set("new", 1, 0), set("old", 2, 3), set("new", 2, 1)]), []);
+    assert_eq!(with(vec![set("new", 1, 0), set("new", 2, 1)]).len(), 1);
+}
+
+#[test]
+fn a_controller_may_be_late_but_not_later_than_its_own_write() {
+    // It may not have seen that 6 became 3 when it scales to 6; after that write it must have.
+    let late = vec![deployment(6, "0", "1"), set("old", 3, 3), deployment(3, "0", "1"), set("new", 3, 0)];
+    assert_eq!(found(&surge::INVARIANT, late.clone()), []);
+    let later = late.into_iter().chain([set("new", 2, 0), set("new", 3, 0)]).collect();
+    assert_eq!(found(&surge::INVARIANT, later).len(), 1);
+}
+
+#[test]
+fn giving_up_a_pod_that_is_needed_is_found() {
+    let start = || vec![deployment(3, "1", "0"), set("old", 3, 3), set("new", 1, 0)];
+    let with = |more: Vec<Subject>| found(&availability::INVARIANT, start().into_iter().chain(more).collect());
+    let too_early = with(vec![set("old", 2, 3)]);
+    let expected = "old was scaled from 3 to 2, which leaves kubia 2 of at least 3 available pods";
+    assert_eq!(too_early, [(4, expected.to_owned())]);
+    assert_eq!(with(vec![set("new", 1, 1), set("old", 2, 3)]), []);
+    assert_eq!(with(vec![set("new", 1, 1), set("old", 1, 3)]).len(), 1, "two at once");
+    assert_eq!(with(vec![set("new", 1, 1), set("old", 2, 3), set("old", 1, 2)]).len(), 1, "one after the other");
+}
+
+#[test]
+fn giving_up_what_does_not_work_costs_nothing() {
+    let broken = vec![deployment(3, "1", "0"), set("old", 3, 1), set("new", 1, 0), set("old", 1, 1)];
+    assert_eq!(found(&availability::INVARIANT, broken), []);
+}
+
+#[test]
+fn a_state_that_has_passed_may_have_been_the_one_that_was_seen() {
+    // The new pod was available and then was not, before the controller acted on the first.
+    let flapping = vec![
+        deployment(3, "1", "0"),
+        set("old", 3, 3),
+        set("new", 1, 0),
+        set("new", 1, 1),
+        set("new", 1, 0),
+        set("old", 2, 3),
+    ];
+    assert_eq!(found(&availability::INVARIANT, flapping), []);
+}
+
+#[test]
+fn a_pod_too_many_is_found() {
+    let start = || vec![deployment(3, "1", "0"), generation("old", 2, 0, 1, 0), pod("a", "old"), pod("b", "old")];
+    let with = |more: Vec<Subject>| found(&replicas::INVARIANT, start().into_iter().chain(more).collect());
+    assert_eq!(with(vec![]), []);
+    assert_eq!(with(vec![pod("c", "old")]), [(5, "c was made, so that old has 3 pods of at most 2".to_owned())]);
+    // It has not said yet that it has seen the smaller size.
+    assert_eq!(with(vec![generation("old", 3, 0, 2, 1), generation("old", 1, 0, 3, 1), pod("c", "old")]), []);
+    assert_eq!(with(vec![generation("old", 3, 0, 2, 1), generation("old", 1, 0, 3, 3), pod("c", "old")]).len(), 1);
+}

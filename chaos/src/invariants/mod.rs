@@ -1,0 +1,39 @@
+//! What must hold of every write, whatever breaks: a file for each rule, and one line in [`ALL`].
+//!
+//! A write is judged by the states that its writer was allowed to see: any since it last showed what it had seen, by
+//! writing or by reporting. Controllers may be late; they may not act on less than they have acknowledged.
+
+mod availability;
+mod limits;
+mod replicas;
+mod surge;
+
+use crate::history::History;
+
+/// A write that must not be.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Violation {
+    /// The revision of the write.
+    pub revision: u64,
+    /// Which rule it breaks.
+    pub invariant: &'static str,
+    /// What happened, in a sentence.
+    pub message: String,
+}
+
+/// A rule.
+pub struct Invariant {
+    /// The rule, as a sentence.
+    pub name: &'static str,
+    /// Finds what breaks it. The invariant's name is added by the referee.
+    pub check: fn(&History) -> Vec<Finding>,
+}
+
+/// The revision and the description of a broken rule.
+pub type Finding = (u64, String);
+
+/// Every rule.
+pub const ALL: &[Invariant] = &[surge::INVARIANT, availability::INVARIANT, replicas::INVARIANT];
+
+#[cfg(test)]
+mod examples;

@@ -1,0 +1,14 @@
+//! Breaking clusters on purpose, and judging what held.
+//!
+//! `traffic` are the clients, `leaders` says who leads, `history` records every change of the store, `invariants` are
+//! what must hold of it, `referee` judges by them, `demo` is the scenario that shows it all.
+
+pub mod demo;
+pub mod history;
+pub mod invariants;
+pub mod leaders;
+pub mod referee;
+pub mod traffic;
+mod wait;
+
+pub use wait::{PATIENCE, wait_for};

@@ -1,0 +1,136 @@
+//! `ctl demo`: the main job in one command, with a live view and a summary.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use squall_chaos::demo::{self, Summary, View};
+use tokio::sync::watch;
+
+use crate::cli::{DemoArgs, StatusOutput};
+use crate::failure::Failure;
+use crate::output::{Live, line, line_error, number};
+
+const APISERVERS: usize = 3;
+const CONTROLLER_MANAGERS: usize = 2;
+
+/// Runs the demo. Fails with every reason why it did not pass.
+pub async fn run(args: DemoArgs) -> Result<(), Failure> {
+    let cluster = squall_cluster::Options {
+        apiservers: APISERVERS,
+        controller_managers: CONTROLLER_MANAGERS,
+        nodes: usize::from(args.nodes),
+        timing: args.timing.as_str().to_owned(),
+        images: None,
+    };
+    let folder = tempfile::Builder::new().prefix("squall-demo-").tempdir().map_err(anyhow::Error::from)?;
+    let (sender, views) = watch::channel(View::beginning());
+    let result = tokio::select! {
+        result = demo::run(folder.path(), demo::Options { cluster }, sender) => result,
+        () = show(views) => Err(anyhow::anyhow!("the demo ended without a result")),
+        interrupted = tokio::signal::ctrl_c() => Err(interrupted.err().map_or_else(|| anyhow::anyhow!("interrupted"), Into::into)),
+    };
+    let summary = match result {
+        Ok(summary) => summary,
+        Err(error) => {
+            keep_logs(folder);
+            return Err(Failure::error(format!("the demo could not be carried through: {error:#}")));
+        }
+    };
+    match args.output {
+        Some(StatusOutput::Json) => line(&serde_json::to_string_pretty(&summary).map_err(Failure::error)?),
+        None => report(&summary, usize::from(args.nodes)),
+    }
+    if summary.reasons.is_empty() {
+        return Ok(());
+    }
+    keep_logs(folder);
+    Failure::all(summary.reasons.into_iter().map(Failure::error).collect())
+}
+
+fn keep_logs(folder: tempfile::TempDir) {
+    let path: PathBuf = folder.keep();
+    line_error(&format!("the logs of the cluster are in {}", path.join("logs").display()));
+}
+
+/// Shows each view, until there are no more.
+async fn show(mut views: watch::Receiver<View>) {
+    let (start, mut live) = (Instant::now(), Live::new());
+    loop {
+        let (state, lines) = {
+            let view = views.borrow_and_update();
+            let state = format!("{:?}", (view.phase, &view.pods, view.raft_leader, view.elected, view.failed));
+            (state, lines_of(&view))
+        };
+        live.show(&format!("{:5.1} s", start.elapsed().as_secs_f64()), &state, &lines);
+        if views.changed().await.is_err() {
+            // The result is there, or will never be.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn lines_of(view: &View) -> Vec<String> {
+    let leader = |leader: Option<squall_cluster::MemberName>| {
+        leader.map_or_else(|| "nobody".to_owned(), |member| member.to_string())
+    };
+    let mut lines = vec![view.phase.as_str().to_owned()];
+    let versions = view.pods.keys().chain(view.requests.keys()).collect::<std::collections::BTreeSet<_>>();
+    for version in versions {
+        let pods = view.pods.get(version).copied().unwrap_or_default();
+        let dots = "●".repeat(pods.ready) + &"○".repeat(pods.all - pods.ready);
+        let answered = number(view.requests.get(version).copied().unwrap_or(0));
+        lines.push(format!("{version} {dots:<4} {} of {} ready, {answered} answers", pods.ready, pods.all));
+    }
+    lines.push(format!("Raft: {}; controllers: {}", leader(view.raft_leader), leader(view.elected)));
+    lines.push(format!("{} requests failed", number(view.failed)));
+    lines
+}
+
+fn report(summary: &Summary, nodes: usize) {
+    let verdict = &summary.verdict;
+    line(if summary.reasons.is_empty() { "PASSED" } else { "FAILED" });
+    let row = |label: &str, text: String| line(&format!("  {label:<10}{text}"));
+    row(
+        "cluster",
+        format!(
+            "ready after {:.2} s: {APISERVERS} apiservers, {CONTROLLER_MANAGERS} controller-managers, {nodes} nodes, timing {}",
+            summary.ready_seconds, summary.timing
+        ),
+    );
+    for fault in &summary.faults {
+        row(
+            "killed",
+            format!("{}, which led {}; {} led after {:.2} s", fault.killed, fault.led, fault.successor, fault.seconds),
+        );
+    }
+    row("rollout", format!("from v1 to v2 in {:.1} s", summary.rollout_seconds));
+    let answered: Vec<String> =
+        summary.requests.iter().map(|(version, count)| format!("{} by {version}", number(*count))).collect();
+    row(
+        "requests",
+        format!(
+            "{} answered, {} failed, the slowest took {:.0} ms",
+            answered.join(" and "),
+            number(summary.failed_requests),
+            summary.slowest_request_ms
+        ),
+    );
+    let extremes = summary.extremes;
+    row(
+        "pods",
+        format!("never fewer than {} ready, never more than {} at once", extremes.least_ready, extremes.most_active),
+    );
+    row(
+        "referee",
+        format!(
+            "{} changes in revisions {} to {} judged by {} invariants: {} violations",
+            number(verdict.changes),
+            verdict.revisions.start(),
+            verdict.revisions.end(),
+            verdict.invariants.len(),
+            verdict.violations.len()
+        ),
+    );
+    row("members", format!("all agree at revision {} on the state {}", summary.agreed.0, summary.agreed.1));
+    row("total", format!("{:.1} s", summary.total_seconds));
+}

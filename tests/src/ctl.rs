@@ -1,0 +1,63 @@
+//! The command line as a user has it: arguments in, text and an exit code out.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::Context;
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+/// `ctl` in a folder.
+pub struct Ctl {
+    program: PathBuf,
+    folder: PathBuf,
+}
+
+/// What a command came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// Its exit code.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Ctl {
+    /// Commands are run in this folder.
+    pub fn in_folder(folder: &Path) -> anyhow::Result<Self> {
+        let own = std::env::current_exe().context("finding this program")?;
+        let program = own.ancestors().map(|folder| folder.join("ctl")).find(|path| path.is_file());
+        Ok(Self { program: program.context("ctl is not built; run ./check")?, folder: folder.to_owned() })
+    }
+
+    /// Runs a command without input; words are separated by spaces.
+    pub async fn run(&self, words: &str) -> anyhow::Result<Output> {
+        self.run_with(words, "").await
+    }
+
+    /// Runs a command with this text as its input.
+    pub async fn run_with(&self, words: &str, input: &str) -> anyhow::Result<Output> {
+        let mut child = Command::new(&self.program)
+            .args(words.split(' '))
+            .current_dir(&self.folder)
+            .env_remove("KUBECONFIG")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("starting ctl")?;
+        let mut stdin = child.stdin.take().context("its input")?;
+        // A command that does not read its input closes it.
+        drop(stdin.write_all(input.as_bytes()).await);
+        drop(stdin);
+        let output = child.wait_with_output().await?;
+        Ok(Output {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        })
+    }
+}

@@ -1,0 +1,214 @@
+//! What bad input gets: a clear error, the exit code that kubectl would give, and nothing half done.
+
+use std::fs;
+use std::net::TcpListener;
+
+use squall_api::Kind;
+use squall_tests::{Ctl, Lab};
+
+/// A Deployment with a line put in: `spec` stands for its place.
+fn deployment(spec: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: k3}}\nspec:\n  {spec}\n  selector: {{matchLabels: {{app: kubia}}}}\n  \
+         template: {{metadata: {{labels: {{app: kubia}}}}, spec: {{containers: [{{name: nodejs, image: x}}]}}}}\n"
+    )
+}
+
+/// Deployments with a bad spec, and what `ctl create -f -` says to each.
+fn bad_specs() -> Vec<(String, &'static str)> {
+    vec![
+        (
+            deployment("replicaz: 3"),
+            "Error from server (BadRequest): error when creating \"STDIN\": Deployment in version \"v1\" cannot be handled as a Deployment: \
+             strict decoding error: unknown field \"spec.replicaz\"",
+        ),
+        (
+            deployment("replicas: three"),
+            "Error from server (BadRequest): error when creating \"STDIN\": Deployment in version \"v1\" cannot be handled as a Deployment: \
+             json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32",
+        ),
+        (
+            deployment("replicas: -1"),
+            "The Deployment \"k3\" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0",
+        ),
+        (
+            deployment("strategy: {rollingUpdate: {maxSurge: 0, maxUnavailable: 0}}"),
+            "The Deployment \"k3\" is invalid: spec.strategy.rollingUpdate.maxUnavailable: Invalid value: 0: may not be 0 when `maxSurge` is 0",
+        ),
+        (
+            deployment("strategy: {rollingUpdate: {maxSurge: \"25x%\"}}"),
+            "The Deployment \"k3\" is invalid: spec.strategy.rollingUpdate.maxSurge: Invalid value: \"25x%\": a valid percent string must be a \
+             numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')",
+        ),
+        (
+            deployment("strategy: {type: Recreate, rollingUpdate: {maxSurge: 1}}"),
+            "The Deployment \"k3\" is invalid: spec.strategy.rollingUpdate: Forbidden: may not be specified when strategy `type` is 'Recreate'",
+        ),
+        (
+            deployment("strategy: {type: Bogus}"),
+            "The Deployment \"k3\" is invalid: spec.strategy: Unsupported value: {\"Type\":\"Bogus\",\"RollingUpdate\":null}: supported \
+             values: \"Recreate\", \"RollingUpdate\"",
+        ),
+        (
+            deployment("progressDeadlineSeconds: 10\n  minReadySeconds: 10"),
+            "The Deployment \"k3\" is invalid: spec.progressDeadlineSeconds: Invalid value: 10: must be greater than minReadySeconds",
+        ),
+        (
+            deployment("replicas: 1").replace("  selector: {matchLabels: {app: kubia}}\n", ""),
+            "The Deployment \"k3\" is invalid: \n* spec.selector: Required value\n* spec.template.metadata.labels: Invalid value: \
+             {\"app\":\"kubia\"}: `selector` does not match template `labels`",
+        ),
+    ]
+}
+
+/// Other bad manifests, and what `ctl create -f -` says to each.
+fn bad_manifests() -> Vec<(String, &'static str)> {
+    vec![
+        (
+            deployment("replicas: 1").replace("image: x", "imagePullPolicy: Always"),
+            "The Deployment \"k3\" is invalid: spec.template.spec.containers[0].image: Required value",
+        ),
+        (
+            deployment("replicas: 1").replace("name: k3", "name: Kubia_1"),
+            "The Deployment \"Kubia_1\" is invalid: metadata.name: Invalid value: \"Kubia_1\": a lowercase RFC 1123 subdomain must consist of \
+             lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex \
+             used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
+        ),
+        (
+            deployment("replicas: 1").replace("name: k3", "name: k3, namespace: nosuch"),
+            "Error from server (NotFound): error when creating \"STDIN\": namespaces \"nosuch\" not found",
+        ),
+        (
+            deployment("replicas: 1").replace("kind: Deployment", "kind: Deploymint"),
+            "error: resource mapping not found for name: \"k3\" namespace: \"\" from \"STDIN\": no matches for kind \"Deploymint\" in version \
+             \"apps/v1\"\nensure CRDs are installed first",
+        ),
+        (
+            "apiVersion: v1\nkind: Service\nmetadata: {name: s1}\nspec: {type: Bogus}\n".to_owned(),
+            "The Service \"s1\" is invalid: \n* spec.ports: Required value\n* spec.type: Unsupported value: \"Bogus\": supported values: \
+             \"ClusterIP\", \"ExternalName\", \"LoadBalancer\", \"NodePort\"",
+        ),
+        (
+            "apiVersion: v1\nkind: Service\nmetadata: {name: s1}\nspec: {ports: [{port: 99999}]}\n".to_owned(),
+            "The Service \"s1\" is invalid: \n* spec.ports[0].port: Invalid value: 99999: must be between 1 and 65535, inclusive\n* \
+             spec.ports[0].targetPort: Invalid value: 99999: must be between 1 and 65535, inclusive",
+        ),
+    ]
+}
+
+/// Commands, and what they say.
+const BAD_COMMANDS: &[(&str, &str)] = &[
+    ("create -f nosuchfile.yaml", "error: the path \"nosuchfile.yaml\" does not exist"),
+    ("get deploy nosuch", "Error from server (NotFound): deployments.apps \"nosuch\" not found"),
+    ("get nosuchkind", "error: the server doesn't have a resource type \"nosuchkind\""),
+    (
+        "get po -o bogus",
+        "error: unable to match a printer suitable for the output format \"bogus\", allowed formats are: json,name,wide,yaml",
+    ),
+    (
+        "get po -l a=b=c",
+        "Error from server (BadRequest): Unable to find \"/v1, Resource=pods\" that match label selector \"a=b=c\", field selector \"\": found \
+         '=', expected: ',' or 'end of string'",
+    ),
+    ("describe deploy nosuch", "Error from server (NotFound): deployments.apps \"nosuch\" not found"),
+    ("delete deploy nosuch", "Error from server (NotFound): deployments.apps \"nosuch\" not found"),
+    ("set image deploy/nosuch a=b", "Error from server (NotFound): deployments.apps \"nosuch\" not found"),
+    ("scale deploy nosuch --replicas=1", "Error from server (NotFound): deployments.apps \"nosuch\" not found"),
+    ("rollout status deploy nosuch", "Error from server (NotFound): deployments.apps \"nosuch\" not found"),
+    ("rollout undo deploy nosuch", "Error from server (NotFound): deployments.apps \"nosuch\" not found"),
+    ("patch deploy nosuch -p {}", "Error from server (NotFound): deployments.apps \"nosuch\" not found"),
+];
+
+#[tokio::test]
+async fn bad_input_gets_kubectls_words_and_changes_nothing() {
+    let lab = Lab::of(1, 1, 0).await.unwrap();
+    let ctl = lab.ctl().unwrap();
+    for (manifest, expected) in bad_specs().into_iter().chain(bad_manifests()) {
+        let output = ctl.run_with("create -f -", &manifest).await.unwrap();
+        assert_eq!((output.stderr.trim_end_matches('\n'), output.code), (expected, 1), "{manifest}");
+        assert_eq!(output.stdout, "", "{manifest}");
+    }
+    for (command, expected) in BAD_COMMANDS {
+        let output = ctl.run(command).await.unwrap();
+        assert_eq!((output.stderr.trim_end_matches('\n'), output.code), (*expected, 1), "{command}");
+        assert_eq!(output.stdout, "", "{command}");
+    }
+    assert_eq!(lab.list(Kind::Deployment).await.unwrap(), []);
+    assert_eq!(lab.list(Kind::Service).await.unwrap().len(), 1, "the kubernetes service alone");
+}
+
+#[tokio::test]
+async fn good_documents_are_stored_beside_bad_ones() {
+    let lab = Lab::of(1, 1, 0).await.unwrap();
+    let documents = format!("{}---\n{}", deployment("replicas: -1"), deployment("replicas: 0").replace("k3", "k4"));
+    let output = lab.ctl().unwrap().run_with("create -f -", &documents).await.unwrap();
+    assert_eq!((output.stdout.as_str(), output.code), ("deployment.apps/k4 created\n", 1));
+    assert!(output.stderr.contains("\"k3\" is invalid"), "{}", output.stderr);
+}
+
+#[tokio::test]
+async fn where_no_cluster_is_it_is_said_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let ctl = Ctl::in_folder(folder.path()).unwrap();
+    let output = ctl.run("get po").await.unwrap();
+    assert_eq!(output.code, 1);
+    assert!(output.stderr.contains("ctl cluster up"), "{}", output.stderr);
+    let output = ctl.run("cluster status").await.unwrap();
+    assert_eq!(
+        (output.stderr.as_str(), output.code),
+        ("error: there is no cluster in .squall; start one with \"ctl cluster up\"\n", 1)
+    );
+
+    let mut lab = Lab::of(1, 1, 0).await.unwrap();
+    lab.cluster.down().unwrap();
+    let output = lab.ctl().unwrap().run("get po").await.unwrap();
+    assert_eq!(output.code, 1);
+    assert!(output.stderr.contains("was refused - did you specify the right host or port?"), "{}", output.stderr);
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named_and_nothing_is_left_running() {
+    let mut lab = Lab::of(1, 1, 0).await.unwrap();
+    lab.cluster.down().unwrap();
+    let address = lab.client.endpoints()[0].trim_start_matches("https://").to_owned();
+    let taken = TcpListener::bind(&address).unwrap();
+    let output = lab.ctl().unwrap().run("cluster up --detach").await.unwrap();
+    assert_eq!(output.code, 1);
+    assert!(output.stderr.contains(&format!("listening on {address}: Address already in use")), "{}", output.stderr);
+    for member in lab.cluster.members() {
+        assert_eq!(lab.cluster.state(member).1, None, "{member} was left running");
+    }
+    drop(taken);
+}
+
+#[tokio::test]
+async fn a_folder_of_another_version_or_a_damaged_one_is_refused() {
+    let mut lab = Lab::of(1, 1, 0).await.unwrap();
+    lab.cluster.down().unwrap();
+    let ctl = lab.ctl().unwrap();
+    let data = lab.cluster.folder().join("data/apiserver-0");
+
+    let mark = data.join("member.json");
+    let good = fs::read_to_string(&mark).unwrap();
+    fs::write(&mark, good.replace("\"formatVersion\":1", "\"formatVersion\":9")).unwrap();
+    let output = ctl.run("cluster up --detach").await.unwrap();
+    assert_eq!(output.code, 1);
+    assert!(output.stderr.contains("is of format version 9, this apiserver reads version 1"), "{}", output.stderr);
+    fs::write(&mark, good).unwrap();
+
+    let segment = fs::read_dir(data.join("log")).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = fs::read(&segment).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0xff;
+    fs::write(&segment, bytes).unwrap();
+    let output = ctl.run("cluster up --detach").await.unwrap();
+    assert_eq!(output.code, 1);
+    assert!(output.stderr.contains(segment.file_name().unwrap().to_str().unwrap()), "{}", output.stderr);
+
+    let description = lab.cluster.folder().join("cluster.json");
+    let text = fs::read_to_string(&description).unwrap();
+    fs::write(&description, text.replace("\"formatVersion\": 1", "\"formatVersion\": 9")).unwrap();
+    let output = ctl.run("cluster status").await.unwrap();
+    assert_eq!(output.code, 1);
+    assert!(output.stderr.contains("is of format version 9, this program reads version 1"), "{}", output.stderr);
+}
