@@ -133,7 +133,7 @@ mod tests {
         let in_vain = vec![Fault { successor: faults[0].killed, ..faults[0].clone() }];
         assert_eq!(count(&tally, &pods, &in_vain, &verdict), 1);
         let violation = Violation { revision: 5, invariant: "rule", message: "broken".to_owned() };
-        let broken = Verdict { violations: vec![violation], ..verdict.clone() };
+        let broken = Verdict { violations: vec![violation], ..verdict };
         assert_eq!(count(&tally, &pods, &faults, &broken), 1);
     }
 }

@@ -91,8 +91,8 @@ impl Recorded {
         }
     }
 
-    /// From when on every kind is complete, and up to when. `None` while one still tells what there is.
-    fn complete(&self) -> anyhow::Result<Option<RangeInclusive<u64>>> {
+    /// From which revision on every kind is complete, and up to which. `None` while one still tells what there is.
+    fn complete(&self) -> anyhow::Result<Option<(u64, u64)>> {
         let (mut begin, mut end) = (0, u64::MAX);
         for kind in KINDS {
             match self.kinds.get(&kind) {
@@ -101,7 +101,7 @@ impl Recorded {
                 Some(Progress::Broken) => bail!("changes of {} were missed", kind.info().plural),
             }
         }
-        Ok(Some(begin..=end))
+        Ok(Some((begin, end)))
     }
 
     /// The history of a range of revisions. What is older belongs to its start: kinds begin a moment apart.
@@ -199,9 +199,9 @@ impl Recorder {
     pub async fn finish(&mut self) -> anyhow::Result<(RangeInclusive<u64>, History)> {
         let (now, _) = self.client.list(&ResourceRef::collection(Kind::Namespace, ""), "", "", "").await?;
         let now = parse_resource_version(&now)?;
-        let reached = |recorded: &Recorded| Ok(recorded.complete()?.filter(|range| *range.end() >= now));
-        let range = self.until_recorded(&format!("the history up to revision {now}"), PATIENCE, reached).await?;
-        let range = *range.start()..=now;
+        let reached = |recorded: &Recorded| Ok(recorded.complete()?.filter(|(_, end)| *end >= now));
+        let (begin, _) = self.until_recorded(&format!("the history up to revision {now}"), PATIENCE, reached).await?;
+        let range = begin..=now;
         ensure!(!range.is_empty(), "the history ends at revision {now}, before it began");
         let history = self.shared.recorded().history(range.clone());
         Ok((range, history))
@@ -245,7 +245,7 @@ mod tests {
         for kind in [Kind::Deployment, Kind::ReplicaSet] {
             recorded.take(kind, Event::Progress(11));
         }
-        assert_eq!(recorded.complete().unwrap(), Some(8..=11));
+        assert_eq!(recorded.complete().unwrap(), Some((8, 11)));
         let history = recorded.history(8..=11);
         assert_eq!(history.start.pods().count(), 2, "a and b were there when it began");
         assert_eq!(history.changes.iter().map(|change| change.revision).collect::<Vec<_>>(), [9]);
@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn a_watch_that_begins_anew_has_missed_something() {
         let mut recorded = following();
-        assert_eq!(recorded.complete().unwrap(), Some(7..=5), "nothing is complete from 7 on yet");
+        assert_eq!(recorded.complete().unwrap(), Some((7, 5)), "nothing is complete from 7 on yet");
         recorded.take(Kind::ReplicaSet, Event::Begin);
         recorded.take(Kind::ReplicaSet, Event::Complete(20));
         assert_eq!(recorded.complete().unwrap_err().to_string(), "changes of replicasets were missed");
