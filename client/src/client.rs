@@ -285,7 +285,10 @@ impl Client {
 
     fn options(&self, options: proto::WriteOptions) -> proto::WriteOptions {
         proto::WriteOptions {
-            request_id: Uuid::new_v4().into_bytes().to_vec().into(),
+            request_id: match options.request_id.is_empty() {
+                true => Uuid::new_v4().into_bytes().to_vec().into(),
+                false => options.request_id,
+            },
             fence: self.fence.clone().or(options.fence),
             ..options
         }

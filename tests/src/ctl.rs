@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use anyhow::Context;
 use tokio::io::AsyncWriteExt;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 /// `ctl` in a folder.
 pub struct Ctl {
@@ -37,9 +37,9 @@ impl Ctl {
         self.run_with(words, "").await
     }
 
-    /// Runs a command with this text as its input.
-    pub async fn run_with(&self, words: &str, input: &str) -> anyhow::Result<Output> {
-        let mut child = Command::new(&self.program)
+    /// Starts a command that goes on; it is killed when this is dropped.
+    pub fn start(&self, words: &str) -> anyhow::Result<Child> {
+        Command::new(&self.program)
             .args(words.split(' '))
             .current_dir(&self.folder)
             .env_remove("KUBECONFIG")
@@ -48,7 +48,12 @@ impl Ctl {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .context("starting ctl")?;
+            .context("starting ctl")
+    }
+
+    /// Runs a command with this text as its input.
+    pub async fn run_with(&self, words: &str, input: &str) -> anyhow::Result<Output> {
+        let mut child = self.start(words)?;
         let mut stdin = child.stdin.take().context("its input")?;
         // A command that does not read its input closes it.
         drop(stdin.write_all(input.as_bytes()).await);

@@ -1,10 +1,12 @@
 //! The calls of the API, whatever face they came through: reading, writing, with the store's guarantees.
 //!
 //! `read` answers gets and lists, `write` holds the loop of read, decide, compare-and-write that every change goes
-//! through, `service` adds the claims of services to it, `bootstrap` makes what every cluster has.
+//! through, `repeated` answers
+//! those that come again, `service` adds the claims of services to it, `bootstrap` makes what every cluster has.
 
 mod bootstrap;
 mod read;
+mod repeated;
 mod service;
 mod stored;
 mod write;

@@ -11,13 +11,11 @@ use squall_api::{Error, Kind, Object, merge_patch};
 use squall_proto::TYPE_PREFIX;
 use uuid::Uuid;
 
+use super::repeated::{ATTEMPTS, Attempt, Done};
 use super::{Registry, Resource, decode_stored};
 use crate::admission::{self, Birth, DeleteOptions, Deletion, PatchType};
 use crate::keys;
 use crate::store::{Compare, Outcome, RequestId, Revision, Target, Transaction, Write};
-
-/// How often a change is decided anew when the object changed meanwhile, or a generated name was taken.
-const ATTEMPTS: usize = 8;
 
 /// What every write carries.
 #[derive(Debug, Clone, Default)]
@@ -62,6 +60,13 @@ pub(super) enum Written {
     Refused(usize),
 }
 
+/// What reading an object for a change finds.
+enum Read {
+    Found(Box<Object>),
+    /// The change was made before.
+    Done(Done),
+}
+
 impl Registry {
     /// Creates an object, or binds a pod.
     pub async fn create(&self, resource: &Resource, decoded: Decoded, options: &WriteOptions) -> Result<Reply, Error> {
@@ -77,7 +82,8 @@ impl Registry {
         let generated = object.meta().name.is_empty();
         let id = options.request_id.unwrap_or_else(|| Uuid::new_v4().into_bytes());
         for attempt in 0..ATTEMPTS {
-            let birth = Birth { uid: Uuid::new_v4().to_string(), now: Timestamp::now(), seed: seed(id, attempt) };
+            let attempt = Attempt::Create(attempt);
+            let birth = Birth { uid: Uuid::new_v4().to_string(), now: Timestamp::now(), seed: attempt.seed(id) };
             let mut new = admission::create(object.clone(), &birth)?;
             let claims = self.claim_addresses(&mut new, None)?;
             let key = keys::object(new.kind(), &new.meta().namespace, &new.meta().name);
@@ -185,7 +191,12 @@ impl Registry {
         let key = resource.key()?;
         let id = options.request_id.unwrap_or_else(|| Uuid::new_v4().into_bytes());
         for attempt in 0..ATTEMPTS {
-            let old = self.read(resource, version).await?;
+            let old = match self.read(resource, version, (attempt == 0).then_some(id)).await? {
+                Read::Found(old) => *old,
+                Read::Done(Done { object, deleted }) => {
+                    return Ok(Reply { deleted, ..Reply::of(&object, Vec::new()) });
+                }
+            };
             let read_at = revision_of(&old)?;
             if !version.is_empty() && old.meta().resource_version != version {
                 return Err(Error::modified(resource.kind, &resource.name));
@@ -200,7 +211,7 @@ impl Registry {
             } else {
                 Change { compares: vec![at(&key, read_at)], writes: vec![put(&key, &new)] }
             };
-            if let Written::At(revision) = self.write(change, id, attempt, options).await? {
+            if let Written::At(revision) = self.write(change, id, Attempt::Change(attempt), options).await? {
                 let new =
                     if deleted { versioned(new, revision) } else { self.as_written(&key, new, revision, options)? };
                 return Ok(Reply { deleted, ..Reply::of(&new, Vec::new()) });
@@ -221,7 +232,10 @@ impl Registry {
         let key = resource.key()?;
         let id = options.request_id.unwrap_or_else(|| Uuid::new_v4().into_bytes());
         for attempt in 0..ATTEMPTS {
-            let old = self.read(resource, version).await?;
+            let old = match self.read(resource, version, (attempt == 0).then_some(id)).await? {
+                Read::Found(old) => *old,
+                Read::Done(done) => return Ok(done.object),
+            };
             if !version.is_empty() && old.meta().resource_version != version {
                 return Err(Error::modified(resource.kind, &resource.name));
             }
@@ -237,7 +251,7 @@ impl Registry {
             let mut change = Change { compares: vec![at(&key, read_at)], writes };
             change.writes.extend(fence_of(&new));
             claims.add_to(&mut change);
-            match self.write(change, id, attempt, options).await? {
+            match self.write(change, id, Attempt::Change(attempt), options).await? {
                 Written::At(revision) if done => return Ok(versioned(new, revision)),
                 Written::At(revision) => return self.as_written(&key, new, revision, options),
                 Written::Refused(0) if version.is_empty() => {}
@@ -248,12 +262,17 @@ impl Registry {
         Err(Error::modified(resource.kind, &resource.name))
     }
 
-    /// The object, not older than `version`; with none, as it is now.
-    async fn read(&self, resource: &Resource, version: &str) -> Result<Object, Error> {
+    /// The object, not older than `version`; with none, as it is now. If `repeated` was done before, what it came to.
+    async fn read(&self, resource: &Resource, version: &str, repeated: Option<RequestId>) -> Result<Read, Error> {
         let key = resource.key()?;
         let state = self.state_for(version).await?;
+        if let Some(id) = repeated
+            && let Some(done) = self.done_before(id, resource.kind, &key, &state)?
+        {
+            return Ok(Read::Done(done));
+        }
         let entry = state.get(&key).ok_or_else(|| Error::not_found(resource.kind, &resource.name))?;
-        decode_stored(resource.kind, entry)
+        Ok(Read::Found(Box::new(decode_stored(resource.kind, entry)?)))
     }
 
     /// The object as it is stored: a repeated request finds what the first one wrote, and the revision of a transaction
@@ -271,7 +290,7 @@ impl Registry {
         &self,
         change: Change,
         id: RequestId,
-        attempt: usize,
+        attempt: Attempt,
         options: &WriteOptions,
     ) -> Result<Written, Error> {
         if options.dry_run {
@@ -282,7 +301,7 @@ impl Registry {
         if let Some((key, value)) = &options.fence {
             compares.push(Compare { key: key.clone(), target: Target::Value(value.clone()) });
         }
-        let request_id = transaction_id(id, attempt, &writes, &compares);
+        let request_id = attempt.transaction_id(id);
         match self.member().propose(Transaction { request_id, compares, writes }, self.deadline()).await? {
             Outcome::Applied(revision) => Ok(Written::At(revision)),
             Outcome::Refused(place, _) if place == fence => {
@@ -309,30 +328,6 @@ impl Registry {
             None => Ok(()),
         }
     }
-}
-
-/// The same request repeated is the same transaction: that of the same object, decided from the same revision. A retry
-/// that was decided from newer data is another.
-fn transaction_id(id: RequestId, attempt: usize, writes: &[Write], compares: &[Compare]) -> RequestId {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&attempt.to_le_bytes());
-    for compare in compares {
-        if let Target::ModRevision(revision) = compare.target {
-            hasher.update(&revision.to_le_bytes());
-        }
-    }
-    // The object comes first; the claims after it may be chosen anew.
-    writes.first().inspect(|write| hasher.update(write.key.as_bytes()));
-    let mut mixed = id;
-    mixed.iter_mut().zip(hasher.finalize().to_le_bytes()).for_each(|(byte, other)| *byte ^= other);
-    mixed
-}
-
-/// A seed that a repetition of the request has too, so that it makes up the same name.
-fn seed(id: RequestId, attempt: usize) -> u64 {
-    let (low, high) = id.split_at(8);
-    let word = |half: &[u8]| half.iter().fold(0u64, |word, byte| word << 8 | u64::from(*byte));
-    word(low) ^ word(high).rotate_left(32) ^ attempt as u64
 }
 
 fn at(key: &str, revision: Revision) -> Compare {
@@ -372,7 +367,7 @@ pub(super) fn epoch(holder: &str, transitions: i32) -> Bytes {
     format!("{transitions}/{holder}").into()
 }
 
-fn versioned(mut object: Object, revision: Revision) -> Object {
+pub(super) fn versioned(mut object: Object, revision: Revision) -> Object {
     object.meta_mut().resource_version = revision.to_string();
     object
 }
@@ -431,29 +426,4 @@ pub(super) fn scale_any(object: &mut Object) -> Result<Any, Error> {
     let scale =
         admission::scale_of(object).ok_or_else(|| Error::method_not_allowed("get", &format!("{plural}/scale")))?;
     Ok(Any { type_url: format!("{TYPE_PREFIX}autoscaling.v1.Scale"), value: scale.encode_to_vec() })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn writes(keys: &[&str]) -> Vec<Write> {
-        keys.iter().map(|key| Write { key: (*key).to_owned(), value: None }).collect()
-    }
-
-    #[test]
-    fn a_repeated_request_is_the_same_transaction_and_a_new_decision_is_not() {
-        let first = transaction_id([7; 16], 0, &writes(&["a", "claim-1"]), &[at("a", 0)]);
-        assert_eq!(
-            first,
-            transaction_id([7; 16], 0, &writes(&["a", "claim-2"]), &[at("a", 0)]),
-            "claims are chosen anew"
-        );
-        assert_ne!(first, transaction_id([8; 16], 0, &writes(&["a"]), &[at("a", 0)]), "another request");
-        assert_ne!(first, transaction_id([7; 16], 1, &writes(&["a"]), &[at("a", 0)]), "another attempt");
-        assert_ne!(first, transaction_id([7; 16], 0, &writes(&["a"]), &[at("a", 5)]), "decided from newer data");
-        assert_ne!(first, transaction_id([7; 16], 0, &writes(&["b"]), &[at("a", 0)]), "another object");
-        assert_eq!(seed([7; 16], 3), seed([7; 16], 3));
-        assert_ne!(seed([7; 16], 0), seed([7; 16], 1));
-    }
 }

@@ -71,6 +71,12 @@ impl History {
         let start = self.changes.partition_point(|change| change.revision <= revision);
         Ok(self.changes.range(start..).take(limit).cloned().collect())
     }
+
+    /// What a key had before it was removed, if that is still kept.
+    pub fn value_before_removal(&self, key: &str) -> Option<Bytes> {
+        let last = self.changes.iter().rev().find(|change| change.key.as_ref() == key)?;
+        last.previous.clone().filter(|_| last.value.is_none())
+    }
 }
 
 #[cfg(test)]

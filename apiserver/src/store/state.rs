@@ -72,6 +72,12 @@ impl State {
             .take_while(move |(key, _)| key.starts_with(prefix))
     }
 
+    /// What became of a transaction, if it is still remembered.
+    #[must_use]
+    pub fn outcome(&self, id: &RequestId) -> Option<Outcome> {
+        self.requests.get(id).copied()
+    }
+
     /// The remembered requests, oldest first.
     pub fn requests(&self) -> impl Iterator<Item = (&RequestId, Outcome)> {
         self.request_order.iter().filter_map(|id| Some((id, *self.requests.get(id)?)))

@@ -59,6 +59,15 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The revision after the transaction, if it happened.
+    #[must_use]
+    pub const fn applied(self) -> Option<Revision> {
+        match self {
+            Self::Applied(revision) => Some(revision),
+            Self::Refused(..) => None,
+        }
+    }
+
     /// The store's revision after the transaction.
     #[must_use]
     pub const fn revision(self) -> Revision {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::history::{Change, History};
@@ -42,6 +43,12 @@ impl View {
     /// Up to `limit` changes after a revision; see [`History::after`].
     pub fn changes_after(&self, revision: Revision, limit: usize) -> Result<Vec<Change>, Revision> {
         self.history().after(revision, limit)
+    }
+
+    /// The last value of a key that was removed, if that is still known.
+    #[must_use]
+    pub fn value_before_removal(&self, key: &str) -> Option<Bytes> {
+        self.history().value_before_removal(key)
     }
 
     /// The store's revision, and a signal when it grows.

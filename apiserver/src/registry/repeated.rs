@@ -1,0 +1,92 @@
+//! Requests that come again because their first answer was lost: what was done is not done twice, and is answered as it
+//! was the first time.
+
+use squall_api::{Error, Kind, Object};
+
+use super::write::versioned;
+use super::{Registry, decode_stored};
+use crate::store::{Outcome, RequestId, State};
+
+/// How often a change is decided anew when the object changed meanwhile, or a generated name was taken.
+pub(super) const ATTEMPTS: usize = 8;
+
+/// Which transaction of a request: an update that finds nothing goes on as a create.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Attempt {
+    /// To change or remove what is there.
+    Change(usize),
+    /// To make what is not there.
+    Create(usize),
+}
+
+impl Attempt {
+    const fn number(self) -> usize {
+        match self {
+            Self::Change(number) => number,
+            Self::Create(number) => ATTEMPTS + number,
+        }
+    }
+
+    fn all() -> impl Iterator<Item = Self> {
+        (0..ATTEMPTS).map(Self::Change).chain((0..ATTEMPTS).map(Self::Create))
+    }
+
+    /// By which the store knows this transaction of the request.
+    pub(super) fn transaction_id(self, id: RequestId) -> RequestId {
+        let mut mixed = id;
+        let number = crc32fast::hash(&self.number().to_le_bytes()).to_le_bytes();
+        mixed.iter_mut().zip(number).for_each(|(byte, other)| *byte ^= other);
+        mixed
+    }
+
+    /// A seed that a repetition of the request has too, so that it makes up the same name.
+    pub(super) fn seed(self, id: RequestId) -> u64 {
+        let (low, high) = id.split_at(8);
+        let word = |half: &[u8]| half.iter().fold(0u64, |word, byte| word << 8 | u64::from(*byte));
+        word(low) ^ word(high).rotate_left(32) ^ self.number() as u64
+    }
+}
+
+/// What a request has come to that was done before.
+pub(super) struct Done {
+    /// The object as it is now, or as it last was.
+    pub(super) object: Object,
+    /// It is gone.
+    pub(super) deleted: bool,
+}
+
+impl Registry {
+    /// What became of a request, if it was done before and the store still knows.
+    pub(super) fn done_before(
+        &self,
+        id: RequestId,
+        kind: Kind,
+        key: &str,
+        state: &State,
+    ) -> Result<Option<Done>, Error> {
+        let outcomes = Attempt::all().filter_map(|attempt| state.outcome(&attempt.transaction_id(id)));
+        let Some(revision) = outcomes.filter_map(Outcome::applied).next() else { return Ok(None) };
+        if let Some(entry) = state.get(key) {
+            return Ok(Some(Done { object: decode_stored(kind, entry)?, deleted: false }));
+        }
+        let last = self.member().view().value_before_removal(key);
+        let object = versioned(super::decode(kind, &last.unwrap_or_default(), 0)?, revision);
+        Ok(Some(Done { object, deleted: true }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_attempt_of_a_request_is_a_transaction_of_its_own() {
+        let ids: std::collections::BTreeSet<RequestId> =
+            Attempt::all().map(|attempt| attempt.transaction_id([7; 16])).collect();
+        assert_eq!(ids.len(), 2 * ATTEMPTS);
+        assert_eq!(Attempt::Change(3).transaction_id([7; 16]), Attempt::Change(3).transaction_id([7; 16]));
+        assert_ne!(Attempt::Change(3).transaction_id([7; 16]), Attempt::Change(3).transaction_id([8; 16]));
+        assert_eq!(Attempt::Create(1).seed([7; 16]), Attempt::Create(1).seed([7; 16]));
+        assert_ne!(Attempt::Create(1).seed([7; 16]), Attempt::Create(2).seed([7; 16]));
+    }
+}

@@ -1,0 +1,91 @@
+//! What a cluster's processes do when others end: the launcher, each other, or a cluster next door.
+
+use serde_json::Value;
+use squall_api::Kind;
+use squall_cluster::{Cluster, Lifetime, ProcessState};
+use squall_tests::{Ctl, Lab, wait_for};
+
+const KUBIA: &str = include_str!("../../examples/chapter/kubia-deployment-and-service-v1.yaml");
+
+#[tokio::test]
+async fn the_members_end_when_their_launcher_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let ctl = Ctl::in_folder(folder.path()).unwrap();
+    let up = "cluster up --apiservers 1 --controller-managers 1 --nodes 1";
+    let mut launcher = ctl.start(up).unwrap();
+    let dir = folder.path().join(".squall");
+    wait_for("the cluster to be ready", || async {
+        let output = ctl.run("get nodes --no-headers").await.map_err(|error| error.to_string())?;
+        if output.stdout.contains(" Ready ") { Ok(()) } else { Err(format!("{output:?}")) }
+    })
+    .await
+    .unwrap();
+    launcher.kill().await.unwrap();
+    wait_for("all members to end", || async {
+        let cluster = Cluster::open(&dir, Lifetime::Detached).map_err(|error| error.to_string())?;
+        let running = cluster.members().into_iter().filter(|member| cluster.state(*member).0 != ProcessState::Stopped);
+        let running: Vec<String> = running.map(|member| member.to_string()).collect();
+        if running.is_empty() { Ok(()) } else { Err(format!("{running:?} still run")) }
+    })
+    .await
+    .unwrap();
+
+    // What was stored is there when the cluster comes up again in that folder.
+    assert_eq!(ctl.run("cluster up --detach").await.unwrap().code, 0);
+    assert!(ctl.run("get nodes --no-headers").await.unwrap().stdout.contains("node-0"));
+    assert_eq!(ctl.run("cluster down --delete").await.unwrap().code, 0);
+    assert!(!dir.exists());
+}
+
+#[tokio::test]
+async fn detached_members_are_found_again_and_nothing_is_started_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let ctl = Ctl::in_folder(folder.path()).unwrap();
+    let pids = async || {
+        let status = ctl.run("cluster status -o json").await.unwrap();
+        let status: Value = serde_json::from_str(&status.stdout).unwrap();
+        let members = status["members"].as_array().unwrap().clone();
+        members.iter().map(|member| member["pid"].as_i64()).collect::<Vec<_>>()
+    };
+    let up = "cluster up --detach --apiservers 1 --controller-managers 1 --nodes 1";
+    assert_eq!(ctl.run(up).await.unwrap().code, 0);
+    let before = pids().await;
+    assert!(before.iter().all(Option::is_some), "{before:?}");
+    assert_eq!(ctl.run(up).await.unwrap().code, 0);
+    assert_eq!(pids().await, before);
+    assert_eq!(ctl.run("cluster kill kubelet-0").await.unwrap().stdout, "kubelet-0 killed\n");
+    assert_eq!(ctl.run(up).await.unwrap().code, 0);
+    let after = pids().await;
+    assert_eq!(after.iter().zip(&before).filter(|(one, other)| one != other).count(), 1, "only the kubelet is new");
+    assert_eq!(ctl.run("cluster down").await.unwrap().stdout, "all members have ended\n");
+    assert!(pids().await.iter().all(Option::is_none));
+}
+
+#[tokio::test]
+async fn two_clusters_run_side_by_side() {
+    let (one, other) = (Lab::of(1, 1, 1).await.unwrap(), Lab::of(1, 1, 1).await.unwrap());
+    for lab in [&one, &other] {
+        lab.create(KUBIA).await.unwrap();
+        lab.rolled_out("kubia").await.unwrap();
+    }
+    let ctl = one.ctl().unwrap();
+    assert_eq!(ctl.run("delete deployment kubia").await.unwrap().code, 0);
+    assert_eq!(one.list(Kind::Deployment).await.unwrap().len(), 0);
+    assert_eq!(other.list(Kind::Deployment).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn whichever_member_is_killed_the_rollout_goes_on_and_the_member_comes_back() {
+    let mut lab = Lab::start().await.unwrap();
+    lab.create(KUBIA).await.unwrap();
+    lab.rolled_out("kubia").await.unwrap();
+    for (round, member) in lab.cluster.members().into_iter().enumerate() {
+        let image = if round % 2 == 0 { "luksa/kubia:v2" } else { "luksa/kubia:v1" };
+        lab.set_image("kubia", image).await.unwrap();
+        lab.cluster.kill(member).unwrap();
+        lab.cluster.start(member).unwrap();
+        lab.rolled_out("kubia").await.unwrap_or_else(|error| panic!("after {member} was killed: {error:#}"));
+        assert_eq!(lab.cluster.first_failure(), None);
+    }
+    lab.members_agree().await.unwrap();
+}
