@@ -1,8 +1,10 @@
 //! Breaking clusters on purpose, and judging what held.
 //!
 //! `traffic` are the clients, `leaders` says who leads, `history` records every change of the store, `invariants` are
-//! what must hold of it, `referee` judges by them, `demo` is the scenario that shows it all.
+//! what must hold of it, `referee` judges by them, `demo` is the scenario that shows it all,
+//! `bench` are measurements.
 
+pub mod bench;
 pub mod demo;
 pub mod history;
 pub mod invariants;

@@ -45,6 +45,9 @@ pub enum Command {
         after_help = "Brings up a cluster of its own, rolls the chapter's Deployment from v1 to v2 under HTTP load, kills the leading apiserver and the leading\ncontroller-manager in the middle, starts them again and judges what held. Exit code 0 if all did.\n\nExamples:\n  ctl demo\n  ctl demo -o json > result.json"
     )]
     Demo(DemoArgs),
+    /// Measure clusters of their own
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// Start, watch, break and end a local cluster
     #[command(subcommand)]
     Cluster(ClusterCommand),
@@ -90,6 +93,32 @@ pub struct DemoArgs {
     #[arg(long, value_enum, default_value_t = Timing::Fast)]
     pub timing: Timing,
     /// json for scripts: the summary as one object on standard output
+    #[arg(short, long, value_enum)]
+    pub output: Option<StatusOutput>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// How fast a cluster starts, and what it uses while idle
+    #[command(after_help = "Example:\n  ctl bench startup --runs 10 --idle 60s")]
+    Startup(BenchStartupArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct BenchStartupArgs {
+    /// How many clusters, one after the other
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    pub runs: u16,
+    /// How long the last one is watched
+    #[arg(long, default_value = "20s", value_name = "DURATION", value_parser = squall_api::duration::parse)]
+    pub idle: std::time::Duration,
+    /// How many nodes
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub nodes: u8,
+    /// Kubernetes' constants, or all of them divided by ten
+    #[arg(long, value_enum, default_value_t = Timing::Fast)]
+    pub timing: Timing,
+    /// json for scripts
     #[arg(short, long, value_enum)]
     pub output: Option<StatusOutput>,
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use squall_chaos::demo::{self, Summary, View};
 use tokio::sync::watch;
 
-use crate::cli::{DemoArgs, StatusOutput};
+use crate::cli::{DemoArgs, StatusOutput, Timing};
 use crate::failure::Failure;
 use crate::output::{Live, line, line_error, number};
 
@@ -15,13 +15,7 @@ const CONTROLLER_MANAGERS: usize = 2;
 
 /// Runs the demo. Fails with every reason why it did not pass.
 pub async fn run(args: DemoArgs) -> Result<(), Failure> {
-    let cluster = squall_cluster::Options {
-        apiservers: APISERVERS,
-        controller_managers: CONTROLLER_MANAGERS,
-        nodes: usize::from(args.nodes),
-        timing: args.timing.as_str().to_owned(),
-        images: None,
-    };
+    let cluster = options_of(args.nodes, args.timing);
     let folder = tempfile::Builder::new().prefix("squall-demo-").tempdir().map_err(anyhow::Error::from)?;
     let (sender, views) = watch::channel(View::beginning());
     let result = tokio::select! {
@@ -45,6 +39,17 @@ pub async fn run(args: DemoArgs) -> Result<(), Failure> {
     }
     keep_logs(folder);
     Failure::all(summary.reasons.into_iter().map(Failure::error).collect())
+}
+
+/// A cluster as it is usual.
+pub fn options_of(nodes: u8, timing: Timing) -> squall_cluster::Options {
+    squall_cluster::Options {
+        apiservers: APISERVERS,
+        controller_managers: CONTROLLER_MANAGERS,
+        nodes: usize::from(nodes),
+        timing: timing.as_str().to_owned(),
+        images: None,
+    }
 }
 
 fn keep_logs(folder: tempfile::TempDir) {

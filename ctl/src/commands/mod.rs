@@ -1,6 +1,7 @@
 //! The commands, a file each.
 
 mod apply;
+mod bench;
 mod cluster;
 mod create;
 mod delete;
@@ -21,6 +22,7 @@ use crate::failure::Failure;
 pub async fn run(cli: Cli) -> Result<(), Failure> {
     let global = &cli.global;
     match cli.command {
+        Command::Bench(command) => bench::run(command).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Cluster(command) => cluster::run(command).await,
         Command::Create(args) => create::run(&Context::find(global)?, global, args).await,

@@ -1,0 +1,3 @@
+//! Measurements that a user can repeat: each says what it measured and on what.
+
+pub mod startup;

@@ -1,0 +1,87 @@
+//! The command line of each member.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::cluster::Cluster;
+use crate::member::{MemberName, Role};
+
+/// A Unix socket's path may not be longer.
+const MAX_SOCKET_PATH: usize = 100;
+
+impl Cluster {
+    fn socket(&self, node: usize) -> PathBuf {
+        let socket = self.folder.join(format!("run/node-{node}.sock"));
+        if socket.as_os_str().len() <= MAX_SOCKET_PATH {
+            return socket;
+        }
+        // The inode of the folder is as good as its path, and shorter.
+        let inode = fs::metadata(&self.folder).map(|data| std::os::unix::fs::MetadataExt::ino(&data)).unwrap_or(0);
+        std::env::temp_dir().join(format!("squall-{inode}-node-{node}.sock"))
+    }
+
+    /// What starts a member.
+    pub(super) fn command(&self, member: MemberName) -> Command {
+        let options = self.options();
+        let network = self.description.network;
+        let program = match member.role {
+            Role::Apiserver => "apiserver",
+            Role::ControllerManager => "controller-manager",
+            Role::Runtime | Role::Kubelet => "kubelet-sim",
+        };
+        let mut command = Command::new(self.binaries.join(program));
+        let index = member.index;
+        match member.role {
+            Role::Apiserver => {
+                let data = self.folder.join(format!("data/{member}"));
+                let is_new = !data.join("member.json").exists() && !self.record(member).exists();
+                command.args(["--name", &member.to_string(), "--id", &(index + 1).to_string()]);
+                command
+                    .args(["--listen", &network.apiserver(index), "--service-cidr", &network.services()])
+                    .arg("--data-dir")
+                    .arg(data);
+                if is_new {
+                    let founders = self.apiserver_urls().into_iter().enumerate();
+                    command.args(
+                        founders.flat_map(|(founder, url)| ["--founder".to_owned(), format!("{}={url}", founder + 1)]),
+                    );
+                }
+            }
+            Role::ControllerManager => {
+                command.args(["--name", &member.to_string(), "--timing", &options.timing]);
+            }
+            Role::Runtime => {
+                command.arg("runtime").arg("--socket").arg(self.socket(index));
+                if let Some(images) = &options.images {
+                    command.arg("--images").arg(images);
+                }
+            }
+            Role::Kubelet => {
+                command.args([
+                    "agent",
+                    "--node",
+                    &format!("node-{index}"),
+                    "--pod-cidr",
+                    &network.node(index),
+                    "--timing",
+                    &options.timing,
+                ]);
+                command.arg("--runtime").arg(self.socket(index));
+            }
+        }
+        if matches!(member.role, Role::ControllerManager | Role::Kubelet) {
+            command.args(self.apiserver_urls().into_iter().flat_map(|url| ["--apiserver".to_owned(), url]));
+        }
+        if member.role != Role::Runtime {
+            let pki = self.folder.join("pki");
+            command.arg("--ca").arg(pki.join("ca.crt"));
+            command
+                .arg("--cert")
+                .arg(pki.join(format!("{member}.crt")))
+                .arg("--key")
+                .arg(pki.join(format!("{member}.key")));
+        }
+        command
+    }
+}

@@ -1,0 +1,127 @@
+//! Signals to members, and their end: asked for, forced, or by themselves.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use rustix::process::Signal;
+
+use crate::cluster::{Cluster, Lifetime, Started};
+use crate::files::read_json;
+use crate::member::MemberName;
+use crate::process::ProcessState;
+
+/// How long members have to end by themselves.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
+impl Cluster {
+    /// Sends a signal to a member.
+    fn signal(&self, member: MemberName, signal: Signal) -> anyhow::Result<()> {
+        let started: Started =
+            read_json(&self.record(member)).with_context(|| format!("{member} has never been started"))?;
+        ensure!(started.process.state() != ProcessState::Stopped, "{member} does not run");
+        started.process.signal(signal)
+    }
+
+    /// Ends a member at once: SIGKILL.
+    pub fn kill(&mut self, member: MemberName) -> anyhow::Result<()> {
+        self.signal(member, Signal::KILL)?;
+        self.wait_stopped(member)
+    }
+
+    /// Asks a member to end: SIGTERM.
+    pub fn stop(&mut self, member: MemberName) -> anyhow::Result<()> {
+        // One that is paused cannot hear.
+        self.signal(member, Signal::CONT)?;
+        self.signal(member, Signal::TERM)?;
+        self.wait_stopped(member)
+    }
+
+    /// Freezes a member: SIGSTOP.
+    pub fn pause(&self, member: MemberName) -> anyhow::Result<()> {
+        self.signal(member, Signal::STOP)
+    }
+
+    /// Lets a frozen member go on: SIGCONT.
+    pub fn resume(&self, member: MemberName) -> anyhow::Result<()> {
+        self.signal(member, Signal::CONT)
+    }
+
+    fn wait_stopped(&mut self, member: MemberName) -> anyhow::Result<()> {
+        let start = Instant::now();
+        while self.state(member).0 != ProcessState::Stopped {
+            ensure!(start.elapsed() < 2 * STOP_PATIENCE, "{member} did not end in {:?}", 2 * STOP_PATIENCE);
+            self.reap();
+            wait_a_moment();
+        }
+        Ok(())
+    }
+
+    /// Ends all members: asks first, kills those that do not listen.
+    pub fn down(&mut self) -> anyhow::Result<()> {
+        let members = self.members();
+        // Kubelets first, so that nothing is reported as failed on the way.
+        for member in members.iter().rev() {
+            for signal in [Signal::CONT, Signal::TERM] {
+                if self.state(*member).0 != ProcessState::Stopped {
+                    self.signal(*member, signal)?;
+                }
+            }
+        }
+        let start = Instant::now();
+        let mut left = members;
+        while !left.is_empty() {
+            self.reap();
+            left.retain(|member| self.state(*member).0 != ProcessState::Stopped);
+            if start.elapsed() > STOP_PATIENCE {
+                for member in &left {
+                    self.signal(*member, Signal::KILL)?;
+                }
+            }
+            wait_a_moment();
+        }
+        Ok(())
+    }
+
+    /// Ends all members at once, as a power cut does.
+    pub fn power_cut(&mut self) -> anyhow::Result<()> {
+        let running: Vec<MemberName> =
+            self.members().into_iter().filter(|member| self.state(*member).0 != ProcessState::Stopped).collect();
+        for member in &running {
+            self.signal(*member, Signal::KILL)?;
+        }
+        running.into_iter().try_for_each(|member| self.wait_stopped(member))
+    }
+
+    /// Takes leave of processes that have ended, so that they do not linger.
+    pub(super) fn reap(&mut self) {
+        self.children.retain_mut(|child| !matches!(child.try_wait(), Ok(Some(_))));
+    }
+
+    /// A member of ours that has ended by itself, with the end of its log.
+    pub fn first_failure(&mut self) -> Option<String> {
+        self.reap();
+        let member = self
+            .members()
+            .into_iter()
+            .find(|member| self.record(*member).exists() && self.state(*member).0 == ProcessState::Stopped)?;
+        let log = fs::read_to_string(self.log(member)).unwrap_or_default();
+        let last = log.lines().last().unwrap_or("it left no log");
+        Some(format!("{member} ended: {last} (its log is {})", self.log(member).display()))
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if self.lifetime == Lifetime::Attached && !self.children.is_empty() {
+            // Ends them all, and leaves nothing behind even if this fails: their input closes with us.
+            drop(self.down());
+        }
+    }
+}
+
+fn wait_a_moment() {
+    // Processes can only be asked again.
+    #[expect(clippy::disallowed_methods, reason = "there is no event for the end of a process that is not a child")]
+    std::thread::sleep(Duration::from_millis(5));
+}

@@ -1,0 +1,47 @@
+//! What a process uses of the machine.
+
+use std::fs;
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// A moment's reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Usage {
+    /// Time on a processor since it started, to a hundredth of a second.
+    pub cpu: Duration,
+    /// Memory that it holds, in bytes.
+    pub resident_bytes: u64,
+}
+
+/// Linux: `sysconf(_SC_CLK_TCK)` is 100 on every architecture that we run on.
+const TICK: Duration = Duration::from_millis(10);
+
+/// The usage of a process. `None` if it is gone.
+pub(crate) fn of(pid: i32) -> Option<Usage> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name is in brackets and may hold anything; user and system time are the 12th and 13th field after it.
+    let mut fields = stat.rsplit_once(") ")?.1.split(' ').skip(11);
+    let ticks = fields.next()?.parse::<u32>().ok()? + fields.next()?.parse::<u32>().ok()?;
+    let statm = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
+    let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
+    let page = u64::try_from(rustix::param::page_size()).ok()?;
+    Some(Usage { cpu: TICK * ticks, resident_bytes: pages * page })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of;
+
+    #[test]
+    fn a_process_uses_memory_and_time() {
+        let pid = i32::try_from(std::process::id()).unwrap();
+        let before = of(pid).unwrap();
+        assert!(before.resident_bytes > 1 << 20, "{before:?}");
+        while of(pid).unwrap().cpu == before.cpu {
+            std::hint::black_box((0..100_000u64).sum::<u64>());
+        }
+        assert_eq!(of(-1), None);
+    }
+}
