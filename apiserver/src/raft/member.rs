@@ -146,7 +146,8 @@ impl Member {
             leader: metrics.current_leader,
             term: metrics.current_term,
             last_log_index: metrics.last_log_index.unwrap_or(0),
-            applied_index: metrics.last_applied.map_or(0, |id| id.index),
+            // What readers see, not what openraft was told a moment later.
+            applied_index: *self.inner.view.watch_applied().borrow(),
             voters: voters.collect(),
         }
     }
