@@ -102,6 +102,19 @@ pub enum BenchCommand {
     /// How fast a cluster starts, and what it uses while idle
     #[command(after_help = "Example:\n  ctl bench startup --runs 10 --idle 60s")]
     Startup(BenchStartupArgs),
+    /// How long writes wait when the leading apiserver is killed
+    #[command(after_help = "Example:\n  ctl bench failover --rounds 20")]
+    Failover(BenchFailoverArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct BenchFailoverArgs {
+    /// How often the leader is killed
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
+    pub rounds: u16,
+    /// json for scripts
+    #[arg(short, long, value_enum)]
+    pub output: Option<StatusOutput>,
 }
 
 #[derive(Debug, Args)]

@@ -21,7 +21,7 @@ use super::machine::StateMachine;
 use super::network::Links;
 use super::peers::Peers;
 use super::snapshot::SnapshotFolder;
-use super::types::Raft;
+use super::types::{LogId, Raft};
 use crate::folder::DataFolder;
 use crate::store::{Outcome, Transaction, View};
 
@@ -129,6 +129,16 @@ impl Member {
 
     pub(super) fn raft(&self) -> &Raft {
         &self.inner.raft
+    }
+
+    pub(super) fn peers(&self) -> &Peers {
+        &self.inner.peers
+    }
+
+    /// The end of this member's log.
+    pub(super) async fn last_log_id(&self) -> Result<Option<LogId>, ProposeError> {
+        let last = self.inner.raft.with_raft_state(|state| state.log_ids.last().copied()).await;
+        last.map_err(|fatal| ProposeError::Stopped(fatal.to_string()))
     }
 
     pub(super) fn temporary_snapshot(&self) -> PathBuf {

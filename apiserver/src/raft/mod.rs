@@ -2,7 +2,7 @@
 //!
 //! From the bottom up: `types` and `codec` say what an entry is, `log` keeps entries on disk, `snapshot` whole states,
 //! `state_machine` applies entries to the store, `network` and `service` are the two ends of a link between members,
-//! `member` is what the rest of the apiserver holds.
+//! `pipe` the stream on it, `takeover` what happens when it ends with its leader, `member` is what the rest of the apiserver holds.
 
 mod codec;
 mod log;
@@ -13,6 +13,7 @@ mod peers;
 mod pipe;
 mod service;
 mod snapshot;
+mod takeover;
 mod types;
 mod wire;
 

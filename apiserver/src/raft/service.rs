@@ -14,6 +14,7 @@ use super::codec;
 use super::member::{Member, ProposeError};
 use super::peers::MAX_MESSAGE_BYTES;
 use super::snapshot;
+use super::takeover::StreamEnd;
 use super::types::TypeConfig;
 use super::wire;
 use crate::store::Outcome;
@@ -49,8 +50,13 @@ impl RaftApi for RaftService {
         &self,
         request: Request<Streaming<proto::AppendRequest>>,
     ) -> Result<Response<Self::AppendStream>, Status> {
-        let requests = request.into_inner().map(|request| match request {
-            Ok(request) => wire::append_from(request).map_err(|error| tracing::warn!(%error, "refused an append")),
+        let mut end = StreamEnd::new(self.member.clone());
+        let requests = request.into_inner().map(move |request| match request.map(wire::append_from) {
+            Ok(Ok(request)) => {
+                end.heard(request.vote);
+                Ok(request)
+            }
+            Ok(Err(error)) => Err(tracing::warn!(%error, "refused an append")),
             Err(_) => Err(()),
         });
         // A request that cannot be read ends the stream: what follows it must not be appended.
@@ -133,6 +139,11 @@ impl RaftApi for RaftService {
         let index =
             self.member.read_index_here().await.map_err(|error| Status::failed_precondition(error.to_string()))?;
         Ok(Response::new(proto::ReadIndexReply { index }))
+    }
+
+    async fn last_log(&self, _: Request<proto::LastLogRequest>) -> Result<Response<proto::LastLogReply>, Status> {
+        let last = self.member.last_log_id().await.map_err(failed)?;
+        Ok(Response::new(proto::LastLogReply { last: last.as_ref().map(wire::log_id_to) }))
     }
 }
 

@@ -1,9 +1,9 @@
 //! `ctl bench`: measurements on clusters of their own.
 
-use squall_chaos::bench::startup::{self, Report};
+use squall_chaos::bench::{failover, startup};
 
 use super::demo::options_of;
-use crate::cli::{BenchCommand, BenchStartupArgs};
+use crate::cli::{BenchCommand, BenchFailoverArgs, BenchStartupArgs, Timing};
 use crate::failure::Failure;
 use crate::output::{line, line_error, print_cells};
 
@@ -11,6 +11,7 @@ use crate::output::{line, line_error, print_cells};
 pub async fn run(command: BenchCommand) -> Result<(), Failure> {
     match command {
         BenchCommand::Startup(args) => startup(args).await,
+        BenchCommand::Failover(args) => failover(args).await,
     }
 }
 
@@ -20,14 +21,33 @@ async fn startup(args: BenchStartupArgs) -> Result<(), Failure> {
     if args.output.is_some() {
         line(&serde_json::to_string_pretty(&report).map_err(Failure::error)?);
     } else {
-        print(&report);
+        print_startup(&report);
     }
     Ok(())
 }
 
-fn print(report: &Report) {
+async fn failover(args: BenchFailoverArgs) -> Result<(), Failure> {
+    let options = squall_cluster::Options { controller_managers: 1, ..options_of(0, Timing::Fast) };
+    let report = failover::run(&options, usize::from(args.rounds), |text| line_error(&text)).await?;
+    if args.output.is_some() {
+        line(&serde_json::to_string_pretty(&report).map_err(Failure::error)?);
+    } else if let Some([first, median, last]) = spread(&report.first_write_ms) {
+        line(&format!(
+            "first write after the leader's death: {first:.0} ms at best, {median:.0} ms in the median, {last:.0} ms at worst, of {} rounds",
+            report.first_write_ms.len()
+        ));
+    }
+    Ok(())
+}
+
+/// The best, the median and the worst of sorted values.
+fn spread(sorted: &[f64]) -> Option<[f64; 3]> {
+    Some([*sorted.first()?, *sorted.get(sorted.len() / 2)?, *sorted.last()?])
+}
+
+fn print_startup(report: &startup::Report) {
     let seconds = &report.ready_seconds;
-    if let (Some(first), Some(median), Some(last)) = (seconds.first(), seconds.get(seconds.len() / 2), seconds.last()) {
+    if let Some([first, median, last]) = spread(seconds) {
         line(&format!(
             "ready: {first:.2} s at best, {median:.2} s in the median, {last:.2} s at worst, of {} runs",
             seconds.len()
