@@ -1,10 +1,11 @@
 //! The calls of the API, whatever face they came through: reading, writing, with the store's guarantees.
 //!
-//! `read` answers gets and lists, `write` holds the loop of read, decide, compare-and-write that every change goes
-//! through, `repeated` answers
+//! `read` answers gets and lists, `change` holds the loop of read, decide, compare-and-write that every change goes
+//! through, `write` are the verbs made of it, `repeated` answers
 //! those that come again, `service` adds the claims of services to it, `bootstrap` makes what every cluster has.
 
 mod bootstrap;
+mod change;
 mod read;
 mod repeated;
 mod service;
@@ -28,7 +29,7 @@ pub use write::{Reply, WriteOptions};
 /// The key and the value that a fenced write is compared with.
 #[must_use]
 pub fn fence(namespace: &str, lease: &str, holder: &str, transitions: i32) -> (String, bytes::Bytes) {
-    (crate::keys::fence(namespace, lease), write::epoch(holder, transitions))
+    (crate::keys::fence(namespace, lease), change::epoch(holder, transitions))
 }
 
 /// A request that has not succeeded after this time has failed.

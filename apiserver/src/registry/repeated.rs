@@ -3,7 +3,7 @@
 
 use squall_api::{Error, Kind, Object};
 
-use super::write::versioned;
+use super::change::versioned;
 use super::{Registry, decode_stored};
 use crate::store::{Outcome, RequestId, State};
 

@@ -1,21 +1,21 @@
-//! Every change: read what is stored, decide by pure functions what it becomes, write it if it is still what was read.
+//! The verbs that change objects.
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use prost::Message;
 use prost_types::Any;
 use squall_api::autoscaling::v1::Scale;
-use squall_api::coordination::v1::Lease;
 use squall_api::decode::{Decoded, FieldValidation};
 use squall_api::{Error, Kind, Object, merge_patch};
 use squall_proto::TYPE_PREFIX;
 use uuid::Uuid;
 
+use super::change::{Change, Read, Written, at, fence_of, put, removal, revision_of, versioned};
 use super::repeated::{ATTEMPTS, Attempt, Done};
 use super::{Registry, Resource, decode_stored};
 use crate::admission::{self, Birth, DeleteOptions, Deletion, PatchType};
 use crate::keys;
-use crate::store::{Compare, Outcome, RequestId, Revision, Target, Transaction, Write};
+use crate::store::RequestId;
 
 /// What every write carries.
 #[derive(Debug, Clone, Default)]
@@ -45,26 +45,6 @@ impl Reply {
     fn of(object: &Object, warnings: Vec<String>) -> Self {
         Self { object: object.to_any(), warnings, deleted: false }
     }
-}
-
-/// A change that has been decided.
-pub(super) struct Change {
-    pub(super) compares: Vec<Compare>,
-    pub(super) writes: Vec<Write>,
-}
-
-/// What became of a change.
-pub(super) enum Written {
-    At(Revision),
-    /// The comparison with this place did not hold.
-    Refused(usize),
-}
-
-/// What reading an object for a change finds.
-enum Read {
-    Found(Box<Object>),
-    /// The change was made before.
-    Done(Done),
 }
 
 impl Registry {
@@ -220,97 +200,6 @@ impl Registry {
         Err(Error::modified(resource.kind, &resource.name))
     }
 
-    /// Reads the object, lets `decide` say what it becomes, and writes that if the object has not changed meanwhile;
-    /// else again, unless the caller insists on a resource version.
-    async fn change(
-        &self,
-        resource: &Resource,
-        version: &str,
-        options: &WriteOptions,
-        mut decide: impl FnMut(&Object) -> Result<Object, Error>,
-    ) -> Result<Object, Error> {
-        let key = resource.key()?;
-        let id = options.request_id.unwrap_or_else(|| Uuid::new_v4().into_bytes());
-        for attempt in 0..ATTEMPTS {
-            let old = match self.read(resource, version, (attempt == 0).then_some(id)).await? {
-                Read::Found(old) => *old,
-                Read::Done(done) => return Ok(done.object),
-            };
-            if !version.is_empty() && old.meta().resource_version != version {
-                return Err(Error::modified(resource.kind, &resource.name));
-            }
-            let mut new = decide(&old)?;
-            new.meta_mut().resource_version.clear();
-            let claims = self.claim_addresses(&mut new, Some(&old))?;
-            let read_at = revision_of(&old)?;
-            let done = is_done(&new);
-            if !done && unchanged(&new, &old) {
-                return Ok(old);
-            }
-            let writes = if done { removal(&key, &new) } else { vec![put(&key, &new)] };
-            let mut change = Change { compares: vec![at(&key, read_at)], writes };
-            change.writes.extend(fence_of(&new));
-            claims.add_to(&mut change);
-            match self.write(change, id, Attempt::Change(attempt), options).await? {
-                Written::At(revision) if done => return Ok(versioned(new, revision)),
-                Written::At(revision) => return self.as_written(&key, new, revision, options),
-                Written::Refused(0) if version.is_empty() => {}
-                Written::Refused(0) => return Err(Error::modified(resource.kind, &resource.name)),
-                Written::Refused(place) => claims.refused(place - 1, &new)?,
-            }
-        }
-        Err(Error::modified(resource.kind, &resource.name))
-    }
-
-    /// The object, not older than `version`; with none, as it is now. If `repeated` was done before, what it came to.
-    async fn read(&self, resource: &Resource, version: &str, repeated: Option<RequestId>) -> Result<Read, Error> {
-        let key = resource.key()?;
-        let state = self.state_for(version).await?;
-        if let Some(id) = repeated
-            && let Some(done) = self.done_before(id, resource.kind, &key, &state)?
-        {
-            return Ok(Read::Done(done));
-        }
-        let entry = state.get(&key).ok_or_else(|| Error::not_found(resource.kind, &resource.name))?;
-        Ok(Read::Found(Box::new(decode_stored(resource.kind, entry)?)))
-    }
-
-    /// The object as it is stored: a repeated request finds what the first one wrote, and the revision of a transaction
-    /// is not that of its first write.
-    fn as_written(&self, key: &str, new: Object, revision: Revision, options: &WriteOptions) -> Result<Object, Error> {
-        match self.member().view().state().get(key).filter(|_| !options.dry_run) {
-            Some(entry) => decode_stored(new.kind(), entry),
-            // Gone already, or never written.
-            None => Ok(versioned(new, revision)),
-        }
-    }
-
-    /// Proposes a change. `attempt` tells apart changes that are decided anew within one request.
-    async fn write(
-        &self,
-        change: Change,
-        id: RequestId,
-        attempt: Attempt,
-        options: &WriteOptions,
-    ) -> Result<Written, Error> {
-        if options.dry_run {
-            return Ok(Written::At(self.member().view().state().revision()));
-        }
-        let Change { mut compares, writes } = change;
-        let fence = compares.len();
-        if let Some((key, value)) = &options.fence {
-            compares.push(Compare { key: key.clone(), target: Target::Value(value.clone()) });
-        }
-        let request_id = attempt.transaction_id(id);
-        match self.member().propose(Transaction { request_id, compares, writes }, self.deadline()).await? {
-            Outcome::Applied(revision) => Ok(Written::At(revision)),
-            Outcome::Refused(place, _) if place == fence => {
-                Err(Error::forbidden(Kind::Lease, "", "the writer is no longer the elected leader"))
-            }
-            Outcome::Refused(place, _) => Ok(Written::Refused(place)),
-        }
-    }
-
     /// An object can only be created in a namespace that is there and stays.
     async fn check_namespace(&self, object: &Object) -> Result<(), Error> {
         let (kind, meta) = (object.kind(), object.meta());
@@ -328,66 +217,6 @@ impl Registry {
             None => Ok(()),
         }
     }
-}
-
-fn at(key: &str, revision: Revision) -> Compare {
-    Compare { key: key.to_owned(), target: Target::ModRevision(revision) }
-}
-
-fn put(key: &str, object: &Object) -> Write {
-    Write { key: key.to_owned(), value: Some(object.encode().into()) }
-}
-
-fn removal(key: &str, object: &Object) -> Vec<Write> {
-    let claims = match object {
-        Object::Service(service) => admission::claims(service),
-        _ => Vec::new(),
-    };
-    std::iter::once(key.to_owned())
-        .chain(claims.into_iter().map(|claim| claim.key))
-        .map(|key| Write { key, value: None })
-        .collect()
-}
-
-/// The election that a Lease stands for: what fenced writes are compared with. Node heartbeats are no elections.
-fn fence_of(object: &Object) -> Option<Write> {
-    let Object::Lease(lease) = object else { return None };
-    let meta = &lease.metadata;
-    (meta.namespace != "kube-node-lease")
-        .then(|| Write { key: keys::fence(&meta.namespace, &meta.name), value: Some(fence_value(lease)) })
-}
-
-fn fence_value(lease: &Lease) -> Bytes {
-    let holder = lease.spec.holder_identity.as_deref().unwrap_or_default();
-    epoch(holder, lease.spec.lease_transitions.unwrap_or(0))
-}
-
-/// What a holder's fenced writes are compared with.
-pub(super) fn epoch(holder: &str, transitions: i32) -> Bytes {
-    format!("{transitions}/{holder}").into()
-}
-
-pub(super) fn versioned(mut object: Object, revision: Revision) -> Object {
-    object.meta_mut().resource_version = revision.to_string();
-    object
-}
-
-fn revision_of(object: &Object) -> Result<Revision, Error> {
-    squall_api::meta::parse_resource_version(&object.meta().resource_version)
-}
-
-fn unchanged(new: &Object, old: &Object) -> bool {
-    let mut old = old.clone();
-    old.meta_mut().resource_version.clear();
-    *new == old
-}
-
-/// Nothing holds it any more: it was to go, and its last finalizer and its grace period are over.
-fn is_done(object: &Object) -> bool {
-    let meta = object.meta();
-    meta.deletion_timestamp.is_some()
-        && meta.finalizers.is_empty()
-        && meta.deletion_grace_period_seconds.unwrap_or(0) == 0
 }
 
 fn in_namespace(object: &mut Object, namespace: &str) -> Result<(), Error> {

@@ -1,0 +1,257 @@
+//! One change: read what is stored, let someone decide what it becomes, write that if it is still what was read.
+
+use bytes::Bytes;
+use squall_api::coordination::v1::Lease;
+use squall_api::{Error, Kind, Object};
+use uuid::Uuid;
+
+use super::repeated::{ATTEMPTS, Attempt, Done};
+use super::service::Claims;
+use super::write::WriteOptions;
+use super::{Registry, Resource, decode_stored};
+use crate::admission;
+use crate::keys;
+use crate::store::{Compare, Outcome, RequestId, Revision, Target, Transaction, Write};
+
+/// A change that has been decided.
+pub(super) struct Change {
+    pub(super) compares: Vec<Compare>,
+    pub(super) writes: Vec<Write>,
+}
+
+/// What became of a change.
+pub(super) enum Written {
+    At(Revision),
+    /// The comparison with this place did not hold.
+    Refused(usize),
+}
+
+/// What a change is of, whatever it is.
+struct Request<'a> {
+    key: &'a str,
+    id: RequestId,
+    options: &'a WriteOptions,
+}
+
+/// What an object is to become.
+struct Decided {
+    new: Object,
+    claims: Claims,
+    /// The revision of the object that it was decided from.
+    read_at: Revision,
+    /// Nothing holds the object any more: it goes.
+    done: bool,
+}
+
+impl Decided {
+    fn is_unchanged(&self, old: &Object) -> bool {
+        !self.done && unchanged(&self.new, old)
+    }
+}
+
+/// What came of trying to write.
+enum Tried {
+    Written(Object),
+    ChangedMeanwhile,
+    /// An address that the server chose was taken by another; it can choose again.
+    ClaimTaken,
+}
+
+/// What reading an object for a change finds.
+pub(super) enum Read {
+    Found(Box<Object>),
+    /// The change was made before.
+    Done(Done),
+}
+
+impl Registry {
+    /// Reads the object, lets `decide` say what it becomes, and writes that if the object has not changed meanwhile;
+    /// else again, unless the caller insists on a resource version.
+    pub(super) async fn change(
+        &self,
+        resource: &Resource,
+        version: &str,
+        options: &WriteOptions,
+        mut decide: impl FnMut(&Object) -> Result<Object, Error>,
+    ) -> Result<Object, Error> {
+        let id = options.request_id.unwrap_or_else(|| Uuid::new_v4().into_bytes());
+        let request = Request { key: &resource.key()?, id, options };
+        // Most objects are here as they are everywhere, and the comparison in the store tells if one is not: deciding from
+        // this member's own state saves asking a quorum. Only a write counts; what else comes of it is decided again.
+        if version.is_empty()
+            && let Ok(Read::Found(old)) = self.read(resource, "0", None).await
+            && let Ok(decided) = self.decide(&old, &mut decide)
+            && !decided.is_unchanged(&old)
+            && let Tried::Written(object) = self.try_write(&request, decided, Attempt::Change(0)).await?
+        {
+            return Ok(object);
+        }
+        for attempt in 1..ATTEMPTS {
+            let old = match self.read(resource, version, (attempt == 1).then_some(id)).await? {
+                Read::Found(old) => *old,
+                Read::Done(done) => return Ok(done.object),
+            };
+            if !version.is_empty() && old.meta().resource_version != version {
+                return Err(Error::modified(resource.kind, &resource.name));
+            }
+            let decided = self.decide(&old, &mut decide)?;
+            if decided.is_unchanged(&old) {
+                return Ok(old);
+            }
+            match self.try_write(&request, decided, Attempt::Change(attempt)).await? {
+                Tried::Written(object) => return Ok(object),
+                Tried::ChangedMeanwhile if version.is_empty() => {}
+                Tried::ChangedMeanwhile => return Err(Error::modified(resource.kind, &resource.name)),
+                Tried::ClaimTaken => {}
+            }
+        }
+        Err(Error::modified(resource.kind, &resource.name))
+    }
+
+    fn decide(
+        &self,
+        old: &Object,
+        decide: &mut impl FnMut(&Object) -> Result<Object, Error>,
+    ) -> Result<Decided, Error> {
+        let mut new = decide(old)?;
+        new.meta_mut().resource_version.clear();
+        let claims = self.claim_addresses(&mut new, Some(old))?;
+        Ok(Decided { done: is_done(&new), new, claims, read_at: revision_of(old)? })
+    }
+
+    /// Writes what was decided, if the object is still what was read.
+    async fn try_write(&self, request: &Request<'_>, decided: Decided, attempt: Attempt) -> Result<Tried, Error> {
+        let Decided { new, claims, read_at, done } = decided;
+        let Request { key, options, .. } = *request;
+        let writes = if done { removal(key, &new) } else { vec![put(key, &new)] };
+        let mut change = Change { compares: vec![at(key, read_at)], writes };
+        change.writes.extend(fence_of(&new));
+        claims.add_to(&mut change);
+        match self.write(change, request.id, attempt, options).await? {
+            Written::At(revision) if done => Ok(Tried::Written(versioned(new, revision))),
+            Written::At(revision) => self.as_written(key, new, revision, options).map(Tried::Written),
+            Written::Refused(0) => Ok(Tried::ChangedMeanwhile),
+            Written::Refused(place) => claims.refused(place - 1, &new).map(|()| Tried::ClaimTaken),
+        }
+    }
+
+    /// The object, not older than `version`; with none, as it is now. If `repeated` was done before, what it came to.
+    pub(super) async fn read(
+        &self,
+        resource: &Resource,
+        version: &str,
+        repeated: Option<RequestId>,
+    ) -> Result<Read, Error> {
+        let key = resource.key()?;
+        let state = self.state_for(version).await?;
+        if let Some(id) = repeated
+            && let Some(done) = self.done_before(id, resource.kind, &key, &state)?
+        {
+            return Ok(Read::Done(done));
+        }
+        let entry = state.get(&key).ok_or_else(|| Error::not_found(resource.kind, &resource.name))?;
+        Ok(Read::Found(Box::new(decode_stored(resource.kind, entry)?)))
+    }
+
+    /// The object as it is stored: a repeated request finds what the first one wrote, and the revision of a transaction
+    /// is not that of its first write.
+    pub(super) fn as_written(
+        &self,
+        key: &str,
+        new: Object,
+        revision: Revision,
+        options: &WriteOptions,
+    ) -> Result<Object, Error> {
+        match self.member().view().state().get(key).filter(|_| !options.dry_run) {
+            Some(entry) => decode_stored(new.kind(), entry),
+            // Gone already, or never written.
+            None => Ok(versioned(new, revision)),
+        }
+    }
+
+    /// Proposes a change. `attempt` tells apart changes that are decided anew within one request.
+    pub(super) async fn write(
+        &self,
+        change: Change,
+        id: RequestId,
+        attempt: Attempt,
+        options: &WriteOptions,
+    ) -> Result<Written, Error> {
+        if options.dry_run {
+            return Ok(Written::At(self.member().view().state().revision()));
+        }
+        let Change { mut compares, writes } = change;
+        let fence = compares.len();
+        if let Some((key, value)) = &options.fence {
+            compares.push(Compare { key: key.clone(), target: Target::Value(value.clone()) });
+        }
+        let request_id = attempt.transaction_id(id);
+        match self.member().propose(Transaction { request_id, compares, writes }, self.deadline()).await? {
+            Outcome::Applied(revision) => Ok(Written::At(revision)),
+            Outcome::Refused(place, _) if place == fence => {
+                Err(Error::forbidden(Kind::Lease, "", "the writer is no longer the elected leader"))
+            }
+            Outcome::Refused(place, _) => Ok(Written::Refused(place)),
+        }
+    }
+}
+
+pub(super) fn at(key: &str, revision: Revision) -> Compare {
+    Compare { key: key.to_owned(), target: Target::ModRevision(revision) }
+}
+
+pub(super) fn put(key: &str, object: &Object) -> Write {
+    Write { key: key.to_owned(), value: Some(object.encode().into()) }
+}
+
+pub(super) fn removal(key: &str, object: &Object) -> Vec<Write> {
+    let claims = match object {
+        Object::Service(service) => admission::claims(service),
+        _ => Vec::new(),
+    };
+    std::iter::once(key.to_owned())
+        .chain(claims.into_iter().map(|claim| claim.key))
+        .map(|key| Write { key, value: None })
+        .collect()
+}
+
+/// The election that a Lease stands for: what fenced writes are compared with. Node heartbeats are no elections.
+pub(super) fn fence_of(object: &Object) -> Option<Write> {
+    let Object::Lease(lease) = object else { return None };
+    let meta = &lease.metadata;
+    (meta.namespace != "kube-node-lease")
+        .then(|| Write { key: keys::fence(&meta.namespace, &meta.name), value: Some(fence_value(lease)) })
+}
+
+fn fence_value(lease: &Lease) -> Bytes {
+    let holder = lease.spec.holder_identity.as_deref().unwrap_or_default();
+    epoch(holder, lease.spec.lease_transitions.unwrap_or(0))
+}
+
+/// What a holder's fenced writes are compared with.
+pub(super) fn epoch(holder: &str, transitions: i32) -> Bytes {
+    format!("{transitions}/{holder}").into()
+}
+
+pub(super) fn versioned(mut object: Object, revision: Revision) -> Object {
+    object.meta_mut().resource_version = revision.to_string();
+    object
+}
+
+pub(super) fn revision_of(object: &Object) -> Result<Revision, Error> {
+    squall_api::meta::parse_resource_version(&object.meta().resource_version)
+}
+
+fn unchanged(new: &Object, old: &Object) -> bool {
+    let mut old = old.clone();
+    old.meta_mut().resource_version.clear();
+    *new == old
+}
+
+/// Nothing holds it any more: it was to go, and its last finalizer and its grace period are over.
+fn is_done(object: &Object) -> bool {
+    let meta = object.meta();
+    meta.deletion_timestamp.is_some()
+        && meta.finalizers.is_empty()
+        && meta.deletion_grace_period_seconds.unwrap_or(0) == 0
+}
