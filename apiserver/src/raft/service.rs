@@ -56,7 +56,10 @@ impl RaftApi for RaftService {
                 end.heard(request.vote);
                 Ok(request)
             }
-            Ok(Err(error)) => Err(tracing::warn!(%error, "refused an append")),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "refused an append");
+                Err(())
+            }
             Err(_) => Err(()),
         });
         // A request that cannot be read ends the stream: what follows it must not be appended.
