@@ -142,6 +142,13 @@ impl Client {
         Ok(Self { inner: Arc::new(Inner { endpoints, current }), fence: None, deadline: DEADLINE })
     }
 
+    /// The same client on the same connections, which asks this apiserver first (by its place among the endpoints).
+    #[must_use]
+    pub fn beginning_with(&self, place: usize) -> Self {
+        let inner = Inner { endpoints: self.inner.endpoints.clone(), current: AtomicUsize::new(place) };
+        Self { inner: Arc::new(inner), ..self.clone() }
+    }
+
     /// The same client, whose writes are refused once another is elected.
     #[must_use]
     pub fn fenced(&self, fence: proto::Fence) -> Self {

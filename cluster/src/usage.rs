@@ -15,6 +15,15 @@ pub struct Usage {
     pub resident_bytes: u64,
 }
 
+impl Usage {
+    /// Memory that it holds, in MiB.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "memory is far below 2^52 bytes")]
+    pub fn resident_mib(&self) -> f64 {
+        self.resident_bytes as f64 / f64::from(1 << 20)
+    }
+}
+
 /// Linux: `sysconf(_SC_CLK_TCK)` is 100 on every architecture that we run on.
 const TICK: Duration = Duration::from_millis(10);
 

@@ -75,12 +75,7 @@ async fn watch(cluster: &Cluster, idle: Duration) -> (f64, Vec<Idle>) {
     let members = before.iter().zip(&after).map(|((member, before), (_, after))| Idle {
         member: *member,
         cpu_percent: (after.cpu - before.cpu).as_secs_f64() / seconds * 100.0,
-        resident_mib: mib(after.resident_bytes),
+        resident_mib: after.resident_mib(),
     });
     (seconds, members.collect())
-}
-
-#[expect(clippy::cast_precision_loss, reason = "memory is far below 2^52 bytes")]
-fn mib(bytes: u64) -> f64 {
-    bytes as f64 / f64::from(1 << 20)
 }

@@ -1,15 +1,19 @@
 //! `ctl bench`: measurements on clusters of their own.
 
+use squall_chaos::bench::load::Load;
+use squall_chaos::bench::store::{self, Bench, Report};
 use squall_chaos::bench::{failover, startup};
 
 use super::demo::options_of;
-use crate::cli::{BenchCommand, BenchFailoverArgs, BenchStartupArgs, Timing};
+use crate::cli::{self, BenchCommand, BenchFailoverArgs, BenchSizeArgs, BenchStartupArgs, BenchStoreArgs, Timing};
 use crate::failure::Failure;
 use crate::output::{line, line_error, print_cells};
 
 /// Runs a benchmark.
 pub async fn run(command: BenchCommand) -> Result<(), Failure> {
     match command {
+        BenchCommand::Store(args) => store(args).await,
+        BenchCommand::Size(args) => size(args).await,
         BenchCommand::Startup(args) => startup(args).await,
         BenchCommand::Failover(args) => failover(args).await,
     }
@@ -40,6 +44,85 @@ async fn failover(args: BenchFailoverArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+async fn store(args: BenchStoreArgs) -> Result<(), Failure> {
+    let cluster = squall_cluster::Options { apiservers: usize::from(args.apiservers), ..store_options() };
+    let bench = Bench::start(cluster).await?;
+    let mut reports = Vec::new();
+    for clients in &args.clients {
+        let load = Load { clients: *clients, warm_up: args.warm_up, duration: args.duration };
+        let options = store::Options {
+            workload: args.workload.into(),
+            load,
+            target: args.target.into(),
+            connections: args.connections,
+            value_bytes: args.value_bytes,
+            keys: args.keys,
+        };
+        line_error(&format!("{clients} clients for {:?}", args.duration));
+        reports.push(bench.run(&options).await?);
+    }
+    if args.output.is_some() {
+        line(&serde_json::to_string_pretty(&reports).map_err(Failure::error)?);
+    } else {
+        print_store(&reports);
+    }
+    let failed: Vec<Failure> =
+        reports.iter().filter_map(|report| report.figures.first_error.as_ref()).map(Failure::error).collect();
+    Failure::all(failed)
+}
+
+/// Three apiservers, and as little else as can be.
+fn store_options() -> squall_cluster::Options {
+    squall_cluster::Options { controller_managers: 1, ..options_of(0, Timing::K8s) }
+}
+
+fn print_store(reports: &[Report]) {
+    let head =
+        ["CLIENTS", "OP/S", "ERRORS", "P50", "P90", "P99", "P99.9", "MAX", "LEADER CPU/OP", "ALL CPU/OP", "MEMORY"];
+    let mut cells = vec![head.map(str::to_owned).to_vec()];
+    cells.extend(reports.iter().map(|report| {
+        let figures = &report.figures;
+        let cpu = |wanted: bool| -> f64 {
+            let members = report.members.iter().filter(|member| member.leads || !wanted);
+            members.map(|member| member.cpu_micros_per_operation).sum()
+        };
+        let milliseconds = |value: f64| format!("{value:.2} ms");
+        let memory = report.members.iter().map(|member| member.resident_mib).fold(0.0, f64::max);
+        vec![
+            report.clients.to_string(),
+            format!("{:.0}", figures.per_second),
+            figures.errors.to_string(),
+            milliseconds(figures.p50_ms),
+            milliseconds(figures.p90_ms),
+            milliseconds(figures.p99_ms),
+            milliseconds(figures.p999_ms),
+            milliseconds(figures.max_ms),
+            format!("{:.0} us", cpu(true)),
+            format!("{:.0} us", cpu(false)),
+            format!("{memory:.0} MiB"),
+        ]
+    }));
+    print_cells(&cells, 3);
+}
+
+async fn size(args: BenchSizeArgs) -> Result<(), Failure> {
+    let mut bench = Bench::start(store_options()).await?;
+    let report = bench.measure_size(args.objects, args.value_bytes).await?;
+    if args.output.is_some() {
+        line(&serde_json::to_string_pretty(&report).map_err(Failure::error)?);
+        return Ok(());
+    }
+    let memory: Vec<String> = report.resident_mib.iter().map(|mib| format!("{mib:.0} MiB")).collect();
+    line(&format!(
+        "{} objects of {} bytes were made in {:.1} s",
+        report.objects, report.value_bytes, report.fill_seconds
+    ));
+    line(&format!("memory of each apiserver: {}", memory.join(", ")));
+    line(&format!("a list of all: {:.2} s", report.list_seconds));
+    line(&format!("a killed apiserver agreed with the others {:.2} s after its start", report.restart_seconds));
+    Ok(())
+}
+
 /// The best, the median and the worst of sorted values.
 fn spread(sorted: &[f64]) -> Option<[f64; 3]> {
     Some([*sorted.first()?, *sorted.get(sorted.len() / 2)?, *sorted.last()?])
@@ -61,4 +144,25 @@ fn print_startup(report: &startup::Report) {
     let memory: f64 = report.members.iter().map(|idle| idle.resident_mib).sum();
     cells.push(vec!["all".to_owned(), format!("{cpu:.2} %"), format!("{memory:.1} MiB")]);
     print_cells(&cells, 3);
+}
+
+impl From<cli::Workload> for store::Workload {
+    fn from(workload: cli::Workload) -> Self {
+        match workload {
+            cli::Workload::Put => Self::Put,
+            cli::Workload::ConditionalPut => Self::ConditionalPut,
+            cli::Workload::Get => Self::Get,
+            cli::Workload::StaleGet => Self::StaleGet,
+            cli::Workload::Range => Self::Range,
+        }
+    }
+}
+
+impl From<cli::Target> for store::Target {
+    fn from(target: cli::Target) -> Self {
+        match target {
+            cli::Target::Leader => Self::Leader,
+            cli::Target::All => Self::All,
+        }
+    }
 }

@@ -1,0 +1,140 @@
+//! A closed loop of load: so many clients, each asking again as soon as it is answered.
+
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+/// How much is asked, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub struct Load {
+    /// How many ask at the same time.
+    pub clients: usize,
+    /// What is answered before this has passed is not counted.
+    pub warm_up: Duration,
+    /// For how long answers are counted.
+    pub duration: Duration,
+}
+
+/// What came of it. Latencies are those of successful operations.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Figures {
+    /// Operations that succeeded.
+    pub operations: u64,
+    /// Operations that failed.
+    pub errors: u64,
+    /// Why the first of them failed.
+    pub first_error: Option<String>,
+    /// For how long they were counted.
+    pub seconds: f64,
+    /// Successful operations a second.
+    pub per_second: f64,
+    /// The latency that half of them stayed below, in milliseconds.
+    pub p50_ms: f64,
+    /// Nine tenths.
+    pub p90_ms: f64,
+    /// 99 of 100.
+    pub p99_ms: f64,
+    /// 999 of 1,000.
+    pub p999_ms: f64,
+    /// The longest.
+    pub max_ms: f64,
+}
+
+/// Latencies are kept in microseconds, to three digits, up to a minute.
+const MAX_MICROS: u64 = 60_000_000;
+
+struct Counts {
+    latencies: Histogram<u64>,
+    errors: u64,
+    first_error: Option<String>,
+}
+
+/// Something that can be asked again and again.
+pub trait Client {
+    /// Asks once.
+    fn ask(&mut self) -> impl Future<Output = anyhow::Result<()>>;
+}
+
+/// Lets each client ask until the time is over. `begun` is called when the warm-up has passed.
+pub async fn run<C: Client>(load: &Load, clients: Vec<C>, begun: impl FnOnce()) -> anyhow::Result<Figures> {
+    let counts =
+        RefCell::new(Counts { latencies: Histogram::new_with_max(MAX_MICROS, 3)?, errors: 0, first_error: None });
+    let begin = Instant::now() + load.warm_up;
+    let end = begin + load.duration;
+    let work = clients.into_iter().map(async |mut client| {
+        while Instant::now() < end {
+            let start = Instant::now();
+            let result = client.ask().await;
+            if start >= begin {
+                count(&mut counts.borrow_mut(), result, start.elapsed());
+            }
+        }
+    });
+    let mark = async {
+        tokio::time::sleep_until(begin.into()).await;
+        begun();
+    };
+    tokio::join!(join_all(work), mark);
+    let seconds = begin.elapsed().as_secs_f64();
+    Ok(figures(&counts.into_inner(), seconds))
+}
+
+fn count(counts: &mut Counts, result: anyhow::Result<()>, took: Duration) {
+    match result {
+        Ok(()) => counts.latencies.saturating_record(u64::try_from(took.as_micros()).unwrap_or(MAX_MICROS)),
+        Err(error) => {
+            counts.errors += 1;
+            counts.first_error.get_or_insert_with(|| format!("{error:#}"));
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+fn figures(counts: &Counts, seconds: f64) -> Figures {
+    let latencies = &counts.latencies;
+    let quantile = |quantile| latencies.value_at_quantile(quantile) as f64 / 1_000.0;
+    Figures {
+        operations: latencies.len(),
+        errors: counts.errors,
+        first_error: counts.first_error.clone(),
+        seconds,
+        per_second: latencies.len() as f64 / seconds,
+        p50_ms: quantile(0.5),
+        p90_ms: quantile(0.9),
+        p99_ms: quantile(0.99),
+        p999_ms: quantile(0.999),
+        max_ms: latencies.max() as f64 / 1_000.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Every(u64);
+
+    impl Client for Every {
+        async fn ask(&mut self) -> anyhow::Result<()> {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            self.0 += 1;
+            anyhow::ensure!(!self.0.is_multiple_of(3), "every third fails");
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn successes_and_failures_are_counted_after_the_warm_up() {
+        let load = Load { clients: 2, warm_up: Duration::from_millis(20), duration: Duration::from_millis(200) };
+        let begun = std::cell::Cell::new(false);
+        let figures = run(&load, vec![Every(0), Every(0)], || begun.set(true)).await.unwrap();
+        assert!(begun.get());
+        assert!(figures.operations > 10 && figures.errors > 5, "{figures:?}");
+        assert!(figures.operations < 3 * figures.errors && figures.errors < figures.operations, "{figures:?}");
+        assert_eq!(figures.first_error.as_deref(), Some("every third fails"));
+        assert!(figures.p50_ms >= 1.0 && figures.p50_ms <= figures.p99_ms && figures.p99_ms <= figures.max_ms);
+    }
+}

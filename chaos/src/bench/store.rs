@@ -1,0 +1,278 @@
+//! Reads and writes of the store through the public API: validation, admission and all.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use futures_util::{StreamExt, stream};
+use serde::Serialize;
+use squall_api::Kind;
+use squall_api::core::v1::ConfigMap;
+use squall_client::{Client, ResourceRef, WriteOptions, manifest};
+use squall_cluster::{Cluster, Lifetime, MemberName, Role, Usage, wait_until_ready};
+
+use super::load::{self, Figures, Load};
+use crate::{PATIENCE, leaders, wait_for};
+
+const NAMESPACE: &str = "default";
+/// So many keys are made at once before the measurement.
+const PREPARE: usize = 32;
+
+/// What is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Workload {
+    /// Store an object in the place of another, whatever that is.
+    Put,
+    /// The same, if it has not changed since this client wrote it.
+    ConditionalPut,
+    /// Read an object as it is now.
+    Get,
+    /// Read an object as a member has it.
+    StaleGet,
+    /// List all objects as they are now.
+    Range,
+}
+
+/// To whom the clients talk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Target {
+    /// To the leader.
+    Leader,
+    /// To all members alike.
+    All,
+}
+
+/// How it is measured.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// What is asked.
+    pub workload: Workload,
+    /// How much, and for how long.
+    pub load: Load,
+    /// To whom.
+    pub target: Target,
+    /// How many connections the clients share.
+    pub connections: usize,
+    /// How large each value is.
+    pub value_bytes: usize,
+    /// How many objects there are.
+    pub keys: usize,
+}
+
+/// What was measured.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// What was asked.
+    pub workload: Workload,
+    /// By how many.
+    pub clients: usize,
+    /// What they saw.
+    pub figures: Figures,
+    /// What the members used meanwhile.
+    pub members: Vec<MemberCost>,
+}
+
+/// What one apiserver used.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberCost {
+    /// Which.
+    pub member: MemberName,
+    /// Whether it led.
+    pub leads: bool,
+    /// Time on a processor for each operation, in microseconds.
+    pub cpu_micros_per_operation: f64,
+    /// Memory at the end, in MiB.
+    pub resident_mib: f64,
+}
+
+/// A cluster to measure.
+pub struct Bench {
+    cluster: Cluster,
+    client: Client,
+    /// Keeps the folder until the end.
+    _folder: tempfile::TempDir,
+}
+
+impl Bench {
+    /// Starts a cluster.
+    pub async fn start(options: squall_cluster::Options) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let mut cluster = Cluster::create(folder.path(), options, Lifetime::Attached)?;
+        cluster.start_all()?;
+        let client = cluster.client()?;
+        wait_until_ready(&mut cluster, &client, PATIENCE).await?;
+        Ok(Self { cluster, client, _folder: folder })
+    }
+
+    /// Measures one workload.
+    pub async fn run(&self, options: &Options) -> anyhow::Result<Report> {
+        let (leader, _) = wait_for("a Raft leader", || leaders::raft_leader(&self.client)).await?;
+        let value = "x".repeat(options.value_bytes);
+        prepare(&self.client, options, &value).await?;
+        let connections = self.connections(options, leader)?;
+        let clients = (0..options.load.clients).map(|number| Asking {
+            client: connections[number % connections.len()].clone(),
+            workload: options.workload,
+            value: value.clone(),
+            keys: options.keys,
+            number,
+            stride: options.load.clients,
+            count: 0,
+            version: String::new(),
+        });
+        let mut before = Vec::new();
+        let figures = load::run(&options.load, clients.collect(), || before = self.usage()).await?;
+        let members = before.iter().zip(self.usage()).map(|((member, before), (_, after))| MemberCost {
+            member: *member,
+            leads: *member == leader,
+            cpu_micros_per_operation: per_operation(after.cpu.saturating_sub(before.cpu), figures.operations),
+            resident_mib: after.resident_mib(),
+        });
+        Ok(Report { workload: options.workload, clients: options.load.clients, members: members.collect(), figures })
+    }
+
+    fn connections(&self, options: &Options, leader: MemberName) -> anyhow::Result<Vec<Client>> {
+        let members = self.client.endpoints().len();
+        let connect = |number: usize| {
+            let first = match options.target {
+                Target::Leader => leader.index,
+                Target::All => number % members,
+            };
+            Ok(self.cluster.client()?.beginning_with(first))
+        };
+        (0..options.connections.clamp(1, options.load.clients.max(1))).map(connect).collect()
+    }
+
+    fn usage(&self) -> Vec<(MemberName, Usage)> {
+        let apiservers = self.cluster.members().into_iter().filter(|member| member.role == Role::Apiserver);
+        apiservers.filter_map(|member| Some((member, self.cluster.usage(member)?))).collect()
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+fn per_operation(cpu: Duration, operations: u64) -> f64 {
+    cpu.as_secs_f64() * 1e6 / operations.max(1) as f64
+}
+
+fn object(number: usize, value: &str) -> ConfigMap {
+    let mut map = ConfigMap::default();
+    map.metadata.name = format!("key-{number:08}");
+    NAMESPACE.clone_into(&mut map.metadata.namespace);
+    map.data.insert("value".to_owned(), value.to_owned());
+    map
+}
+
+/// Makes every key.
+async fn prepare(client: &Client, options: &Options, value: &str) -> anyhow::Result<()> {
+    let all = ResourceRef::collection(Kind::ConfigMap, NAMESPACE);
+    let made = stream::iter(0..options.keys).map(async |number| {
+        match client.create(&all, manifest(&object(number, value).into()), WriteOptions::default()).await {
+            Err(error) if error.is(squall_client::Reason::AlreadyExists) => Ok(()),
+            other => other.map(drop),
+        }
+    });
+    let results: Vec<Result<(), squall_client::Error>> = made.buffer_unordered(PREPARE).collect().await;
+    results.into_iter().collect::<Result<(), _>>().context("making the keys")
+}
+
+/// One client.
+struct Asking {
+    client: Client,
+    workload: Workload,
+    value: String,
+    keys: usize,
+    number: usize,
+    stride: usize,
+    count: usize,
+    /// Of the object that this client wrote last, for conditional puts.
+    version: String,
+}
+
+impl load::Client for Asking {
+    async fn ask(&mut self) -> anyhow::Result<()> {
+        self.count += 1;
+        let number = match self.workload {
+            // Each client has a key of its own, so that conditions hold.
+            Workload::ConditionalPut => self.number % self.keys,
+            _ => (self.number + self.count * self.stride) % self.keys,
+        };
+        let one = ResourceRef::object(Kind::ConfigMap, NAMESPACE, &format!("key-{number:08}"));
+        match self.workload {
+            Workload::Put => self.put(&one, object(number, &self.value)).await.map(drop),
+            Workload::ConditionalPut => {
+                let mut map = object(number, &self.value);
+                map.metadata.resource_version = std::mem::take(&mut self.version);
+                // Something must change.
+                map.data.insert("count".to_owned(), self.count.to_string());
+                self.version = self.put(&one, map).await?;
+                Ok(())
+            }
+            Workload::Get => Ok(self.client.get(&one, "").await.map(drop)?),
+            Workload::StaleGet => Ok(self.client.get(&one, "0").await.map(drop)?),
+            Workload::Range => {
+                let all = ResourceRef::collection(Kind::ConfigMap, NAMESPACE);
+                let (_, objects) = self.client.list(&all, "", "", "").await?;
+                anyhow::ensure!(objects.len() >= self.keys, "only {} objects", objects.len());
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Asking {
+    async fn put(&self, one: &ResourceRef, mut map: ConfigMap) -> anyhow::Result<String> {
+        if self.workload == Workload::Put {
+            // An update that changes nothing is not written: each must differ.
+            map.data.insert("count".to_owned(), self.count.to_string());
+        }
+        let reply = self.client.update(one, manifest(&map.into()), WriteOptions::default()).await?;
+        Ok(reply.object()?.meta().resource_version.clone())
+    }
+}
+
+/// What is measured of a cluster that holds many objects.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SizeReport {
+    /// How many objects there were.
+    pub objects: usize,
+    /// How large each value was.
+    pub value_bytes: usize,
+    /// How long it took to make them, in seconds.
+    pub fill_seconds: f64,
+    /// Memory of each apiserver then, in MiB.
+    pub resident_mib: Vec<f64>,
+    /// How long a list of them all took, in seconds.
+    pub list_seconds: f64,
+    /// How long a killed apiserver took from its start until it agreed with the others, in seconds.
+    pub restart_seconds: f64,
+}
+
+impl Bench {
+    /// Fills the store and measures what its size costs.
+    pub async fn measure_size(&mut self, objects: usize, value_bytes: usize) -> anyhow::Result<SizeReport> {
+        let load = Load { clients: 1, warm_up: Duration::ZERO, duration: Duration::ZERO };
+        let options =
+            Options { workload: Workload::Put, load, target: Target::All, connections: 1, value_bytes, keys: objects };
+        let start = Instant::now();
+        prepare(&self.client, &options, &"x".repeat(value_bytes)).await?;
+        let fill_seconds = start.elapsed().as_secs_f64();
+        let resident_mib = self.usage().into_iter().map(|(_, usage)| usage.resident_mib()).collect();
+        let start = Instant::now();
+        let all = ResourceRef::collection(Kind::ConfigMap, NAMESPACE);
+        let (_, listed) = self.client.list(&all, "", "", "").await?;
+        anyhow::ensure!(listed.len() >= objects, "only {} objects", listed.len());
+        let list_seconds = start.elapsed().as_secs_f64();
+        drop(listed);
+        let member = MemberName { role: Role::Apiserver, index: 0 };
+        self.cluster.kill(member)?;
+        let start = Instant::now();
+        self.cluster.start(member)?;
+        wait_for("all members to agree", || leaders::agreed(&self.client)).await?;
+        let restart_seconds = start.elapsed().as_secs_f64();
+        Ok(SizeReport { objects, value_bytes, fill_seconds, resident_mib, list_seconds, restart_seconds })
+    }
+}
