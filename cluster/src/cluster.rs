@@ -12,7 +12,7 @@ use crate::addresses::{MAX_APISERVERS, MAX_NODES, Network};
 use crate::files::{make_folder, read_json, write_json};
 use crate::member::{MemberName, Role};
 use crate::process::{ProcessId, ProcessState};
-use crate::usage::{self, Usage};
+use crate::usage::Usage;
 
 const FORMAT_VERSION: u32 = 1;
 
@@ -189,7 +189,7 @@ impl Cluster {
     /// What a member uses of the machine. `None` if it does not run.
     #[must_use]
     pub fn usage(&self, member: MemberName) -> Option<Usage> {
-        usage::of(self.state(member).1?)
+        Usage::of_process(self.state(member).1?)
     }
 
     /// Starts every member that does not run.

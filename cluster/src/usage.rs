@@ -16,6 +16,12 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// The usage of a process. `None` if it is gone.
+    #[must_use]
+    pub fn of_process(pid: i32) -> Option<Self> {
+        of(pid)
+    }
+
     /// Memory that it holds, in MiB.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "memory is far below 2^52 bytes")]
@@ -27,8 +33,7 @@ impl Usage {
 /// Linux: `sysconf(_SC_CLK_TCK)` is 100 on every architecture that we run on.
 const TICK: Duration = Duration::from_millis(10);
 
-/// The usage of a process. `None` if it is gone.
-pub(crate) fn of(pid: i32) -> Option<Usage> {
+fn of(pid: i32) -> Option<Usage> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name is in brackets and may hold anything; user and system time are the 12th and 13th field after it.
     let mut fields = stat.rsplit_once(") ")?.1.split(' ').skip(11);

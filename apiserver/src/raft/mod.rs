@@ -16,6 +16,8 @@ mod snapshot;
 mod takeover;
 mod types;
 mod wire;
+#[cfg(test)]
+mod conformance;
 
 pub use log::sync_folder;
 pub use member::{Config, Member, MemberStatus, ProposeError};

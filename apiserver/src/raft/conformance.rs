@@ -1,0 +1,29 @@
+//! openraft's own suite for storages, on our log and our state machine.
+
+use std::fs;
+
+use openraft::StorageError;
+use openraft::testing::log::{StoreBuilder, Suite};
+use tempfile::TempDir;
+
+use super::log::LogStorage;
+use super::machine::StateMachine;
+use super::snapshot::SnapshotFolder;
+use super::types::TypeConfig;
+
+struct Builder;
+
+impl StoreBuilder<TypeConfig, LogStorage, StateMachine, TempDir> for Builder {
+    async fn build(&self) -> Result<(TempDir, LogStorage, StateMachine), StorageError<TypeConfig>> {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        fs::create_dir(&log).unwrap();
+        let snapshots = SnapshotFolder::open(&folder.path().join("snapshots")).unwrap();
+        Ok((folder, LogStorage::open(&log).unwrap(), StateMachine::open(snapshots).unwrap()))
+    }
+}
+
+#[tokio::test]
+async fn the_log_and_the_state_machine_conform_to_openraft() {
+    Suite::test_all(Builder).await.unwrap();
+}

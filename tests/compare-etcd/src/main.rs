@@ -1,0 +1,124 @@
+//! Squall's store beside etcd: three members each, fsync on, the same loads in alternation, medians of the ratios.
+//!
+//! Squall is asked through its whole public API (TLS, decoding, defaults, validation, admission); etcd is asked for
+//! bytes, in plain text. Run it with `cargo run --release --target-dir ../../target`, after `cargo build --release`: it wants
+//! Squall's programs beside itself. Both serve from their leaders over the same number of connections.
+
+mod etcd;
+
+use std::time::Duration;
+
+use clap::Parser;
+use squall_chaos::bench::load::{Figures, Load};
+use squall_chaos::bench::store::{Bench, Options, Target, Workload};
+
+use etcd::Etcd;
+
+/// Compare Squall's store with etcd.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// How many rounds
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Seconds for each measurement
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
+}
+
+const LOADS: [(&str, Workload, usize); 5] = [
+    ("put", Workload::Put, 1),
+    ("put", Workload::Put, 16),
+    ("put", Workload::Put, 64),
+    ("put", Workload::Put, 256),
+    ("linearizable get", Workload::Get, 64),
+];
+const CONNECTIONS: usize = 8;
+const KEYS: usize = 1_000;
+const VALUE_BYTES: usize = 1_024;
+
+/// One measurement.
+#[derive(Clone)]
+struct Sample {
+    figures: Figures,
+    cpu_micros: f64,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(compare(&arguments))
+}
+
+async fn compare(arguments: &Arguments) -> anyhow::Result<()> {
+    let options = squall_cluster::Options {
+        apiservers: 3,
+        controller_managers: 1,
+        nodes: 0,
+        timing: "k8s".to_owned(),
+        images: None,
+    };
+    let squall = Bench::start(options).await?;
+    let etcd = Etcd::start().await?;
+    println!("| load | clients | ours/s | etcd/s | ratio | p50 ms | p99 ms | p99 ratio | CPU us/op | CPU ratio |");
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+    for (name, workload, clients) in LOADS {
+        let load = Load { clients, warm_up: Duration::from_secs(1), duration: Duration::from_secs(arguments.seconds) };
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for round in 1..=arguments.rounds {
+            eprintln!("{name}, {clients} clients, round {round} of {}", arguments.rounds);
+            let report = squall
+                .run(&Options {
+                    workload,
+                    load,
+                    target: Target::Leader,
+                    connections: CONNECTIONS,
+                    value_bytes: VALUE_BYTES,
+                    keys: KEYS,
+                })
+                .await?;
+            let cpu_micros = report.members.iter().map(|member| member.cpu_micros_per_operation).sum();
+            ours.push(Sample { figures: report.figures, cpu_micros });
+            let (figures, cpu_micros) =
+                etcd.run(&load, CONNECTIONS, workload == Workload::Put, KEYS, VALUE_BYTES).await?;
+            theirs.push(Sample { figures, cpu_micros });
+        }
+        print_row(name, clients, &ours, &theirs)?;
+    }
+    Ok(())
+}
+
+/// Medians over the rounds; a ratio is the median of the rounds' own ratios.
+fn print_row(name: &str, clients: usize, ours: &[Sample], theirs: &[Sample]) -> anyhow::Result<()> {
+    for sample in ours.iter().chain(theirs) {
+        if let Some(error) = &sample.figures.first_error {
+            anyhow::bail!("{name} with {clients} clients: {} errors, the first: {error}", sample.figures.errors);
+        }
+    }
+    let of = |samples: &[Sample], value: fn(&Sample) -> f64| median(samples.iter().map(value).collect());
+    let ratio = |value: fn(&Sample) -> f64| {
+        median(ours.iter().zip(theirs).map(|(one, other)| value(one) / value(other)).collect())
+    };
+    let rate = |sample: &Sample| sample.figures.per_second;
+    let p50 = |sample: &Sample| sample.figures.p50_ms;
+    let p99 = |sample: &Sample| sample.figures.p99_ms;
+    let cpu = |sample: &Sample| sample.cpu_micros;
+    println!(
+        "| {name} | {clients} | {:.0} | {:.0} | {:.2} | {:.2} / {:.2} | {:.1} / {:.1} | {:.2} | {:.0} / {:.0} | {:.2} |",
+        of(ours, rate),
+        of(theirs, rate),
+        ratio(rate),
+        of(ours, p50),
+        of(theirs, p50),
+        of(ours, p99),
+        of(theirs, p99),
+        ratio(p99),
+        of(ours, cpu),
+        of(theirs, cpu),
+        ratio(cpu)
+    );
+    Ok(())
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
