@@ -2,7 +2,7 @@
 //!
 //! `traffic` are the clients, `leaders` says who leads, `history` records every change of the store, `invariants` are
 //! what must hold of it, `referee` judges by them, `demo` is the scenario that shows it all,
-//! `bench` are measurements.
+//! `soak` breaks the store for as long as one likes, `bench` are measurements.
 
 pub mod bench;
 pub mod demo;
@@ -10,6 +10,7 @@ pub mod history;
 pub mod invariants;
 pub mod leaders;
 pub mod referee;
+pub mod soak;
 pub mod traffic;
 mod wait;
 

@@ -87,10 +87,13 @@ impl Cluster {
     pub fn power_cut(&mut self) -> anyhow::Result<()> {
         let running: Vec<MemberName> =
             self.members().into_iter().filter(|member| self.state(*member).0 != ProcessState::Stopped).collect();
-        for member in &running {
-            self.signal(*member, Signal::KILL)?;
-        }
-        running.into_iter().try_for_each(|member| self.wait_stopped(member))
+        self.kill_all(&running)
+    }
+
+    /// Ends these members at the same moment: SIGKILL.
+    pub fn kill_all(&mut self, members: &[MemberName]) -> anyhow::Result<()> {
+        members.iter().try_for_each(|member| self.signal(*member, Signal::KILL))?;
+        members.iter().try_for_each(|member| self.wait_stopped(*member))
     }
 
     /// Takes leave of processes that have ended, so that they do not linger.

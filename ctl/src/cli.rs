@@ -45,6 +45,9 @@ pub enum Command {
         after_help = "Brings up a cluster of its own, rolls the chapter's Deployment from v1 to v2 under HTTP load, kills the leading apiserver and the leading\ncontroller-manager in the middle, starts them again and judges what held. Exit code 0 if all did.\n\nExamples:\n  ctl demo\n  ctl demo -o json > result.json"
     )]
     Demo(DemoArgs),
+    /// Write, read and watch while apiservers are killed, frozen and cut from power; check that nothing is lost
+    #[command(after_help = "Examples:\n  ctl soak\n  ctl soak --writes 1000000 --faults 200 --seed 7")]
+    Soak(SoakArgs),
     /// Measure clusters of their own
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -93,6 +96,31 @@ pub struct DemoArgs {
     #[arg(long, value_enum, default_value_t = Timing::Fast)]
     pub timing: Timing,
     /// json for scripts: the summary as one object on standard output
+    #[arg(short, long, value_enum)]
+    pub output: Option<StatusOutput>,
+}
+
+#[derive(Debug, Args)]
+pub struct SoakArgs {
+    /// Decides which faults come when; random if it is not given
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Go on until so many writes were acknowledged
+    #[arg(long, default_value_t = 10_000)]
+    pub writes: u64,
+    /// And so many faults were made
+    #[arg(long, default_value_t = 20)]
+    pub faults: u64,
+    /// How many clients write
+    #[arg(long, default_value_t = 16)]
+    pub writers: usize,
+    /// How many clients read
+    #[arg(long, default_value_t = 8)]
+    pub readers: usize,
+    /// How many clients watch
+    #[arg(long, default_value_t = 3)]
+    pub watchers: usize,
+    /// json for scripts
     #[arg(short, long, value_enum)]
     pub output: Option<StatusOutput>,
 }

@@ -5,6 +5,8 @@
 //! `pipe` the stream on it, `takeover` what happens when it ends with its leader, `member` is what the rest of the apiserver holds.
 
 mod codec;
+#[cfg(test)]
+mod conformance;
 mod log;
 mod machine;
 mod member;
@@ -16,8 +18,6 @@ mod snapshot;
 mod takeover;
 mod types;
 mod wire;
-#[cfg(test)]
-mod conformance;
 
 pub use log::sync_folder;
 pub use member::{Config, Member, MemberStatus, ProposeError};

@@ -13,6 +13,7 @@ mod record;
 mod rollout;
 mod scale;
 mod set_image;
+mod soak;
 
 use crate::cli::{Cli, Command, RolloutCommand, SetCommand};
 use crate::context::Context;
@@ -23,6 +24,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
     let global = &cli.global;
     match cli.command {
         Command::Bench(command) => bench::run(command).await,
+        Command::Soak(args) => soak::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Cluster(command) => cluster::run(command).await,
         Command::Create(args) => create::run(&Context::find(global)?, global, args).await,

@@ -1,0 +1,200 @@
+//! What was acknowledged, what was read, what was watched; and what of it contradicts itself.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// How many contradictions are kept in words.
+const KEPT: usize = 50;
+
+/// One acknowledged write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Acknowledged {
+    key: usize,
+    value: u64,
+}
+
+/// What one watch told without a gap: everything from one revision to another.
+#[derive(Debug, Clone, Default)]
+pub struct Segment {
+    /// Complete after this revision.
+    from: u64,
+    /// And up to this one.
+    to: u64,
+    /// By revision.
+    events: BTreeMap<u64, Acknowledged>,
+}
+
+impl Segment {
+    /// A watch that has told of everything that there was at a revision.
+    pub fn beginning_at(revision: u64) -> Self {
+        Self { from: revision, to: revision, events: BTreeMap::new() }
+    }
+
+    /// It tells of a change.
+    pub fn event(&mut self, revision: u64, key: usize, value: u64) {
+        self.events.insert(revision, Acknowledged { key, value });
+        self.reached(revision);
+    }
+
+    /// It tells that there was nothing else up to a revision.
+    pub fn reached(&mut self, revision: u64) {
+        self.to = self.to.max(revision);
+    }
+}
+
+/// The book of one soak.
+pub struct Ledger {
+    /// By revision.
+    writes: BTreeMap<u64, Acknowledged>,
+    /// For each key, the highest revision that anyone has been shown.
+    floors: Vec<u64>,
+    segments: Vec<Segment>,
+    last_acknowledged: Instant,
+    /// What must not be.
+    pub violations: Vec<String>,
+    /// Writes that were acknowledged.
+    pub acknowledged: u64,
+    /// Writes without an answer.
+    pub unknown: u64,
+    /// Reads.
+    pub reads: u64,
+    /// The longest time without an acknowledgement.
+    pub longest_silence: Duration,
+}
+
+impl Ledger {
+    /// Of so many keys.
+    pub fn new(keys: usize) -> Self {
+        Self {
+            writes: BTreeMap::new(),
+            floors: vec![0; keys],
+            segments: Vec::new(),
+            last_acknowledged: Instant::now(),
+            violations: Vec::new(),
+            acknowledged: 0,
+            unknown: 0,
+            reads: 0,
+            longest_silence: Duration::ZERO,
+        }
+    }
+
+    /// How many keys there are.
+    pub fn keys(&self) -> usize {
+        self.floors.len()
+    }
+
+    /// Something contradicts itself.
+    pub fn violation(&mut self, text: String) {
+        if self.violations.len() < KEPT {
+            self.violations.push(text);
+        }
+    }
+
+    /// A write was acknowledged, or read back, at a revision.
+    pub fn wrote(&mut self, key: usize, revision: u64, value: u64) {
+        self.acknowledged += 1;
+        self.longest_silence = self.longest_silence.max(self.last_acknowledged.elapsed());
+        self.last_acknowledged = Instant::now();
+        let write = Acknowledged { key, value };
+        if let Some(other) = self.writes.insert(revision, write).filter(|other| *other != write) {
+            self.violation(format!("revision {revision} was acknowledged for {other:?} and for {write:?}"));
+        }
+        self.shown(key, revision);
+    }
+
+    /// The lowest revision that a read may show which begins now.
+    pub fn floor(&self, key: usize) -> u64 {
+        self.floors[key]
+    }
+
+    /// A read that began when the floor was this has shown a revision.
+    pub fn read(&mut self, key: usize, floor: u64, revision: u64) {
+        self.reads += 1;
+        if revision < floor {
+            self.violation(format!("a read of key {key} showed revision {revision} after {floor} had been shown"));
+        }
+        self.shown(key, revision);
+    }
+
+    fn shown(&mut self, key: usize, revision: u64) {
+        self.floors[key] = self.floors[key].max(revision);
+    }
+
+    /// What a watch told.
+    pub fn watched_segment(&mut self, segment: Segment) {
+        self.segments.push(segment);
+    }
+
+    /// How many events watches have told of.
+    pub fn watched(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.events.len() as u64).sum()
+    }
+
+    /// Every acknowledged write must be in every watch that was there, with its value.
+    pub fn check_watches(&mut self) {
+        let mut found = Vec::new();
+        for segment in self.segments.iter().filter(|segment| segment.from < segment.to) {
+            for (revision, write) in self.writes.range(segment.from + 1..=segment.to) {
+                match segment.events.get(revision) {
+                    None => found
+                        .push(format!("a watch from {} to {} missed revision {revision}", segment.from, segment.to)),
+                    Some(event) if event != write => {
+                        found.push(format!(
+                            "at revision {revision} a watch told of {event:?}, acknowledged was {write:?}"
+                        ));
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+        found.into_iter().for_each(|text| self.violation(text));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_may_not_go_back() {
+        let mut ledger = Ledger::new(2);
+        ledger.wrote(0, 5, 1);
+        let floor = ledger.floor(0);
+        ledger.wrote(0, 6, 2);
+        ledger.read(0, floor, 5);
+        assert_eq!(ledger.violations, [""; 0], "the read may have happened before the second write");
+        ledger.read(0, ledger.floor(0), 5);
+        assert_eq!(ledger.violations.len(), 1);
+        ledger.read(1, ledger.floor(1), 1);
+        assert_eq!(ledger.violations.len(), 1, "keys are apart");
+    }
+
+    #[test]
+    fn watches_must_tell_of_every_write_in_their_time() {
+        let told = |events: &[(u64, u64)]| {
+            let mut ledger = Ledger::new(1);
+            for (revision, value) in [(5, 1), (6, 2), (9, 3)] {
+                ledger.wrote(0, revision, value);
+            }
+            let mut segment = Segment::beginning_at(5);
+            events.iter().for_each(|(revision, value)| segment.event(*revision, 0, *value));
+            ledger.watched_segment(segment);
+            ledger.check_watches();
+            ledger.violations
+        };
+        assert_eq!(told(&[(6, 2), (9, 3)]), [""; 0]);
+        assert_eq!(told(&[(6, 2)]), [""; 0], "it ended before the last");
+        assert_eq!(told(&[(9, 3)]), ["a watch from 5 to 9 missed revision 6"]);
+        assert_eq!(told(&[(6, 7)]).len(), 1, "another value");
+    }
+
+    #[test]
+    fn a_revision_belongs_to_one_write() {
+        let mut ledger = Ledger::new(2);
+        ledger.wrote(0, 5, 1);
+        ledger.wrote(0, 5, 1);
+        assert_eq!(ledger.violations, [""; 0]);
+        ledger.wrote(1, 5, 1);
+        assert_eq!(ledger.violations.len(), 1);
+    }
+}

@@ -1,0 +1,114 @@
+//! The soak: clients write and read while apiservers are killed, frozen, restarted and cut from power at random; nothing
+//! acknowledged may be lost, no read may go back, no watch may miss a change.
+//!
+//! Each key has one writer, which writes on condition of its own last revision. A lost or doubled write breaks that
+//! chain, and the writer finds it at its next write. `ledger` judges, `clients` ask, `faults` break.
+
+mod clients;
+mod faults;
+mod ledger;
+
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use futures_util::future::join_all;
+use serde::Serialize;
+use squall_cluster::{Cluster, Lifetime, Options, wait_until_ready};
+
+use crate::{PATIENCE, leaders, wait_for};
+pub use faults::Fault;
+use ledger::Ledger;
+
+/// How long and how much.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// Decides which faults come when.
+    pub seed: u64,
+    /// At least so many writes are acknowledged.
+    pub writes: u64,
+    /// At least so many faults are made.
+    pub faults: u64,
+    /// How many clients write, each at its own keys.
+    pub writers: usize,
+    /// How many clients read any key.
+    pub readers: usize,
+    /// How many watches there are.
+    pub watchers: usize,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// The seed.
+    pub seed: u64,
+    /// What must not be; empty if all held.
+    pub violations: Vec<String>,
+    /// Writes that were acknowledged.
+    pub acknowledged: u64,
+    /// Writes without an answer; whether they happened was read back.
+    pub unknown: u64,
+    /// Reads that were checked.
+    pub reads: u64,
+    /// Events of watches that were checked.
+    pub watched: u64,
+    /// How often each kind of fault was made.
+    pub faults: Vec<(Fault, u64)>,
+    /// How long it took.
+    pub seconds: f64,
+    /// The longest time in which no write was acknowledged, in seconds.
+    pub longest_silence_seconds: f64,
+}
+
+/// Runs a soak on a cluster of its own. `told` hears of each fault.
+pub async fn run(plan: &Plan, options: Options, mut told: impl FnMut(String)) -> anyhow::Result<Report> {
+    let folder = tempfile::tempdir()?;
+    let mut cluster = Cluster::create(folder.path(), options, Lifetime::Attached)?;
+    cluster.start_all()?;
+    let client = cluster.client()?;
+    wait_until_ready(&mut cluster, &client, PATIENCE).await?;
+    let ledger = RefCell::new(Ledger::new(plan.writers * clients::KEYS_OF_A_WRITER));
+    let start = Instant::now();
+    let writers: Vec<_> = clients::writers(&client, plan.writers).collect();
+    join_all(writers.iter().map(|writer| writer.prepare(&ledger))).await.into_iter().collect::<Result<(), _>>()?;
+    let done = tokio::sync::watch::Sender::new(false);
+    let work = async {
+        let writing = join_all(writers.into_iter().map(|writer| writer.run(&ledger, done.subscribe())));
+        let reading = join_all((0..plan.readers).map(|_| clients::read(&client, &ledger, done.subscribe())));
+        let watching =
+            join_all((0..plan.watchers).map(|place| clients::watch(&client, place, &ledger, done.subscribe())));
+        tokio::join!(writing, reading, watching);
+    };
+    let breaking = async {
+        let result = faults::run(plan, &mut cluster, &client, &ledger, &mut told).await;
+        wait_for("all members to agree", || leaders::agreed(&client)).await?;
+        // The watches must see the last writes too.
+        tokio::time::sleep(clients::SETTLE).await;
+        done.send_replace(true);
+        result
+    };
+    let ((), faults) = tokio::join!(work, breaking);
+    let faults = faults.with_context(|| format!("seed {}", plan.seed))?;
+    wait_for("all members to agree", || leaders::agreed(&client)).await?;
+    clients::read_back(&client, &ledger).await?;
+    cluster.down()?;
+    let mut ledger = ledger.into_inner();
+    ledger.check_watches();
+    Ok(Report {
+        seed: plan.seed,
+        acknowledged: ledger.acknowledged,
+        unknown: ledger.unknown,
+        reads: ledger.reads,
+        watched: ledger.watched(),
+        faults,
+        seconds: start.elapsed().as_secs_f64(),
+        longest_silence_seconds: ledger.longest_silence.as_secs_f64(),
+        violations: ledger.violations,
+    })
+}
+
+/// A short wait of a random length.
+fn random_pause(random: &mut fastrand::Rng, range: std::ops::Range<u64>) -> Duration {
+    Duration::from_millis(random.u64(range))
+}
