@@ -10,9 +10,15 @@ mod selection;
 
 use std::process::ExitCode;
 
+use mimalloc::MiMalloc;
+
 use clap::Parser;
 
 use cli::Cli;
+
+/// A load generator must not be slower than what it measures.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {

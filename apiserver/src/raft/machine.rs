@@ -11,7 +11,7 @@ use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, S
 use super::codec::decode_command;
 use super::snapshot::{self, SnapshotFolder};
 use super::types::{LogId, Outcomes, Payload, SnapshotMeta, StoredMembership, TypeConfig};
-use crate::store::{State, View};
+use crate::store::{Requests, State, View};
 
 type FileSnapshot = openraft::alias::SnapshotOf<TypeConfig, PathBuf>;
 
@@ -35,12 +35,12 @@ fn set_newest(newest: &Newest, meta: SnapshotMeta, path: PathBuf) {
 impl StateMachine {
     /// Begins from the newest snapshot, or empty.
     pub fn open(folder: SnapshotFolder) -> io::Result<Self> {
-        let (newest, state) = match folder.newest()? {
-            None => (None, State::default()),
-            Some((path, contents)) => (Some((contents.meta, path)), contents.state),
+        let (newest, state, requests) = match folder.newest()? {
+            None => (None, State::default(), Requests::default()),
+            Some((path, contents)) => (Some((contents.meta, path)), contents.state, contents.requests),
         };
         let meta = newest.as_ref().map(|(meta, _)| meta.clone()).unwrap_or_default();
-        let view = Arc::new(View::new(state.clone(), index_of(meta.last_log_id.as_ref())));
+        let view = Arc::new(View::new(state.clone(), requests, index_of(meta.last_log_id.as_ref())));
         let newest = Arc::new(Mutex::new(newest));
         Ok(Self { state, applied: meta.last_log_id, membership: meta.last_membership, view, folder, newest })
     }
@@ -79,9 +79,11 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             match entry.payload {
                 Payload::Blank => {}
                 Payload::Normal(command) => {
-                    for transaction in decode_command(&command)? {
-                        outcomes.0.push(self.state.apply(transaction, &mut changes));
-                    }
+                    let transactions = decode_command(&command)?;
+                    let mut requests = self.view.requests();
+                    let applied =
+                        transactions.into_iter().map(|next| self.state.apply(next, &mut requests, &mut changes));
+                    outcomes.0.extend(applied);
                 }
                 Payload::Membership(membership) => {
                     self.membership = StoredMembership::new(Some(entry.log_id), membership);
@@ -102,6 +104,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         Builder {
             meta: self.meta(),
             state: self.state.clone(),
+            requests: self.view.requests().clone(),
             folder: self.folder.clone(),
             newest: self.newest.clone(),
         }
@@ -117,7 +120,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         self.applied = meta.last_log_id;
         self.membership = meta.last_membership.clone();
         set_newest(&self.newest, meta.clone(), path);
-        self.view.replace(self.state.clone(), index_of(self.applied.as_ref()));
+        self.view.replace(self.state.clone(), contents.requests, index_of(self.applied.as_ref()));
         Ok(())
     }
 
@@ -131,6 +134,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
 pub struct Builder {
     meta: SnapshotMeta,
     state: State,
+    requests: Requests,
     folder: SnapshotFolder,
     newest: Newest,
 }
@@ -140,9 +144,10 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
 
     async fn build_snapshot(&mut self) -> io::Result<FileSnapshot> {
         let (meta, state, folder) = (self.meta.clone(), self.state.clone(), self.folder.clone());
+        let requests = std::mem::take(&mut self.requests);
         let snapshot = blocking(move || {
             let temporary = folder.temporary();
-            snapshot::write(&temporary, &meta, &state)?;
+            snapshot::write(&temporary, &meta, &state, &requests)?;
             folder.keep(&temporary, index_of(meta.last_log_id.as_ref()))
         })
         .await?;

@@ -5,7 +5,7 @@ use squall_api::{Error, Kind, Object};
 
 use super::change::versioned;
 use super::{Registry, decode_stored};
-use crate::store::{Outcome, RequestId, State};
+use crate::store::{RequestId, State};
 
 /// How often a change is decided anew when the object changed meanwhile, or a generated name was taken.
 pub(super) const ATTEMPTS: usize = 8;
@@ -64,8 +64,11 @@ impl Registry {
         key: &str,
         state: &State,
     ) -> Result<Option<Done>, Error> {
-        let outcomes = Attempt::all().filter_map(|attempt| state.outcome(&attempt.transaction_id(id)));
-        let Some(revision) = outcomes.filter_map(Outcome::applied).next() else { return Ok(None) };
+        let applied = {
+            let requests = self.member().view().requests();
+            Attempt::all().find_map(|attempt| requests.outcome(&attempt.transaction_id(id))?.applied())
+        };
+        let Some(revision) = applied else { return Ok(None) };
         if let Some(entry) = state.get(key) {
             return Ok(Some(Done { object: decode_stored(kind, entry)?, deleted: false }));
         }

@@ -4,11 +4,13 @@
 //! `raft`, what the bytes mean is in `admission` and `grpc`.
 
 mod history;
+mod requests;
 mod state;
 mod transaction;
 mod view;
 
 pub use history::{Change, History};
+pub use requests::Requests;
 pub use state::{Entry, State};
 pub use transaction::{Compare, Outcome, RequestId, Revision, Target, Transaction, Write};
 pub use view::View;

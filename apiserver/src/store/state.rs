@@ -4,13 +4,11 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use imbl::{HashMap, OrdMap, Vector};
+use imbl::OrdMap;
 
 use super::history::Change;
-use super::transaction::{Compare, Outcome, RequestId, Revision, Target, Transaction, Write};
-
-/// How many transactions back a repetition is known. More than are ever in flight at once.
-const REMEMBERED_REQUESTS: usize = 16_384;
+use super::requests::Requests;
+use super::transaction::{Compare, Outcome, Revision, Target, Transaction, Write};
 
 /// A value and when it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +26,6 @@ pub struct Entry {
 pub struct State {
     revision: Revision,
     entries: OrdMap<Arc<str>, Entry>,
-    requests: HashMap<RequestId, Outcome>,
-    request_order: Vector<RequestId>,
     hash: u64,
 }
 
@@ -72,21 +68,10 @@ impl State {
             .take_while(move |(key, _)| key.starts_with(prefix))
     }
 
-    /// What became of a transaction, if it is still remembered.
-    #[must_use]
-    pub fn outcome(&self, id: &RequestId) -> Option<Outcome> {
-        self.requests.get(id).copied()
-    }
-
-    /// The remembered requests, oldest first.
-    pub fn requests(&self) -> impl Iterator<Item = (&RequestId, Outcome)> {
-        self.request_order.iter().filter_map(|id| Some((id, *self.requests.get(id)?)))
-    }
-
     /// Applies a transaction. A repetition changes nothing and has the outcome of the first time.
-    pub fn apply(&mut self, transaction: Transaction, changes: &mut Vec<Change>) -> Outcome {
-        if let Some(outcome) = self.requests.get(&transaction.request_id) {
-            return *outcome;
+    pub fn apply(&mut self, transaction: Transaction, requests: &mut Requests, changes: &mut Vec<Change>) -> Outcome {
+        if let Some(outcome) = requests.outcome(&transaction.request_id) {
+            return outcome;
         }
         let failed = transaction.compares.iter().position(|compare| !self.holds(compare));
         let outcome = match failed {
@@ -98,7 +83,7 @@ impl State {
                 Outcome::Applied(self.revision)
             }
         };
-        self.remember(transaction.request_id, outcome);
+        requests.remember(transaction.request_id, outcome);
         outcome
     }
 
@@ -134,16 +119,6 @@ impl State {
         Some(Change::new(self.revision, key, previous.map(|entry| entry.value), write.value))
     }
 
-    fn remember(&mut self, id: RequestId, outcome: Outcome) {
-        self.requests.insert(id, outcome);
-        self.request_order.push_back(id);
-        if self.request_order.len() > REMEMBERED_REQUESTS
-            && let Some(oldest) = self.request_order.pop_front()
-        {
-            self.requests.remove(&oldest);
-        }
-    }
-
     /// A state to be filled from a snapshot.
     #[must_use]
     pub fn at_revision(revision: Revision) -> Self {
@@ -154,11 +129,6 @@ impl State {
     pub fn restore_entry(&mut self, key: Arc<str>, entry: Entry) {
         self.hash = self.hash.wrapping_add(hash_entry(&key, &entry));
         self.entries.insert(key, entry);
-    }
-
-    /// Puts a remembered request of a snapshot back.
-    pub fn restore_request(&mut self, id: RequestId, outcome: Outcome) {
-        self.remember(id, outcome);
     }
 }
 
@@ -185,6 +155,20 @@ fn mix(mut word: u64) -> u64 {
 mod tests {
     use super::*;
 
+    /// A state with what goes along with it.
+    #[derive(Default)]
+    struct Store {
+        state: State,
+        requests: Requests,
+        changes: Vec<Change>,
+    }
+
+    impl Store {
+        fn apply(&mut self, transaction: Transaction) -> Outcome {
+            self.state.apply(transaction, &mut self.requests, &mut self.changes)
+        }
+    }
+
     fn put(id: u8, key: &str, value: &str, compares: Vec<Compare>) -> Transaction {
         let write = Write { key: key.to_owned(), value: Some(Bytes::from(value.to_owned())) };
         Transaction { request_id: [id; 16], compares, writes: vec![write] }
@@ -196,66 +180,53 @@ mod tests {
 
     #[test]
     fn a_transaction_happens_wholly_or_not_at_all() {
-        let (mut state, mut changes) = (State::default(), Vec::new());
-        assert_eq!(state.apply(put(1, "a", "1", vec![at("a", 0)]), &mut changes), Outcome::Applied(1));
-        assert_eq!(state.apply(put(2, "a", "2", vec![at("a", 0)]), &mut changes), Outcome::Refused(0, 1));
-        assert_eq!(state.apply(put(3, "a", "2", vec![at("b", 0), at("a", 1)]), &mut changes), Outcome::Applied(2));
+        let mut store = Store::default();
+        assert_eq!(store.apply(put(1, "a", "1", vec![at("a", 0)])), Outcome::Applied(1));
+        assert_eq!(store.apply(put(2, "a", "2", vec![at("a", 0)])), Outcome::Refused(0, 1));
+        assert_eq!(store.apply(put(3, "a", "2", vec![at("b", 0), at("a", 1)])), Outcome::Applied(2));
         let value = Compare { key: "a".to_owned(), target: Target::Value(Bytes::from("2")) };
-        assert_eq!(state.apply(put(4, "b", "x", vec![value]), &mut changes), Outcome::Applied(3));
-        assert_eq!(changes.len(), 3);
-        assert_eq!(state.get("a").map(|entry| (entry.create_revision, entry.mod_revision)), Some((1, 2)));
+        assert_eq!(store.apply(put(4, "b", "x", vec![value])), Outcome::Applied(3));
+        assert_eq!(store.changes.len(), 3);
+        assert_eq!(store.state.get("a").map(|entry| (entry.create_revision, entry.mod_revision)), Some((1, 2)));
     }
 
     #[test]
     fn a_repeated_request_is_applied_once() {
-        let (mut state, mut changes) = (State::default(), Vec::new());
+        let mut store = Store::default();
         for _ in 0..3 {
-            assert_eq!(state.apply(put(1, "a", "1", vec![at("a", 0)]), &mut changes), Outcome::Applied(1));
+            assert_eq!(store.apply(put(1, "a", "1", vec![at("a", 0)])), Outcome::Applied(1));
         }
-        assert_eq!((changes.len(), state.revision()), (1, 1));
-    }
-
-    #[test]
-    fn requests_are_forgotten_in_order() {
-        let (mut state, mut changes) = (State::default(), Vec::new());
-        for number in 0..=REMEMBERED_REQUESTS {
-            let mut transaction = put(0, "a", "1", Vec::new());
-            transaction.request_id[..8].copy_from_slice(&number.to_le_bytes());
-            state.apply(transaction, &mut changes);
-        }
-        assert_eq!(state.requests().count(), REMEMBERED_REQUESTS);
-        assert!(!state.requests.contains_key(&[0; 16]));
+        assert_eq!((store.changes.len(), store.state.revision()), (1, 1));
     }
 
     #[test]
     fn the_hash_tells_states_apart_and_does_not_depend_on_the_way() {
-        let mut changes = Vec::new();
-        let (mut one, mut two) = (State::default(), State::default());
-        one.apply(put(1, "a", "1", Vec::new()), &mut changes);
-        two.apply(put(1, "a", "1", Vec::new()), &mut changes);
-        assert_eq!(one.hash(), two.hash());
-        two.apply(put(2, "a", "2", Vec::new()), &mut changes);
-        assert_ne!(one.hash(), two.hash());
-        let mut restored = State::at_revision(two.revision());
-        for (key, entry) in two.range("") {
+        let (mut one, mut two) = (Store::default(), Store::default());
+        one.apply(put(1, "a", "1", Vec::new()));
+        two.apply(put(1, "a", "1", Vec::new()));
+        assert_eq!(one.state.hash(), two.state.hash());
+        two.apply(put(2, "a", "2", Vec::new()));
+        assert_ne!(one.state.hash(), two.state.hash());
+        let mut restored = State::at_revision(two.state.revision());
+        for (key, entry) in two.state.range("") {
             restored.restore_entry(key.into(), entry.clone());
         }
-        assert_eq!(restored.hash(), two.hash());
+        assert_eq!(restored.hash(), two.state.hash());
     }
 
     #[test]
     fn ranges_are_by_prefix_and_in_order() {
-        let (mut state, mut changes) = (State::default(), Vec::new());
+        let mut store = Store::default();
         for (id, key) in ["b/1", "a/2", "a/1", "a0", "b/2"].into_iter().enumerate() {
-            state.apply(put(u8::try_from(id).unwrap(), key, "x", Vec::new()), &mut changes);
+            store.apply(put(u8::try_from(id).unwrap(), key, "x", Vec::new()));
         }
-        let keys: Vec<&str> = state.range("a/").map(|(key, _)| key).collect();
+        let keys: Vec<&str> = store.state.range("a/").map(|(key, _)| key).collect();
         assert_eq!(keys, ["a/1", "a/2"]);
         let delete = |key: &str| vec![Write { key: key.to_owned(), value: None }];
-        let count = changes.len();
-        state.apply(Transaction { request_id: [9; 16], compares: vec![], writes: delete("nothing") }, &mut changes);
-        assert_eq!(changes.len(), count, "deleting nothing is no change");
-        state.apply(Transaction { request_id: [10; 16], compares: vec![], writes: delete("a/1") }, &mut changes);
-        assert_eq!(state.range("a/").count(), 1);
+        let count = store.changes.len();
+        store.apply(Transaction { request_id: [9; 16], compares: vec![], writes: delete("nothing") });
+        assert_eq!(store.changes.len(), count, "deleting nothing is no change");
+        store.apply(Transaction { request_id: [10; 16], compares: vec![], writes: delete("a/1") });
+        assert_eq!(store.state.range("a/").count(), 1);
     }
 }

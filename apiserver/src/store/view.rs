@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::history::{Change, History};
+use super::requests::Requests;
 use super::state::State;
 use super::transaction::Revision;
 
@@ -18,6 +19,7 @@ const HISTORY_BYTES: usize = 16 << 20;
 pub struct View {
     state: ArcSwap<State>,
     history: Mutex<History>,
+    requests: Mutex<Requests>,
     revision: watch::Sender<Revision>,
     applied_index: watch::Sender<u64>,
 }
@@ -25,13 +27,19 @@ pub struct View {
 impl View {
     /// A view of a state, without changes.
     #[must_use]
-    pub fn new(state: State, applied_index: u64) -> Self {
+    pub fn new(state: State, requests: Requests, applied_index: u64) -> Self {
         Self {
+            requests: Mutex::new(requests),
             history: Mutex::new(History::new(state.revision(), HISTORY_BYTES)),
             revision: watch::Sender::new(state.revision()),
             applied_index: watch::Sender::new(applied_index),
             state: ArcSwap::from_pointee(state),
         }
+    }
+
+    /// The remembered requests; for the state machine, which alone changes them.
+    pub fn requests(&self) -> MutexGuard<'_, Requests> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The state as it is now.
@@ -74,7 +82,8 @@ impl View {
     }
 
     /// Shows a state that came whole, from a snapshot: the way to it is not known.
-    pub fn replace(&self, state: State, applied_index: u64) {
+    pub fn replace(&self, state: State, requests: Requests, applied_index: u64) {
+        *self.requests() = requests;
         *self.history() = History::new(state.revision(), HISTORY_BYTES);
         self.publish(state, Vec::new(), applied_index);
     }

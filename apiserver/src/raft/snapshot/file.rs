@@ -9,7 +9,7 @@ use prost::Message;
 
 use super::blocks::{BlockWriter, read_items};
 use crate::raft::types::SnapshotMeta;
-use crate::store::{Entry, Outcome, RequestId, State};
+use crate::store::{Entry, Outcome, RequestId, Requests, State};
 
 /// The first item: everything but entries and requests.
 #[derive(Clone, PartialEq, Message)]
@@ -59,10 +59,12 @@ pub struct Contents {
     pub meta: SnapshotMeta,
     /// The state after them.
     pub state: State,
+    /// The requests that are remembered.
+    pub requests: Requests,
 }
 
 /// Writes a snapshot and makes it durable.
-pub fn write(path: &Path, meta: &SnapshotMeta, state: &State) -> io::Result<()> {
+pub fn write(path: &Path, meta: &SnapshotMeta, state: &State, requests: &Requests) -> io::Result<()> {
     let mut writer = BlockWriter::new(BufWriter::new(File::create(path)?))?;
     let meta = serde_json::to_vec(meta).map_err(io::Error::other)?;
     writer.item(&Head { meta, revision: state.revision() }.encode_to_vec())?;
@@ -75,7 +77,7 @@ pub fn write(path: &Path, meta: &SnapshotMeta, state: &State) -> io::Result<()> 
         };
         writer.item(&Item { entry: Some(entry), request: None }.encode_to_vec())?;
     }
-    for (id, outcome) in state.requests() {
+    for (id, outcome) in requests.iter() {
         let refused = match outcome {
             Outcome::Applied(_) => 0,
             Outcome::Refused(place, _) => place as u64 + 1,
@@ -95,23 +97,24 @@ pub fn read(path: &Path) -> io::Result<Contents> {
         None => {
             let head = Head::decode(bytes).map_err(io::Error::other)?;
             let meta = serde_json::from_slice(&head.meta).map_err(io::Error::other)?;
-            contents = Some(Contents { meta, state: State::at_revision(head.revision) });
+            let state = State::at_revision(head.revision);
+            contents = Some(Contents { meta, state, requests: Requests::default() });
             Ok(())
         }
-        Some(contents) => restore(&mut contents.state, Item::decode(bytes).map_err(io::Error::other)?),
+        Some(contents) => restore(contents, Item::decode(bytes).map_err(io::Error::other)?),
     })
     .map_err(named)?;
     contents.ok_or_else(|| named(io::Error::new(io::ErrorKind::InvalidData, "it is empty")))
 }
 
-fn restore(state: &mut State, item: Item) -> io::Result<()> {
+fn restore(contents: &mut Contents, item: Item) -> io::Result<()> {
     if let Some(entry) = item.entry {
         let restored = Entry {
             value: Bytes::copy_from_slice(&entry.value),
             create_revision: entry.create_revision,
             mod_revision: entry.mod_revision,
         };
-        state.restore_entry(entry.key.into(), restored);
+        contents.state.restore_entry(entry.key.into(), restored);
     }
     if let Some(request) = item.request {
         let id = RequestId::try_from(request.id.as_slice()).map_err(io::Error::other)?;
@@ -119,7 +122,7 @@ fn restore(state: &mut State, item: Item) -> io::Result<()> {
             0 => Outcome::Applied(request.revision),
             place => Outcome::Refused(place - 1, request.revision),
         };
-        state.restore_request(id, outcome);
+        contents.requests.remember(id, outcome);
     }
     Ok(())
 }
@@ -133,19 +136,19 @@ mod tests {
     fn a_state_reads_back_whole() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("snapshot");
-        let (mut state, mut changes) = (State::default(), Vec::new());
+        let (mut state, mut requests, mut changes) = (State::default(), Requests::default(), Vec::new());
         for number in 0..1_000u32 {
             let key = format!("pods/default/p{number}");
             let mut request_id = [0; 16];
             request_id[..4].copy_from_slice(&number.to_le_bytes());
             let compares = vec![Compare { key: key.clone(), target: Target::ModRevision(u64::from(number % 2)) }];
             let writes = vec![Write { key, value: Some(vec![7; 1_000].into()) }];
-            state.apply(Transaction { request_id, compares, writes }, &mut changes);
+            state.apply(Transaction { request_id, compares, writes }, &mut requests, &mut changes);
         }
-        write(&path, &SnapshotMeta::default(), &state).unwrap();
+        write(&path, &SnapshotMeta::default(), &state, &requests).unwrap();
         let contents = read(&path).unwrap();
         assert_eq!((contents.state.hash(), contents.state.revision()), (state.hash(), state.revision()));
-        assert_eq!(contents.state.requests().collect::<Vec<_>>(), state.requests().collect::<Vec<_>>());
+        assert_eq!(contents.requests.iter().collect::<Vec<_>>(), requests.iter().collect::<Vec<_>>());
         assert_eq!(contents.state.len(), 500);
     }
 }
