@@ -30,8 +30,8 @@ impl ProcessId {
     /// The process with this pid, now.
     pub fn of(pid: u32) -> anyhow::Result<Self> {
         let pid = i32::try_from(pid).context("the pid")?;
-        let Some((_, started)) = look(pid) else { bail!("the process {pid} ended at once") };
-        Ok(Self { pid, started })
+        let Some(seen) = look(pid) else { bail!("the process {pid} ended at once") };
+        Ok(Self { pid, started: seen.started })
     }
 
     /// The pid.
@@ -42,7 +42,9 @@ impl ProcessId {
     /// How it is doing.
     pub fn state(self) -> ProcessState {
         match look(self.pid) {
-            Some((state, started)) if started == self.started => match state {
+            Some(seen) if seen.started == self.started => match seen.state {
+                // The first thread is gone, but one that waits for the disk still holds the files and ports.
+                'Z' if seen.threads > 1 => ProcessState::Running,
                 'Z' | 'X' => ProcessState::Stopped,
                 'T' | 't' => ProcessState::Paused,
                 _ => ProcessState::Running,
@@ -64,12 +66,23 @@ impl ProcessId {
     }
 }
 
-/// State and start time, from `/proc/PID/stat`.
-fn look(pid: i32) -> Option<(char, u64)> {
+/// What `/proc/PID/stat` says.
+struct Seen {
+    state: char,
+    threads: u32,
+    /// In clock ticks since the machine started.
+    started: u64,
+}
+
+fn look(pid: i32) -> Option<Seen> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name is in brackets and may hold anything.
     let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
-    Some((fields.first()?.chars().next()?, fields.get(19)?.parse().ok()?))
+    Some(Seen {
+        state: fields.first()?.chars().next()?,
+        threads: fields.get(17)?.parse().ok()?,
+        started: fields.get(19)?.parse().ok()?,
+    })
 }
 
 #[cfg(test)]

@@ -348,6 +348,9 @@ fn raft_config(config: &Config) -> anyhow::Result<openraft::Config> {
         api_channel_size: Some(QUEUE),
         notification_channel_size: Some(QUEUE),
         enable_pre_vote: Some(true),
+        // A restarted leader does not know what it had committed: as leader it would answer reads from before its death
+        // (found by the soak). It has to be elected again.
+        enable_leader_restore: Some(false),
         ..openraft::Config::default()
     };
     raft.validate().context("the raft timing")

@@ -143,14 +143,15 @@ pub async fn read(client: &Client, ledger: &RefCell<Ledger>, done: watch::Receiv
     let keys = ledger.borrow().keys();
     let members = client.endpoints().len();
     while !*done.borrow() {
-        let maps: Api<ConfigMap> = Api::new(client.beginning_with(fastrand::usize(..members)), NAMESPACE);
+        let place = fastrand::usize(..members);
+        let maps: Api<ConfigMap> = Api::new(client.beginning_with(place), NAMESPACE);
         let key = fastrand::usize(..keys);
         let floor = ledger.borrow().floor(key);
         // Without an answer there is nothing to check.
         if let Ok(map) = maps.get(&name(key)).await
             && let Ok(revision) = revision_of(&map)
         {
-            ledger.borrow_mut().read(key, floor, revision);
+            ledger.borrow_mut().read(key, floor, revision, &format!("apiserver-{place} was asked first"));
         }
         tokio::time::sleep(READ_PAUSE).await;
     }
@@ -196,7 +197,7 @@ pub async fn read_back(client: &Client, ledger: &RefCell<Ledger>) -> anyhow::Res
     for map in &maps {
         if let Some(key) = key_of(&map.metadata.name) {
             let floor = ledger.floor(key);
-            ledger.read(key, floor, revision_of(map).context("a revision")?);
+            ledger.read(key, floor, revision_of(map).context("a revision")?, "at the end");
             found += 1;
         }
     }

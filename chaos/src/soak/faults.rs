@@ -51,13 +51,25 @@ pub async fn run(
         }
         tokio::time::sleep(random_pause(&mut random, 100..1_000)).await;
         let fault = Fault::ALL[random.usize(..Fault::ALL.len())];
-        told(format!("fault {} of {}: {fault:?}; {written} of {} writes", made + 1, plan.faults, plan.writes));
-        make(fault, cluster, client, &mut random).await?;
+        let start = ledger.borrow().start();
+        let broken = make(fault, cluster, client, &mut random).await?;
+        told(format!(
+            "{:.3} s: fault {} of {}: {fault:?} {broken}; {written} of {} writes",
+            start.elapsed().as_secs_f64(),
+            made + 1,
+            plan.faults,
+            plan.writes
+        ));
         *counts.entry(fault).or_default() += 1;
     }
 }
 
-async fn make(fault: Fault, cluster: &mut Cluster, client: &Client, random: &mut fastrand::Rng) -> anyhow::Result<()> {
+async fn make(
+    fault: Fault,
+    cluster: &mut Cluster,
+    client: &Client,
+    random: &mut fastrand::Rng,
+) -> anyhow::Result<String> {
     let mut members: Vec<MemberName> =
         cluster.members().into_iter().filter(|member| member.role == Role::Apiserver).collect();
     random.shuffle(&mut members);
@@ -82,5 +94,7 @@ async fn make(fault: Fault, cluster: &mut Cluster, client: &Client, random: &mut
         Fault::Freeze => victims.iter().try_for_each(|victim| cluster.resume(*victim))?,
         _ => victims.iter().try_for_each(|victim| cluster.start(*victim))?,
     }
-    wait_for("a Raft leader", || leaders::raft_leader(client)).await.map(drop)
+    let (leader, term) = wait_for("a Raft leader", || leaders::raft_leader(client)).await?;
+    let victims: Vec<String> = victims.iter().map(MemberName::to_string).collect();
+    Ok(format!("{}; {leader} leads term {term}", victims.join(" ")))
 }

@@ -49,6 +49,7 @@ pub struct Ledger {
     /// For each key, the highest revision that anyone has been shown.
     floors: Vec<u64>,
     segments: Vec<Segment>,
+    start: Instant,
     last_acknowledged: Instant,
     /// What must not be.
     pub violations: Vec<String>,
@@ -69,6 +70,7 @@ impl Ledger {
             writes: BTreeMap::new(),
             floors: vec![0; keys],
             segments: Vec::new(),
+            start: Instant::now(),
             last_acknowledged: Instant::now(),
             violations: Vec::new(),
             acknowledged: 0,
@@ -76,6 +78,11 @@ impl Ledger {
             reads: 0,
             longest_silence: Duration::ZERO,
         }
+    }
+
+    /// When the soak began.
+    pub fn start(&self) -> Instant {
+        self.start
     }
 
     /// How many keys there are.
@@ -107,11 +114,14 @@ impl Ledger {
         self.floors[key]
     }
 
-    /// A read that began when the floor was this has shown a revision.
-    pub fn read(&mut self, key: usize, floor: u64, revision: u64) {
+    /// A read that began when the floor was this has shown a revision; `whom` says who was asked.
+    pub fn read(&mut self, key: usize, floor: u64, revision: u64, whom: &str) {
         self.reads += 1;
         if revision < floor {
-            self.violation(format!("a read of key {key} showed revision {revision} after {floor} had been shown"));
+            self.violation(format!(
+                "a read of key {key} showed revision {revision} after {floor} had been shown ({whom}, {:.3} s after the start)",
+                self.start.elapsed().as_secs_f64()
+            ));
         }
         self.shown(key, revision);
     }
@@ -161,11 +171,11 @@ mod tests {
         ledger.wrote(0, 5, 1);
         let floor = ledger.floor(0);
         ledger.wrote(0, 6, 2);
-        ledger.read(0, floor, 5);
+        ledger.read(0, floor, 5, "");
         assert_eq!(ledger.violations, [""; 0], "the read may have happened before the second write");
-        ledger.read(0, ledger.floor(0), 5);
+        ledger.read(0, ledger.floor(0), 5, "");
         assert_eq!(ledger.violations.len(), 1);
-        ledger.read(1, ledger.floor(1), 1);
+        ledger.read(1, ledger.floor(1), 1, "");
         assert_eq!(ledger.violations.len(), 1, "keys are apart");
     }
 

@@ -11,9 +11,10 @@ mod ledger;
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use futures_util::future::join_all;
 use serde::Serialize;
+use squall_client::Client;
 use squall_cluster::{Cluster, Lifetime, Options, wait_until_ready};
 
 use crate::{PATIENCE, leaders, wait_for};
@@ -72,29 +73,17 @@ pub async fn run(plan: &Plan, options: Options, mut told: impl FnMut(String)) ->
     let start = Instant::now();
     let writers: Vec<_> = clients::writers(&client, plan.writers).collect();
     join_all(writers.iter().map(|writer| writer.prepare(&ledger))).await.into_iter().collect::<Result<(), _>>()?;
-    let done = tokio::sync::watch::Sender::new(false);
-    let work = async {
-        let writing = join_all(writers.into_iter().map(|writer| writer.run(&ledger, done.subscribe())));
-        let reading = join_all((0..plan.readers).map(|_| clients::read(&client, &ledger, done.subscribe())));
-        let watching =
-            join_all((0..plan.watchers).map(|place| clients::watch(&client, place, &ledger, done.subscribe())));
-        tokio::join!(writing, reading, watching);
-    };
-    let breaking = async {
-        let result = faults::run(plan, &mut cluster, &client, &ledger, &mut told).await;
-        wait_for("all members to agree", || leaders::agreed(&client)).await?;
-        // The watches must see the last writes too.
-        tokio::time::sleep(clients::SETTLE).await;
-        done.send_replace(true);
-        result
-    };
-    let ((), faults) = tokio::join!(work, breaking);
-    let faults = faults.with_context(|| format!("seed {}", plan.seed))?;
+    let faults = break_under_load(plan, &mut cluster, &client, writers, &ledger, &mut told)
+        .await
+        .with_context(|| format!("seed {}", plan.seed))?;
     wait_for("all members to agree", || leaders::agreed(&client)).await?;
     clients::read_back(&client, &ledger).await?;
     cluster.down()?;
     let mut ledger = ledger.into_inner();
     ledger.check_watches();
+    if !ledger.violations.is_empty() {
+        told(format!("the logs of the cluster are in {}", folder.keep().join("logs").display()));
+    }
     Ok(Report {
         seed: plan.seed,
         acknowledged: ledger.acknowledged,
@@ -106,6 +95,39 @@ pub async fn run(plan: &Plan, options: Options, mut told: impl FnMut(String)) ->
         longest_silence_seconds: ledger.longest_silence.as_secs_f64(),
         violations: ledger.violations,
     })
+}
+
+/// Lets the clients ask while the faults are made; returns the faults.
+async fn break_under_load(
+    plan: &Plan,
+    cluster: &mut Cluster,
+    client: &Client,
+    writers: Vec<clients::Writer>,
+    ledger: &RefCell<Ledger>,
+    told: &mut impl FnMut(String),
+) -> anyhow::Result<Vec<(Fault, u64)>> {
+    let (asked_enough, told_enough) = (tokio::sync::watch::Sender::new(false), tokio::sync::watch::Sender::new(false));
+    let work = async {
+        let writing = join_all(writers.into_iter().map(|writer| writer.run(ledger, asked_enough.subscribe())));
+        let reading = join_all((0..plan.readers).map(|_| clients::read(client, ledger, asked_enough.subscribe())));
+        let watching =
+            join_all((0..plan.watchers).map(|place| clients::watch(client, place, ledger, told_enough.subscribe())));
+        let asking = async {
+            tokio::join!(writing, reading);
+            // The watches must tell of the last writes too.
+            tokio::time::sleep(clients::SETTLE).await;
+            told_enough.send_replace(true);
+        };
+        tokio::join!(asking, watching);
+    };
+    let mut work = std::pin::pin!(work);
+    let faults = tokio::select! {
+        faults = faults::run(plan, cluster, client, ledger, told) => faults?,
+        () = &mut work => bail!("the clients ended before the faults"),
+    };
+    asked_enough.send_replace(true);
+    tokio::time::timeout(PATIENCE, work).await.context("the clients did not come to an end")?;
+    Ok(faults)
 }
 
 /// A short wait of a random length.
