@@ -159,3 +159,77 @@ fn read_segment(path: PathBuf, bytes: &Bytes, is_last: bool, recovered: &mut Rec
     recovered.segments.push(Segment { path, max_index });
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::raft::types::{LeaderId, Payload};
+
+    /// Frames of one entry each in two segments; returns the files and where their frames begin.
+    fn write_log(folder: &Path) -> Vec<(PathBuf, Vec<usize>)> {
+        let mut files = Vec::new();
+        for first in [0u64, 6] {
+            let (mut bytes, mut starts) = (SEGMENT_HEADER.to_vec(), Vec::new());
+            for number in first..first + 6 {
+                starts.push(bytes.len());
+                let log_id = LogId::new(LeaderId { term: 1, node_id: 1 }, number);
+                let command = crate::raft::types::Command(Bytes::from(vec![7; 40]));
+                let mut body = Vec::new();
+                Record::Append(Entry { log_id, payload: Payload::Normal(command) }).write(&mut body).unwrap();
+                frame::write(number, &body, &mut bytes);
+            }
+            let path = segment_path(folder, first);
+            fs::write(&path, bytes).unwrap();
+            files.push((path, starts));
+        }
+        files
+    }
+
+    /// How many entries are left, or which file is refused. What is left must be the first entries, without a gap.
+    fn outcome(folder: &Path) -> Result<usize, String> {
+        let recovered = recover(folder).map_err(|error| error.to_string())?;
+        let indexes = recovered.window.entries.iter().map(|entry| entry.log_id.index);
+        assert!(indexes.eq(0..recovered.window.entries.len() as u64), "there is a gap");
+        Ok(recovered.window.entries.len())
+    }
+
+    #[test]
+    fn whatever_is_cut_off_or_garbled_is_recovered_or_refused_and_never_a_gap() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = write_log(folder.path());
+        assert_eq!(outcome(folder.path()), Ok(12));
+        let (last, starts) = files.last().unwrap();
+        let whole = fs::read(last).unwrap();
+        for len in 0..whole.len() {
+            fs::write(last, &whole[..len]).unwrap();
+            let kept = starts.iter().skip(1).chain([&whole.len()]).filter(|end| **end <= len).count();
+            assert_eq!(outcome(folder.path()), Ok(6 + kept), "the last segment, cut off at {len}");
+        }
+        for (path, starts) in &files {
+            let whole =
+                write_log(folder.path()).iter().find(|(other, _)| other == path).map(|_| fs::read(path).unwrap());
+            let whole = whole.unwrap();
+            let torn_from = if path == last { *starts.last().unwrap() } else { whole.len() };
+            for at in 0..whole.len() {
+                write_log(folder.path());
+                let mut bytes = whole.clone();
+                bytes[at] ^= 0x20;
+                fs::write(path, bytes).unwrap();
+                match outcome(folder.path()) {
+                    Ok(left) => assert!(at >= torn_from && left == 11, "byte {at} of {} went unseen", path.display()),
+                    Err(error) => {
+                        assert!(at < torn_from && error.contains(&path.display().to_string()), "byte {at}: {error}");
+                    }
+                }
+            }
+        }
+        // A segment in the middle of the log that is cut short is damage, wherever it is cut.
+        let (first, _) = &files[0];
+        write_log(folder.path());
+        let whole = fs::read(first).unwrap();
+        for len in 0..whole.len() {
+            fs::write(first, &whole[..len]).unwrap();
+            assert!(outcome(folder.path()).is_err(), "the first segment, cut off at {len}");
+        }
+    }
+}
