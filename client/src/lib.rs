@@ -19,7 +19,7 @@ pub use election::{Elector, ElectorConfig, Term};
 pub use error::Error;
 pub use kubeconfig::{ClusterEntry, Kubeconfig};
 pub use squall_api::error::Reason;
-pub use squall_proto::squall::admin::v1::StatusReply as MemberStatus;
+pub use squall_proto::squall::admin::v1::{StateAt, StatusReply as MemberStatus};
 pub use squall_proto::squall::api::v1::manifest::Encoding;
 pub use squall_proto::squall::api::v1::{DeleteRequest, Fence, Manifest, WriteOptions};
 pub use watch::{Event, Selection, Watch};

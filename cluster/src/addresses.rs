@@ -3,9 +3,11 @@
 //! `127.C.0.0/20` are services, `127.C.16.0/20` their external addresses, `127.C.48.0/24` apiservers, and
 //! `127.C.64.0/24` and on the nodes, each with its pods.
 
+use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
+use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 /// The port of every apiserver.
@@ -20,14 +22,17 @@ const FIRST_NODE: usize = 64;
 pub struct Network(u8);
 
 impl Network {
-    /// One that no cluster uses now.
-    pub fn unused() -> anyhow::Result<Self> {
+    /// One that no cluster uses now. As long as the file is open no other launcher on this machine takes it either: until
+    /// the members listen there, nothing else would tell.
+    pub fn unused() -> anyhow::Result<(Self, File)> {
         let count = NETWORKS.len();
         let first = fastrand::usize(..count);
         for offset in 0..count {
             let network = Self(NETWORKS.start + u8::try_from((first + offset) % count).unwrap_or(0));
-            if TcpListener::bind((network.apiserver_ip(0), PORT)).is_ok() {
-                return Ok(network);
+            if let Some(reservation) = network.reserve()?
+                && TcpListener::bind((network.apiserver_ip(0), PORT)).is_ok()
+            {
+                return Ok((network, reservation));
             }
         }
         bail!(
@@ -35,6 +40,22 @@ impl Network {
             NETWORKS.start,
             NETWORKS.end - 1
         )
+    }
+
+    /// `None` if another launcher has it.
+    fn reserve(self) -> anyhow::Result<Option<File>> {
+        let path = std::env::temp_dir().join(format!("squall-127.{}.lock", self.0));
+        let file = match File::options().create(true).truncate(false).write(true).open(&path) {
+            Ok(file) => file,
+            // Another user has made it: the network is theirs.
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return Ok(None),
+            Err(error) => return Err(error).with_context(|| format!("opening {}", path.display())),
+        };
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(file)),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("locking {}", path.display())),
+        }
     }
 
     fn apiserver_ip(self, index: usize) -> Ipv4Addr {
@@ -66,3 +87,15 @@ impl Network {
 pub const MAX_NODES: usize = 256 - FIRST_NODE;
 /// How many apiservers fit into a network.
 pub const MAX_APISERVERS: usize = 9;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_launchers_do_not_take_the_same_network() {
+        let taken: Vec<(Network, File)> = (0..8).map(|_| Network::unused().unwrap()).collect();
+        let names: std::collections::BTreeSet<u8> = taken.iter().map(|(network, _)| network.0).collect();
+        assert_eq!(names.len(), taken.len());
+    }
+}

@@ -64,6 +64,8 @@ pub struct Cluster {
     pub(super) lifetime: Lifetime,
     /// The processes this one has started; dropping their input ends attached ones.
     pub(super) children: Vec<Child>,
+    /// Of the network of a new cluster.
+    _reservation: Option<File>,
 }
 
 impl Cluster {
@@ -81,8 +83,10 @@ impl Cluster {
         for part in ["pki", "data", "logs", "run", "members"] {
             make_folder(&folder.join(part))?;
         }
-        let description = Description { format_version: FORMAT_VERSION, network: Network::unused()?, options };
-        let cluster = Self { binaries: binaries()?, folder, description, lifetime, children: Vec::new() };
+        let (network, reservation) = Network::unused()?;
+        let description = Description { format_version: FORMAT_VERSION, network, options };
+        let (binaries, children) = (binaries()?, Vec::new());
+        let cluster = Self { binaries, folder, description, lifetime, children, _reservation: Some(reservation) };
         cluster.issue_certificates()?;
         // The last file to be written: a folder without it is no cluster.
         write_json(&cluster.folder.join("cluster.json"), &cluster.description)?;
@@ -101,7 +105,7 @@ impl Cluster {
             description.format_version
         );
         let folder = folder.canonicalize().with_context(|| format!("finding {}", folder.display()))?;
-        Ok(Self { binaries: binaries()?, folder, description, lifetime, children: Vec::new() })
+        Ok(Self { binaries: binaries()?, folder, description, lifetime, children: Vec::new(), _reservation: None })
     }
 
     /// Whether there is a cluster in a folder.

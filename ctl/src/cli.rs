@@ -248,6 +248,9 @@ pub enum ClusterCommand {
     Up(UpArgs),
     /// Show the members
     Status(StatusArgs),
+    /// Compare the states of all apiservers
+    #[command(after_help = "Exit code 0 if they are the same, 1 if not, or if an apiserver does not answer.")]
+    Check(DirArgs),
     /// End a member at once (SIGKILL)
     Kill(MemberArgs),
     /// Ask a member to end (SIGTERM)

@@ -87,5 +87,13 @@ async fn whichever_member_is_killed_the_rollout_goes_on_and_the_member_comes_bac
         lab.rolled_out("kubia").await.unwrap_or_else(|error| panic!("after {member} was killed: {error:#}"));
         assert_eq!(lab.cluster.first_failure(), None);
     }
+    // The members are compared while they go on writing.
+    let ctl = lab.ctl().unwrap();
+    wait_for("the members to be compared", || async {
+        let output = ctl.run("cluster check").await.map_err(|error| error.to_string())?;
+        if output.stdout.starts_with("all 3 apiservers have the state ") { Ok(()) } else { Err(output.stderr) }
+    })
+    .await
+    .unwrap();
     lab.members_agree().await.unwrap();
 }

@@ -33,6 +33,8 @@ impl Admin for AdminService {
         let ready = member.read_barrier(Instant::now() + READY_PATIENCE).await.is_ok();
         let status = member.status();
         let state = member.view().state();
+        let now = (state.revision(), state.hash());
+        let recent = member.view().recent_hashes().into_iter().filter(|(revision, _)| *revision <= now.0).chain([now]);
         Ok(Response::new(proto::StatusReply {
             id: status.id,
             name: self.name.clone(),
@@ -44,6 +46,7 @@ impl Admin for AdminService {
             state_hash: state.hash(),
             ready,
             objects: state.len() as u64,
+            recent: recent.map(|(revision, state_hash)| proto::StateAt { revision, state_hash }).collect(),
             voters: status.voters.into_iter().map(|(id, address)| proto::Voter { id, address }).collect(),
         }))
     }

@@ -81,9 +81,10 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
                 Payload::Normal(command) => {
                     let transactions = decode_command(&command)?;
                     let mut requests = self.view.requests();
-                    let applied =
-                        transactions.into_iter().map(|next| self.state.apply(next, &mut requests, &mut changes));
-                    outcomes.0.extend(applied);
+                    for next in transactions {
+                        outcomes.0.push(self.state.apply(next, &mut requests, &mut changes));
+                        self.view.note_hash(&self.state);
+                    }
                 }
                 Payload::Membership(membership) => {
                     self.membership = StoredMembership::new(Some(entry.log_id), membership);

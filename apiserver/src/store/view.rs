@@ -1,5 +1,6 @@
 //! The state as readers and watchers of this member see it, a batch of changes at a time.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -11,6 +12,8 @@ use super::requests::Requests;
 use super::state::State;
 use super::transaction::Revision;
 
+/// Of how many transactions the checksum of the state is kept.
+const RECENT_HASHES: usize = 512;
 /// How many bytes of changes are kept for watches.
 const HISTORY_BYTES: usize = 16 << 20;
 
@@ -20,6 +23,7 @@ pub struct View {
     state: ArcSwap<State>,
     history: Mutex<History>,
     requests: Mutex<Requests>,
+    recent_hashes: Mutex<VecDeque<(Revision, u64)>>,
     revision: watch::Sender<Revision>,
     applied_index: watch::Sender<u64>,
 }
@@ -30,6 +34,7 @@ impl View {
     pub fn new(state: State, requests: Requests, applied_index: u64) -> Self {
         Self {
             requests: Mutex::new(requests),
+            recent_hashes: Mutex::default(),
             history: Mutex::new(History::new(state.revision(), HISTORY_BYTES)),
             revision: watch::Sender::new(state.revision()),
             applied_index: watch::Sender::new(applied_index),
@@ -40,6 +45,21 @@ impl View {
     /// The remembered requests; for the state machine, which alone changes them.
     pub fn requests(&self) -> MutexGuard<'_, Requests> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes the checksum of the state after a transaction.
+    pub fn note_hash(&self, state: &State) {
+        let mut recent = self.recent_hashes.lock().unwrap_or_else(PoisonError::into_inner);
+        if recent.len() == RECENT_HASHES {
+            recent.pop_front();
+        }
+        recent.push_back((state.revision(), state.hash()));
+    }
+
+    /// The revision and the checksum of the state after each of the last transactions, oldest first.
+    #[must_use]
+    pub fn recent_hashes(&self) -> Vec<(Revision, u64)> {
+        self.recent_hashes.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
     }
 
     /// The state as it is now.

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use squall_chaos::leaders::{Comparison, compare};
 use squall_client::{Client, MemberStatus};
 use squall_cluster::{Cluster, Lifetime, MemberName, Options, ProcessState, Role, wait_until_ready};
 
@@ -20,6 +21,7 @@ pub async fn run(command: ClusterCommand) -> Result<(), Failure> {
     match command {
         ClusterCommand::Up(args) => up(args).await,
         ClusterCommand::Status(args) => status(args).await,
+        ClusterCommand::Check(args) => check(&args).await,
         ClusterCommand::Kill(args) => each(&args, "killed", Cluster::kill),
         ClusterCommand::Stop(args) => each(&args, "stopped", Cluster::stop),
         ClusterCommand::Pause(args) => each(&args, "paused", |cluster, member| cluster.pause(member)),
@@ -123,6 +125,21 @@ fn down(args: &DownArgs) -> Result<(), Failure> {
         line(&format!("removed {}", args.dir.dir.display()));
     }
     Ok(())
+}
+
+/// Compares the apiservers at the newest revision that all of them have passed.
+async fn check(dir: &DirArgs) -> Result<(), Failure> {
+    let client = open(dir)?.client()?.with_deadline(STATUS_PATIENCE);
+    match compare(&client).await.map_err(Failure::error)? {
+        Comparison::Same { revision, hash, members } => {
+            line(&format!("all {members} apiservers have the state {hash:016x} at revision {revision}"));
+            Ok(())
+        }
+        Comparison::Different { revision, hashes } => Err(Failure::error(format!(
+            "the apiservers differ at revision {revision}: {}",
+            hashes.iter().map(|(name, hash)| format!("{name} has {hash:016x}")).collect::<Vec<_>>().join(", ")
+        ))),
+    }
 }
 
 /// What one member says of itself, and what the machine says of its process.
