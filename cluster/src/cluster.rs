@@ -15,6 +15,10 @@ use crate::process::{ProcessId, ProcessState};
 use crate::usage::Usage;
 
 const FORMAT_VERSION: u32 = 1;
+/// The folders that a cluster makes in its own.
+const PARTS: [&str; 5] = ["pki", "data", "logs", "run", "members"];
+/// And the files.
+const FILES: [&str; 2] = ["cluster.json", "kubeconfig"];
 
 /// What a cluster consists of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,7 +84,7 @@ impl Cluster {
         ensure!(options.nodes <= MAX_NODES, "a cluster has at most {MAX_NODES} nodes, not {}", options.nodes);
         make_folder(folder)?;
         let folder = folder.canonicalize().with_context(|| format!("finding {}", folder.display()))?;
-        for part in ["pki", "data", "logs", "run", "members"] {
+        for part in PARTS {
             make_folder(&folder.join(part))?;
         }
         let (network, reservation) = Network::unused()?;
@@ -91,6 +95,28 @@ impl Cluster {
         // The last file to be written: a folder without it is no cluster.
         write_json(&cluster.folder.join("cluster.json"), &cluster.description)?;
         Ok(cluster)
+    }
+
+    /// Removes what the cluster has made, and its folder if nothing else is in it: whatever else is there is the user's.
+    /// Returns whether the folder is gone.
+    pub fn delete(self) -> anyhow::Result<bool> {
+        let gone = |path: &Path, result: std::io::Result<()>| match result {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("removing {}", path.display()))
+            }
+            _ => Ok(()),
+        };
+        for path in PARTS.map(|part| self.folder.join(part)) {
+            gone(&path, std::fs::remove_dir_all(&path))?;
+        }
+        for path in FILES.map(|file| self.folder.join(file)) {
+            gone(&path, std::fs::remove_file(&path))?;
+        }
+        match std::fs::remove_dir(&self.folder) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => Ok(false),
+            Err(error) => Err(error).with_context(|| format!("removing {}", self.folder.display())),
+        }
     }
 
     /// Finds the cluster in a folder.

@@ -23,6 +23,16 @@ impl Cluster {
         started.process.signal(signal)
     }
 
+    /// The same for one that may have ended by itself meanwhile.
+    fn signal_if_running(&self, member: MemberName, signal: Signal) -> anyhow::Result<()> {
+        match read_json::<Started>(&self.record(member)) {
+            Ok(started) => started.process.signal(signal),
+            // Without a record it has never been started.
+            Err(_) if !self.record(member).exists() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Ends a member at once: SIGKILL.
     pub fn kill(&mut self, member: MemberName) -> anyhow::Result<()> {
         self.signal(member, Signal::KILL)?;
@@ -63,9 +73,7 @@ impl Cluster {
         // Kubelets first, so that nothing is reported as failed on the way.
         for member in members.iter().rev() {
             for signal in [Signal::CONT, Signal::TERM] {
-                if self.state(*member).0 != ProcessState::Stopped {
-                    self.signal(*member, signal)?;
-                }
+                self.signal_if_running(*member, signal)?;
             }
         }
         let start = Instant::now();
@@ -75,7 +83,7 @@ impl Cluster {
             left.retain(|member| self.state(*member).0 != ProcessState::Stopped);
             if start.elapsed() > STOP_PATIENCE {
                 for member in &left {
-                    self.signal(*member, Signal::KILL)?;
+                    self.signal_if_running(*member, Signal::KILL)?;
                 }
             }
             wait_a_moment();

@@ -97,3 +97,16 @@ async fn whichever_member_is_killed_the_rollout_goes_on_and_the_member_comes_bac
     .unwrap();
     lab.members_agree().await.unwrap();
 }
+
+#[tokio::test]
+async fn deleting_a_cluster_leaves_what_is_not_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let ctl = Ctl::in_folder(folder.path()).unwrap();
+    std::fs::write(folder.path().join("thesis.txt"), "mine").unwrap();
+    let up = "cluster up --detach --apiservers 1 --controller-managers 1 --nodes 1 --dir .";
+    assert_eq!(ctl.run(up).await.unwrap().code, 0);
+    let output = ctl.run("cluster down --delete --dir .").await.unwrap();
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["thesis.txt"]);
+}

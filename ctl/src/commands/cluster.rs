@@ -121,8 +121,11 @@ fn down(args: &DownArgs) -> Result<(), Failure> {
     cluster.down()?;
     line("all members have ended");
     if args.delete {
-        std::fs::remove_dir_all(cluster.folder()).map_err(anyhow::Error::from)?;
-        line(&format!("removed {}", args.dir.dir.display()));
+        let folder = args.dir.dir.display();
+        match cluster.delete()? {
+            true => line(&format!("removed {folder}")),
+            false => line(&format!("removed the cluster from {folder}; what else is in it stays")),
+        }
     }
     Ok(())
 }
