@@ -82,6 +82,12 @@ impl Cluster {
         );
         ensure!(options.controller_managers > 0, "a cluster has at least one controller-manager");
         ensure!(options.nodes <= MAX_NODES, "a cluster has at most {MAX_NODES} nodes, not {}", options.nodes);
+        if let Some(taken) = PARTS.iter().chain(&FILES).map(|name| folder.join(name)).find(|path| path.exists()) {
+            bail!(
+                "{} is there already and belongs to no cluster: use another folder, or remove it if it is left from a start that failed",
+                taken.display()
+            );
+        }
         make_folder(folder)?;
         let folder = folder.canonicalize().with_context(|| format!("finding {}", folder.display()))?;
         for part in PARTS {

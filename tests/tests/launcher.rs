@@ -109,4 +109,9 @@ async fn deleting_a_cluster_leaves_what_is_not_its_own() {
     assert_eq!(output.code, 0, "{}", output.stderr);
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["thesis.txt"]);
+
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    let output = ctl.run(up).await.unwrap();
+    assert_eq!(output.code, 1);
+    assert!(output.stderr.contains("data is there already and belongs to no cluster"), "{}", output.stderr);
 }
