@@ -1,8 +1,8 @@
 //! Replication: the only place that names openraft.
 //!
 //! From the bottom up: `types` and `codec` say what an entry is, `log` keeps entries on disk, `snapshot` whole states,
-//! `state_machine` applies entries to the store, `network` and `service` are the two ends of a link between members,
-//! `pipe` the stream on it, `takeover` what happens when it ends with its leader, `member` is what the rest of the apiserver holds.
+//! `machine` applies entries to the store, `network` and `service` are the two ends of a link between members, `pipe` the
+//! stream on it, `takeover` what happens when it ends with its leader, `member` is what the rest of the apiserver holds.
 
 mod codec;
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! The calls of the API, whatever face they came through: reading, writing, with the store's guarantees.
 //!
 //! `read` answers gets and lists, `change` holds the loop of read, decide, compare-and-write that every change goes
-//! through, `write` are the verbs made of it, `repeated` answers
-//! those that come again, `service` adds the claims of services to it, `bootstrap` makes what every cluster has.
+//! through, `write` are the verbs made of it, `repeated` answers those that come again, `service` adds the claims of
+//! services to it, `bootstrap` makes what every cluster has.
 
 mod bootstrap;
 mod change;

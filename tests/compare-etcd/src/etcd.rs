@@ -9,7 +9,6 @@ use squall_cluster::Usage;
 use tokio::process::{Child, Command};
 use tonic::transport::{Channel, Endpoint};
 
-#[allow(missing_docs, clippy::all, reason = "generated")]
 mod pb {
     tonic::include_proto!("etcdserverpb");
 }
