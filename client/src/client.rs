@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use hyper_util::client::legacy::connect::HttpConnector;
 use prost_types::Any;
 use squall_api::{Kind, Object};
 use squall_proto::squall::admin::v1::admin_client::AdminClient;
@@ -26,6 +27,7 @@ const SERVER_NAME: &str = "apiserver.squall";
 const DEADLINE: Duration = Duration::from_secs(15);
 /// One apiserver is given this long for one attempt.
 const ATTEMPT: Duration = Duration::from_secs(12);
+/// The same for a connection, TLS included: the kernel accepts on behalf of a process that is frozen.
 const CONNECT: Duration = Duration::from_secs(1);
 const KEEPALIVE: Duration = Duration::from_secs(2);
 /// The wait between attempts, when every apiserver has been asked once.
@@ -126,12 +128,12 @@ impl Client {
         let connect = |address: &String| -> Result<(String, Channel), tonic::transport::Error> {
             let endpoint = Endpoint::from_shared(address.clone())?
                 .tls_config(tls.clone())?
-                .tcp_nodelay(true)
                 .connect_timeout(CONNECT)
                 .http2_keep_alive_interval(KEEPALIVE)
                 .keep_alive_timeout(KEEPALIVE)
                 .keep_alive_while_idle(true);
-            Ok((address.clone(), endpoint.connect_lazy()))
+            // With tonic's own connector the limit would hold for TCP alone.
+            Ok((address.clone(), endpoint.connect_with_connector_lazy(tcp())))
         };
         let endpoints = endpoints.iter().map(connect).collect::<Result<Vec<_>, _>>();
         let endpoints = endpoints.map_err(|error| Error::Config(format!("an apiserver's address: {error}")))?;
@@ -177,10 +179,10 @@ impl Client {
             .ok_or_else(|| Error::Config(format!("{endpoint} is not an apiserver of this cluster")))?;
         let mut request = Request::new(StatusRequest {});
         request.set_timeout(self.deadline);
-        match AdminClient::new(channel.clone()).status(request).await {
-            Ok(reply) => Ok(reply.into_inner()),
-            Err(status) => Err(unreachable(std::slice::from_ref(address), &status)),
-        }
+        let mut admin = AdminClient::new(channel.clone());
+        let answer =
+            tokio::time::timeout(self.deadline, admin.status(request)).await.unwrap_or_else(|_| Err(no_answer()));
+        answer.map(Response::into_inner).map_err(|status| unreachable(std::slice::from_ref(address), &status))
     }
 
     /// One object.
@@ -351,7 +353,7 @@ impl Client {
                     return Err(squall_api::Error::from(status).into());
                 }
                 Ok(Err(status)) => status,
-                Err(_) => Status::deadline_exceeded("no answer in time"),
+                Err(_) => no_answer(),
             };
             self.leave(place);
             refused += usize::from(is_refused(&status));
@@ -365,6 +367,17 @@ impl Client {
         }
         Err(Error::Config("no attempt was made".to_owned()))
     }
+}
+
+fn tcp() -> HttpConnector {
+    let mut connector = HttpConnector::new();
+    connector.enforce_http(false);
+    connector.set_nodelay(true);
+    connector
+}
+
+fn no_answer() -> Status {
+    Status::deadline_exceeded("no answer in time")
 }
 
 /// Whether a status comes from the connection and not from an apiserver's handler, which always gives a reason.

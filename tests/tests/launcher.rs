@@ -1,7 +1,10 @@
-//! What a cluster's processes do when others end: the launcher, each other, or a cluster next door.
+//! What a cluster's processes do when others end or freeze: the launcher, each other, or a cluster next door.
+
+use std::time::Duration;
 
 use serde_json::Value;
 use squall_api::Kind;
+use squall_client::ResourceRef;
 use squall_cluster::{Cluster, Lifetime, ProcessState};
 use squall_tests::{Ctl, Lab, wait_for};
 
@@ -114,4 +117,17 @@ async fn deleting_a_cluster_leaves_what_is_not_its_own() {
     let output = ctl.run(up).await.unwrap();
     assert_eq!(output.code, 1);
     assert!(output.stderr.contains("data is there already and belongs to no cluster"), "{}", output.stderr);
+}
+
+#[tokio::test]
+async fn a_frozen_apiserver_takes_up_little_of_the_deadline() {
+    let lab = Lab::of(3, 1, 0).await.unwrap();
+    for (place, member) in lab.cluster.members().into_iter().take(3).enumerate() {
+        lab.cluster.pause(member).unwrap();
+        // Connects anew: the kernel accepts for the frozen process, which then says nothing.
+        let client = lab.cluster.client().unwrap().beginning_with(place).with_deadline(Duration::from_secs(10));
+        let nodes = client.list(&ResourceRef::collection(Kind::Node, ""), "", "", "").await;
+        assert!(nodes.is_ok(), "{member} is frozen: {nodes:?}");
+        lab.cluster.resume(member).unwrap();
+    }
 }
