@@ -56,7 +56,10 @@ async fn lead(
     timing: Timing,
     stopping: &mut watch::Receiver<bool>,
 ) {
-    caches.complete().await;
+    tokio::select! {
+        () = caches.complete() => {}
+        _ = stopping.wait_for(|stop| *stop) => return,
+    }
     let mut elector = Elector::new(config, client.clone(), caches.leases.clone());
     loop {
         let term = tokio::select! {

@@ -2,12 +2,16 @@
 
 use std::future::Future;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use tokio::io::AsyncReadExt;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
+
+/// How long a process may take to end in order.
+const DRAIN: Duration = Duration::from_secs(4);
 
 /// Flags that every process has.
 #[derive(Debug, Clone, Args)]
@@ -48,7 +52,10 @@ where
                 () = end_requested(args.end_with_stdin) => tracing::info!("asked to end"),
             }
             stop.send_replace(true);
-            work.await
+            match tokio::time::timeout(DRAIN, work).await {
+                Ok(result) => result,
+                Err(_) => Err(anyhow::anyhow!("did not end in order within {DRAIN:?}")),
+            }
         });
         // A thread that blocks on standard input must not hold up the end.
         runtime.shutdown_background();
