@@ -1,8 +1,8 @@
 //! A cluster in a folder: what it consists of, and what can be done to its members.
 
 use std::fs::File;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
 
 use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Serialize};
@@ -10,15 +10,21 @@ use squall_client::{Client, Kubeconfig};
 
 use crate::addresses::{MAX_APISERVERS, MAX_NODES, Network};
 use crate::files::{make_folder, read_json, write_json};
+use crate::lock::{FolderLock, LOCK};
 use crate::member::{MemberName, Role};
 use crate::process::{ProcessId, ProcessState};
+use crate::starting::{OwnChild, binaries};
 use crate::usage::Usage;
 
 const FORMAT_VERSION: u32 = 1;
+/// One leads; more than some only stand by.
+const MAX_CONTROLLER_MANAGERS: usize = 9;
 /// The folders that a cluster makes in its own.
 const PARTS: [&str; 5] = ["pki", "data", "logs", "run", "members"];
 /// And the files.
-const FILES: [&str; 2] = ["cluster.json", "kubeconfig"];
+const FILES: [&str; 2] = [DESCRIPTION, "kubeconfig"];
+/// What the cluster consists of.
+const DESCRIPTION: &str = "cluster.json";
 
 /// What a cluster consists of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +66,23 @@ pub(super) struct Started {
     pub(super) process: ProcessId,
 }
 
+impl Options {
+    fn check(&self) -> anyhow::Result<()> {
+        let within = |count: usize, range: RangeInclusive<usize>, what: &str| {
+            let (least, most) = (range.start(), range.end());
+            ensure!(range.contains(&count), "a cluster has {least} to {most} {what}, not {count}");
+            Ok(())
+        };
+        within(self.apiservers, 1..=MAX_APISERVERS, "apiservers")?;
+        within(self.controller_managers, 1..=MAX_CONTROLLER_MANAGERS, "controller-managers")?;
+        within(self.nodes, 0..=MAX_NODES, "nodes")?;
+        if let Some(images) = &self.images {
+            ensure!(images.is_file(), "there is no file of images at {}", images.display());
+        }
+        Ok(())
+    }
+}
+
 /// A cluster.
 pub struct Cluster {
     pub(super) folder: PathBuf,
@@ -67,57 +90,70 @@ pub struct Cluster {
     pub(super) description: Description,
     pub(super) lifetime: Lifetime,
     /// The processes this one has started; dropping their input ends attached ones.
-    pub(super) children: Vec<Child>,
+    pub(super) children: Vec<OwnChild>,
     /// Of the network of a new cluster.
     _reservation: Option<File>,
 }
 
 impl Cluster {
-    /// Makes a new cluster in a folder, without starting it.
+    /// Makes a new cluster in a folder, without starting it. If another launcher is faster, finds that one's.
     pub fn create(folder: &Path, options: Options, lifetime: Lifetime) -> anyhow::Result<Self> {
-        ensure!(
-            (1..=MAX_APISERVERS).contains(&options.apiservers),
-            "a cluster has 1 to {MAX_APISERVERS} apiservers, not {}",
-            options.apiservers
-        );
-        ensure!(options.controller_managers > 0, "a cluster has at least one controller-manager");
-        ensure!(options.nodes <= MAX_NODES, "a cluster has at most {MAX_NODES} nodes, not {}", options.nodes);
-        if let Some(taken) = PARTS.iter().chain(&FILES).map(|name| folder.join(name)).find(|path| path.exists()) {
-            bail!(
-                "{} is there already and belongs to no cluster: use another folder, or remove it if it is left from a start that failed",
-                taken.display()
-            );
-        }
+        options.check()?;
         make_folder(folder)?;
         let folder = folder.canonicalize().with_context(|| format!("finding {}", folder.display()))?;
-        for part in PARTS {
-            make_folder(&folder.join(part))?;
+        let _lock = FolderLock::take(&folder)?;
+        if Self::exists(&folder) {
+            return Self::open(&folder, lifetime);
+        }
+        if let Some(taken) = PARTS.iter().chain(&FILES).map(|name| folder.join(name)).find(|path| path.exists()) {
+            bail!("{} is there already and belongs to no cluster: use another folder", taken.display());
         }
         let (network, reservation) = Network::unused()?;
         let description = Description { format_version: FORMAT_VERSION, network, options };
         let (binaries, children) = (binaries()?, Vec::new());
         let cluster = Self { binaries, folder, description, lifetime, children, _reservation: Some(reservation) };
-        cluster.issue_certificates()?;
-        // The last file to be written: a folder without it is no cluster.
-        write_json(&cluster.folder.join("cluster.json"), &cluster.description)?;
+        if let Err(error) = cluster.write_files() {
+            // What is half made would be in the way of the next attempt.
+            cluster.remove_files()?;
+            return Err(error);
+        }
         Ok(cluster)
     }
 
-    /// Removes what the cluster has made, and its folder if nothing else is in it: whatever else is there is the user's.
-    /// Returns whether the folder is gone.
-    pub fn delete(self) -> anyhow::Result<bool> {
+    fn write_files(&self) -> anyhow::Result<()> {
+        for part in PARTS {
+            make_folder(&self.folder.join(part))?;
+        }
+        self.issue_certificates()?;
+        // The last file to be written: a folder without it is no cluster.
+        write_json(&self.folder.join(DESCRIPTION), &self.description)
+    }
+
+    fn remove_files(&self) -> anyhow::Result<()> {
         let gone = |path: &Path, result: std::io::Result<()>| match result {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 Err(error).with_context(|| format!("removing {}", path.display()))
             }
             _ => Ok(()),
         };
-        for path in PARTS.map(|part| self.folder.join(part)) {
-            gone(&path, std::fs::remove_dir_all(&path))?;
-        }
         for path in FILES.map(|file| self.folder.join(file)) {
             gone(&path, std::fs::remove_file(&path))?;
         }
+        for path in PARTS.map(|part| self.folder.join(part)) {
+            gone(&path, std::fs::remove_dir_all(&path))?;
+        }
+        Ok(())
+    }
+
+    /// Ends all members and removes what the cluster has made, and its folder if nothing else is in it: whatever else is
+    /// there is the user's. Returns whether the folder is gone.
+    pub fn delete(mut self) -> anyhow::Result<bool> {
+        let lock = self.lock()?;
+        self.adopt_strays()?;
+        self.end(self.members())?;
+        self.remove_files()?;
+        std::fs::remove_file(self.folder.join(LOCK)).context("removing the lock")?;
+        drop(lock);
         match std::fs::remove_dir(&self.folder) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => Ok(false),
@@ -125,9 +161,16 @@ impl Cluster {
         }
     }
 
+    /// Nobody else starts or ends members as long as this is held. An error if the cluster was removed meanwhile.
+    pub(super) fn lock(&self) -> anyhow::Result<FolderLock> {
+        let lock = FolderLock::take(&self.folder)?;
+        ensure!(Self::exists(&self.folder), "the cluster in {} was removed meanwhile", self.folder.display());
+        Ok(lock)
+    }
+
     /// Finds the cluster in a folder.
     pub fn open(folder: &Path, lifetime: Lifetime) -> anyhow::Result<Self> {
-        let path = folder.join("cluster.json");
+        let path = folder.join(DESCRIPTION);
         ensure!(path.is_file(), "there is no cluster in {}; start one with \"ctl cluster up\"", folder.display());
         let description: Description = read_json(&path)?;
         ensure!(
@@ -143,7 +186,7 @@ impl Cluster {
     /// Whether there is a cluster in a folder.
     #[must_use]
     pub fn exists(folder: &Path) -> bool {
-        folder.join("cluster.json").is_file()
+        folder.join(DESCRIPTION).is_file()
     }
 
     /// Its folder.
@@ -210,15 +253,17 @@ impl Cluster {
         self.folder.join(format!("members/{member}.json"))
     }
 
+    /// A member's process, if one was ever written down.
+    pub(super) fn started(&self, member: MemberName) -> Option<ProcessId> {
+        read_json::<Started>(&self.record(member)).ok().map(|started| started.process)
+    }
+
     /// How a member's process is doing, and its pid if it is there.
     #[must_use]
     pub fn state(&self, member: MemberName) -> (ProcessState, Option<i32>) {
-        match read_json::<Started>(&self.record(member)) {
-            Ok(started) => match started.process.state() {
-                ProcessState::Stopped => (ProcessState::Stopped, None),
-                state => (state, Some(started.process.pid())),
-            },
-            Err(_) => (ProcessState::Stopped, None),
+        match self.started(member).map(|process| (process.state(), process.pid())) {
+            None | Some((ProcessState::Stopped, _)) => (ProcessState::Stopped, None),
+            Some((state, pid)) => (state, Some(pid)),
         }
     }
 
@@ -227,57 +272,4 @@ impl Cluster {
     pub fn usage(&self, member: MemberName) -> Option<Usage> {
         Usage::of_process(self.state(member).1?)
     }
-
-    /// Starts every member that does not run.
-    pub fn start_all(&mut self) -> anyhow::Result<()> {
-        for member in self.members() {
-            if self.state(member).0 == ProcessState::Stopped {
-                self.start(member)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Starts a member.
-    pub fn start(&mut self, member: MemberName) -> anyhow::Result<()> {
-        let (state, pid) = self.state(member);
-        ensure!(state == ProcessState::Stopped, "{member} runs already, as process {}", pid.unwrap_or_default());
-        self.reap();
-        let log_path = self.log(member);
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(&log_path)
-            .with_context(|| format!("opening {}", log_path.display()))?;
-        let mut command = self.command(member);
-        // A group of its own: Ctrl-C in a terminal is for whoever watches, not for the members.
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        command.stdout(log.try_clone()?).stderr(log);
-        match self.lifetime {
-            Lifetime::Attached => command.arg("--end-with-stdin").stdin(Stdio::piped()),
-            Lifetime::Detached => command.stdin(Stdio::null()),
-        };
-        let child = command.spawn().with_context(|| format!("starting {:?}", command.get_program()))?;
-        write_json(&self.record(member), &Started { process: ProcessId::of(child.id())? })?;
-        self.children.push(child);
-        Ok(())
-    }
-}
-
-/// Where the programs are: beside this one.
-fn binaries() -> anyhow::Result<PathBuf> {
-    let own = std::env::current_exe().context("finding this program")?;
-    let folders = own.ancestors().skip(1).take(2);
-    for folder in folders {
-        if folder.join("apiserver").is_file()
-            && folder.join("kubelet-sim").is_file()
-            && folder.join("controller-manager").is_file()
-        {
-            return Ok(folder.to_owned());
-        }
-    }
-    bail!(
-        "the programs apiserver, controller-manager and kubelet-sim are not beside {}; build them with \"cargo build --release\"",
-        own.display()
-    )
 }

@@ -11,7 +11,7 @@ use crate::member::{MemberName, Role};
 const MAX_SOCKET_PATH: usize = 100;
 
 impl Cluster {
-    fn socket(&self, node: usize) -> PathBuf {
+    pub(super) fn socket(&self, node: usize) -> PathBuf {
         let socket = self.folder.join(format!("run/node-{node}.sock"));
         if socket.as_os_str().len() <= MAX_SOCKET_PATH {
             return socket;
@@ -19,6 +19,15 @@ impl Cluster {
         // The inode of the folder is as good as its path, and shorter.
         let inode = fs::metadata(&self.folder).map(|data| std::os::unix::fs::MetadataExt::ino(&data)).unwrap_or(0);
         std::env::temp_dir().join(format!("squall-{inode}-node-{node}.sock"))
+    }
+
+    /// The flag and its value that no other process has: by them a member's process is known.
+    pub(super) fn mark(&self, member: MemberName) -> (&'static str, PathBuf) {
+        match member.role {
+            Role::Apiserver => ("--data-dir", self.folder.join(format!("data/{member}"))),
+            Role::ControllerManager | Role::Kubelet => ("--cert", self.folder.join(format!("pki/{member}.crt"))),
+            Role::Runtime => ("--socket", self.socket(member.index)),
+        }
     }
 
     /// What starts a member.

@@ -10,6 +10,7 @@ use crate::cluster::{Cluster, Lifetime, Started};
 use crate::files::read_json;
 use crate::member::MemberName;
 use crate::process::ProcessState;
+use crate::wait_a_moment;
 
 /// How long members have to end by themselves.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
@@ -35,12 +36,19 @@ impl Cluster {
 
     /// Ends a member at once: SIGKILL.
     pub fn kill(&mut self, member: MemberName) -> anyhow::Result<()> {
-        self.signal(member, Signal::KILL)?;
-        self.wait_stopped(member)
+        self.kill_all(&[member])
+    }
+
+    /// Ends these members at the same moment: SIGKILL.
+    pub fn kill_all(&mut self, members: &[MemberName]) -> anyhow::Result<()> {
+        let _lock = self.lock()?;
+        members.iter().try_for_each(|member| self.signal(*member, Signal::KILL))?;
+        members.iter().try_for_each(|member| self.wait_stopped(*member))
     }
 
     /// Asks a member to end: SIGTERM.
     pub fn stop(&mut self, member: MemberName) -> anyhow::Result<()> {
+        let _lock = self.lock()?;
         // One that is paused cannot hear.
         self.signal(member, Signal::CONT)?;
         self.signal(member, Signal::TERM)?;
@@ -69,15 +77,26 @@ impl Cluster {
 
     /// Ends all members: asks first, kills those that do not listen.
     pub fn down(&mut self) -> anyhow::Result<()> {
-        let members = self.members();
+        let _lock = self.lock()?;
+        self.adopt_strays()?;
+        self.end(self.members())
+    }
+
+    /// Ends these members, as [`Cluster::down`] ends all.
+    pub fn end_only(&mut self, members: &[MemberName]) -> anyhow::Result<()> {
+        let _lock = self.lock()?;
+        self.end(members.to_vec())
+    }
+
+    /// The caller holds the lock.
+    pub(super) fn end(&mut self, mut left: Vec<MemberName>) -> anyhow::Result<()> {
         // Kubelets first, so that nothing is reported as failed on the way.
-        for member in members.iter().rev() {
+        for member in left.iter().rev() {
             for signal in [Signal::CONT, Signal::TERM] {
                 self.signal_if_running(*member, signal)?;
             }
         }
         let start = Instant::now();
-        let mut left = members;
         while !left.is_empty() {
             self.reap();
             left.retain(|member| self.state(*member).0 != ProcessState::Stopped);
@@ -98,15 +117,9 @@ impl Cluster {
         self.kill_all(&running)
     }
 
-    /// Ends these members at the same moment: SIGKILL.
-    pub fn kill_all(&mut self, members: &[MemberName]) -> anyhow::Result<()> {
-        members.iter().try_for_each(|member| self.signal(*member, Signal::KILL))?;
-        members.iter().try_for_each(|member| self.wait_stopped(*member))
-    }
-
     /// Takes leave of processes that have ended, so that they do not linger.
     pub(super) fn reap(&mut self) {
-        self.children.retain_mut(|child| !matches!(child.try_wait(), Ok(Some(_))));
+        self.children.retain_mut(|child| !matches!(child.process.try_wait(), Ok(Some(_))));
     }
 
     /// A member of ours that has ended by itself, with the end of its log.
@@ -129,10 +142,4 @@ impl Drop for Cluster {
             drop(self.down());
         }
     }
-}
-
-fn wait_a_moment() {
-    // Processes can only be asked again.
-    #[expect(clippy::disallowed_methods, reason = "there is no event for the end of a process that is not a child")]
-    std::thread::sleep(Duration::from_millis(5));
 }

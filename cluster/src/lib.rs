@@ -6,10 +6,13 @@ mod cluster;
 mod command;
 mod ending;
 mod files;
+mod lock;
 mod member;
 mod pki;
 mod process;
 mod ready;
+mod starting;
+mod strays;
 mod usage;
 
 pub use cluster::{Cluster, Lifetime, Options};
@@ -17,3 +20,9 @@ pub use member::{MemberName, Role};
 pub use process::ProcessState;
 pub use ready::wait_until_ready;
 pub use usage::Usage;
+
+/// A pause in waiting for what no event tells of: the end of a process that is not a child, a lock of another process.
+fn wait_a_moment() {
+    #[expect(clippy::disallowed_methods, reason = "there is nothing to wait for but time")]
+    std::thread::sleep(std::time::Duration::from_millis(5));
+}

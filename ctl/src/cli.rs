@@ -276,18 +276,18 @@ pub struct DirArgs {
 
 #[derive(Debug, Args)]
 pub struct UpArgs {
-    /// How many apiservers
-    #[arg(long, default_value_t = 3)]
-    pub apiservers: usize,
-    /// How many controller-managers
-    #[arg(long, default_value_t = 2)]
-    pub controller_managers: usize,
-    /// How many nodes
-    #[arg(long, default_value_t = 3)]
-    pub nodes: usize,
-    /// Kubernetes' constants, or all of them divided by ten
-    #[arg(long, value_enum, default_value_t = Timing::Fast)]
-    pub timing: Timing,
+    /// How many apiservers [default: 3]
+    #[arg(long)]
+    pub apiservers: Option<usize>,
+    /// How many controller-managers [default: 2]
+    #[arg(long)]
+    pub controller_managers: Option<usize>,
+    /// How many nodes [default: 3]
+    #[arg(long)]
+    pub nodes: Option<usize>,
+    /// Kubernetes' constants, or all of them divided by ten [default: fast]
+    #[arg(long, value_enum)]
+    pub timing: Option<Timing>,
     /// A file of simulated images, beside the built-in ones
     #[arg(long, value_name = "FILE")]
     pub images: Option<PathBuf>,

@@ -4,15 +4,15 @@ mod cli;
 mod commands;
 mod context;
 mod failure;
+mod interruption;
 mod manifests;
 mod output;
 mod selection;
 
 use std::process::ExitCode;
 
-use mimalloc::MiMalloc;
-
 use clap::Parser;
+use mimalloc::MiMalloc;
 
 use cli::Cli;
 

@@ -7,10 +7,14 @@ use squall_chaos::leaders::{Comparison, compare};
 use squall_client::{Client, MemberStatus};
 use squall_cluster::{Cluster, Lifetime, MemberName, Options, ProcessState, Role, wait_until_ready};
 
-use crate::cli::{ClusterCommand, DirArgs, DownArgs, LogsArgs, MemberArgs, StatusArgs, UpArgs};
+use super::demo::{APISERVERS, CONTROLLER_MANAGERS};
+use crate::cli::{ClusterCommand, DirArgs, DownArgs, LogsArgs, MemberArgs, StatusArgs, Timing, UpArgs};
 use crate::failure::Failure;
+use crate::interruption::Interruption;
 use crate::output::{line, line_error, print_cells, text};
 
+/// How many nodes a cluster has that nobody says otherwise of.
+const NODES: usize = 3;
 /// How long a cluster may take to be ready.
 const READY_PATIENCE: Duration = Duration::from_secs(60);
 /// How long an apiserver may take to say how it is.
@@ -39,26 +43,20 @@ fn open(dir: &DirArgs) -> Result<Cluster, Failure> {
 
 async fn up(args: UpArgs) -> Result<(), Failure> {
     let start = Instant::now();
-    let lifetime = if args.detach { Lifetime::Detached } else { Lifetime::Attached };
-    let folder = &args.dir.dir;
-    let mut cluster = if Cluster::exists(folder) {
-        line(&format!("found a cluster in {}", folder.display()));
-        Cluster::open(folder, lifetime)?
-    } else {
-        let options = Options {
-            apiservers: args.apiservers,
-            controller_managers: args.controller_managers,
-            nodes: args.nodes,
-            timing: args.timing.as_str().to_owned(),
-            images: args.images.map(|path| path.canonicalize().unwrap_or(path)),
-        };
-        Cluster::create(folder, options, lifetime)?
+    let mut interruption = Interruption::listen()?;
+    let mut cluster = find_or_create(&args)?;
+    let started = cluster.start_all()?;
+    let ready = async {
+        let client = cluster.client()?;
+        wait_until_ready(&mut cluster, &client, READY_PATIENCE).await
     };
-    cluster.start_all()?;
-    let client = cluster.client()?;
-    if let Err(error) = wait_until_ready(&mut cluster, &client, READY_PATIENCE).await {
-        // Nothing half started is left behind.
-        cluster.down()?;
+    let ready = tokio::select! {
+        ready = ready => ready,
+        signal = interruption.wait() => Err(anyhow::anyhow!("interrupted by {signal}")),
+    };
+    if let Err(error) = ready {
+        // Nothing half started is left behind, and nothing is touched that ran before.
+        cluster.end_only(&started)?;
         return Err(error.into());
     }
     let options = cluster.options();
@@ -75,9 +73,53 @@ async fn up(args: UpArgs) -> Result<(), Failure> {
         return Ok(());
     }
     line("Ctrl-C ends the cluster; its data stays.");
-    tokio::signal::ctrl_c().await.map_err(anyhow::Error::from)?;
+    interruption.wait().await;
     cluster.down()?;
     Ok(())
+}
+
+/// The cluster in the folder, if it is as the flags say; else a new one.
+fn find_or_create(args: &UpArgs) -> Result<Cluster, Failure> {
+    let lifetime = if args.detach { Lifetime::Detached } else { Lifetime::Attached };
+    let folder = &args.dir.dir;
+    let images = match &args.images {
+        Some(path) => {
+            Some(path.canonicalize().map_err(|error| Failure::error(format!("{}: {error}", path.display())))?)
+        }
+        None => None,
+    };
+    let found = Cluster::exists(folder);
+    let cluster = if found {
+        Cluster::open(folder, lifetime)?
+    } else {
+        let options = Options {
+            apiservers: args.apiservers.unwrap_or(APISERVERS),
+            controller_managers: args.controller_managers.unwrap_or(CONTROLLER_MANAGERS),
+            nodes: args.nodes.unwrap_or(NODES),
+            timing: args.timing.unwrap_or(Timing::Fast).as_str().to_owned(),
+            images: images.clone(),
+        };
+        Cluster::create(folder, options, lifetime)?
+    };
+    // Compared in either case: another launcher may have made it just now.
+    let has = cluster.options();
+    let asked = Options {
+        apiservers: args.apiservers.unwrap_or(has.apiservers),
+        controller_managers: args.controller_managers.unwrap_or(has.controller_managers),
+        nodes: args.nodes.unwrap_or(has.nodes),
+        timing: args.timing.map_or_else(|| has.timing.clone(), |timing| timing.as_str().to_owned()),
+        images: images.or_else(|| has.images.clone()),
+    };
+    if asked != *has {
+        return Err(Failure::error(format!(
+            "the cluster in {} was made with other options; \"ctl cluster down --delete\" makes room for another, or name another folder with --dir",
+            folder.display()
+        )));
+    }
+    if found {
+        line(&format!("found a cluster in {}", folder.display()));
+    }
+    Ok(cluster)
 }
 
 fn each(
@@ -118,15 +160,18 @@ fn logs(args: &LogsArgs) -> Result<(), Failure> {
 
 fn down(args: &DownArgs) -> Result<(), Failure> {
     let mut cluster = open(&args.dir)?;
-    cluster.down()?;
-    line("all members have ended");
-    if args.delete {
-        let folder = args.dir.dir.display();
-        match cluster.delete()? {
-            true => line(&format!("removed {folder}")),
-            false => line(&format!("removed the cluster from {folder}; what else is in it stays")),
-        }
+    if !args.delete {
+        cluster.down()?;
+        line("all members have ended");
+        return Ok(());
     }
+    let folder = args.dir.dir.display();
+    let gone = cluster.delete()?;
+    line("all members have ended");
+    line(&match gone {
+        true => format!("removed {folder}"),
+        false => format!("removed the cluster from {folder}; what else is in it stays"),
+    });
     Ok(())
 }
 

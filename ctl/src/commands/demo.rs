@@ -8,20 +8,24 @@ use tokio::sync::watch;
 
 use crate::cli::{DemoArgs, StatusOutput, Timing};
 use crate::failure::Failure;
+use crate::interruption::Interruption;
 use crate::output::{Live, line, line_error, number};
 
-const APISERVERS: usize = 3;
-const CONTROLLER_MANAGERS: usize = 2;
+/// How many apiservers a cluster has that nobody says otherwise of.
+pub const APISERVERS: usize = 3;
+/// How many controller-managers.
+pub const CONTROLLER_MANAGERS: usize = 2;
 
 /// Runs the demo. Fails with every reason why it did not pass.
 pub async fn run(args: DemoArgs) -> Result<(), Failure> {
     let cluster = options_of(args.nodes, args.timing);
+    let mut interruption = Interruption::listen()?;
     let folder = tempfile::Builder::new().prefix("squall-demo-").tempdir().map_err(anyhow::Error::from)?;
     let (sender, views) = watch::channel(View::beginning());
     let result = tokio::select! {
         result = demo::run(folder.path(), demo::Options { cluster }, sender) => result,
         () = show(views) => Err(anyhow::anyhow!("the demo ended without a result")),
-        interrupted = tokio::signal::ctrl_c() => Err(interrupted.err().map_or_else(|| anyhow::anyhow!("interrupted"), Into::into)),
+        signal = interruption.wait() => return Err(Failure::error(format!("interrupted by {signal}"))),
     };
     let summary = match result {
         Ok(summary) => summary,

@@ -1,0 +1,79 @@
+//! One launcher at a time: whoever starts or ends members holds the folder's lock meanwhile.
+
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use rustix::fs::{FlockOperation, flock};
+
+use crate::wait_a_moment;
+
+/// The file in a cluster's folder.
+pub const LOCK: &str = "lock";
+/// Ending all members is the longest that anyone holds it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The lock, held as long as this lives.
+#[derive(Debug)]
+pub struct FolderLock {
+    _file: File,
+}
+
+impl FolderLock {
+    /// Waits for its turn.
+    pub fn take(folder: &Path) -> anyhow::Result<Self> {
+        let path = folder.join(LOCK);
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            let file = File::options()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .open(&path)
+                .with_context(|| format!("opening {}", path.display()))?;
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                // The one before may have removed the whole cluster: then this is the lock of nothing.
+                Ok(()) if file.metadata().is_ok_and(|data| data.nlink() > 0) => return Ok(Self { _file: file }),
+                Ok(()) | Err(rustix::io::Errno::WOULDBLOCK) => wait_a_moment(),
+                Err(error) => return Err(error).with_context(|| format!("locking {}", path.display())),
+            }
+        }
+        bail!(
+            "another ctl has been starting or ending members in {} for {PATIENCE:?}; try again when it is done",
+            folder.display()
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_waits_for_the_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = FolderLock::take(folder.path()).unwrap();
+        let path = folder.path().to_owned();
+        let second = std::thread::spawn(move || FolderLock::take(&path).map(drop));
+        wait_a_moment();
+        assert!(!second.is_finished());
+        drop(first);
+        second.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn the_lock_of_a_removed_folder_counts_for_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = FolderLock::take(folder.path()).unwrap();
+        let path = folder.path().to_owned();
+        let second = std::thread::spawn(move || FolderLock::take(&path));
+        wait_a_moment();
+        std::fs::remove_file(folder.path().join(LOCK)).unwrap();
+        drop(first);
+        let second = second.join().unwrap().unwrap();
+        assert!(folder.path().join(LOCK).exists(), "it has made the file anew");
+        drop(second);
+    }
+}

@@ -1,0 +1,99 @@
+//! Starting members, and writing down their processes.
+
+use std::fs::File;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+
+use anyhow::{Context, bail, ensure};
+use jiff::Timestamp;
+
+use crate::cluster::{Cluster, Lifetime, Started};
+use crate::files::write_json;
+use crate::member::MemberName;
+use crate::process::{ProcessId, ProcessState};
+
+/// A process that this launcher has started.
+pub(super) struct OwnChild {
+    member: MemberName,
+    at: Timestamp,
+    pub(super) process: Child,
+}
+
+impl Cluster {
+    /// Starts every member that does not run; returns which. If one cannot be started, none is.
+    pub fn start_all(&mut self) -> anyhow::Result<Vec<MemberName>> {
+        let _lock = self.lock()?;
+        self.adopt_strays()?;
+        let absent: Vec<MemberName> =
+            self.members().into_iter().filter(|member| self.state(*member).0 == ProcessState::Stopped).collect();
+        for (started, member) in absent.iter().enumerate() {
+            if let Err(error) = self.spawn(*member) {
+                self.end(absent[..started].to_vec())?;
+                return Err(error);
+            }
+        }
+        Ok(absent)
+    }
+
+    /// Starts a member.
+    pub fn start(&mut self, member: MemberName) -> anyhow::Result<()> {
+        let _lock = self.lock()?;
+        self.adopt_strays()?;
+        self.spawn(member)
+    }
+
+    fn spawn(&mut self, member: MemberName) -> anyhow::Result<()> {
+        let (state, pid) = self.state(member);
+        ensure!(state == ProcessState::Stopped, "{member} runs already, as process {}", pid.unwrap_or_default());
+        self.reap();
+        let log_path = self.log(member);
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(&log_path)
+            .with_context(|| format!("opening {}", log_path.display()))?;
+        let mut command = self.command(member);
+        // A group of its own: Ctrl-C in a terminal is for whoever watches, not for the members.
+        command.process_group(0);
+        command.stdout(log.try_clone()?).stderr(log);
+        match self.lifetime {
+            Lifetime::Attached => command.arg("--end-with-stdin").stdin(Stdio::piped()),
+            Lifetime::Detached => command.stdin(Stdio::null()),
+        };
+        let at = Timestamp::now();
+        let mut process = command.spawn().with_context(|| format!("starting {:?}", command.get_program()))?;
+        let written =
+            ProcessId::of(process.id()).and_then(|process| write_json(&self.record(member), &Started { process }));
+        if let Err(error) = written {
+            // Nobody would find it again.
+            process.kill().and_then(|()| process.wait().map(drop))?;
+            return Err(error);
+        }
+        self.children.push(OwnChild { member, at, process });
+        Ok(())
+    }
+
+    /// When this launcher started a member that it has started.
+    pub(super) fn started_at(&self, member: MemberName) -> Option<Timestamp> {
+        self.children.iter().rev().find(|child| child.member == member).map(|child| child.at)
+    }
+}
+
+/// Where the programs are: beside this one.
+pub(super) fn binaries() -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe().context("finding this program")?;
+    let folders = own.ancestors().skip(1).take(2);
+    for folder in folders {
+        if folder.join("apiserver").is_file()
+            && folder.join("kubelet-sim").is_file()
+            && folder.join("controller-manager").is_file()
+        {
+            return Ok(folder.to_owned());
+        }
+    }
+    bail!(
+        "the programs apiserver, controller-manager and kubelet-sim are not beside {}; build them with \"cargo build --release\"",
+        own.display()
+    )
+}

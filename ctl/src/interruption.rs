@@ -1,0 +1,40 @@
+//! Being asked to end: Ctrl-C, SIGTERM, a terminal that is closed. Listening begins before anything is started that would
+//! have to be ended again.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::failure::Failure;
+
+/// The signals that ask a command to end.
+pub struct Interruption {
+    signals: [(&'static str, Signal); 3],
+}
+
+impl Interruption {
+    /// From now on these signals do not end the process by themselves.
+    pub fn listen() -> Result<Self, Failure> {
+        let listen = |kind| signal(kind).map_err(anyhow::Error::from);
+        Ok(Self {
+            signals: [
+                ("SIGINT", listen(SignalKind::interrupt())?),
+                ("SIGTERM", listen(SignalKind::terminate())?),
+                ("SIGHUP", listen(SignalKind::hangup())?),
+            ],
+        })
+    }
+
+    /// Waits for one of them; returns its name.
+    pub async fn wait(&mut self) -> &'static str {
+        poll_fn(|context| {
+            let came = self
+                .signals
+                .iter_mut()
+                .find_map(|(name, signal)| signal.poll_recv(context).is_ready().then_some(*name));
+            came.map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
+    }
+}
