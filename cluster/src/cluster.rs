@@ -163,9 +163,9 @@ impl Cluster {
 
     /// Nobody else starts or ends members as long as this is held. An error if the cluster was removed meanwhile.
     pub(super) fn lock(&self) -> anyhow::Result<FolderLock> {
-        let lock = FolderLock::take(&self.folder)?;
+        let lock = FolderLock::take(&self.folder);
         ensure!(Self::exists(&self.folder), "the cluster in {} was removed meanwhile", self.folder.display());
-        Ok(lock)
+        lock
     }
 
     /// Finds the cluster in a folder.

@@ -8,9 +8,34 @@ use std::path::{Path, PathBuf};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use squall_tests::{Ctl, wait_for};
+use tempfile::TempDir;
 use tokio::process::Child;
 
 const UP: &str = "cluster up --detach --apiservers 1 --controller-managers 1 --nodes 1";
+
+/// A folder for a cluster; what a test that fails leaves running there is ended with it.
+struct Scratch(TempDir);
+
+impl Scratch {
+    fn new() -> (Self, Ctl) {
+        let folder = tempfile::tempdir().unwrap();
+        let ctl = Ctl::in_folder(folder.path()).unwrap();
+        (Self(folder), ctl)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        for pid in processes_in(self.path()) {
+            // It may have ended by itself.
+            let _ = kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL);
+        }
+    }
+}
 
 /// The processes that work in a folder, by their command lines.
 fn processes_in(folder: &Path) -> Vec<i32> {
@@ -50,8 +75,7 @@ async fn nothing_runs_in(folder: &Path) {
 
 #[tokio::test]
 async fn two_launchers_at_once_make_one_cluster() {
-    let folder = tempfile::tempdir().unwrap();
-    let ctl = Ctl::in_folder(folder.path()).unwrap();
+    let (folder, ctl) = Scratch::new();
     let (one, other) = tokio::join!(ctl.run(UP), ctl.run(UP));
     for output in [one.unwrap(), other.unwrap()] {
         assert_eq!(output.code, 0, "{output:?}");
@@ -75,8 +99,7 @@ async fn two_launchers_at_once_make_one_cluster() {
 
 #[tokio::test]
 async fn an_up_that_fails_ends_only_what_it_has_started() {
-    let folder = tempfile::tempdir().unwrap();
-    let ctl = Ctl::in_folder(folder.path()).unwrap();
+    let (folder, ctl) = Scratch::new();
     assert_eq!(ctl.run(UP).await.unwrap().code, 0);
     let mut healthy = pids(&ctl).await;
     assert_eq!(ctl.run("cluster kill kubelet-0").await.unwrap().code, 0);
@@ -94,8 +117,7 @@ async fn an_up_that_fails_ends_only_what_it_has_started() {
 
 #[tokio::test]
 async fn a_member_that_is_paused_is_not_ready() {
-    let folder = tempfile::tempdir().unwrap();
-    let ctl = Ctl::in_folder(folder.path()).unwrap();
+    let (_folder, ctl) = Scratch::new();
     assert_eq!(ctl.run(UP).await.unwrap().code, 0);
     let before = pids(&ctl).await;
     for member in ["runtime-0", "controller-manager-0", "apiserver-0"] {
@@ -114,15 +136,20 @@ async fn a_member_that_is_paused_is_not_ready() {
 #[tokio::test]
 async fn a_signal_before_the_cluster_is_ready_leaves_nothing_running() {
     for (sent, name) in [(Signal::INT, "SIGINT"), (Signal::TERM, "SIGTERM"), (Signal::HUP, "SIGHUP")] {
-        let folder = tempfile::tempdir().unwrap();
-        let ctl = Ctl::in_folder(folder.path()).unwrap();
-        let launcher = ctl.start("cluster up --detach").unwrap();
-        let first = folder.path().join(".squall/members/apiserver-0.json");
-        wait_for("the first member", || async { first.exists().then_some(()).ok_or("there is none".to_owned()) })
-            .await
-            .unwrap();
-        signal(&launcher, sent);
-        let output = launcher.wait_with_output().await.unwrap();
+        let (folder, ctl) = Scratch::new();
+        let output = loop {
+            let launcher = ctl.start("cluster up --detach").unwrap();
+            let first = folder.path().join(".squall/members/apiserver-0.json");
+            let started = || async { first.exists().then_some(()).ok_or("it is not there") };
+            wait_for("the first member", started).await.unwrap();
+            signal(&launcher, sent);
+            let output = launcher.wait_with_output().await.unwrap();
+            if output.status.code() != Some(0) {
+                break output;
+            }
+            // The cluster was faster.
+            assert_eq!(ctl.run("cluster down --delete").await.unwrap().code, 0);
+        };
         assert_eq!(output.status.code(), Some(1));
         assert_eq!(String::from_utf8(output.stderr).unwrap(), format!("error: interrupted by {name}\n"));
         assert_eq!(processes_in(folder.path()), [0; 0], "after {name}");
@@ -131,8 +158,7 @@ async fn a_signal_before_the_cluster_is_ready_leaves_nothing_running() {
 
 #[tokio::test]
 async fn a_signal_to_the_demo_leaves_neither_processes_nor_its_folder() {
-    let folder = tempfile::tempdir().unwrap();
-    let ctl = Ctl::in_folder(folder.path()).unwrap();
+    let (_folder, ctl) = Scratch::new();
     let launcher = ctl.start("demo").unwrap();
     let id = launcher.id().unwrap();
     let folder = || async { demo_folder(id).ok_or("there is none") };
@@ -163,8 +189,7 @@ fn demo_folder(launcher: u32) -> Option<PathBuf> {
 
 #[tokio::test]
 async fn processes_that_were_not_written_down_are_found_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let ctl = Ctl::in_folder(folder.path()).unwrap();
+    let (folder, ctl) = Scratch::new();
     assert_eq!(ctl.run(UP).await.unwrap().code, 0);
     let before = pids(&ctl).await;
     let records = folder.path().join(".squall/members");
