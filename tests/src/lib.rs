@@ -2,8 +2,11 @@
 
 mod ctl;
 mod lab;
+pub mod processes;
+mod scratch;
 
 pub use ctl::{Ctl, Output};
 pub use lab::Lab;
+pub use scratch::{Scratch, running};
 pub use squall_chaos::traffic::{Tally, Traffic};
 pub use squall_chaos::wait_for;

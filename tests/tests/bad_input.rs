@@ -4,7 +4,8 @@ use std::fs;
 use std::net::TcpListener;
 
 use squall_api::Kind;
-use squall_tests::{Ctl, Lab};
+use squall_tests::processes::processes_in;
+use squall_tests::{Ctl, Lab, Scratch, running};
 
 /// A Deployment with a line put in: `spec` stands for its place.
 fn deployment(spec: &str) -> String {
@@ -164,6 +165,43 @@ async fn where_no_cluster_is_it_is_said_so() {
     let output = lab.ctl().unwrap().run("get po").await.unwrap();
     assert_eq!(output.code, 1);
     assert!(output.stderr.contains("was refused - did you specify the right host or port?"), "{}", output.stderr);
+}
+
+/// Options of a cluster that cannot be, and what is said to them.
+const BAD_OPTIONS: &[(&str, &str)] = &[
+    ("cluster up --apiservers 0", "a cluster has 1 to 9 apiservers, not 0"),
+    ("cluster up --controller-managers 999", "a cluster has 1 to 9 controller-managers, not 999"),
+    ("cluster up --nodes 9999", "a cluster has 0 to 192 nodes, not 9999"),
+    ("cluster up --images nosuch.yaml", "nosuch.yaml: No such file or directory (os error 2)"),
+    ("cluster up --images .", "there is no file of images at "),
+];
+
+#[tokio::test]
+async fn a_cluster_that_cannot_be_is_not_begun() {
+    let (folder, ctl) = Scratch::new().unwrap();
+    for (command, expected) in BAD_OPTIONS {
+        let output = ctl.run(command).await.unwrap();
+        assert_eq!((output.stdout.as_str(), output.code), ("", 1), "{command}");
+        assert!(output.stderr.starts_with(&format!("error: {expected}")), "{}", output.stderr);
+        assert!(!folder.path().join(".squall").exists(), "{command}");
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_there_is_not_brought_up_as_another() {
+    let (folder, ctl) = Scratch::new().unwrap();
+    let up = "cluster up --detach --apiservers 1 --controller-managers 1 --nodes 0";
+    assert_eq!(ctl.run(up).await.unwrap().code, 0);
+    for other in ["--apiservers 3", "--controller-managers 2", "--nodes 1", "--timing k8s"] {
+        let output = ctl.run(&format!("cluster up --detach {other}")).await.unwrap();
+        assert_eq!((output.stdout.as_str(), output.code), ("", 1), "{other}");
+        let expected = "error: the cluster in .squall was made with other options; \"ctl cluster down --delete\" makes room for another";
+        assert!(output.stderr.starts_with(expected), "{}", output.stderr);
+    }
+    assert_eq!(ctl.run("cluster up --detach --apiservers 1").await.unwrap().code, 0);
+    assert_eq!(running(&ctl).await.unwrap().len(), 2);
+    assert_eq!(ctl.run("cluster down").await.unwrap().code, 0);
+    assert_eq!(processes_in(folder.path()), [0; 0]);
 }
 
 #[tokio::test]

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
 use squall_api::Kind;
 use squall_client::ResourceRef;
 use squall_cluster::{Cluster, Lifetime, ProcessState};
-use squall_tests::{Ctl, Lab, wait_for};
+use squall_tests::{Ctl, Lab, running, wait_for};
 
 const KUBIA: &str = include_str!("../../examples/chapter/kubia-deployment-and-service-v1.yaml");
 
@@ -44,24 +43,18 @@ async fn the_members_end_when_their_launcher_is_killed() {
 async fn detached_members_are_found_again_and_nothing_is_started_twice() {
     let folder = tempfile::tempdir().unwrap();
     let ctl = Ctl::in_folder(folder.path()).unwrap();
-    let pids = async || {
-        let status = ctl.run("cluster status -o json").await.unwrap();
-        let status: Value = serde_json::from_str(&status.stdout).unwrap();
-        let members = status["members"].as_array().unwrap().clone();
-        members.iter().map(|member| member["pid"].as_i64()).collect::<Vec<_>>()
-    };
     let up = "cluster up --detach --apiservers 1 --controller-managers 1 --nodes 1";
     assert_eq!(ctl.run(up).await.unwrap().code, 0);
-    let before = pids().await;
-    assert!(before.iter().all(Option::is_some), "{before:?}");
+    let before = running(&ctl).await.unwrap();
+    assert_eq!(before.len(), 4, "{before:?}");
     assert_eq!(ctl.run(up).await.unwrap().code, 0);
-    assert_eq!(pids().await, before);
+    assert_eq!(running(&ctl).await.unwrap(), before);
     assert_eq!(ctl.run("cluster kill kubelet-0").await.unwrap().stdout, "kubelet-0 killed\n");
     assert_eq!(ctl.run(up).await.unwrap().code, 0);
-    let after = pids().await;
+    let after = running(&ctl).await.unwrap();
     assert_eq!(after.iter().zip(&before).filter(|(one, other)| one != other).count(), 1, "only the kubelet is new");
     assert_eq!(ctl.run("cluster down").await.unwrap().stdout, "all members have ended\n");
-    assert!(pids().await.iter().all(Option::is_none));
+    assert!(running(&ctl).await.unwrap().is_empty());
 }
 
 #[tokio::test]
