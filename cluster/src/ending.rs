@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use crate::cluster::{Cluster, Lifetime, Started};
 use crate::files::read_json;
-use crate::member::MemberName;
+use crate::member::{MemberName, Role};
 use crate::process::ProcessState;
 use crate::wait_a_moment;
 
@@ -88,18 +88,26 @@ impl Cluster {
         self.end(members.to_vec())
     }
 
-    /// The caller holds the lock.
-    pub(super) fn end(&mut self, mut left: Vec<MemberName>) -> anyhow::Result<()> {
-        // Kubelets first, so that nothing is reported as failed on the way.
-        for member in left.iter().rev() {
+    /// The caller holds the lock. Whoever needs an apiserver to take its leave goes before them.
+    pub(super) fn end(&mut self, members: Vec<MemberName>) -> anyhow::Result<()> {
+        let (apiservers, clients) = members.into_iter().partition(|member| member.role == Role::Apiserver);
+        self.end_together(clients)?;
+        self.end_together(apiservers)
+    }
+
+    fn end_together(&mut self, mut left: Vec<MemberName>) -> anyhow::Result<()> {
+        for member in &left {
             for signal in [Signal::CONT, Signal::TERM] {
                 self.signal_if_running(*member, signal)?;
             }
         }
         let start = Instant::now();
-        while !left.is_empty() {
+        loop {
             self.reap();
             left.retain(|member| self.state(*member).0 != ProcessState::Stopped);
+            if left.is_empty() {
+                return Ok(());
+            }
             if start.elapsed() > STOP_PATIENCE {
                 for member in &left {
                     self.signal_if_running(*member, Signal::KILL)?;
@@ -107,7 +115,6 @@ impl Cluster {
             }
             wait_a_moment();
         }
-        Ok(())
     }
 
     /// Ends all members at once, as a power cut does.
