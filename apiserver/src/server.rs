@@ -1,6 +1,7 @@
 //! A whole apiserver: its member, its services, from its first moment to its orderly end.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,6 +22,10 @@ use crate::registry::Registry;
 
 /// How long open requests may take to end when the server stops.
 const DRAIN: Duration = Duration::from_secs(2);
+/// What every cluster has is looked after this often. Kubernetes takes 10 s; looking costs nothing here.
+const RECONCILE: Duration = Duration::from_secs(1);
+/// The wait after an attempt that failed.
+const RETRY: Duration = Duration::from_millis(100);
 /// A silent connection is asked for a sign of life this often.
 const KEEPALIVE: Duration = Duration::from_secs(5);
 
@@ -95,18 +100,13 @@ pub async fn serve(args: ServerArgs, mut stopping: watch::Receiver<bool>) -> any
         .add_service(ObjectsService::server(registry.clone()))
         .add_service(AdminService::server(args.name.clone(), registry.clone()))
         .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)));
-    let end = stopping.clone();
     tokio::pin!(server);
     tokio::select! {
         result = &mut server => return result.context("serving"),
         reason = member.stopped() => bail!("raft cannot go on: {reason}"),
-        () = bootstrap(&registry) => {}
+        never = keep_first_objects(&registry) => match never {},
+        // A sender that is gone means the same as its signal.
         _ = stopping.wait_for(|stop| *stop) => {}
-    }
-    tokio::select! {
-        result = &mut server => return result.context("serving"),
-        reason = member.stopped() => bail!("raft cannot go on: {reason}"),
-        () = stopped(end) => {}
     }
     // Leadership is handed on while the server still answers; watches would never end by themselves.
     tokio::select! {
@@ -115,14 +115,15 @@ pub async fn serve(args: ServerArgs, mut stopping: watch::Receiver<bool>) -> any
     }
 }
 
-async fn stopped(mut stopping: watch::Receiver<bool>) {
-    // A sender that is gone means the same as its signal.
-    drop(stopping.wait_for(|stop| *stop).await);
-}
-
-/// Makes what every cluster has, as soon as there is a leader.
-async fn bootstrap(registry: &Registry) {
-    while let Err(error) = registry.bootstrap().await {
-        tracing::warn!(%error, "could not make the first objects yet");
+/// Makes what every cluster has, as soon as there is a leader, and again when someone has deleted it.
+async fn keep_first_objects(registry: &Registry) -> Infallible {
+    loop {
+        match registry.bootstrap().await {
+            Ok(()) => tokio::time::sleep(RECONCILE).await,
+            Err(error) => {
+                tracing::warn!(%error, "could not make the first objects yet");
+                tokio::time::sleep(RETRY).await;
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 
 use squall_api::Kind;
 use squall_tests::processes::processes_in;
-use squall_tests::{Ctl, Lab, Scratch, running};
+use squall_tests::{Ctl, Lab, Scratch, running, wait_for};
 
 /// A Deployment with a line put in: `spec` stands for its place.
 fn deployment(spec: &str) -> String {
@@ -136,6 +136,26 @@ async fn bad_input_gets_kubectls_words_and_changes_nothing() {
     }
     assert_eq!(lab.list(Kind::Deployment).await.unwrap(), []);
     assert_eq!(lab.list(Kind::Service).await.unwrap().len(), 1, "the kubernetes service alone");
+}
+
+#[tokio::test]
+async fn what_every_cluster_has_cannot_be_deleted_or_comes_back() {
+    let lab = Lab::of(1, 1, 0).await.unwrap();
+    let ctl = lab.ctl().unwrap();
+    let output = ctl.run("delete namespace default kube-system").await.unwrap();
+    let expected = "Error from server (Forbidden): namespaces \"default\" is forbidden: this namespace may not be deleted\n\
+                    Error from server (Forbidden): namespaces \"kube-system\" is forbidden: this namespace may not be deleted\n";
+    assert_eq!((output.stderr.as_str(), output.stdout.as_str(), output.code), (expected, "", 1));
+
+    let get = "get service kubernetes -o json";
+    let before = ctl.run(get).await.unwrap().stdout;
+    assert_eq!(ctl.run("delete service kubernetes").await.unwrap().code, 0);
+    wait_for("the service to come back", || async {
+        let after = ctl.run(get).await.map_err(|error| error.to_string())?;
+        if after.code == 0 && after.stdout != before { Ok(()) } else { Err(format!("{after:?}")) }
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test]

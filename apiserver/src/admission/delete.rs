@@ -5,6 +5,8 @@ use squall_api::kinds::is_pod_terminal;
 use squall_api::metav1::v1::Time;
 use squall_api::{Error, Kind, Object};
 
+/// Kubernetes: the admission of namespaces keeps these.
+const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
 
@@ -34,6 +36,9 @@ pub enum Deletion {
 pub fn delete(object: &Object, options: &DeleteOptions, now: Timestamp) -> Result<Deletion, Error> {
     let kind = object.kind();
     let meta = object.meta();
+    if kind == Kind::Namespace && IMMORTAL.contains(&meta.name.as_str()) {
+        return Err(Error::forbidden(kind, &meta.name, "this namespace may not be deleted"));
+    }
     if !options.uid.is_empty() && options.uid != meta.uid {
         let detail = format!(
             "the UID in the precondition ({}) does not match the UID in record ({}). The object might have been deleted and then \
@@ -110,7 +115,7 @@ fn set_propagation(object: &mut Object, propagation: &str) -> Result<(), Error> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_api::core::v1::{ConfigMap, Pod, ReplicationController};
+    use squall_api::core::v1::{ConfigMap, Namespace, Pod, ReplicationController};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -160,6 +165,22 @@ mod tests {
         held.metadata.finalizers.push("mine/x".to_owned());
         let held = marked(&held.into(), &DeleteOptions::default(), 5);
         assert_eq!(delete(&held, &DeleteOptions::default(), at(9)).unwrap(), Deletion::Nothing);
+    }
+
+    #[test]
+    fn the_namespaces_of_the_system_stay() {
+        let named = |name: &str| {
+            let mut namespace = Namespace::default();
+            name.clone_into(&mut namespace.metadata.name);
+            delete(&namespace.into(), &DeleteOptions::default(), at(0)).map_err(|error| error.to_string())
+        };
+        for name in IMMORTAL {
+            assert_eq!(
+                named(name),
+                Err(format!("namespaces \"{name}\" is forbidden: this namespace may not be deleted"))
+            );
+        }
+        assert_eq!(named("mine"), Ok(Deletion::Remove));
     }
 
     #[test]

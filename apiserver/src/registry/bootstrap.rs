@@ -12,7 +12,7 @@ use super::{Registry, Resource, WriteOptions};
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-node-lease", "kube-public"];
 
 impl Registry {
-    /// Makes what is not there yet. All members do this at their start; who comes second finds it done.
+    /// Makes what is not there (any more). All members do this; who comes second finds it done.
     pub async fn bootstrap(&self) -> Result<(), Error> {
         for name in NAMESPACES {
             let mut namespace = Namespace::default();
@@ -29,7 +29,13 @@ impl Registry {
 
     async fn create_if_absent(&self, object: Object) -> Result<(), Error> {
         let namespace = object.meta().namespace.clone();
-        let resource = Resource { kind: object.kind(), namespace, name: String::new(), subresource: String::new() };
+        let name = object.meta().name.clone();
+        let mut resource = Resource { kind: object.kind(), namespace, name, subresource: String::new() };
+        // In this member's own state, which costs nothing to ask.
+        if self.get(&resource, "0").await.is_ok() {
+            return Ok(());
+        }
+        resource.name.clear();
         match self.create(&resource, Decoded { object, warnings: Vec::new() }, &WriteOptions::default()).await {
             Err(error) if error.is(Reason::AlreadyExists) => Ok(()),
             // Its address is taken by itself, when it is there already.
