@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use squall_api::error::Reason;
 use squall_client::Error;
 
-use crate::output::line_error;
+use crate::output::{self, line_error};
 
 /// Why a command failed: one text for each thing that failed, each in its own form.
 #[derive(Debug)]
@@ -97,8 +97,8 @@ fn text(error: &Error, file: Option<(&str, &str)>) -> String {
 /// A command line that cannot be read. Help and version are no failures.
 pub fn usage(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
-        crate::output::text(&error.render().to_string());
-        return ExitCode::SUCCESS;
+        output::text(&error.render().to_string());
+        return output::checked().map_or_else(Failure::report, |()| ExitCode::SUCCESS);
     }
     let rendered = error.render().to_string();
     line_error(rendered.trim_end());

@@ -30,7 +30,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime.block_on(commands::run(cli)),
         Err(error) => Err(failure::Failure::from(anyhow::Error::from(error))),
     };
-    match result {
+    match result.and_then(|()| output::checked()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }

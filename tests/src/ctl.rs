@@ -1,5 +1,6 @@
 //! The command line as a user has it: arguments in, text and an exit code out.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -37,18 +38,23 @@ impl Ctl {
         self.run_with(words, "").await
     }
 
+    /// Runs a command whose output goes to this file.
+    pub async fn run_into(&self, file: &str, words: &str) -> anyhow::Result<Output> {
+        let file = File::options().write(true).open(file)?;
+        let child = self.command(words).stdin(Stdio::null()).stdout(file).spawn().context("starting ctl")?;
+        Output::of(child).await
+    }
+
     /// Starts a command that goes on; it is killed when this is dropped.
     pub fn start(&self, words: &str) -> anyhow::Result<Child> {
-        Command::new(&self.program)
-            .args(words.split(' '))
-            .current_dir(&self.folder)
-            .env_remove("KUBECONFIG")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .context("starting ctl")
+        self.command(words).stdin(Stdio::piped()).spawn().context("starting ctl")
+    }
+
+    fn command(&self, words: &str) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(words.split(' ')).current_dir(&self.folder).env_remove("KUBECONFIG");
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
     }
 
     /// Runs a command with this text as its input.
@@ -58,8 +64,14 @@ impl Ctl {
         // A command that does not read its input closes it.
         drop(stdin.write_all(input.as_bytes()).await);
         drop(stdin);
+        Output::of(child).await
+    }
+}
+
+impl Output {
+    async fn of(child: Child) -> anyhow::Result<Self> {
         let output = child.wait_with_output().await?;
-        Ok(Output {
+        Ok(Self {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),

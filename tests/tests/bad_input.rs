@@ -225,6 +225,17 @@ async fn a_cluster_that_is_there_is_not_brought_up_as_another() {
 }
 
 #[tokio::test]
+async fn output_that_cannot_be_written_is_a_failure() {
+    let lab = Lab::of(1, 1, 0).await.unwrap();
+    let ctl = lab.ctl().unwrap();
+    for command in ["get namespaces", "get namespaces -o yaml", "cluster status", "--help"] {
+        let output = ctl.run_into("/dev/full", command).await.unwrap();
+        let expected = "error: writing to standard output: No space left on device (os error 28)\n";
+        assert_eq!((output.stderr.as_str(), output.code), (expected, 1), "{command}");
+    }
+}
+
+#[tokio::test]
 async fn a_port_that_is_taken_is_named_and_nothing_is_left_running() {
     let mut lab = Lab::of(1, 1, 0).await.unwrap();
     lab.cluster.down().unwrap();

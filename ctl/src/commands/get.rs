@@ -7,7 +7,7 @@ use squall_client::{Event, Selection, Watch};
 use crate::cli::GetArgs;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::output::{Format, Rows, line_error, print_objects, print_table};
+use crate::output::{Format, Rows, is_broken, line_error, print_objects, print_table};
 use crate::selection::{self, Target};
 
 /// Shows objects, once or as they change.
@@ -120,6 +120,9 @@ async fn watch(
                 first = false;
             }
             other => print_objects(&[object], true, other)?,
+        }
+        if is_broken() {
+            return Ok(());
         }
     }
 }

@@ -4,25 +4,55 @@ mod live;
 mod object;
 mod table;
 
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
+use std::sync::OnceLock;
 
 pub use live::{Live, number};
 pub use object::{Format, named, print_objects};
 pub use table::{Rows, print_cells, print_table};
 
-/// A line on standard output. Who reads it may have gone away; that is no failure.
+use crate::failure::Failure;
+
+/// Why standard output takes no more. Commands go on all the same: what they have begun they also end.
+static BROKEN: OnceLock<io::Error> = OnceLock::new();
+
+/// A line on standard output.
 pub fn line(text: &str) {
-    drop(writeln!(std::io::stdout(), "{text}"));
+    written(writeln!(io::stdout(), "{text}"));
 }
 
 /// Text on standard output, as it is.
 pub fn text(text: &str) {
-    drop(write!(std::io::stdout(), "{text}").and_then(|()| std::io::stdout().flush()));
+    written(write!(io::stdout(), "{text}").and_then(|()| io::stdout().flush()));
+}
+
+fn written(result: io::Result<()>) {
+    if let Err(error) = result {
+        // The first says why; those that come after it do not matter.
+        BROKEN.get_or_init(|| error);
+    }
+}
+
+/// Whether nobody gets to see what is written to standard output.
+pub fn is_broken() -> bool {
+    BROKEN.get().is_some()
+}
+
+/// What was wrong with standard output, if anything. That its reader has gone away is no failure.
+pub fn checked() -> Result<(), Failure> {
+    written(io::stdout().flush());
+    match BROKEN.get() {
+        Some(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::error(format!("writing to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A line on standard error.
 pub fn line_error(text: &str) {
-    drop(writeln!(std::io::stderr(), "{text}"));
+    // There is nowhere else to tell of a failure.
+    drop(writeln!(io::stderr(), "{text}"));
 }
 
 /// Warnings of the server, each once.
