@@ -19,7 +19,8 @@ impl Context {
             Kubeconfig::find(global.kubeconfig.as_deref(), std::env::var_os("KUBECONFIG").map(Into::into), &here)?;
         let entry = Kubeconfig::read(&path)?.current()?;
         let mut client = Client::new(&entry)?;
-        if let Some(timeout) = global.request_timeout {
+        // kubectl: zero is no limit of one's own.
+        if let Some(timeout) = global.request_timeout.filter(|timeout| !timeout.is_zero()) {
             client = client.with_deadline(timeout);
         }
         Ok(Self { client, namespace: global.namespace.clone().unwrap_or(entry.namespace) })

@@ -59,8 +59,20 @@ pub fn read(
             }
         }
     }
+    Ok(documents)
+}
+
+/// The same for a command that is about nothing if there are none; `verb` is its name.
+pub fn read_some(
+    context: &Context,
+    global_namespace: Option<&str>,
+    paths: &[PathBuf],
+    verb: &str,
+    failures: &mut Vec<Failure>,
+) -> Result<Vec<Document>, Failure> {
+    let documents = read(context, global_namespace, paths, failures)?;
     if documents.is_empty() && failures.is_empty() {
-        return Err(Failure::error("no objects passed to create"));
+        return Err(Failure::error(format!("no objects passed to {verb}")));
     }
     Ok(documents)
 }

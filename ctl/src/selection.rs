@@ -32,11 +32,12 @@ pub fn parse(words: &[String]) -> Result<Vec<Target>, Failure> {
     if words.iter().any(|word| word.contains('/')) {
         return words.iter().map(|word| with_slash(word)).collect();
     }
-    let kinds = match first.as_str() {
-        "all" => ALL.to_vec(),
-        list => list.split(',').map(kind).collect::<Result<_, _>>()?,
-    };
-    Ok(kinds.into_iter().map(|kind| Target { kind, names: rest.to_vec() }).collect())
+    let mut targets: Vec<Target> = Vec::new();
+    for word in first.split(',') {
+        let kinds = if word == "all" { ALL.to_vec() } else { vec![kind(word)?] };
+        targets.extend(kinds.into_iter().map(|kind| Target { kind, names: rest.to_vec() }));
+    }
+    Ok(targets)
 }
 
 fn with_slash(word: &str) -> Result<Target, Failure> {
@@ -123,6 +124,7 @@ mod tests {
         assert_eq!(parse(&words("svc,po")).unwrap(), [target(Kind::Service, &[]), target(Kind::Pod, &[])]);
         assert_eq!(parse(&words("po a b")).unwrap(), [target(Kind::Pod, &["a", "b"])]);
         assert_eq!(parse(&words("po/a svc/b")).unwrap(), [target(Kind::Pod, &["a"]), target(Kind::Service, &["b"])]);
+        assert_eq!(parse(&words("cm,all")).unwrap().len(), 1 + ALL.len());
         for bad in ["foo", "po po/a", "po/", "po/a/b"] {
             assert!(parse(&words(bad)).is_err(), "{bad}");
         }

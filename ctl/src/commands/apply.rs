@@ -20,7 +20,8 @@ pub async fn run(context: &Context, global: &Global, args: FileArgs) -> Result<(
     let format = Format::parse(args.output.as_deref())?;
     let validation = validation(&args.validate)?;
     let mut failures = Vec::new();
-    for mut document in manifests::read(context, global.namespace.as_deref(), &args.filename, &mut failures)? {
+    let documents = manifests::read_some(context, global.namespace.as_deref(), &args.filename, "apply", &mut failures)?;
+    for mut document in documents {
         if document.name().is_empty() {
             failures.push(Failure::error(format!("from {}: cannot use generate name with apply", document.file)));
             continue;

@@ -16,7 +16,9 @@ pub async fn run(context: &Context, global: &Global, args: FileArgs) -> Result<(
     let format = Format::parse(args.output.as_deref())?;
     let validation = validation(&args.validate)?;
     let mut failures = Vec::new();
-    for mut document in manifests::read(context, global.namespace.as_deref(), &args.filename, &mut failures)? {
+    let documents =
+        manifests::read_some(context, global.namespace.as_deref(), &args.filename, "create", &mut failures)?;
+    for mut document in documents {
         if args.record
             && let Some(annotations) = manifest::annotations_mut(&mut document.json)
         {

@@ -77,6 +77,9 @@ async fn resources(
 ) -> Result<Vec<(ResourceRef, Option<String>)>, Failure> {
     if !args.filename.is_empty() {
         let documents = manifests::read(context, global.namespace.as_deref(), &args.filename, failures)?;
+        if documents.is_empty() && failures.is_empty() {
+            line_error("No resources found");
+        }
         return Ok(documents.into_iter().map(|document| (document.object(), Some(document.file))).collect());
     }
     let mut resources = Vec::new();

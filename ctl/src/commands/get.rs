@@ -19,7 +19,7 @@ pub async fn run(context: &Context, args: GetArgs) -> Result<(), Failure> {
         show_labels: args.show_labels,
         no_headers: args.no_headers,
         all_namespaces: args.select.all_namespaces,
-        with_kind: targets.len() > 1 || args.select.what.iter().any(|word| word == "all"),
+        with_kind: targets.len() > 1,
     };
     if args.watch {
         return watch(context, &args, &targets, format, rows).await;
