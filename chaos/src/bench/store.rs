@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use clap::ValueEnum;
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use squall_api::Kind;
@@ -18,7 +19,7 @@ const NAMESPACE: &str = "default";
 const PREPARE: usize = 32;
 
 /// What is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Workload {
     /// Store an object in the place of another, whatever that is.
@@ -34,7 +35,7 @@ pub enum Workload {
 }
 
 /// To whom the clients talk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Target {
     /// To the leader.

@@ -5,7 +5,7 @@ use squall_chaos::bench::store::{self, Bench, Report};
 use squall_chaos::bench::{failover, startup};
 
 use super::demo::options_of;
-use crate::cli::{self, BenchCommand, BenchFailoverArgs, BenchSizeArgs, BenchStartupArgs, BenchStoreArgs, Timing};
+use crate::cli::{BenchCommand, BenchFailoverArgs, BenchSizeArgs, BenchStartupArgs, BenchStoreArgs, Timing};
 use crate::failure::Failure;
 use crate::output::{line, line_error, print_cells};
 
@@ -20,9 +20,9 @@ pub async fn run(command: BenchCommand) -> Result<(), Failure> {
 }
 
 async fn startup(args: BenchStartupArgs) -> Result<(), Failure> {
-    let options = options_of(args.nodes, args.timing);
+    let options = options_of(args.lab.nodes, args.lab.timing);
     let report = startup::run(&options, usize::from(args.runs), args.idle, |text| line_error(&text)).await?;
-    if args.output.is_some() {
+    if args.lab.output.is_some() {
         line(&serde_json::to_string_pretty(&report).map_err(Failure::error)?);
     } else {
         print_startup(&report);
@@ -51,9 +51,9 @@ async fn store(args: BenchStoreArgs) -> Result<(), Failure> {
     for clients in &args.clients {
         let load = Load { clients: *clients, warm_up: args.warm_up, duration: args.duration };
         let options = store::Options {
-            workload: args.workload.into(),
+            workload: args.workload,
             load,
-            target: args.target.into(),
+            target: args.target,
             connections: args.connections,
             value_bytes: args.value_bytes,
             keys: args.keys,
@@ -144,25 +144,4 @@ fn print_startup(report: &startup::Report) {
     let memory: f64 = report.members.iter().map(|idle| idle.resident_mib).sum();
     cells.push(vec!["all".to_owned(), format!("{cpu:.2} %"), format!("{memory:.1} MiB")]);
     print_cells(&cells, 3);
-}
-
-impl From<cli::Workload> for store::Workload {
-    fn from(workload: cli::Workload) -> Self {
-        match workload {
-            cli::Workload::Put => Self::Put,
-            cli::Workload::ConditionalPut => Self::ConditionalPut,
-            cli::Workload::Get => Self::Get,
-            cli::Workload::StaleGet => Self::StaleGet,
-            cli::Workload::Range => Self::Range,
-        }
-    }
-}
-
-impl From<cli::Target> for store::Target {
-    fn from(target: cli::Target) -> Self {
-        match target {
-            cli::Target::Leader => Self::Leader,
-            cli::Target::All => Self::All,
-        }
-    }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use squall_chaos::demo::{self, Summary, View};
 use tokio::sync::watch;
 
-use crate::cli::{DemoArgs, StatusOutput, Timing};
+use crate::cli::{LabArgs, StatusOutput, Timing};
 use crate::failure::Failure;
 use crate::interruption::Interruption;
 use crate::output::{Live, line, line_error, number};
@@ -17,7 +17,7 @@ pub const APISERVERS: usize = 3;
 pub const CONTROLLER_MANAGERS: usize = 2;
 
 /// Runs the demo. Fails with every reason why it did not pass.
-pub async fn run(args: DemoArgs) -> Result<(), Failure> {
+pub async fn run(args: LabArgs) -> Result<(), Failure> {
     let cluster = options_of(args.nodes, args.timing);
     let mut interruption = Interruption::listen()?;
     let folder = tempfile::Builder::new().prefix("squall-demo-").tempdir().map_err(anyhow::Error::from)?;

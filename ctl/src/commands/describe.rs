@@ -90,17 +90,8 @@ async fn related(context: &Context, object: &Object, events: bool) -> Result<Rel
                 other => Some(other?),
             };
         }
-        Object::Pod(_)
-        | Object::Endpoints(_)
-        | Object::EndpointSlice(_)
-        | Object::Namespace(_)
-        | Object::Event(_)
-        | Object::Lease(_)
-        | Object::ConfigMap(_)
-        | Object::Secret(_)
-        | Object::ServiceAccount(_)
-        | Object::ResourceQuota(_)
-        | Object::PodDisruptionBudget(_) => {}
+        // Nothing else is told of the others.
+        _ => {}
     }
     Ok(related)
 }
