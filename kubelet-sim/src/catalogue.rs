@@ -54,7 +54,8 @@ pub struct Image {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Answer {
-    /// The HTTP status.
+    /// The HTTP status, 200 to 599.
+    #[serde(deserialize_with = "read_status")]
     pub status: u16,
     /// The body.
     pub body: String,
@@ -75,6 +76,14 @@ pub enum Shutdown {
 
 fn default_port() -> u16 {
     8080
+}
+
+fn read_status<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+    let status = u16::deserialize(deserializer)?;
+    match status {
+        200..=599 => Ok(status),
+        other => Err(serde::de::Error::custom(format!("{other} is no status of an answer: 200 to 599 are"))),
+    }
 }
 
 fn read_duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
@@ -119,6 +128,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_example_of_the_docs_is_read() {
+        let docs = include_str!("../../docs/images.md");
+        let example = docs.split("```").nth(1).and_then(|block| block.strip_prefix("yaml\n")).unwrap();
+        let images = Catalogue::parse(example).unwrap().images;
+        assert_eq!(
+            images.iter().map(|image| image.name.as_str()).collect::<Vec<_>>(),
+            ["mine/shop:v1", "mine/shop:v2", "mine/job:v1"]
+        );
+    }
+
+    #[test]
     fn the_built_in_images_are_those_of_the_chapter() {
         let catalogue = Catalogue::load(None).unwrap();
         for tag in ["v1", "v2", "v3", "v4"] {
@@ -126,6 +146,8 @@ mod tests {
         }
         assert!(catalogue.find("luksa/kubia").is_none());
         assert!(Catalogue::parse("images: [{name: a, anser: 1}]").is_err());
+        let problem = Catalogue::parse("images: [{name: a, answer: {status: 99, body: x}}]").unwrap_err().to_string();
+        assert!(problem.contains("99 is no status of an answer"), "{problem}");
         assert!(Catalogue::load(Some(Path::new("/nowhere"))).unwrap_err().to_string().contains("/nowhere"));
     }
 }
