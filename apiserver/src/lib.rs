@@ -9,6 +9,7 @@ pub mod grpc;
 pub mod keys;
 pub mod raft;
 pub mod registry;
+pub mod restore;
 pub mod server;
 pub mod store;
 pub mod watch;

@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use mimalloc::MiMalloc;
+use squall_apiserver::restore::{self, RestoreArgs, SummaryArgs};
 use squall_apiserver::server::{ServerArgs, serve};
 use squall_daemon::ProcessArgs;
 
@@ -15,13 +16,29 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 #[derive(Debug, Parser)]
 #[command(name = "apiserver", version)]
 struct Arguments {
-    #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    process: ProcessArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve as a member of a group
+    Serve {
+        #[command(flatten)]
+        server: Box<ServerArgs>,
+        #[command(flatten)]
+        process: ProcessArgs,
+    },
+    /// Say what a snapshot holds, as JSON
+    Summary(SummaryArgs),
+    /// Begin the data of a member of a new group with a snapshot
+    Restore(RestoreArgs),
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    squall_daemon::run(&arguments.process, |stopping| serve(arguments.server, stopping))
+    match Arguments::parse().command {
+        Command::Serve { server, process } => squall_daemon::run(&process, |stopping| serve(*server, stopping)),
+        Command::Summary(args) => restore::report(restore::summary(&args)),
+        Command::Restore(args) => restore::report(restore::restore(&args)),
+    }
 }

@@ -68,7 +68,7 @@ pub struct ServerArgs {
     tls: TlsArgs,
 }
 
-fn parse_founder(text: &str) -> Result<(u64, String), String> {
+pub(crate) fn parse_founder(text: &str) -> Result<(u64, String), String> {
     let (id, url) = text.split_once('=').ok_or_else(|| format!("{text:?} is not of the form ID=URL"))?;
     Ok((id.parse().map_err(|_| format!("{id:?} is not a number"))?, url.to_owned()))
 }

@@ -9,8 +9,6 @@ use std::time::Duration;
 use hyper_util::client::legacy::connect::HttpConnector;
 use prost_types::Any;
 use squall_api::{Kind, Object};
-use squall_proto::squall::admin::v1::admin_client::AdminClient;
-use squall_proto::squall::admin::v1::{StatusReply, StatusRequest};
 use squall_proto::squall::api::v1 as proto;
 use squall_proto::squall::api::v1::objects_client::ObjectsClient;
 use tokio::time::Instant;
@@ -169,20 +167,16 @@ impl Client {
         self.inner.endpoints.iter().map(|(address, _)| address.clone()).collect()
     }
 
-    /// What one apiserver says of itself.
-    pub async fn member_status(&self, endpoint: &str) -> Result<StatusReply, Error> {
-        let (address, channel) = self
-            .inner
-            .endpoints
-            .iter()
-            .find(|(address, _)| address == endpoint)
-            .ok_or_else(|| Error::Config(format!("{endpoint} is not an apiserver of this cluster")))?;
-        let mut request = Request::new(StatusRequest {});
-        request.set_timeout(self.deadline);
-        let mut admin = AdminClient::new(channel.clone());
-        let answer =
-            tokio::time::timeout(self.deadline, admin.status(request)).await.unwrap_or_else(|_| Err(no_answer()));
-        answer.map(Response::into_inner).map_err(|status| unreachable(std::slice::from_ref(address), &status))
+    /// The connections to the apiservers, beginning with the one that answered last.
+    pub(super) fn channels(&self) -> Vec<(String, Channel)> {
+        let mut endpoints = self.inner.endpoints.clone();
+        let current = self.inner.current.load(Ordering::Relaxed) % endpoints.len();
+        endpoints.rotate_left(current);
+        endpoints
+    }
+
+    pub(super) fn deadline(&self) -> Duration {
+        self.deadline
     }
 
     /// One object.
@@ -376,7 +370,7 @@ fn tcp() -> HttpConnector {
     connector
 }
 
-fn no_answer() -> Status {
+pub(super) fn no_answer() -> Status {
     Status::deadline_exceeded("no answer in time")
 }
 
@@ -403,7 +397,7 @@ fn is_refused(status: &Status) -> bool {
     false
 }
 
-fn unreachable(endpoints: &[String], status: &Status) -> Error {
+pub(super) fn unreachable(endpoints: &[String], status: &Status) -> Error {
     Error::Unreachable {
         endpoints: endpoints.to_vec(),
         reason: status.message().to_owned(),

@@ -1,8 +1,9 @@
 //! How to talk to a cluster: find it, reach any of its apiservers, ask again when one is gone, watch without a gap.
 //!
-//! `kubeconfig` says where a cluster is, `client` reaches it, `api` is typed access, `watch` and `cache` follow a
+//! `kubeconfig` says where a cluster is, `client` reaches it, `admin` looks after it, `api` is typed access, `watch` and `cache` follow a
 //! collection, `election` decides who acts.
 
+mod admin;
 mod api;
 mod cache;
 mod client;

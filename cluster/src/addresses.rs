@@ -42,6 +42,23 @@ impl Network {
         )
     }
 
+    /// The network of the cluster that an apiserver's address (`https://127.91.48.1:6443`) belongs to.
+    pub fn of_apiserver(url: &str) -> Option<Self> {
+        let host = url.strip_prefix("https://")?.rsplit_once(':')?.0;
+        let [127, second, 48, _] = host.parse::<Ipv4Addr>().ok()?.octets() else { return None };
+        NETWORKS.contains(&second).then_some(Self(second))
+    }
+
+    /// This very network, if no cluster uses it now; see [`Network::unused`] for the file.
+    pub fn claim(self) -> anyhow::Result<(Self, File)> {
+        if let Some(reservation) = self.reserve()?
+            && TcpListener::bind((self.apiserver_ip(0), PORT)).is_ok()
+        {
+            return Ok((self, reservation));
+        }
+        bail!("the addresses 127.{}.0.0/16 are in use by another cluster", self.0)
+    }
+
     /// `None` if another launcher has it.
     fn reserve(self) -> anyhow::Result<Option<File>> {
         let path = std::env::temp_dir().join(format!("squall-127.{}.lock", self.0));
@@ -91,6 +108,16 @@ pub const MAX_APISERVERS: usize = 9;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_network_is_known_by_its_apiservers() {
+        let network = Network(91);
+        assert_eq!(Network::of_apiserver(&format!("https://{}", network.apiserver(2))), Some(network));
+        for other in ["https://10.0.0.1:6443", "https://127.91.64.1:6443", "https://127.1.48.1:6443", "127.91.48.1", ""]
+        {
+            assert_eq!(Network::of_apiserver(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn two_launchers_do_not_take_the_same_network() {

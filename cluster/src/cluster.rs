@@ -98,21 +98,28 @@ pub struct Cluster {
 impl Cluster {
     /// Makes a new cluster in a folder, without starting it. If another launcher is faster, finds that one's.
     pub fn create(folder: &Path, options: Options, lifetime: Lifetime) -> anyhow::Result<Self> {
-        options.check()?;
-        make_folder(folder)?;
-        let folder = folder.canonicalize().with_context(|| format!("finding {}", folder.display()))?;
-        let _lock = FolderLock::take(&folder)?;
+        let (folder, _lock) = prepare(folder, &options)?;
         if Self::exists(&folder) {
             return Self::open(&folder, lifetime);
         }
+        Self::make(folder, options, lifetime, Network::unused()?, |_| Ok(()))
+    }
+
+    /// The same; `fill` may put more into the folder before it counts as a cluster.
+    pub(super) fn make(
+        folder: PathBuf,
+        options: Options,
+        lifetime: Lifetime,
+        (network, reservation): (Network, File),
+        fill: impl FnOnce(&Self) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Self> {
         if let Some(taken) = PARTS.iter().chain(&FILES).map(|name| folder.join(name)).find(|path| path.exists()) {
             bail!("{} is there already and belongs to no cluster: use another folder", taken.display());
         }
-        let (network, reservation) = Network::unused()?;
         let description = Description { format_version: FORMAT_VERSION, network, options };
         let (binaries, children) = (binaries()?, Vec::new());
         let cluster = Self { binaries, folder, description, lifetime, children, _reservation: Some(reservation) };
-        if let Err(error) = cluster.write_files() {
+        if let Err(error) = cluster.write_files(fill) {
             // What is half made would be in the way of the next attempt.
             cluster.remove_files()?;
             return Err(error);
@@ -120,11 +127,12 @@ impl Cluster {
         Ok(cluster)
     }
 
-    fn write_files(&self) -> anyhow::Result<()> {
+    fn write_files(&self, fill: impl FnOnce(&Self) -> anyhow::Result<()>) -> anyhow::Result<()> {
         for part in PARTS {
             make_folder(&self.folder.join(part))?;
         }
         self.issue_certificates()?;
+        fill(self)?;
         // The last file to be written: a folder without it is no cluster.
         write_json(&self.folder.join(DESCRIPTION), &self.description)
     }
@@ -272,4 +280,13 @@ impl Cluster {
     pub fn usage(&self, member: MemberName) -> Option<Usage> {
         Usage::of_process(self.state(member).1?)
     }
+}
+
+/// Makes a cluster's folder and locks it.
+pub(super) fn prepare(folder: &Path, options: &Options) -> anyhow::Result<(PathBuf, FolderLock)> {
+    options.check()?;
+    make_folder(folder)?;
+    let folder = folder.canonicalize().with_context(|| format!("finding {}", folder.display()))?;
+    let lock = FolderLock::take(&folder)?;
+    Ok((folder, lock))
 }

@@ -21,10 +21,26 @@ impl Cluster {
         std::env::temp_dir().join(format!("squall-{inode}-node-{node}.sock"))
     }
 
+    /// Where an apiserver keeps its data.
+    pub(super) fn data(&self, member: MemberName) -> PathBuf {
+        self.folder.join(format!("data/{member}"))
+    }
+
+    /// The number of an apiserver in its Raft group.
+    pub(super) fn raft_id(&self, member: MemberName) -> usize {
+        member.index + 1
+    }
+
+    /// The flags that name the members of a new group.
+    pub(super) fn founders(&self) -> Vec<String> {
+        let founders = self.apiserver_urls().into_iter().enumerate();
+        founders.flat_map(|(founder, url)| ["--founder".to_owned(), format!("{}={url}", founder + 1)]).collect()
+    }
+
     /// The flag and its value that no other process has: by them a member's process is known.
     pub(super) fn mark(&self, member: MemberName) -> (&'static str, PathBuf) {
         match member.role {
-            Role::Apiserver => ("--data-dir", self.folder.join(format!("data/{member}"))),
+            Role::Apiserver => ("--data-dir", self.data(member)),
             Role::ControllerManager | Role::Kubelet => ("--cert", self.folder.join(format!("pki/{member}.crt"))),
             Role::Runtime => ("--socket", self.socket(member.index)),
         }
@@ -43,18 +59,15 @@ impl Cluster {
         let index = member.index;
         match member.role {
             Role::Apiserver => {
-                let data = self.folder.join(format!("data/{member}"));
+                let data = self.data(member);
                 let is_new = !data.join("member.json").exists() && !self.record(member).exists();
-                command.args(["--name", &member.to_string(), "--id", &(index + 1).to_string()]);
+                command.args(["serve", "--name", &member.to_string(), "--id", &self.raft_id(member).to_string()]);
                 command
                     .args(["--listen", &network.apiserver(index), "--service-cidr", &network.services()])
                     .arg("--data-dir")
                     .arg(data);
                 if is_new {
-                    let founders = self.apiserver_urls().into_iter().enumerate();
-                    command.args(
-                        founders.flat_map(|(founder, url)| ["--founder".to_owned(), format!("{}={url}", founder + 1)]),
-                    );
+                    command.args(self.founders());
                 }
             }
             Role::ControllerManager => {

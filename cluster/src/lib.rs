@@ -11,6 +11,7 @@ mod member;
 mod pki;
 mod process;
 mod ready;
+mod snapshots;
 mod starting;
 mod strays;
 mod usage;
@@ -19,6 +20,7 @@ pub use cluster::{Cluster, Lifetime, Options};
 pub use member::{MemberName, Role};
 pub use process::ProcessState;
 pub use ready::wait_until_ready;
+pub use snapshots::{SnapshotSummary, snapshot_summary};
 pub use usage::Usage;
 
 /// A pause in waiting for what no event tells of: the end of a process that is not a child, a lock of another process.

@@ -2,15 +2,21 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
 use squall_proto::squall::admin::v1 as proto;
 use squall_proto::squall::admin::v1::admin_server::{Admin, AdminServer};
 use tokio::time::Instant;
+use tokio_util::io::ReaderStream;
 use tonic::{Request, Response, Status};
 
+use crate::raft::CHUNK_BYTES;
 use crate::registry::Registry;
 
 /// A member that no quorum answers for this long is not ready.
 const READY_PATIENCE: Duration = Duration::from_millis(500);
+/// How long a snapshot may take to be written.
+const SNAPSHOT_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Serves those who look after the cluster.
 pub struct AdminService {
@@ -28,6 +34,18 @@ impl AdminService {
 
 #[tonic::async_trait]
 impl Admin for AdminService {
+    type SnapshotStream = BoxStream<'static, Result<proto::SnapshotChunk, Status>>;
+
+    async fn snapshot(&self, _: Request<proto::SnapshotRequest>) -> Result<Response<Self::SnapshotStream>, Status> {
+        let file = self.registry.member().backup(Instant::now() + SNAPSHOT_PATIENCE).await;
+        let file = file.map_err(|error| Status::unavailable(error.to_string()))?;
+        let chunks = ReaderStream::with_capacity(file, CHUNK_BYTES).map(|data| match data {
+            Ok(data) => Ok(proto::SnapshotChunk { data }),
+            Err(error) => Err(Status::internal(format!("reading the snapshot: {error}"))),
+        });
+        Ok(Response::new(chunks.boxed()))
+    }
+
     async fn status(&self, _: Request<proto::StatusRequest>) -> Result<Response<proto::StatusReply>, Status> {
         let member = self.registry.member();
         let ready = member.read_barrier(Instant::now() + READY_PATIENCE).await.is_ok();

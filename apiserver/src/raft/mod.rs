@@ -4,6 +4,7 @@
 //! `machine` applies entries to the store, `network` and `service` are the two ends of a link between members, `pipe` the
 //! stream on it, `takeover` what happens when it ends with its leader, `member` is what the rest of the apiserver holds.
 
+mod backup;
 mod codec;
 #[cfg(test)]
 mod conformance;
@@ -19,6 +20,8 @@ mod takeover;
 mod types;
 mod wire;
 
+pub use backup::{Summary, restore, summary};
 pub use log::sync_folder;
 pub use member::{Config, Member, MemberStatus, ProposeError};
+pub use network::CHUNK_BYTES;
 pub use service::RaftService;

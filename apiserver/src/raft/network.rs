@@ -16,7 +16,7 @@ use openraft::raft::{
 use openraft::{OptionalSend, alias::SnapshotOf};
 use squall_proto::squall::raft::v1 as proto;
 use squall_proto::squall::raft::v1::raft_client::RaftClient;
-use tokio::io::AsyncReadExt;
+use tokio_util::io::ReaderStream;
 use tonic::transport::Channel;
 
 use super::peers::Peers;
@@ -25,7 +25,7 @@ use super::types::{TypeConfig, Vote};
 use super::wire;
 
 /// How much of a snapshot one message holds.
-const CHUNK_BYTES: usize = 1 << 20;
+pub const CHUNK_BYTES: usize = 1 << 20;
 /// How long to wait before a member that cannot be reached is tried again. Constant: a member that comes back should
 /// be served at once.
 const RETRY: Duration = Duration::from_millis(100);
@@ -196,10 +196,8 @@ async fn chunks(vote: Vote, path: &Path) -> std::io::Result<impl Stream<Item = p
         ..Default::default()
     };
     // A read error ends the stream; the receiver then finds the file incomplete and refuses it.
-    let body = stream::unfold(file, |mut file| async move {
-        let mut data = Vec::with_capacity(CHUNK_BYTES);
-        let count = (&mut file).take(CHUNK_BYTES as u64).read_to_end(&mut data).await.ok()?;
-        (count > 0).then(|| (proto::SnapshotChunk { head: None, data: data.into() }, file))
-    });
+    let body = ReaderStream::with_capacity(file, CHUNK_BYTES)
+        .take_while(|data| std::future::ready(data.is_ok()))
+        .map(|data| proto::SnapshotChunk { head: None, data: data.unwrap_or_default() });
     Ok(stream::iter([head]).chain(body))
 }

@@ -39,8 +39,9 @@ pub struct DirArgs {
     pub dir: PathBuf,
 }
 
+/// What a cluster consists of.
 #[derive(Debug, Args)]
-pub struct UpArgs {
+pub struct ShapeArgs {
     /// How many apiservers [default: 3]
     #[arg(long)]
     pub apiservers: Option<usize>,
@@ -56,6 +57,12 @@ pub struct UpArgs {
     /// A file of simulated images, beside the built-in ones
     #[arg(long, value_name = "FILE")]
     pub images: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    #[command(flatten)]
+    pub shape: ShapeArgs,
     /// Return when the cluster is ready, and let it run
     #[arg(long)]
     pub detach: bool,

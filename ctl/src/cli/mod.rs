@@ -5,6 +5,7 @@ mod cluster;
 mod lab;
 mod objects;
 mod rollout;
+mod snapshot;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,12 +13,13 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 pub use bench::{BenchCommand, BenchFailoverArgs, BenchSizeArgs, BenchStartupArgs, BenchStoreArgs};
-pub use cluster::{ClusterCommand, DirArgs, DownArgs, LogsArgs, MemberArgs, StatusArgs, UpArgs};
+pub use cluster::{ClusterCommand, DirArgs, DownArgs, LogsArgs, MemberArgs, ShapeArgs, StatusArgs, UpArgs};
 pub use lab::{LabArgs, SoakArgs, StatusOutput, Timing};
 pub use objects::{
     DeleteArgs, DescribeArgs, FileArgs, GetArgs, PatchArgs, ScaleArgs, SelectArgs, SetCommand, SetImageArgs,
 };
 pub use rollout::{RolloutCommand, RolloutStatusArgs, RolloutUndoArgs};
+pub use snapshot::{RestoreArgs, SaveArgs, SnapshotCommand, SummaryArgs};
 
 /// A crash lab for rollouts: a real, Raft-replicated, Kubernetes-shaped control plane on your laptop.
 #[derive(Debug, Parser)]
@@ -69,6 +71,9 @@ pub enum Command {
     /// Start, watch, break and end a local cluster
     #[command(subcommand)]
     Cluster(ClusterCommand),
+    /// Save, check and restore everything that is stored
+    #[command(subcommand)]
+    Snapshot(SnapshotCommand),
     /// Create objects from files
     #[command(after_help = "Example:\n  ctl create -f examples/chapter/kubia-deployment-v1.yaml")]
     Create(FileArgs),

@@ -8,7 +8,7 @@ use squall_client::{Client, MemberStatus};
 use squall_cluster::{Cluster, Lifetime, MemberName, Options, ProcessState, Role, wait_until_ready};
 
 use super::demo::{APISERVERS, CONTROLLER_MANAGERS};
-use crate::cli::{ClusterCommand, DirArgs, DownArgs, LogsArgs, MemberArgs, StatusArgs, Timing, UpArgs};
+use crate::cli::{ClusterCommand, DirArgs, DownArgs, LogsArgs, MemberArgs, ShapeArgs, StatusArgs, Timing, UpArgs};
 use crate::failure::Failure;
 use crate::interruption::Interruption;
 use crate::output::{line, line_error, print_cells, text};
@@ -82,35 +82,12 @@ async fn up(args: UpArgs) -> Result<(), Failure> {
 fn find_or_create(args: &UpArgs) -> Result<Cluster, Failure> {
     let lifetime = if args.detach { Lifetime::Detached } else { Lifetime::Attached };
     let folder = &args.dir.dir;
-    let images = match &args.images {
-        Some(path) => {
-            Some(path.canonicalize().map_err(|error| Failure::error(format!("{}: {error}", path.display())))?)
-        }
-        None => None,
-    };
+    let wanted = options_of_shape(&args.shape)?;
     let found = Cluster::exists(folder);
-    let cluster = if found {
-        Cluster::open(folder, lifetime)?
-    } else {
-        let options = Options {
-            apiservers: args.apiservers.unwrap_or(APISERVERS),
-            controller_managers: args.controller_managers.unwrap_or(CONTROLLER_MANAGERS),
-            nodes: args.nodes.unwrap_or(NODES),
-            timing: args.timing.unwrap_or(Timing::Fast).as_str().to_owned(),
-            images: images.clone(),
-        };
-        Cluster::create(folder, options, lifetime)?
-    };
+    let cluster =
+        if found { Cluster::open(folder, lifetime)? } else { Cluster::create(folder, wanted.clone(), lifetime)? };
     // Compared in either case: another launcher may have made it just now.
-    let has = cluster.options();
-    let asked = Options {
-        apiservers: args.apiservers.unwrap_or(has.apiservers),
-        controller_managers: args.controller_managers.unwrap_or(has.controller_managers),
-        nodes: args.nodes.unwrap_or(has.nodes),
-        timing: args.timing.map_or_else(|| has.timing.clone(), |timing| timing.as_str().to_owned()),
-        images: images.or_else(|| has.images.clone()),
-    };
-    if asked != *has {
+    if !is_as_asked(cluster.options(), &args.shape, &wanted) {
         return Err(Failure::error(format!(
             "the cluster in {} was made with other options; \"ctl cluster down --delete\" makes room for another, or name another folder with --dir",
             folder.display()
@@ -120,6 +97,32 @@ fn find_or_create(args: &UpArgs) -> Result<Cluster, Failure> {
         line(&format!("found a cluster in {}", folder.display()));
     }
     Ok(cluster)
+}
+
+/// What a new cluster consists of.
+pub fn options_of_shape(shape: &ShapeArgs) -> Result<Options, Failure> {
+    let images = match &shape.images {
+        Some(path) => {
+            Some(path.canonicalize().map_err(|error| Failure::error(format!("{}: {error}", path.display())))?)
+        }
+        None => None,
+    };
+    Ok(Options {
+        apiservers: shape.apiservers.unwrap_or(APISERVERS),
+        controller_managers: shape.controller_managers.unwrap_or(CONTROLLER_MANAGERS),
+        nodes: shape.nodes.unwrap_or(NODES),
+        timing: shape.timing.unwrap_or(Timing::Fast).as_str().to_owned(),
+        images,
+    })
+}
+
+/// Whether a cluster is as wanted in everything that was asked for expressly.
+fn is_as_asked(has: &Options, asked: &ShapeArgs, wanted: &Options) -> bool {
+    (asked.apiservers.is_none() || has.apiservers == wanted.apiservers)
+        && (asked.controller_managers.is_none() || has.controller_managers == wanted.controller_managers)
+        && (asked.nodes.is_none() || has.nodes == wanted.nodes)
+        && (asked.timing.is_none() || has.timing == wanted.timing)
+        && (asked.images.is_none() || has.images == wanted.images)
 }
 
 fn each(

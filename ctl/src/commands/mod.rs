@@ -13,6 +13,7 @@ mod record;
 mod rollout;
 mod scale;
 mod set_image;
+mod snapshot;
 mod soak;
 
 use crate::cli::{Cli, Command, RolloutCommand, SetCommand};
@@ -27,6 +28,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Soak(args) => soak::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Cluster(command) => cluster::run(command).await,
+        Command::Snapshot(command) => snapshot::run(global, command).await,
         Command::Create(args) => create::run(&Context::find(global)?, global, args).await,
         Command::Apply(args) => apply::run(&Context::find(global)?, global, args).await,
         Command::Get(args) => get::run(&Context::find(global)?, args).await,

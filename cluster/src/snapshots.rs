@@ -1,0 +1,70 @@
+//! Snapshots as files: what they hold, and clusters that begin with one. The apiserver's program reads and writes them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::addresses::Network;
+use crate::cluster::{Cluster, Lifetime, Options, prepare};
+use crate::member::Role;
+use crate::starting::binaries;
+
+/// What a snapshot holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SnapshotSummary {
+    /// The store's revision.
+    pub revision: u64,
+    /// The checksum of the state, as members show it.
+    pub state_hash: u64,
+    /// How many objects there are, bookkeeping such as the claims on service addresses among them.
+    pub objects: u64,
+    /// The apiservers of the cluster that it was taken from, by number.
+    pub members: BTreeMap<u64, String>,
+}
+
+/// Reads a snapshot to its end. Any damage is an error that names file and place.
+pub fn snapshot_summary(file: &Path) -> anyhow::Result<SnapshotSummary> {
+    ensure!(file.is_file(), "the path {:?} does not exist", file.display().to_string());
+    ask(Command::new(binaries()?.join("apiserver")).arg("summary").arg(file))
+}
+
+fn ask(command: &mut Command) -> anyhow::Result<SnapshotSummary> {
+    let output = command.output().with_context(|| format!("starting {:?}", command.get_program()))?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim_end());
+    serde_json::from_slice(&output.stdout).context("the apiserver's answer")
+}
+
+impl Cluster {
+    /// Makes a new cluster that begins with a snapshot, without starting it. It takes the network of the cluster that the
+    /// snapshot was taken from: services and pods in it have their addresses there.
+    pub fn restore(folder: &Path, options: Options, file: &Path) -> anyhow::Result<(Self, SnapshotSummary)> {
+        let summary = snapshot_summary(file)?;
+        let (folder, _lock) = prepare(folder, &options)?;
+        if Self::exists(&folder) {
+            bail!("there is a cluster in {} already; name another folder with --dir", folder.display());
+        }
+        let network = match summary.members.values().find_map(|url| Network::of_apiserver(url)) {
+            Some(network) => network.claim().context(
+                "services and pods in the snapshot have their addresses in the network of the cluster it was taken from; end that \
+                 cluster first",
+            )?,
+            None => Network::unused()?,
+        };
+        let cluster = Self::make(folder, options, Lifetime::Detached, network, |cluster| cluster.begin_with(file))?;
+        Ok((cluster, summary))
+    }
+
+    fn begin_with(&self, file: &Path) -> anyhow::Result<()> {
+        for member in self.members().into_iter().filter(|member| member.role == Role::Apiserver) {
+            let mut command = Command::new(self.binaries.join("apiserver"));
+            command.arg("restore").arg(file).args(["--id", &self.raft_id(member).to_string()]);
+            command.arg("--data-dir").arg(self.data(member)).args(self.founders());
+            ask(&mut command).with_context(|| format!("the data of {member}"))?;
+        }
+        Ok(())
+    }
+}
