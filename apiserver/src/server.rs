@@ -52,6 +52,10 @@ pub struct ServerArgs {
     #[arg(long, value_name = "ID=URL", value_parser = parse_founder)]
     founder: Vec<(u64, String)>,
 
+    /// Wait to be added to a group, if there is no data yet
+    #[arg(long, conflicts_with = "founder")]
+    join: bool,
+
     /// The addresses that services get
     #[arg(long, value_name = "CIDR", value_parser = Range::parse, default_value = "127.64.0.0/20")]
     service_cidr: Range,
@@ -76,7 +80,7 @@ pub(crate) fn parse_founder(text: &str) -> Result<(u64, String), String> {
 /// Serves until `stopping` says otherwise, or raft cannot go on.
 pub async fn serve(args: ServerArgs, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
     let listener = TcpListener::bind(args.listen).await.with_context(|| format!("listening on {}", args.listen))?;
-    let origin = if args.founder.is_empty() { Origin::Existing } else { Origin::New };
+    let origin = if args.join || !args.founder.is_empty() { Origin::New } else { Origin::Existing };
     let folder = DataFolder::open(&args.data_dir, args.id, origin)?;
     let election = Duration::from_millis(args.election_ms);
     let member = Member::start(raft::Config {

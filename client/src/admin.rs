@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use squall_proto::squall::admin::v1::admin_client::AdminClient;
-use squall_proto::squall::admin::v1::{SnapshotRequest, StatusReply, StatusRequest};
+use squall_proto::squall::admin::v1::{
+    AddMemberRequest, RemoveMemberRequest, SnapshotRequest, StatusReply, StatusRequest,
+};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::time::Instant;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
@@ -13,6 +16,8 @@ use crate::error::Error;
 
 /// A piece of a snapshot may take this long to come. The first comes when the whole is on the apiserver's disk.
 const PIECE: Duration = Duration::from_secs(120);
+/// The wait before all are asked anew.
+const PAUSE: Duration = Duration::from_millis(100);
 
 impl Client {
     /// What one apiserver says of itself.
@@ -28,6 +33,42 @@ impl Client {
         let answer =
             tokio::time::timeout(self.deadline(), admin.status(request)).await.unwrap_or_else(|_| Err(no_answer()));
         answer.map(Response::into_inner).map_err(|status| unreachable(&[address], &status))
+    }
+
+    /// Makes an apiserver that runs a member of the Raft group that votes. Returns when it has caught up and votes.
+    pub async fn add_member(&self, id: u64, address: &str) -> Result<(), Error> {
+        let request = AddMemberRequest { id, address: address.to_owned() };
+        self.ask_leader(|mut admin| {
+            let request = request.clone();
+            async move { admin.add_member(request).await.map(drop) }
+        })
+        .await
+    }
+
+    /// Takes an apiserver out of the Raft group, whether it runs or not. No error if it is in it no longer.
+    pub async fn remove_member(&self, id: u64) -> Result<(), Error> {
+        self.ask_leader(|mut admin| async move { admin.remove_member(RemoveMemberRequest { id }).await.map(drop) })
+            .await
+    }
+
+    /// Asks one apiserver after the other until the one that leads has done it, or the deadline has come.
+    async fn ask_leader<F>(&self, call: impl Fn(AdminClient<Channel>) -> F) -> Result<(), Error>
+    where
+        F: Future<Output = Result<(), Status>>,
+    {
+        let deadline = Instant::now() + self.deadline();
+        let mut last = no_answer();
+        while Instant::now() < deadline {
+            for (_, channel) in self.channels() {
+                match tokio::time::timeout_at(deadline, call(AdminClient::new(channel))).await {
+                    Ok(Ok(())) => return Ok(()),
+                    Ok(Err(status)) => last = status,
+                    Err(_) => return Err(unreachable(&self.endpoints(), &no_answer())),
+                }
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Err(unreachable(&self.endpoints(), &last))
     }
 
     /// Writes a snapshot with everything that was acknowledged before the call; returns its length in bytes. An apiserver

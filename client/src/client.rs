@@ -3,19 +3,18 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use hyper_util::client::legacy::connect::HttpConnector;
 use prost_types::Any;
 use squall_api::{Kind, Object};
 use squall_proto::squall::api::v1 as proto;
 use squall_proto::squall::api::v1::objects_client::ObjectsClient;
 use tokio::time::Instant;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
 use tonic::{Code, Request, Response, Status};
 use uuid::Uuid;
 
+use crate::endpoints::Endpoints;
 use crate::error::Error;
 use crate::kubeconfig::ClusterEntry;
 
@@ -25,9 +24,6 @@ const SERVER_NAME: &str = "apiserver.squall";
 const DEADLINE: Duration = Duration::from_secs(15);
 /// One apiserver is given this long for one attempt.
 const ATTEMPT: Duration = Duration::from_secs(12);
-/// The same for a connection, TLS included: the kernel accepts on behalf of a process that is frozen.
-const CONNECT: Duration = Duration::from_secs(1);
-const KEEPALIVE: Duration = Duration::from_secs(2);
 /// The wait between attempts, when every apiserver has been asked once.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Lists of many objects are large.
@@ -99,16 +95,10 @@ impl Reply {
 /// A client. Clones share their connections.
 #[derive(Clone)]
 pub struct Client {
-    inner: Arc<Inner>,
+    endpoints: Arc<Endpoints>,
     /// Writes are refused when another is elected.
     fence: Option<proto::Fence>,
     deadline: Duration,
-}
-
-struct Inner {
-    endpoints: Vec<(String, Channel)>,
-    /// Which apiserver answered last.
-    current: AtomicUsize,
 }
 
 impl Client {
@@ -123,30 +113,13 @@ impl Client {
 
     /// A client of these apiservers.
     pub fn connect(endpoints: &[String], tls: &ClientTlsConfig) -> Result<Self, Error> {
-        let connect = |address: &String| -> Result<(String, Channel), tonic::transport::Error> {
-            let endpoint = Endpoint::from_shared(address.clone())?
-                .tls_config(tls.clone())?
-                .connect_timeout(CONNECT)
-                .http2_keep_alive_interval(KEEPALIVE)
-                .keep_alive_timeout(KEEPALIVE)
-                .keep_alive_while_idle(true);
-            // With tonic's own connector the limit would hold for TCP alone.
-            Ok((address.clone(), endpoint.connect_with_connector_lazy(tcp())))
-        };
-        let endpoints = endpoints.iter().map(connect).collect::<Result<Vec<_>, _>>();
-        let endpoints = endpoints.map_err(|error| Error::Config(format!("an apiserver's address: {error}")))?;
-        if endpoints.is_empty() {
-            return Err(Error::Config("the kubeconfig names no apiserver".to_owned()));
-        }
-        let current = AtomicUsize::new(fastrand::usize(..endpoints.len()));
-        Ok(Self { inner: Arc::new(Inner { endpoints, current }), fence: None, deadline: DEADLINE })
+        Ok(Self { endpoints: Arc::new(Endpoints::connect(endpoints, tls)?), fence: None, deadline: DEADLINE })
     }
 
     /// The same client on the same connections, which asks this apiserver first (by its place among the endpoints).
     #[must_use]
     pub fn beginning_with(&self, place: usize) -> Self {
-        let inner = Inner { endpoints: self.inner.endpoints.clone(), current: AtomicUsize::new(place) };
-        Self { inner: Arc::new(inner), ..self.clone() }
+        Self { endpoints: Arc::new(self.endpoints.beginning_with(place)), ..self.clone() }
     }
 
     /// The same client, whose writes are refused once another is elected.
@@ -164,18 +137,19 @@ impl Client {
     /// The apiservers.
     #[must_use]
     pub fn endpoints(&self) -> Vec<String> {
-        self.inner.endpoints.iter().map(|(address, _)| address.clone()).collect()
+        self.endpoints.addresses()
+    }
+
+    pub(crate) fn replace_endpoints(&self, addresses: &[String]) -> Result<(), Error> {
+        self.endpoints.replace(addresses)
     }
 
     /// The connections to the apiservers, beginning with the one that answered last.
-    pub(super) fn channels(&self) -> Vec<(String, Channel)> {
-        let mut endpoints = self.inner.endpoints.clone();
-        let current = self.inner.current.load(Ordering::Relaxed) % endpoints.len();
-        endpoints.rotate_left(current);
-        endpoints
+    pub(crate) fn channels(&self) -> Vec<(String, Channel)> {
+        self.endpoints.in_order()
     }
 
-    pub(super) fn deadline(&self) -> Duration {
+    pub(crate) fn deadline(&self) -> Duration {
         self.deadline
     }
 
@@ -269,13 +243,13 @@ impl Client {
             Ok(Ok(stream)) => Ok(stream.into_inner()),
             Ok(Err(status)) => {
                 if from_transport(&status) {
-                    self.leave(place);
+                    self.endpoints.leave(place);
                     return Err(unreachable(&self.endpoints(), &status));
                 }
                 Err(squall_api::Error::from(status).into())
             }
             Err(_) => {
-                self.leave(place);
+                self.endpoints.leave(place);
                 Err(unreachable(&self.endpoints(), &Status::deadline_exceeded("no answer in time")))
             }
         }
@@ -283,7 +257,7 @@ impl Client {
 
     /// Turns to another apiserver, as a watch does whose stream broke.
     pub(crate) fn turn(&self) {
-        self.leave(self.inner.current.load(Ordering::Relaxed));
+        self.endpoints.turn();
     }
 
     fn options(&self, options: proto::WriteOptions) -> proto::WriteOptions {
@@ -298,16 +272,8 @@ impl Client {
     }
 
     fn objects(&self) -> (usize, ObjectsClient<Channel>) {
-        let place = self.inner.current.load(Ordering::Relaxed) % self.inner.endpoints.len();
-        let channel = self.inner.endpoints[place].1.clone();
+        let (place, channel) = self.endpoints.current();
         (place, ObjectsClient::new(channel).max_decoding_message_size(MAX_REPLY_BYTES))
-    }
-
-    /// Another apiserver from now on, unless someone else has turned already.
-    fn leave(&self, place: usize) {
-        let next = (place + 1) % self.inner.endpoints.len();
-        // Losing the race means that it has turned.
-        let _ = self.inner.current.compare_exchange(place, next, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     async fn write<Q: Clone, F>(
@@ -349,25 +315,18 @@ impl Client {
                 Ok(Err(status)) => status,
                 Err(_) => no_answer(),
             };
-            self.leave(place);
+            self.endpoints.leave(place);
             refused += usize::from(is_refused(&status));
-            let all_refused = refused == attempt && attempt >= self.inner.endpoints.len() * 2;
+            let all_refused = refused == attempt && attempt >= self.endpoints.len() * 2;
             if Instant::now() >= deadline || all_refused {
                 return Err(unreachable(&self.endpoints(), &status));
             }
-            if attempt % self.inner.endpoints.len() == 0 {
+            if attempt % self.endpoints.len() == 0 {
                 tokio::time::sleep(PAUSE.min(deadline.saturating_duration_since(Instant::now()))).await;
             }
         }
         Err(Error::Config("no attempt was made".to_owned()))
     }
-}
-
-fn tcp() -> HttpConnector {
-    let mut connector = HttpConnector::new();
-    connector.enforce_http(false);
-    connector.set_nodelay(true);
-    connector
 }
 
 pub(super) fn no_answer() -> Status {

@@ -1,6 +1,6 @@
 //! How to talk to a cluster: find it, reach any of its apiservers, ask again when one is gone, watch without a gap.
 //!
-//! `kubeconfig` says where a cluster is, `client` reaches it, `admin` looks after it, `api` is typed access, `watch` and `cache` follow a
+//! `kubeconfig` says where a cluster is, `client` reaches it by its `endpoints`, `admin` looks after it, `api` is typed access, `watch` and `cache` follow a
 //! collection, `election` decides who acts.
 
 mod admin;
@@ -8,6 +8,7 @@ mod api;
 mod cache;
 mod client;
 mod election;
+mod endpoints;
 mod error;
 pub mod events;
 mod kubeconfig;

@@ -1,53 +1,66 @@
 //! A certificate for each member and for the admin, by a CA of the cluster's own.
 
+use std::path::PathBuf;
+
 use squall_client::{ClusterEntry, Kubeconfig};
 
 use crate::cluster::Cluster;
 use crate::files::write_private;
-use crate::member::Role;
+use crate::member::{MemberName, Role};
 use crate::pki::{Authority, Subject};
 
 impl Cluster {
     /// Writes them into the folder, and the admin's into the kubeconfig.
     pub(super) fn issue_certificates(&self) -> anyhow::Result<()> {
-        let authority = Authority::new()?;
-        let folder = self.folder.join("pki");
-        write_private(&folder.join("ca.crt"), authority.certificate().as_bytes())?;
-        let network = self.description.network;
-        for member in self.members() {
-            let (name, addresses);
-            let (user, group) = match member.role {
-                Role::Apiserver => {
-                    let address = network.apiserver(member.index);
-                    let host = address.split(':').next().unwrap_or_default().to_owned();
-                    addresses = vec![host, network.kubernetes_service(), "127.0.0.1".to_owned()];
-                    authority.issue_to(
-                        &folder,
-                        &member.to_string(),
-                        &Subject { user: "kube-apiserver", group: "system:masters", addresses: &addresses },
-                    )?;
-                    continue;
-                }
-                Role::ControllerManager => ("system:kube-controller-manager", "system:controllers"),
-                Role::Kubelet => {
-                    name = format!("system:node:node-{}", member.index);
-                    (name.as_str(), "system:nodes")
-                }
-                Role::Runtime => continue,
-            };
-            authority.issue_to(&folder, &member.to_string(), &Subject { user, group, addresses: &[] })?;
-        }
+        let authority = Authority::create(&self.pki())?;
+        self.members().into_iter().try_for_each(|member| self.issue_certificate(&authority, member))?;
         let (certificate, key) =
             authority.issue(&Subject { user: "admin", group: "system:masters", addresses: &[] })?;
-        let entry = ClusterEntry {
+        self.write_kubeconfig(&ClusterEntry {
             name: "squall".to_owned(),
             endpoints: self.apiserver_urls(),
-            ca: authority.certificate().into_bytes(),
+            ca: authority.certificate().as_bytes().to_vec(),
             certificate: certificate.into_bytes(),
             key: key.into_bytes(),
             user: "admin".to_owned(),
             namespace: "default".to_owned(),
+        })
+    }
+
+    /// The certificate of one member, into the folder.
+    pub(super) fn issue_certificate(&self, authority: &Authority, member: MemberName) -> anyhow::Result<()> {
+        let node = format!("system:node:node-{}", member.index);
+        let mut addresses = Vec::new();
+        let (user, group) = match member.role {
+            Role::Apiserver => {
+                addresses.extend(self.addresses_of_apiserver(member.index));
+                ("kube-apiserver", "system:masters")
+            }
+            Role::ControllerManager => ("system:kube-controller-manager", "system:controllers"),
+            Role::Kubelet => (node.as_str(), "system:nodes"),
+            Role::Runtime => return Ok(()),
         };
-        write_private(&self.kubeconfig(), Kubeconfig::of(&entry).to_text().as_bytes())
+        authority.issue_to(&self.pki(), &member.to_string(), &Subject { user, group, addresses: &addresses })
+    }
+
+    fn addresses_of_apiserver(&self, index: usize) -> [String; 3] {
+        let network = self.description.network;
+        let address = network.apiserver(index);
+        let host = address.split(':').next().unwrap_or_default();
+        [host.to_owned(), network.kubernetes_service(), "127.0.0.1".to_owned()]
+    }
+
+    /// Makes the kubeconfig name the apiservers that there are.
+    pub(super) fn update_kubeconfig(&self) -> anyhow::Result<()> {
+        let entry = Kubeconfig::read(&self.kubeconfig())?.current()?;
+        self.write_kubeconfig(&ClusterEntry { endpoints: self.apiserver_urls(), ..entry })
+    }
+
+    fn write_kubeconfig(&self, entry: &ClusterEntry) -> anyhow::Result<()> {
+        write_private(&self.kubeconfig(), Kubeconfig::of(entry).to_text().as_bytes())
+    }
+
+    pub(super) fn pki(&self) -> PathBuf {
+        self.folder.join("pki")
     }
 }

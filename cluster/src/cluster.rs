@@ -16,7 +16,7 @@ use crate::process::{ProcessId, ProcessState};
 use crate::starting::{OwnChild, binaries};
 use crate::usage::Usage;
 
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 /// One leads; more than some only stand by.
 const MAX_CONTROLLER_MANAGERS: usize = 9;
 /// The folders that a cluster makes in its own.
@@ -57,7 +57,28 @@ pub enum Lifetime {
 pub(super) struct Description {
     format_version: u32,
     pub(super) network: Network,
+    /// What there is now.
     options: Options,
+    /// How many apiservers founded the group; they are numbered from 0.
+    pub(super) founders: usize,
+    /// The apiservers that there are now. No number is given twice.
+    pub(super) apiservers: Vec<usize>,
+    /// The number of the next one.
+    pub(super) next_apiserver: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Version {
+    format_version: u32,
+}
+
+impl Description {
+    fn new(network: Network, options: Options) -> Self {
+        let founders = options.apiservers;
+        let apiservers = (0..founders).collect();
+        Self { format_version: FORMAT_VERSION, network, options, founders, apiservers, next_apiserver: founders }
+    }
 }
 
 /// A member's process, as written into the folder.
@@ -116,7 +137,7 @@ impl Cluster {
         if let Some(taken) = PARTS.iter().chain(&FILES).map(|name| folder.join(name)).find(|path| path.exists()) {
             bail!("{} is there already and belongs to no cluster: use another folder", taken.display());
         }
-        let description = Description { format_version: FORMAT_VERSION, network, options };
+        let description = Description::new(network, options);
         let (binaries, children) = (binaries()?, Vec::new());
         let cluster = Self { binaries, folder, description, lifetime, children, _reservation: Some(reservation) };
         if let Err(error) = cluster.write_files(fill) {
@@ -134,7 +155,21 @@ impl Cluster {
         self.issue_certificates()?;
         fill(self)?;
         // The last file to be written: a folder without it is no cluster.
+        self.write_description()
+    }
+
+    fn write_description(&self) -> anyhow::Result<()> {
         write_json(&self.folder.join(DESCRIPTION), &self.description)
+    }
+
+    /// Changes which apiservers there are, here and in the folder. The caller holds the lock.
+    pub(super) fn set_apiservers(&mut self, change: impl FnOnce(&mut Vec<usize>)) -> anyhow::Result<()> {
+        let description = &mut self.description;
+        change(&mut description.apiservers);
+        description.options.apiservers = description.apiservers.len();
+        let last = description.apiservers.iter().max().map_or(0, |last| last + 1);
+        description.next_apiserver = description.next_apiserver.max(last);
+        self.write_description()
     }
 
     fn remove_files(&self) -> anyhow::Result<()> {
@@ -169,10 +204,12 @@ impl Cluster {
         }
     }
 
-    /// Nobody else starts or ends members as long as this is held. An error if the cluster was removed meanwhile.
-    pub(super) fn lock(&self) -> anyhow::Result<FolderLock> {
+    /// Nobody else starts or ends members as long as this is held, and members that have come or gone meanwhile are known.
+    /// An error if the cluster was removed meanwhile.
+    pub(super) fn lock(&mut self) -> anyhow::Result<FolderLock> {
         let lock = FolderLock::take(&self.folder);
         ensure!(Self::exists(&self.folder), "the cluster in {} was removed meanwhile", self.folder.display());
+        self.description = read_description(&self.folder)?;
         lock
     }
 
@@ -180,13 +217,7 @@ impl Cluster {
     pub fn open(folder: &Path, lifetime: Lifetime) -> anyhow::Result<Self> {
         let path = folder.join(DESCRIPTION);
         ensure!(path.is_file(), "there is no cluster in {}; start one with \"ctl cluster up\"", folder.display());
-        let description: Description = read_json(&path)?;
-        ensure!(
-            description.format_version == FORMAT_VERSION,
-            "{} is of format version {}, this program reads version {FORMAT_VERSION}; remove the folder or use the version that made it",
-            folder.display(),
-            description.format_version
-        );
+        let description = read_description(folder)?;
         let folder = folder.canonicalize().with_context(|| format!("finding {}", folder.display()))?;
         Ok(Self { binaries: binaries()?, folder, description, lifetime, children: Vec::new(), _reservation: None })
     }
@@ -224,12 +255,13 @@ impl Cluster {
     #[must_use]
     pub fn members(&self) -> Vec<MemberName> {
         let options = self.options();
-        let count = |role| match role {
-            Role::Apiserver => options.apiservers,
-            Role::ControllerManager => options.controller_managers,
-            Role::Runtime | Role::Kubelet => options.nodes,
+        let indices = |role| match role {
+            Role::Apiserver => self.description.apiservers.clone(),
+            Role::ControllerManager => (0..options.controller_managers).collect(),
+            Role::Runtime | Role::Kubelet => (0..options.nodes).collect(),
         };
-        Role::ALL.into_iter().flat_map(|role| (0..count(role)).map(move |index| MemberName { role, index })).collect()
+        let of_role = |role| indices(role).into_iter().map(move |index| MemberName { role, index });
+        Role::ALL.into_iter().flat_map(of_role).collect()
     }
 
     /// The members that a word means: a member's name, or `node-0` for a kubelet and its runtime.
@@ -246,9 +278,13 @@ impl Cluster {
     }
 
     pub(super) fn apiserver_urls(&self) -> Vec<String> {
-        (0..self.options().apiservers)
-            .map(|index| format!("https://{}", self.description.network.apiserver(index)))
-            .collect()
+        self.description.apiservers.iter().map(|index| self.apiserver_url(*index)).collect()
+    }
+
+    /// Where an apiserver of this number listens.
+    #[must_use]
+    pub fn apiserver_url(&self, index: usize) -> String {
+        format!("https://{}", self.description.network.apiserver(index))
     }
 
     /// The log of a member.
@@ -289,4 +325,16 @@ pub(super) fn prepare(folder: &Path, options: &Options) -> anyhow::Result<(PathB
     let folder = folder.canonicalize().with_context(|| format!("finding {}", folder.display()))?;
     let lock = FolderLock::take(&folder)?;
     Ok((folder, lock))
+}
+
+fn read_description(folder: &Path) -> anyhow::Result<Description> {
+    // The version first: of another one nothing else is known.
+    let path = folder.join(DESCRIPTION);
+    let Version { format_version } = read_json(&path)?;
+    ensure!(
+        format_version == FORMAT_VERSION,
+        "{} is of format version {format_version}, this program reads version {FORMAT_VERSION}; remove the folder or use the version that made it",
+        folder.display(),
+    );
+    read_json(&path)
 }

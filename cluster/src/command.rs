@@ -27,14 +27,14 @@ impl Cluster {
     }
 
     /// The number of an apiserver in its Raft group.
-    pub(super) fn raft_id(&self, member: MemberName) -> usize {
-        member.index + 1
+    pub(super) fn raft_id(&self, member: MemberName) -> u64 {
+        member.index as u64 + 1
     }
 
     /// The flags that name the members of a new group.
     pub(super) fn founders(&self) -> Vec<String> {
-        let founders = self.apiserver_urls().into_iter().enumerate();
-        founders.flat_map(|(founder, url)| ["--founder".to_owned(), format!("{}={url}", founder + 1)]).collect()
+        let flag = |index| ["--founder".to_owned(), format!("{}={}", index + 1, self.apiserver_url(index))];
+        (0..self.description.founders).flat_map(flag).collect()
     }
 
     /// The flag and its value that no other process has: by them a member's process is known.
@@ -66,8 +66,10 @@ impl Cluster {
                     .args(["--listen", &network.apiserver(index), "--service-cidr", &network.services()])
                     .arg("--data-dir")
                     .arg(data);
-                if is_new {
+                if is_new && index < self.description.founders {
                     command.args(self.founders());
+                } else if is_new {
+                    command.arg("--join");
                 }
             }
             Role::ControllerManager => {
@@ -96,7 +98,7 @@ impl Cluster {
             command.args(self.apiserver_urls().into_iter().flat_map(|url| ["--apiserver".to_owned(), url]));
         }
         if member.role != Role::Runtime {
-            let pki = self.folder.join("pki");
+            let pki = self.pki();
             command.arg("--ca").arg(pki.join("ca.crt"));
             command
                 .arg("--cert")

@@ -129,13 +129,17 @@ impl Cluster {
         self.children.retain_mut(|child| !matches!(child.process.try_wait(), Ok(Some(_))));
     }
 
-    /// A member of ours that has ended by itself, with the end of its log.
+    /// A member that has ended by itself, with the end of its log.
     pub fn first_failure(&mut self) -> Option<String> {
+        self.members().into_iter().find_map(|member| self.failure_of(member))
+    }
+
+    /// The same of one member.
+    pub(super) fn failure_of(&mut self, member: MemberName) -> Option<String> {
         self.reap();
-        let member = self
-            .members()
-            .into_iter()
-            .find(|member| self.record(*member).exists() && self.state(*member).0 == ProcessState::Stopped)?;
+        if !self.record(member).exists() || self.state(member).0 != ProcessState::Stopped {
+            return None;
+        }
         let log = fs::read_to_string(self.log(member)).unwrap_or_default();
         let last = log.lines().last().unwrap_or("it left no log");
         Some(format!("{member} ended: {last} (its log is {})", self.log(member).display()))

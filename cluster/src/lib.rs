@@ -11,6 +11,7 @@ mod member;
 mod pki;
 mod process;
 mod ready;
+mod scaling;
 mod snapshots;
 mod starting;
 mod strays;

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::Context;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    SanType,
 };
 use time::{Duration, OffsetDateTime};
 
@@ -13,12 +13,16 @@ use crate::files::write_private;
 
 /// The name that every apiserver's certificate has, whatever its address.
 const SERVER_NAME: &str = "apiserver.squall";
+/// The CA's files.
+const CERTIFICATE: &str = "ca.crt";
+const KEY: &str = "ca.key";
 /// A cluster is thrown away long before this.
 const YEARS: i64 = 10;
 
-/// The CA, as long as certificates are made.
+/// The CA.
 pub struct Authority {
-    issuer: CertifiedIssuer<'static, KeyPair>,
+    issuer: Issuer<'static, KeyPair>,
+    certificate: String,
 }
 
 /// Who a certificate is for.
@@ -32,18 +36,29 @@ pub struct Subject<'a> {
 }
 
 impl Authority {
-    /// A new CA.
-    pub fn new() -> anyhow::Result<Self> {
-        let mut params = params("squall-ca", "squall")?;
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages =
-            vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
-        Ok(Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate()?)? })
+    /// A new CA. It is written to a folder.
+    pub fn create(folder: &Path) -> anyhow::Result<Self> {
+        let (params, key) = (ca_params()?, KeyPair::generate()?);
+        let certificate = params.self_signed(&key)?.pem();
+        write_private(&folder.join(CERTIFICATE), certificate.as_bytes())?;
+        write_private(&folder.join(KEY), key.serialize_pem().as_bytes())?;
+        Ok(Self { issuer: Issuer::new(params, key), certificate })
+    }
+
+    /// The CA of a folder.
+    pub fn open(folder: &Path) -> anyhow::Result<Self> {
+        let read = |name: &str| {
+            let path = folder.join(name);
+            std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))
+        };
+        let key =
+            KeyPair::from_pem(&read(KEY)?).with_context(|| format!("{} is damaged", folder.join(KEY).display()))?;
+        Ok(Self { issuer: Issuer::new(ca_params()?, key), certificate: read(CERTIFICATE)? })
     }
 
     /// The CA's certificate (PEM).
-    pub fn certificate(&self) -> String {
-        self.issuer.pem()
+    pub fn certificate(&self) -> &str {
+        &self.certificate
     }
 
     /// A certificate and its key (PEM).
@@ -71,6 +86,14 @@ impl Authority {
         write_private(&folder.join(format!("{name}.crt")), certificate.as_bytes())?;
         write_private(&folder.join(format!("{name}.key")), key.as_bytes())
     }
+}
+
+/// The same each time: what an issuer is known by is its name and its key.
+fn ca_params() -> anyhow::Result<CertificateParams> {
+    let mut params = params("squall-ca", "squall")?;
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+    Ok(params)
 }
 
 fn params(user: &str, group: &str) -> anyhow::Result<CertificateParams> {

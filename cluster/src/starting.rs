@@ -43,7 +43,7 @@ impl Cluster {
         self.spawn(member)
     }
 
-    fn spawn(&mut self, member: MemberName) -> anyhow::Result<()> {
+    pub(super) fn spawn(&mut self, member: MemberName) -> anyhow::Result<()> {
         let (state, pid) = self.state(member);
         ensure!(state == ProcessState::Stopped, "{member} runs already, as process {}", pid.unwrap_or_default());
         self.reap();

@@ -44,6 +44,7 @@ pub async fn run(args: ManagerArgs, mut stopping: watch::Receiver<bool>) -> anyh
     tracing::info!(name = args.name, ?timing, "started");
     tokio::select! {
         error = caches.follow(&client) => bail!("a watch failed for good: {error}"),
+        error = client.follow_apiservers() => bail!("the apiservers could not be followed: {error}"),
         () = lead(config, &client, &caches, timing, &mut stopping) => Ok(()),
     }
 }

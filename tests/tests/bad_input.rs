@@ -276,8 +276,8 @@ async fn a_folder_of_another_version_or_a_damaged_one_is_refused() {
 
     let description = lab.cluster.folder().join("cluster.json");
     let text = fs::read_to_string(&description).unwrap();
-    fs::write(&description, text.replace("\"formatVersion\": 1", "\"formatVersion\": 9")).unwrap();
+    fs::write(&description, text.replace("\"formatVersion\": 2", "\"formatVersion\": 9")).unwrap();
     let output = ctl.run("cluster status").await.unwrap();
     assert_eq!(output.code, 1);
-    assert!(output.stderr.contains("is of format version 9, this program reads version 1"), "{}", output.stderr);
+    assert!(output.stderr.contains("is of format version 9, this program reads version 2"), "{}", output.stderr);
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tokio_util::io::ReaderStream;
 use tonic::{Request, Response, Status};
 
-use crate::raft::CHUNK_BYTES;
+use crate::raft::{CHUNK_BYTES, ProposeError};
 use crate::registry::Registry;
 
 /// A member that no quorum answers for this long is not ready.
@@ -38,12 +38,29 @@ impl Admin for AdminService {
 
     async fn snapshot(&self, _: Request<proto::SnapshotRequest>) -> Result<Response<Self::SnapshotStream>, Status> {
         let file = self.registry.member().backup(Instant::now() + SNAPSHOT_PATIENCE).await;
-        let file = file.map_err(|error| Status::unavailable(error.to_string()))?;
+        let file = file.map_err(refused)?;
         let chunks = ReaderStream::with_capacity(file, CHUNK_BYTES).map(|data| match data {
             Ok(data) => Ok(proto::SnapshotChunk { data }),
             Err(error) => Err(Status::internal(format!("reading the snapshot: {error}"))),
         });
         Ok(Response::new(chunks.boxed()))
+    }
+
+    async fn add_member(
+        &self,
+        request: Request<proto::AddMemberRequest>,
+    ) -> Result<Response<proto::AddMemberReply>, Status> {
+        let proto::AddMemberRequest { id, address } = request.into_inner();
+        self.registry.member().add_voter(id, address).await.map_err(refused)?;
+        Ok(Response::new(proto::AddMemberReply {}))
+    }
+
+    async fn remove_member(
+        &self,
+        request: Request<proto::RemoveMemberRequest>,
+    ) -> Result<Response<proto::RemoveMemberReply>, Status> {
+        self.registry.member().remove_member(request.into_inner().id).await.map_err(refused)?;
+        Ok(Response::new(proto::RemoveMemberReply {}))
     }
 
     async fn status(&self, _: Request<proto::StatusRequest>) -> Result<Response<proto::StatusReply>, Status> {
@@ -67,5 +84,12 @@ impl Admin for AdminService {
             recent: recent.map(|(revision, state_hash)| proto::StateAt { revision, state_hash }).collect(),
             voters: status.voters.into_iter().map(|(id, address)| proto::Voter { id, address }).collect(),
         }))
+    }
+}
+
+fn refused(error: ProposeError) -> Status {
+    match error {
+        ProposeError::NotLeader(_) => Status::failed_precondition(error.to_string()),
+        ProposeError::Unavailable(_) | ProposeError::Stopped(_) => Status::unavailable(error.to_string()),
     }
 }

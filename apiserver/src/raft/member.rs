@@ -313,8 +313,8 @@ impl Member {
         }
     }
 
-    /// Hands leadership on, if this member has it, and stops.
-    pub async fn stop(&self) {
+    /// Makes another member lead, if this one does.
+    pub(super) async fn hand_on(&self) {
         let status = self.status();
         if status.leader == Some(status.id)
             && let Some(successor) = status.voters.keys().find(|id| **id != status.id)
@@ -325,6 +325,11 @@ impl Member {
                 tracing::warn!("no other member took over in time");
             }
         }
+    }
+
+    /// Hands leadership on, if this member has it, and stops.
+    pub async fn stop(&self) {
+        self.hand_on().await;
         if let Err(error) = self.inner.raft.shutdown().await {
             tracing::warn!(%error, "raft did not stop cleanly");
         }

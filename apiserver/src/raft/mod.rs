@@ -11,6 +11,7 @@ mod conformance;
 mod log;
 mod machine;
 mod member;
+mod membership;
 mod network;
 mod peers;
 mod pipe;

@@ -5,7 +5,7 @@ use squall_api::decode::Decoded;
 use squall_api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
 use squall_api::error::Reason;
 use squall_api::intstr::IntOrString;
-use squall_api::{Error, Object};
+use squall_api::{Error, Kind, Object};
 
 use super::{Registry, Resource, WriteOptions};
 
@@ -24,7 +24,32 @@ impl Registry {
         let address = self.inner.service_range.address(1).to_string();
         let port = addresses.first().map_or(443, |(_, port)| *port);
         self.create_if_absent(kubernetes_service(address, port).into()).await?;
-        self.create_if_absent(kubernetes_endpoints(&addresses, port).into()).await
+        let endpoints = kubernetes_endpoints(&addresses, port);
+        self.create_if_absent(endpoints.clone().into()).await?;
+        self.keep_endpoints(endpoints).await
+    }
+
+    /// Makes the endpoints of the `kubernetes` service those of the members that vote. Clients follow them.
+    async fn keep_endpoints(&self, wanted: EndpointSlice) -> Result<(), Error> {
+        let status = self.member().status();
+        if status.leader != Some(status.id) || wanted.endpoints.is_empty() {
+            return Ok(());
+        }
+        let meta = &wanted.metadata;
+        let (kind, namespace, name) = (Kind::EndpointSlice, meta.namespace.clone(), meta.name.clone());
+        let resource = Resource { kind, namespace, name, subresource: String::new() };
+        let stored = Object::from_any(&self.get(&resource, "0").await?)?;
+        let Ok(mut stored) = EndpointSlice::try_from(stored) else { return Ok(()) };
+        if stored.endpoints == wanted.endpoints {
+            return Ok(());
+        }
+        stored.endpoints = wanted.endpoints;
+        let decoded = Decoded { object: stored.into(), warnings: Vec::new() };
+        match self.update(&resource, decoded, &WriteOptions::default()).await {
+            // Someone else has written meanwhile; there is a next time.
+            Err(error) if error.is(Reason::Conflict) || error.is(Reason::NotFound) => Ok(()),
+            other => other.map(drop),
+        }
     }
 
     async fn create_if_absent(&self, object: Object) -> Result<(), Error> {
@@ -39,7 +64,7 @@ impl Registry {
         match self.create(&resource, Decoded { object, warnings: Vec::new() }, &WriteOptions::default()).await {
             Err(error) if error.is(Reason::AlreadyExists) => Ok(()),
             // Its address is taken by itself, when it is there already.
-            Err(error) if error.is(Reason::Invalid) && resource.kind == squall_api::Kind::Service => Ok(()),
+            Err(error) if error.is(Reason::Invalid) && resource.kind == Kind::Service => Ok(()),
             other => other.map(drop),
         }
     }

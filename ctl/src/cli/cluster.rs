@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::lab::{StatusOutput, Timing};
 
@@ -26,6 +26,14 @@ pub enum ClusterCommand {
     Resume(MemberArgs),
     /// Start a member again, ending it first if it runs
     Restart(MemberArgs),
+    /// Start another apiserver, and make it a member of the Raft group
+    #[command(after_help = "Example:\n  ctl cluster add apiserver")]
+    Add(AddArgs),
+    /// Take an apiserver out of the Raft group, whether it runs or not, and remove its data
+    #[command(
+        after_help = "Replace an apiserver whose data is lost:\n  ctl cluster remove apiserver-1 && ctl cluster add apiserver"
+    )]
+    Remove(RemoveArgs),
     /// Show the log of a member
     Logs(LogsArgs),
     /// End all members; the data stays, unless told otherwise
@@ -84,6 +92,29 @@ pub struct MemberArgs {
     /// Members: apiserver-0, controller-manager-1, kubelet-2, runtime-2, or node-2 for a kubelet and its runtime
     #[arg(required = true)]
     pub members: Vec<String>,
+    #[command(flatten)]
+    pub dir: DirArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct AddArgs {
+    /// What
+    #[arg(value_enum)]
+    pub what: Addable,
+    #[command(flatten)]
+    pub dir: DirArgs,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Addable {
+    /// An apiserver
+    Apiserver,
+}
+
+#[derive(Debug, Args)]
+pub struct RemoveArgs {
+    /// The apiserver: apiserver-1
+    pub member: String,
     #[command(flatten)]
     pub dir: DirArgs,
 }

@@ -13,7 +13,10 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 pub use bench::{BenchCommand, BenchFailoverArgs, BenchSizeArgs, BenchStartupArgs, BenchStoreArgs};
-pub use cluster::{ClusterCommand, DirArgs, DownArgs, LogsArgs, MemberArgs, ShapeArgs, StatusArgs, UpArgs};
+pub use cluster::{
+    AddArgs, Addable, ClusterCommand, DirArgs, DownArgs, LogsArgs, MemberArgs, RemoveArgs, ShapeArgs, StatusArgs,
+    UpArgs,
+};
 pub use lab::{LabArgs, SoakArgs, StatusOutput, Timing};
 pub use objects::{
     DeleteArgs, DescribeArgs, FileArgs, GetArgs, PatchArgs, ScaleArgs, SelectArgs, SetCommand, SetImageArgs,

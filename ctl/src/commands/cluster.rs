@@ -8,7 +8,10 @@ use squall_client::{Client, MemberStatus};
 use squall_cluster::{Cluster, Lifetime, MemberName, Options, ProcessState, Role, wait_until_ready};
 
 use super::demo::{APISERVERS, CONTROLLER_MANAGERS};
-use crate::cli::{ClusterCommand, DirArgs, DownArgs, LogsArgs, MemberArgs, ShapeArgs, StatusArgs, Timing, UpArgs};
+use crate::cli::{
+    AddArgs, Addable, ClusterCommand, DirArgs, DownArgs, LogsArgs, MemberArgs, RemoveArgs, ShapeArgs, StatusArgs,
+    Timing, UpArgs,
+};
 use crate::failure::Failure;
 use crate::interruption::Interruption;
 use crate::output::{line, line_error, print_cells, text};
@@ -31,6 +34,8 @@ pub async fn run(command: ClusterCommand) -> Result<(), Failure> {
         ClusterCommand::Pause(args) => each(&args, "paused", |cluster, member| cluster.pause(member)),
         ClusterCommand::Resume(args) => each(&args, "resumed", |cluster, member| cluster.resume(member)),
         ClusterCommand::Restart(args) => each(&args, "restarted", restart),
+        ClusterCommand::Add(args) => add(&args).await,
+        ClusterCommand::Remove(args) => remove(&args).await,
         ClusterCommand::Logs(args) => logs(&args),
         ClusterCommand::Down(args) => down(&args),
     }
@@ -125,6 +130,23 @@ fn is_as_asked(has: &Options, asked: &ShapeArgs, wanted: &Options) -> bool {
         && (asked.images.is_none() || has.images == wanted.images)
 }
 
+async fn add(args: &AddArgs) -> Result<(), Failure> {
+    let mut cluster = open(&args.dir)?;
+    let added = match args.what {
+        Addable::Apiserver => cluster.add_apiserver().await?,
+    };
+    line(&format!("{added} added: it has caught up and votes"));
+    Ok(())
+}
+
+async fn remove(args: &RemoveArgs) -> Result<(), Failure> {
+    let mut cluster = open(&args.dir)?;
+    let member: MemberName = args.member.parse().map_err(Failure::error)?;
+    cluster.remove_apiserver(member).await?;
+    line(&format!("{member} removed"));
+    Ok(())
+}
+
 fn each(
     args: &MemberArgs,
     done: &str,
@@ -208,7 +230,7 @@ async fn status(args: StatusArgs) -> Result<(), Failure> {
     for member in cluster.members() {
         let (state, pid) = cluster.state(member);
         let status = match (member.role, state) {
-            (Role::Apiserver, ProcessState::Running) => ask(&client, member.index).await,
+            (Role::Apiserver, ProcessState::Running) => ask(&client, &cluster.apiserver_url(member.index)).await,
             _ => None,
         };
         rows.push(Row { member, state, pid, status });
@@ -230,9 +252,8 @@ async fn status(args: StatusArgs) -> Result<(), Failure> {
 }
 
 /// An apiserver that does not answer has nothing to say; its row shows it.
-async fn ask(client: &Client, index: usize) -> Option<MemberStatus> {
-    let endpoint = client.endpoints().get(index)?.clone();
-    client.member_status(&endpoint).await.ok()
+async fn ask(client: &Client, endpoint: &str) -> Option<MemberStatus> {
+    client.member_status(endpoint).await.ok()
 }
 
 fn role(status: &MemberStatus) -> &'static str {

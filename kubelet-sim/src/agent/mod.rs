@@ -58,6 +58,7 @@ pub async fn run_agent(args: AgentArgs, mut stopping: watch::Receiver<bool>) -> 
     tracing::info!(node = args.node, ?timing, "started");
     tokio::select! {
         () = telling => bail!("the recorder of events ended"),
+        error = client.follow_apiservers() => bail!("the apiservers could not be followed: {error}"),
         error = node.run() => bail!("the node could not be kept up to date: {error}"),
         error = pods::follow(&args.node, args.pod_cidr, &client, &runtime, &recorder, timing) => bail!("the pods could not be followed: {error}"),
         error = services::follow(args.pod_cidr, &client, &runtime) => bail!("the services could not be followed: {error}"),

@@ -1,0 +1,170 @@
+//! The apiservers that a client knows, the connections to them, and which of them answered last.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use hyper_util::client::legacy::connect::HttpConnector;
+use squall_api::Kind;
+use squall_api::discovery::v1::EndpointSlice;
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
+
+use crate::client::Client;
+use crate::error::Error;
+use crate::watch::{Event, Selection, Watch};
+
+/// A connection, TLS included, may take this long: the kernel accepts on behalf of a process that is frozen.
+const CONNECT: Duration = Duration::from_secs(1);
+const KEEPALIVE: Duration = Duration::from_secs(2);
+
+/// An address (`https://127.64.48.1:6443`) and its connection, made when first used.
+type Connected = (String, Channel);
+
+/// All of them; never none.
+pub struct Endpoints {
+    list: ArcSwap<Vec<Connected>>,
+    /// The place of the one that answered last.
+    current: AtomicUsize,
+    tls: ClientTlsConfig,
+}
+
+impl Endpoints {
+    /// Begins with any of them, so that clients spread.
+    pub fn connect(addresses: &[String], tls: &ClientTlsConfig) -> Result<Self, Error> {
+        let list = addresses.iter().map(|address| connect(address, tls)).collect::<Result<Vec<_>, _>>()?;
+        if list.is_empty() {
+            return Err(Error::Config("the kubeconfig names no apiserver".to_owned()));
+        }
+        let current = AtomicUsize::new(fastrand::usize(..list.len()));
+        Ok(Self { list: ArcSwap::from_pointee(list), current, tls: tls.clone() })
+    }
+
+    /// The same connections; begins with this place.
+    pub fn beginning_with(&self, place: usize) -> Self {
+        let list = ArcSwap::new(self.list.load_full());
+        Self { list, current: AtomicUsize::new(place), tls: self.tls.clone() }
+    }
+
+    pub fn addresses(&self) -> Vec<String> {
+        self.list.load().iter().map(|(address, _)| address.clone()).collect()
+    }
+
+    pub fn len(&self) -> usize {
+        self.list.load().len()
+    }
+
+    /// Whom to ask, and its place.
+    pub fn current(&self) -> (usize, Channel) {
+        let list = self.list.load();
+        let place = self.current.load(Ordering::Relaxed) % list.len();
+        (place, list[place].1.clone())
+    }
+
+    /// All, beginning with the one that answered last.
+    pub fn in_order(&self) -> Vec<Connected> {
+        let mut list = self.list.load().as_ref().clone();
+        let current = self.current.load(Ordering::Relaxed) % list.len();
+        list.rotate_left(current);
+        list
+    }
+
+    /// Another apiserver from now on, unless someone else has turned already.
+    pub fn leave(&self, place: usize) {
+        let next = (place + 1) % self.len();
+        // Losing the race means that it has turned.
+        let _ = self.current.compare_exchange(place, next, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    pub fn turn(&self) {
+        self.leave(self.current.load(Ordering::Relaxed));
+    }
+
+    /// These are the apiservers from now on. Connections to those that stay are kept.
+    pub fn replace(&self, addresses: &[String]) -> Result<(), Error> {
+        let old = self.list.load();
+        if addresses.is_empty() || old.iter().map(|(address, _)| address).eq(addresses) {
+            return Ok(());
+        }
+        let kept = |address: &String| old.iter().find(|(old, _)| old == address).cloned();
+        let list = addresses.iter().map(|address| kept(address).map_or_else(|| connect(address, &self.tls), Ok));
+        self.list.store(Arc::new(list.collect::<Result<_, _>>()?));
+        Ok(())
+    }
+}
+
+fn connect(address: &str, tls: &ClientTlsConfig) -> Result<Connected, Error> {
+    let endpoint = || -> Result<Endpoint, tonic::transport::Error> {
+        Ok(Endpoint::from_shared(address.to_owned())?
+            .tls_config(tls.clone())?
+            .connect_timeout(CONNECT)
+            .http2_keep_alive_interval(KEEPALIVE)
+            .keep_alive_timeout(KEEPALIVE)
+            .keep_alive_while_idle(true))
+    };
+    let endpoint = endpoint().map_err(|error| Error::Config(format!("an apiserver's address: {error}")))?;
+    // With tonic's own connector the limit would hold for TCP alone.
+    Ok((address.to_owned(), endpoint.connect_with_connector_lazy(tcp())))
+}
+
+fn tcp() -> HttpConnector {
+    let mut connector = HttpConnector::new();
+    connector.enforce_http(false);
+    connector.set_nodelay(true);
+    connector
+}
+
+impl Client {
+    /// Keeps to the apiservers that the `kubernetes` service has, as they come and go. Returns only with an error that no
+    /// second attempt would mend.
+    pub async fn follow_apiservers(&self) -> Error {
+        let selection = Selection {
+            kind: Kind::EndpointSlice,
+            namespace: "default".to_owned(),
+            labels: String::new(),
+            fields: "metadata.name=kubernetes".to_owned(),
+        };
+        let mut watch = Watch::new(self.clone(), selection);
+        loop {
+            let followed = match watch.next().await {
+                Ok(Event::Applied(object, _)) => {
+                    EndpointSlice::try_from(*object).map_or(Ok(()), |slice| self.replace_endpoints(&addresses(&slice)))
+                }
+                Ok(_) => Ok(()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = followed {
+                return error;
+            }
+        }
+    }
+}
+
+fn addresses(slice: &EndpointSlice) -> Vec<String> {
+    let Some(port) = slice.ports.first().and_then(|port| port.port) else { return Vec::new() };
+    let hosts = slice.endpoints.iter().flat_map(|endpoint| &endpoint.addresses);
+    hosts.map(|host| format!("https://{host}:{port}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(text: &str) -> Vec<String> {
+        text.split_whitespace().map(|host| format!("https://{host}:6443")).collect()
+    }
+
+    #[tokio::test]
+    async fn the_list_is_replaced_but_never_by_nothing() {
+        let endpoints = Endpoints::connect(&list("a b c"), &ClientTlsConfig::new()).unwrap();
+        endpoints.current.store(2, Ordering::Relaxed);
+        endpoints.replace(&list("b")).unwrap();
+        assert_eq!((endpoints.addresses(), endpoints.current().0), (list("b"), 0));
+        endpoints.replace(&[]).unwrap();
+        assert_eq!(endpoints.addresses(), list("b"));
+        endpoints.replace(&list("b d")).unwrap();
+        endpoints.leave(endpoints.current().0);
+        assert_eq!(endpoints.in_order().into_iter().map(|(address, _)| address).collect::<Vec<_>>(), list("d b"));
+        assert!(Endpoints::connect(&[], &ClientTlsConfig::new()).is_err());
+    }
+}

@@ -1,0 +1,96 @@
+//! Apiservers that come and go while the cluster works.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use squall_client::Client;
+
+use crate::addresses::MAX_APISERVERS;
+use crate::cluster::Cluster;
+use crate::member::{MemberName, Role};
+use crate::pki::Authority;
+
+/// How long a new member may take to catch up.
+const CATCH_UP: Duration = Duration::from_secs(120);
+/// How long the group may take to let a member go.
+const LET_GO: Duration = Duration::from_secs(30);
+/// How often it is looked whether it still runs.
+const LOOK: Duration = Duration::from_millis(50);
+/// No more apiservers than these have addresses in the life of a cluster.
+const MAX_EVER: usize = 200;
+
+impl Cluster {
+    /// Starts another apiserver and makes it a member of the group. Returns when it has caught up and votes. If that does
+    /// not come to pass, everything is as it was.
+    pub async fn add_apiserver(&mut self) -> anyhow::Result<MemberName> {
+        let _lock = self.lock()?;
+        ensure!(
+            self.description.apiservers.len() < MAX_APISERVERS,
+            "a cluster has at most {MAX_APISERVERS} apiservers"
+        );
+        let index = self.description.next_apiserver;
+        ensure!(index < MAX_EVER, "this cluster has had {MAX_EVER} apiservers, and no number is given twice");
+        let member = MemberName { role: Role::Apiserver, index };
+        let authority = Authority::open(&self.pki()).context("the CA, which a new member needs a certificate of")?;
+        let client = self.client()?;
+        // Written down first: whatever happens next, it can be found and ended.
+        self.set_apiservers(|apiservers| apiservers.push(index))?;
+        if let Err(error) = self.begin(member, &authority, &client).await {
+            let gone = client.with_deadline(LET_GO).remove_member(self.raft_id(member)).await;
+            gone.with_context(|| {
+                format!("{error:#}; {member} may be part of the group: \"ctl cluster remove {member}\" takes it out when there is a quorum")
+            })?;
+            self.take_away(member)?;
+            return Err(error);
+        }
+        self.update_kubeconfig()?;
+        Ok(member)
+    }
+
+    async fn begin(&mut self, member: MemberName, authority: &Authority, client: &Client) -> anyhow::Result<()> {
+        self.issue_certificate(authority, member)?;
+        self.spawn(member)?;
+        let (id, url) = (self.raft_id(member), self.apiserver_url(member.index));
+        let client = client.with_deadline(CATCH_UP);
+        let ended = async {
+            loop {
+                match self.failure_of(member) {
+                    Some(failure) => return failure,
+                    None => tokio::time::sleep(LOOK).await,
+                }
+            }
+        };
+        tokio::select! {
+            added = client.add_member(id, &url) => Ok(added?),
+            failure = ended => bail!("{failure}"),
+        }
+    }
+
+    /// Takes an apiserver out of the group, whether it runs or not, ends it and removes its data.
+    pub async fn remove_apiserver(&mut self, member: MemberName) -> anyhow::Result<()> {
+        let _lock = self.lock()?;
+        ensure!(member.role == Role::Apiserver, "{member} is no apiserver; only apiservers come and go");
+        if !self.members().contains(&member) {
+            bail!("this cluster has no member {member}");
+        }
+        ensure!(self.description.apiservers.len() > 1, "{member} is the only apiserver: without it nothing is left");
+        self.client()?.with_deadline(LET_GO).remove_member(self.raft_id(member)).await?;
+        self.take_away(member)?;
+        self.update_kubeconfig()
+    }
+
+    /// What is left of a member that is in the group no longer. Its log stays.
+    fn take_away(&mut self, member: MemberName) -> anyhow::Result<()> {
+        self.end(vec![member])?;
+        let pki = self.pki();
+        let files = [self.record(member), pki.join(format!("{member}.crt")), pki.join(format!("{member}.key"))];
+        for file in files.iter().filter(|file| file.exists()) {
+            std::fs::remove_file(file).with_context(|| format!("removing {}", file.display()))?;
+        }
+        let data = self.data(member);
+        if data.exists() {
+            std::fs::remove_dir_all(&data).with_context(|| format!("removing {}", data.display()))?;
+        }
+        self.set_apiservers(|apiservers| apiservers.retain(|index| *index != member.index))
+    }
+}

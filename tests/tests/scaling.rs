@@ -1,0 +1,116 @@
+//! Apiservers come and go under load: nothing acknowledged is lost, and whoever talks to the cluster finds those that are
+//! there now.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use squall_api::Kind;
+use squall_api::core::v1::ConfigMap;
+use squall_client::{Api, Client};
+use squall_cluster::MemberName;
+use squall_tests::{Lab, wait_for};
+
+const KUBIA: &str = include_str!("../../examples/chapter/kubia-deployment-and-service-v1.yaml");
+
+/// Creates objects one after the other until it is told to stop; returns how many were acknowledged.
+async fn write(client: Client, stop: Arc<AtomicBool>, written: Arc<AtomicU64>) -> anyhow::Result<()> {
+    let api: Api<ConfigMap> = Api::new(client, "default");
+    while !stop.load(Ordering::Relaxed) {
+        let mut object = ConfigMap::default();
+        object.metadata.name = format!("written-{}", written.load(Ordering::Relaxed));
+        api.create(object).await?;
+        written.fetch_add(1, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn all_apiservers_are_replaced_under_load() {
+    let mut lab = Lab::start().await.unwrap();
+    lab.create(KUBIA).await.unwrap();
+    lab.rolled_out("kubia").await.unwrap();
+    let (stop, written) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let follower = lab.cluster.client().unwrap();
+    let following = {
+        let follower = follower.clone();
+        tokio::spawn(async move { follower.follow_apiservers().await })
+    };
+    let writer = tokio::spawn(write(follower.clone(), stop.clone(), written.clone()));
+
+    for index in 0..3 {
+        let added = lab.cluster.add_apiserver().await.unwrap();
+        assert_eq!(added.to_string(), format!("apiserver-{}", index + 3));
+        let old: MemberName = format!("apiserver-{index}").parse().unwrap();
+        // One of them is dead when it is taken out.
+        if index == 1 {
+            lab.cluster.kill(old).unwrap();
+        }
+        // Whoever follows knows the new one before the last of the old ones goes.
+        let url = lab.cluster.apiserver_url(added.index);
+        wait_for("the new apiserver to be known", || async {
+            let known = follower.endpoints();
+            if known.contains(&url) { Ok(()) } else { Err(known) }
+        })
+        .await
+        .unwrap();
+        lab.cluster.remove_apiserver(old).await.unwrap();
+        let before = written.load(Ordering::Relaxed);
+        wait_for("writes to go on", || async {
+            let now = written.load(Ordering::Relaxed);
+            if now > before { Ok(()) } else { Err(now) }
+        })
+        .await
+        .unwrap();
+    }
+    stop.store(true, Ordering::Relaxed);
+    writer.await.unwrap().unwrap();
+    following.abort();
+
+    let names: Vec<String> = lab.cluster.members().into_iter().take(3).map(|member| member.to_string()).collect();
+    assert_eq!(names, ["apiserver-3", "apiserver-4", "apiserver-5"]);
+    // A command finds them by the kubeconfig, the controllers and kubelets by the kubernetes service.
+    lab.client = lab.cluster.client().unwrap();
+    let stored = lab.list(Kind::ConfigMap).await.unwrap();
+    let stored = stored.iter().filter(|object| object.meta().name.starts_with("written-")).count();
+    assert_eq!(stored as u64, written.load(Ordering::Relaxed));
+    lab.set_image("kubia", "luksa/kubia:v2").await.unwrap();
+    lab.rolled_out("kubia").await.unwrap();
+    lab.members_agree().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_cannot_be_added_or_removed_is_said_and_nothing_is_changed() {
+    let mut lab = Lab::of(1, 1, 0).await.unwrap();
+    let ctl = lab.ctl().unwrap();
+    for (command, expected) in [
+        ("cluster remove apiserver-0", "error: apiserver-0 is the only apiserver: without it nothing is left\n"),
+        ("cluster remove apiserver-7", "error: this cluster has no member apiserver-7\n"),
+        (
+            "cluster remove controller-manager-0",
+            "error: controller-manager-0 is no apiserver; only apiservers come and go\n",
+        ),
+    ] {
+        let output = ctl.run(command).await.unwrap();
+        assert_eq!((output.stderr.as_str(), output.code), (expected, 1), "{command}");
+    }
+
+    // The new one cannot listen, is taken out again, and the next has another number.
+    let address = lab.cluster.apiserver_url(1).trim_start_matches("https://").to_owned();
+    let taken = std::net::TcpListener::bind(&address).unwrap();
+    let output = ctl.run("cluster add apiserver").await.unwrap();
+    assert_eq!(output.code, 1);
+    assert!(output.stderr.contains(&format!("listening on {address}: Address already in use")), "{}", output.stderr);
+    drop(taken);
+    let output = ctl.run("cluster add apiserver").await.unwrap();
+    assert_eq!((output.stdout.as_str(), output.code), ("apiserver-2 added: it has caught up and votes\n", 0));
+    let output = ctl.run("cluster status").await.unwrap();
+    assert!(output.stdout.contains("apiserver-2") && !output.stdout.contains("apiserver-1"), "{}", output.stdout);
+    // The first may go, and all can be started anew.
+    assert_eq!(ctl.run("cluster remove apiserver-0").await.unwrap().code, 0);
+    assert_eq!(ctl.run("get namespaces").await.unwrap().code, 0);
+    lab.cluster.down().unwrap();
+    let output = ctl.run("cluster up --detach").await.unwrap();
+    assert_eq!(output.code, 0, "{output:?}");
+    assert_eq!(ctl.run("get namespaces").await.unwrap().code, 0);
+    assert_eq!(ctl.run("cluster down").await.unwrap().code, 0);
+}
