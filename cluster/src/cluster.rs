@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use squall_client::{Client, Kubeconfig};
 
 use crate::addresses::{MAX_APISERVERS, MAX_NODES, Network};
-use crate::files::{make_folder, read_json, write_json};
+use crate::files::{make_folder, read_json, write_json, write_private};
+use crate::found::{is_in, working_in};
 use crate::lock::{FolderLock, LOCK};
 use crate::member::{MemberName, Role};
 use crate::process::{ProcessId, ProcessState};
@@ -22,7 +23,9 @@ const MAX_CONTROLLER_MANAGERS: usize = 9;
 /// The folders that a cluster makes in its own.
 const PARTS: [&str; 5] = ["pki", "data", "logs", "run", "members"];
 /// And the files.
-const FILES: [&str; 2] = [DESCRIPTION, "kubeconfig"];
+const FILES: [&str; 3] = [DESCRIPTION, "kubeconfig", UNFINISHED];
+/// The file that is there while a cluster is made.
+const UNFINISHED: &str = "unfinished";
 /// What the cluster consists of.
 const DESCRIPTION: &str = "cluster.json";
 
@@ -99,6 +102,7 @@ impl Options {
         within(self.nodes, 0..=MAX_NODES, "nodes")?;
         if let Some(images) = &self.images {
             ensure!(images.is_file(), "there is no file of images at {}", images.display());
+            check_images(images)?;
         }
         Ok(())
     }
@@ -134,6 +138,10 @@ impl Cluster {
         (network, reservation): (Network, File),
         fill: impl FnOnce(&Self) -> anyhow::Result<()>,
     ) -> anyhow::Result<Self> {
+        if folder.join(UNFINISHED).exists() {
+            // Its launcher was killed before anything was started.
+            remove_files(&folder)?;
+        }
         if let Some(taken) = PARTS.iter().chain(&FILES).map(|name| folder.join(name)).find(|path| path.exists()) {
             bail!("{} is there already and belongs to no cluster: use another folder", taken.display());
         }
@@ -149,13 +157,16 @@ impl Cluster {
     }
 
     fn write_files(&self, fill: impl FnOnce(&Self) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        // Until the cluster is whole this tells that it is ours, and half made.
+        write_private(&self.folder.join(UNFINISHED), b"")?;
         for part in PARTS {
             make_folder(&self.folder.join(part))?;
         }
         self.issue_certificates()?;
         fill(self)?;
-        // The last file to be written: a folder without it is no cluster.
-        self.write_description()
+        // A folder without it is no cluster.
+        self.write_description()?;
+        std::fs::remove_file(self.folder.join(UNFINISHED)).context("removing the mark of a folder half made")
     }
 
     fn write_description(&self) -> anyhow::Result<()> {
@@ -173,27 +184,15 @@ impl Cluster {
     }
 
     fn remove_files(&self) -> anyhow::Result<()> {
-        let gone = |path: &Path, result: std::io::Result<()>| match result {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("removing {}", path.display()))
-            }
-            _ => Ok(()),
-        };
-        for path in FILES.map(|file| self.folder.join(file)) {
-            gone(&path, std::fs::remove_file(&path))?;
-        }
-        for path in PARTS.map(|part| self.folder.join(part)) {
-            gone(&path, std::fs::remove_dir_all(&path))?;
-        }
-        Ok(())
+        remove_files(&self.folder)
     }
 
     /// Ends all members and removes what the cluster has made, and its folder if nothing else is in it: whatever else is
     /// there is the user's. Returns whether the folder is gone.
     pub fn delete(mut self) -> anyhow::Result<bool> {
         let lock = self.lock()?;
-        self.adopt_strays()?;
         self.end(self.members())?;
+        self.end_others()?;
         self.remove_files()?;
         std::fs::remove_file(self.folder.join(LOCK)).context("removing the lock")?;
         drop(lock);
@@ -297,9 +296,18 @@ impl Cluster {
         self.folder.join(format!("members/{member}.json"))
     }
 
-    /// A member's process, if one was ever written down.
+    /// A member's process: the one written down, if it is that still; else the one that is found; else the one written down,
+    /// which has ended. `None` if there never was any.
     pub(super) fn started(&self, member: MemberName) -> Option<ProcessId> {
-        read_json::<Started>(&self.record(member)).ok().map(|started| started.process)
+        let written = read_json::<Started>(&self.record(member)).ok().map(|started| started.process);
+        let is_it = |process: &ProcessId| process.state() != ProcessState::Stopped && is_in(*process, &self.folder);
+        if written.as_ref().is_some_and(is_it) {
+            return written;
+        }
+        let found = working_in(&self.folder).into_iter().find(|found| found.member() == Some(member));
+        // One that is written down and runs, but elsewhere, is another cluster's.
+        let ended = written.filter(|process| process.state() == ProcessState::Stopped);
+        found.map(|found| found.process).or(ended)
     }
 
     /// How a member's process is doing, and its pid if it is there.
@@ -316,6 +324,14 @@ impl Cluster {
     pub fn usage(&self, member: MemberName) -> Option<Usage> {
         Usage::of_process(self.state(member).1?)
     }
+}
+
+/// By the program that is to read it.
+fn check_images(file: &Path) -> anyhow::Result<()> {
+    let output = std::process::Command::new(binaries()?.join("kubelet-sim")).arg("check-images").arg(file).output();
+    let output = output.context("starting kubelet-sim")?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim_end());
+    Ok(())
 }
 
 /// Makes a cluster's folder and locks it.
@@ -337,4 +353,20 @@ fn read_description(folder: &Path) -> anyhow::Result<Description> {
         folder.display(),
     );
     read_json(&path)
+}
+
+fn remove_files(folder: &Path) -> anyhow::Result<()> {
+    let gone = |path: &Path, result: std::io::Result<()>| match result {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("removing {}", path.display()))
+        }
+        _ => Ok(()),
+    };
+    for path in PARTS.map(|part| folder.join(part)) {
+        gone(&path, std::fs::remove_dir_all(&path))?;
+    }
+    for path in FILES.map(|file| folder.join(file)) {
+        gone(&path, std::fs::remove_file(&path))?;
+    }
+    Ok(())
 }

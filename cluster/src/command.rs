@@ -1,26 +1,12 @@
 //! The command line of each member.
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
 use crate::cluster::Cluster;
 use crate::member::{MemberName, Role};
 
-/// A Unix socket's path may not be longer.
-const MAX_SOCKET_PATH: usize = 100;
-
 impl Cluster {
-    pub(super) fn socket(&self, node: usize) -> PathBuf {
-        let socket = self.folder.join(format!("run/node-{node}.sock"));
-        if socket.as_os_str().len() <= MAX_SOCKET_PATH {
-            return socket;
-        }
-        // The inode of the folder is as good as its path, and shorter.
-        let inode = fs::metadata(&self.folder).map(|data| std::os::unix::fs::MetadataExt::ino(&data)).unwrap_or(0);
-        std::env::temp_dir().join(format!("squall-{inode}-node-{node}.sock"))
-    }
-
     /// Where an apiserver keeps its data.
     pub(super) fn data(&self, member: MemberName) -> PathBuf {
         self.folder.join(format!("data/{member}"))
@@ -37,16 +23,8 @@ impl Cluster {
         (0..self.description.founders).flat_map(flag).collect()
     }
 
-    /// The flag and its value that no other process has: by them a member's process is known.
-    pub(super) fn mark(&self, member: MemberName) -> (&'static str, PathBuf) {
-        match member.role {
-            Role::Apiserver => ("--data-dir", self.data(member)),
-            Role::ControllerManager | Role::Kubelet => ("--cert", self.folder.join(format!("pki/{member}.crt"))),
-            Role::Runtime => ("--socket", self.socket(member.index)),
-        }
-    }
-
-    /// What starts a member.
+    /// What starts a member. It works in the cluster's folder, by which it is known, and names files from there: the folder may
+    /// be moved, and the paths of sockets may not be long.
     pub(super) fn command(&self, member: MemberName) -> Command {
         let options = self.options();
         let network = self.description.network;
@@ -56,16 +34,15 @@ impl Cluster {
             Role::Runtime | Role::Kubelet => "kubelet-sim",
         };
         let mut command = Command::new(self.binaries.join(program));
+        command.current_dir(&self.folder);
         let index = member.index;
         match member.role {
             Role::Apiserver => {
-                let data = self.data(member);
-                let is_new = !data.join("member.json").exists() && !self.record(member).exists();
+                let is_new = !self.data(member).join("member.json").exists() && !self.record(member).exists();
                 command.args(["serve", "--name", &member.to_string(), "--id", &self.raft_id(member).to_string()]);
                 command
                     .args(["--listen", &network.apiserver(index), "--service-cidr", &network.services()])
-                    .arg("--data-dir")
-                    .arg(data);
+                    .args(["--data-dir", &format!("data/{member}")]);
                 if is_new && index < self.description.founders {
                     command.args(self.founders());
                 } else if is_new {
@@ -76,7 +53,7 @@ impl Cluster {
                 command.args(["--name", &member.to_string(), "--timing", &options.timing]);
             }
             Role::Runtime => {
-                command.arg("runtime").arg("--socket").arg(self.socket(index));
+                command.args(["runtime", "--socket", &socket(index)]);
                 if let Some(images) = &options.images {
                     command.arg("--images").arg(images);
                 }
@@ -91,21 +68,21 @@ impl Cluster {
                     "--timing",
                     &options.timing,
                 ]);
-                command.arg("--runtime").arg(self.socket(index));
+                command.args(["--runtime", &socket(index)]);
             }
         }
         if matches!(member.role, Role::ControllerManager | Role::Kubelet) {
             command.args(self.apiserver_urls().into_iter().flat_map(|url| ["--apiserver".to_owned(), url]));
         }
         if member.role != Role::Runtime {
-            let pki = self.pki();
-            command.arg("--ca").arg(pki.join("ca.crt"));
-            command
-                .arg("--cert")
-                .arg(pki.join(format!("{member}.crt")))
-                .arg("--key")
-                .arg(pki.join(format!("{member}.key")));
+            command.args(["--ca", "pki/ca.crt"]);
+            command.args(["--cert", &format!("pki/{member}.crt"), "--key", &format!("pki/{member}.key")]);
         }
         command
     }
+}
+
+/// Where the runtime of a node listens, from the cluster's folder.
+pub fn socket(node: usize) -> String {
+    format!("run/node-{node}.sock")
 }

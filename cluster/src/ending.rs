@@ -6,32 +6,21 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use rustix::process::Signal;
 
-use crate::cluster::{Cluster, Lifetime, Started};
-use crate::files::read_json;
+use crate::cluster::{Cluster, Lifetime};
+use crate::found::{self, working_in};
 use crate::member::{MemberName, Role};
-use crate::process::ProcessState;
+use crate::process::{ProcessId, ProcessState};
 use crate::wait_a_moment;
 
 /// How long members have to end by themselves.
-const STOP_PATIENCE: Duration = Duration::from_secs(5);
+pub const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
 impl Cluster {
     /// Sends a signal to a member.
     fn signal(&self, member: MemberName, signal: Signal) -> anyhow::Result<()> {
-        let started: Started =
-            read_json(&self.record(member)).with_context(|| format!("{member} has never been started"))?;
-        ensure!(started.process.state() != ProcessState::Stopped, "{member} does not run");
-        started.process.signal(signal)
-    }
-
-    /// The same for one that may have ended by itself meanwhile.
-    fn signal_if_running(&self, member: MemberName, signal: Signal) -> anyhow::Result<()> {
-        match read_json::<Started>(&self.record(member)) {
-            Ok(started) => started.process.signal(signal),
-            // Without a record it has never been started.
-            Err(_) if !self.record(member).exists() => Ok(()),
-            Err(error) => Err(error),
-        }
+        let process = self.started(member).with_context(|| format!("{member} has never been started"))?;
+        ensure!(process.state() != ProcessState::Stopped, "{member} does not run");
+        process.signal(signal)
     }
 
     /// Ends a member at once: SIGKILL.
@@ -49,6 +38,19 @@ impl Cluster {
     /// Asks a member to end: SIGTERM.
     pub fn stop(&mut self, member: MemberName) -> anyhow::Result<()> {
         let _lock = self.lock()?;
+        self.stop_and_wait(member)
+    }
+
+    /// Ends a member, if it runs, as [`Cluster::stop`] does, and starts it.
+    pub fn restart(&mut self, member: MemberName) -> anyhow::Result<()> {
+        let _lock = self.lock()?;
+        if self.state(member).0 != ProcessState::Stopped {
+            self.stop_and_wait(member)?;
+        }
+        self.spawn(member)
+    }
+
+    fn stop_and_wait(&mut self, member: MemberName) -> anyhow::Result<()> {
         // One that is paused cannot hear.
         self.signal(member, Signal::CONT)?;
         self.signal(member, Signal::TERM)?;
@@ -78,8 +80,8 @@ impl Cluster {
     /// Ends all members: asks first, kills those that do not listen.
     pub fn down(&mut self) -> anyhow::Result<()> {
         let _lock = self.lock()?;
-        self.adopt_strays()?;
-        self.end(self.members())
+        self.end(self.members())?;
+        self.end_others()
     }
 
     /// Ends these members, as [`Cluster::down`] ends all.
@@ -90,31 +92,21 @@ impl Cluster {
 
     /// The caller holds the lock. Whoever needs an apiserver to take its leave goes before them.
     pub(super) fn end(&mut self, members: Vec<MemberName>) -> anyhow::Result<()> {
-        let (apiservers, clients) = members.into_iter().partition(|member| member.role == Role::Apiserver);
-        self.end_together(clients)?;
-        self.end_together(apiservers)
+        let (apiservers, clients): (Vec<_>, Vec<_>) =
+            members.into_iter().partition(|member| member.role == Role::Apiserver);
+        for group in [clients, apiservers] {
+            let processes: Vec<ProcessId> = group.into_iter().filter_map(|member| self.started(member)).collect();
+            found::end(&processes)?;
+            self.reap();
+        }
+        Ok(())
     }
 
-    fn end_together(&mut self, mut left: Vec<MemberName>) -> anyhow::Result<()> {
-        for member in &left {
-            for signal in [Signal::CONT, Signal::TERM] {
-                self.signal_if_running(*member, signal)?;
-            }
-        }
-        let start = Instant::now();
-        loop {
-            self.reap();
-            left.retain(|member| self.state(*member).0 != ProcessState::Stopped);
-            if left.is_empty() {
-                return Ok(());
-            }
-            if start.elapsed() > STOP_PATIENCE {
-                for member in &left {
-                    self.signal_if_running(*member, Signal::KILL)?;
-                }
-            }
-            wait_a_moment();
-        }
+    /// Ends what works in the folder and is no member's process.
+    pub(super) fn end_others(&mut self) -> anyhow::Result<()> {
+        let known: Vec<_> = self.members().into_iter().filter_map(|member| self.started(member)).collect();
+        let found = working_in(&self.folder).into_iter().map(|found| found.process);
+        found::end(&found.filter(|process| !known.contains(process)).collect::<Vec<_>>())
     }
 
     /// Ends all members at once, as a power cut does.

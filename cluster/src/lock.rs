@@ -1,6 +1,7 @@
 //! One launcher at a time: whoever starts or ends members holds the folder's lock meanwhile.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -27,12 +28,7 @@ impl FolderLock {
         let path = folder.join(LOCK);
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
-            let file = File::options()
-                .create(true)
-                .truncate(false)
-                .write(true)
-                .open(&path)
-                .with_context(|| format!("opening {}", path.display()))?;
+            let file = open(&path).with_context(|| format!("opening {}", path.display()))?;
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 // The one before may have removed the whole cluster: then this is the lock of nothing.
                 Ok(()) if file.metadata().is_ok_and(|data| data.nlink() > 0) => return Ok(Self { _file: file }),
@@ -44,6 +40,14 @@ impl FolderLock {
             "another ctl has been starting or ending members in {} for {PATIENCE:?}; try again when it is done",
             folder.display()
         )
+    }
+}
+
+/// A disk that has become read-only does not keep a cluster from being ended.
+fn open(path: &Path) -> std::io::Result<File> {
+    match File::options().create(true).truncate(false).write(true).open(path) {
+        Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => File::open(path),
+        other => other,
     }
 }
 

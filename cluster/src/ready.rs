@@ -1,6 +1,8 @@
 //! Waiting for a cluster to be ready: every member runs and does its work.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use squall_client::{Api, Client};
 use tokio::time::Instant;
 
 use crate::cluster::Cluster;
+use crate::command::socket;
 use crate::member::{MemberName, Role};
 use crate::process::ProcessState;
 
@@ -55,9 +58,15 @@ async fn look(cluster: &Cluster, client: &Client) -> Result<(), String> {
         }
     }
     for member in members.iter().filter(|member| member.role == Role::Runtime) {
-        UnixStream::connect(cluster.socket(member.index)).map_err(|error| format!("{member}: {error}"))?;
+        reach_runtime(cluster, member.index).map_err(|error| format!("{member}: {error}"))?;
     }
     nodes(cluster, client, members.into_iter().filter(|member| member.role == Role::Kubelet)).await
+}
+
+/// By the folder's descriptor: the path of a socket may not be long.
+fn reach_runtime(cluster: &Cluster, node: usize) -> std::io::Result<()> {
+    let folder = File::open(cluster.folder())?;
+    UnixStream::connect(format!("/proc/self/fd/{}/{}", folder.as_raw_fd(), socket(node))).map(drop)
 }
 
 /// Every node is ready, and each kubelet that was just started has renewed its Lease since: the Node may be of before.

@@ -24,7 +24,7 @@ impl Cluster {
     /// Starts every member that does not run; returns which. If one cannot be started, none is.
     pub fn start_all(&mut self) -> anyhow::Result<Vec<MemberName>> {
         let _lock = self.lock()?;
-        self.adopt_strays()?;
+        self.end_others()?;
         let absent: Vec<MemberName> =
             self.members().into_iter().filter(|member| self.state(*member).0 == ProcessState::Stopped).collect();
         for (started, member) in absent.iter().enumerate() {
@@ -39,7 +39,7 @@ impl Cluster {
     /// Starts a member.
     pub fn start(&mut self, member: MemberName) -> anyhow::Result<()> {
         let _lock = self.lock()?;
-        self.adopt_strays()?;
+        self.end_others()?;
         self.spawn(member)
     }
 
@@ -65,8 +65,8 @@ impl Cluster {
         let mut process = command.spawn().with_context(|| format!("starting {:?}", command.get_program()))?;
         let written =
             ProcessId::of(process.id()).and_then(|process| write_json(&self.record(member), &Started { process }));
-        if let Err(error) = written {
-            // Nobody would find it again.
+        // A record that is there already does no harm: it names a process that has ended, and this one is found.
+        if let Err(error) = written.or_else(|error| if self.record(member).exists() { Ok(()) } else { Err(error) }) {
             process.kill().and_then(|()| process.wait().map(drop))?;
             return Err(error);
         }

@@ -1,10 +1,13 @@
 //! The process of a kubelet, or of its runtime.
 
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use squall_daemon::ProcessArgs;
 use squall_kubelet_sim::agent::{AgentArgs, run_agent};
+use squall_kubelet_sim::catalogue::Catalogue;
 use squall_kubelet_sim::runtime::{RuntimeArgs, run_runtime};
 
 /// A simulated node.
@@ -31,11 +34,28 @@ enum Role {
         #[command(flatten)]
         process: ProcessArgs,
     },
+    /// Say whether a file of images can be read
+    CheckImages {
+        /// The file
+        file: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
     match Arguments::parse().role {
         Role::Agent { agent, process } => squall_daemon::run(&process, |stopping| run_agent(agent, stopping)),
         Role::Runtime { runtime, process } => squall_daemon::run(&process, |stopping| run_runtime(runtime, stopping)),
+        Role::CheckImages { file } => check_images(&file),
+    }
+}
+
+fn check_images(file: &Path) -> ExitCode {
+    match Catalogue::load(Some(file)) {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => {
+            // There is nowhere else to tell of a failure.
+            drop(writeln!(std::io::stderr(), "{error:#}"));
+            ExitCode::FAILURE
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Processes of this machine, known by their command lines: what a launcher may have left behind.
+//! Processes of this machine, known by where they work: what a launcher may have left behind.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,11 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::wait_for;
 
-/// The processes that work in a folder.
+/// The processes that work in a folder or below it, whether it is there or not.
 pub fn processes_in(folder: &Path) -> Vec<i32> {
-    let mentions = |pid: &i32| arguments(*pid).iter().any(|word| Path::new(word).starts_with(folder));
-    all().filter(mentions).collect()
+    // As text: of a folder that was removed the kernel says so behind its name.
+    let folder = folder.to_string_lossy();
+    all().filter(|pid| cwd(*pid).is_some_and(|cwd| cwd.to_string_lossy().starts_with(&*folder))).collect()
 }
 
 /// Waits until no process works in a folder.
@@ -29,14 +30,11 @@ pub fn send(pid: Option<u32>, signal: Signal) -> anyhow::Result<()> {
     Ok(kill_process(pid, signal)?)
 }
 
-/// The folder of the cluster that a launcher has made: from its first apiserver's data, three folders up.
+/// The folder of the cluster that a launcher has made: its members work there.
 pub fn folder_of_cluster(launcher: Option<u32>) -> Option<PathBuf> {
     let launcher = launcher?.to_string();
-    let data = all().filter(|pid| parent(*pid).as_ref() == Some(&launcher)).find_map(|pid| {
-        let mut words = arguments(pid).into_iter();
-        words.find(|word| word == "--data-dir").and_then(|_| words.next())
-    })?;
-    Some(Path::new(&data).ancestors().nth(2)?.to_owned())
+    let mut members = all().filter(|pid| parent(*pid).as_ref() == Some(&launcher));
+    members.find_map(cwd).filter(|cwd| cwd.join("pki").exists())
 }
 
 fn all() -> impl Iterator<Item = i32> {
@@ -44,9 +42,8 @@ fn all() -> impl Iterator<Item = i32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-fn arguments(pid: i32) -> Vec<String> {
-    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    String::from_utf8_lossy(&line).split('\0').map(str::to_owned).collect()
+fn cwd(pid: i32) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{pid}/cwd")).ok()
 }
 
 fn parent(pid: i32) -> Option<String> {

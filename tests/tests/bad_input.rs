@@ -193,12 +193,14 @@ const BAD_OPTIONS: &[(&str, &str)] = &[
     ("cluster up --controller-managers 999", "a cluster has 1 to 9 controller-managers, not 999"),
     ("cluster up --nodes 9999", "a cluster has 0 to 192 nodes, not 9999"),
     ("cluster up --images nosuch.yaml", "nosuch.yaml: No such file or directory (os error 2)"),
+    ("cluster up --images images.yaml", "the image catalogue "),
     ("cluster up --images .", "there is no file of images at "),
 ];
 
 #[tokio::test]
 async fn a_cluster_that_cannot_be_is_not_begun() {
     let (folder, ctl) = Scratch::new().unwrap();
+    fs::write(folder.path().join("images.yaml"), "images: [{name: a, answer: {status: 99, body: x}}]").unwrap();
     for (command, expected) in BAD_OPTIONS {
         let output = ctl.run(command).await.unwrap();
         assert_eq!((output.stdout.as_str(), output.code), ("", 1), "{command}");

@@ -123,3 +123,89 @@ async fn processes_that_were_not_written_down_are_found_again() {
     assert_eq!(ctl.run("cluster down").await.unwrap().code, 0);
     nothing_runs_in(folder.path()).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_cluster_is_known_by_its_folder_and_not_by_the_path() {
+    let (folder, ctl) = Scratch::new().unwrap();
+    let (moved, copied) = (folder.path().join("moved"), folder.path().join("copied"));
+    assert_eq!(ctl.run(UP).await.unwrap().code, 0);
+    let before = running(&ctl).await.unwrap();
+    fs::rename(folder.path().join(".squall"), &moved).unwrap();
+
+    // A new cluster where it was, and a copy of it, have nothing to do with its processes.
+    assert_eq!(ctl.run(UP).await.unwrap().code, 0);
+    assert_eq!(ctl.run("cluster down --delete").await.unwrap().code, 0);
+    let copy = std::process::Command::new("cp").arg("-r").args([&moved, &copied]).status().unwrap();
+    assert!(copy.success());
+    let output = ctl.run("cluster up --detach --dir copied").await.unwrap();
+    assert_eq!(output.code, 1, "{output:?}");
+    assert!(output.stderr.contains("Address already in use"), "{output:?}");
+    assert_eq!(ctl.run("cluster down --delete --dir copied").await.unwrap().code, 0);
+
+    assert_eq!(processes_in(&moved).len(), before.len());
+    assert_eq!(ctl.run("get nodes --kubeconfig moved/kubeconfig").await.unwrap().code, 0);
+    let output = ctl.run("cluster restart kubelet-0 apiserver-0 --dir moved").await.unwrap();
+    assert_eq!(output.code, 0, "{output:?}");
+    assert_eq!(ctl.run("cluster up --detach --dir moved").await.unwrap().code, 0);
+    assert_eq!(ctl.run("cluster down --dir moved").await.unwrap().code, 0);
+    assert_eq!(processes_in(folder.path()), [0; 0]);
+}
+
+#[tokio::test]
+async fn processes_of_a_folder_that_was_removed_are_ended() {
+    let (folder, ctl) = Scratch::new().unwrap();
+    let cluster = folder.path().join(".squall");
+    for end in ["cluster down", UP] {
+        assert_eq!(ctl.run(UP).await.unwrap().code, 0);
+        let before = processes_in(folder.path());
+        fs::remove_dir_all(&cluster).unwrap();
+        let output = ctl.run(end).await.unwrap();
+        assert_eq!(output.code, 0, "{output:?}");
+        assert!(output.stderr.contains("4 processes "), "{output:?}");
+        assert!(processes_in(folder.path()).iter().all(|pid| !before.contains(pid)), "after {end}");
+    }
+    assert_eq!(ctl.run("cluster down --delete").await.unwrap().code, 0);
+    assert_eq!(processes_in(folder.path()), [0; 0]);
+}
+
+#[tokio::test]
+async fn down_ends_everything_whatever_the_files_say() {
+    let (folder, ctl) = Scratch::new().unwrap();
+    let description = folder.path().join(".squall/cluster.json");
+    let record = folder.path().join(".squall/members/kubelet-0.json");
+    assert_eq!(ctl.run(UP).await.unwrap().code, 0);
+    let whole = fs::read_to_string(&description).unwrap();
+
+    // A record that is damaged hides nothing.
+    let before = running(&ctl).await.unwrap();
+    for damaged in ["{", r#"{"process": {"pid": 1, "started": 0}}"#] {
+        fs::write(&record, damaged).unwrap();
+        assert_eq!(running(&ctl).await.unwrap(), before, "{damaged}");
+        assert_eq!(ctl.run(UP).await.unwrap().code, 0);
+    }
+    assert_eq!(processes_in(folder.path()).len(), before.len());
+
+    // One that names fewer members than run.
+    fs::write(&description, whole.replace("\"nodes\": 1", "\"nodes\": 0")).unwrap();
+    assert_eq!(ctl.run("cluster down").await.unwrap().code, 0);
+    assert_eq!(processes_in(folder.path()), [0; 0]);
+
+    // One that names nothing.
+    fs::write(&description, &whole).unwrap();
+    assert_eq!(ctl.run(UP).await.unwrap().code, 0);
+    fs::write(&description, "{").unwrap();
+    let output = ctl.run("cluster down").await.unwrap();
+    assert_eq!(output.code, 1, "{output:?}");
+    assert!(output.stderr.contains("4 processes that worked in .squall have ended"), "{output:?}");
+    assert!(output.stderr.contains("is damaged"), "{output:?}");
+    assert_eq!(processes_in(folder.path()), [0; 0]);
+}
+
+#[tokio::test]
+async fn a_folder_half_made_is_made_anew() {
+    let (folder, ctl) = Scratch::new().unwrap();
+    fs::create_dir_all(folder.path().join(".squall/pki")).unwrap();
+    fs::write(folder.path().join(".squall/unfinished"), "").unwrap();
+    assert_eq!(ctl.run(UP).await.unwrap().code, 0);
+    assert_eq!(ctl.run("cluster down --delete").await.unwrap().stdout, "all members have ended\nremoved .squall\n");
+}

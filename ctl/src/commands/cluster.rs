@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use squall_chaos::leaders::{Comparison, compare};
 use squall_client::{Client, MemberStatus};
-use squall_cluster::{Cluster, Lifetime, MemberName, Options, ProcessState, Role, wait_until_ready};
+use squall_cluster::{
+    Cluster, Lifetime, MemberName, Options, ProcessState, Role, end_all_in, end_orphans_of, wait_until_ready,
+};
 
 use super::demo::{APISERVERS, CONTROLLER_MANAGERS};
 use crate::cli::{
@@ -33,7 +35,7 @@ pub async fn run(command: ClusterCommand) -> Result<(), Failure> {
         ClusterCommand::Stop(args) => each(&args, "stopped", Cluster::stop),
         ClusterCommand::Pause(args) => each(&args, "paused", |cluster, member| cluster.pause(member)),
         ClusterCommand::Resume(args) => each(&args, "resumed", |cluster, member| cluster.resume(member)),
-        ClusterCommand::Restart(args) => each(&args, "restarted", restart),
+        ClusterCommand::Restart(args) => each(&args, "restarted", Cluster::restart),
         ClusterCommand::Add(args) => add(&args).await,
         ClusterCommand::Remove(args) => remove(&args).await,
         ClusterCommand::Logs(args) => logs(&args),
@@ -88,6 +90,10 @@ fn find_or_create(args: &UpArgs) -> Result<Cluster, Failure> {
     let lifetime = if args.detach { Lifetime::Detached } else { Lifetime::Attached };
     let folder = &args.dir.dir;
     let wanted = options_of_shape(&args.shape)?;
+    let orphans = end_orphans_of(folder)?;
+    if orphans > 0 {
+        line_error(&format!("ended {orphans} processes of a cluster whose folder was removed"));
+    }
     let found = Cluster::exists(folder);
     let cluster =
         if found { Cluster::open(folder, lifetime)? } else { Cluster::create(folder, wanted.clone(), lifetime)? };
@@ -165,13 +171,6 @@ fn each(
     Failure::all(failures)
 }
 
-fn restart(cluster: &mut Cluster, member: MemberName) -> anyhow::Result<()> {
-    if cluster.state(member).0 != ProcessState::Stopped {
-        cluster.stop(member)?;
-    }
-    cluster.start(member)
-}
-
 fn logs(args: &LogsArgs) -> Result<(), Failure> {
     let cluster = open(&args.dir)?;
     for member in cluster.named(&args.member)? {
@@ -183,8 +182,21 @@ fn logs(args: &LogsArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Also ends what no cluster accounts for: its folder was removed, or is damaged. `None` if that was all there was to do.
+fn open_to_end(dir: &DirArgs) -> Result<Option<Cluster>, Failure> {
+    let failure = match open(dir) {
+        Ok(cluster) => return Ok(Some(cluster)),
+        Err(failure) => failure,
+    };
+    let ended = end_all_in(&dir.dir)?;
+    if ended > 0 {
+        line_error(&format!("{ended} processes that worked in {} have ended", dir.dir.display()));
+    }
+    if ended > 0 && !Cluster::exists(&dir.dir) { Ok(None) } else { Err(failure) }
+}
+
 fn down(args: &DownArgs) -> Result<(), Failure> {
-    let mut cluster = open(&args.dir)?;
+    let Some(mut cluster) = open_to_end(&args.dir)? else { return Ok(()) };
     if !args.delete {
         cluster.down()?;
         line("all members have ended");

@@ -1,0 +1,169 @@
+//! The processes of a cluster as the machine knows them: each works in the cluster's folder. That holds when the folder is
+//! moved, and does not hold of a copy of it. What the folder itself says may be old, damaged, or of another.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use rustix::process::Signal;
+
+use crate::ending::STOP_PATIENCE;
+use crate::member::{MemberName, Role};
+use crate::process::{ProcessId, ProcessState};
+use crate::wait_a_moment;
+
+/// The programs that a cluster is made of.
+const PROGRAMS: [&str; 3] = ["apiserver", "controller-manager", "kubelet-sim"];
+/// What the kernel adds to the path of a folder that was removed.
+const REMOVED: &str = " (deleted)";
+
+/// A process of one of our programs.
+#[derive(Debug, Clone)]
+pub struct Found {
+    pub process: ProcessId,
+    arguments: Vec<String>,
+}
+
+impl Found {
+    /// Which member it was started as.
+    pub fn member(&self) -> Option<MemberName> {
+        self.arguments.windows(2).find_map(|pair| member_of(&pair[0], &pair[1]))
+    }
+}
+
+fn member_of(flag: &str, value: &str) -> Option<MemberName> {
+    let of_node = |role, name: &str| Some(MemberName { role, index: name.strip_prefix("node-")?.parse().ok()? });
+    match flag {
+        "--name" => value.parse().ok(),
+        "--node" => of_node(Role::Kubelet, value),
+        "--socket" => of_node(Role::Runtime, value.strip_prefix("run/")?.strip_suffix(".sock")?),
+        _ => None,
+    }
+}
+
+/// The processes that work in this very folder.
+pub fn working_in(folder: &Path) -> Vec<Found> {
+    let Some(wanted) = identity(folder) else { return Vec::new() };
+    ours(|cwd| identity(cwd) == Some(wanted))
+}
+
+/// The processes that worked in a folder of this path which is there no longer.
+pub fn orphans_of(path: &Path) -> Vec<Found> {
+    let mut removed = path.as_os_str().to_owned();
+    removed.push(REMOVED);
+    ours(|cwd| fs::read_link(cwd).is_ok_and(|link| link.as_os_str() == removed))
+}
+
+/// Whether a process may be one of this folder's. Of one that is just ending nothing is known.
+pub fn is_in(process: ProcessId, folder: &Path) -> bool {
+    let cwd = identity(&cwd(process.pid()));
+    cwd.is_none() || cwd == identity(folder)
+}
+
+/// Device and inode: the path may change.
+fn identity(folder: &Path) -> Option<(u64, u64)> {
+    fs::metadata(folder).ok().map(|data| (data.dev(), data.ino()))
+}
+
+fn cwd(pid: i32) -> PathBuf {
+    format!("/proc/{pid}/cwd").into()
+}
+
+/// The processes of our programs whose working folder (a link) is as wanted.
+fn ours(is_wanted: impl Fn(&Path) -> bool) -> Vec<Found> {
+    let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter_map(|pid| {
+        let arguments = arguments(pid).filter(|arguments| is_program(arguments))?;
+        let is_wanted = is_wanted(&cwd(i32::try_from(pid).ok()?));
+        is_wanted.then_some(Found { process: ProcessId::of(pid).ok()?, arguments })
+    })
+    .collect()
+}
+
+fn arguments(pid: u32) -> Option<Vec<String>> {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    Some(line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect())
+}
+
+fn is_program(arguments: &[String]) -> bool {
+    let program = arguments.first().map(|program| Path::new(OsStr::from_bytes(program.as_bytes())));
+    let name = program.and_then(Path::file_name).and_then(OsStr::to_str);
+    name.is_some_and(|name| PROGRAMS.contains(&name))
+}
+
+/// Ends these: asks first, kills those that do not listen.
+pub fn end(processes: &[ProcessId]) -> anyhow::Result<()> {
+    for process in processes {
+        process.signal(Signal::CONT)?;
+        process.signal(Signal::TERM)?;
+    }
+    let start = Instant::now();
+    while processes.iter().any(|process| process.state() != ProcessState::Stopped) {
+        if start.elapsed() > STOP_PATIENCE {
+            processes.iter().try_for_each(|process| process.signal(Signal::KILL))?;
+        }
+        wait_a_moment();
+    }
+    Ok(())
+}
+
+/// Ends whatever works in a folder, or has worked in one of this path that was removed, without knowing what cluster that
+/// is; returns how many.
+pub fn end_all_in(folder: &Path) -> anyhow::Result<usize> {
+    end_found(working_in(folder).into_iter().chain(orphans_of(&lasting(folder))))
+}
+
+/// Ends what has worked in a folder of this path that was removed; returns how many.
+pub fn end_orphans_of(folder: &Path) -> anyhow::Result<usize> {
+    end_found(orphans_of(&lasting(folder)).into_iter())
+}
+
+fn end_found(found: impl Iterator<Item = Found>) -> anyhow::Result<usize> {
+    let processes: Vec<ProcessId> = found.map(|found| found.process).collect();
+    end(&processes)?;
+    Ok(processes.len())
+}
+
+/// The path of a folder that may not be there, as the kernel would write it.
+fn lasting(folder: &Path) -> PathBuf {
+    let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    match (absolute.parent().and_then(|parent| parent.canonicalize().ok()), absolute.file_name()) {
+        (Some(parent), Some(name)) => parent.join(name),
+        _ => absolute,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_known_by_their_flags() {
+        let name = |flag, value| member_of(flag, value).map(|member| member.to_string());
+        assert_eq!(name("--name", "apiserver-2").as_deref(), Some("apiserver-2"));
+        assert_eq!(name("--name", "controller-manager-0").as_deref(), Some("controller-manager-0"));
+        assert_eq!(name("--node", "node-1").as_deref(), Some("kubelet-1"));
+        assert_eq!(name("--socket", "run/node-3.sock").as_deref(), Some("runtime-3"));
+        assert_eq!(name("--runtime", "run/node-3.sock"), None);
+        assert_eq!(name("--node", "other"), None);
+    }
+
+    #[test]
+    fn only_our_programs_count() {
+        let is = |program: &str| is_program(&[program.to_owned(), "serve".to_owned()]);
+        assert!(is("/bin/apiserver") && is("kubelet-sim"));
+        assert!(!is("/bin/tail") && !is(""));
+        assert!(!is_program(&[]));
+    }
+
+    #[test]
+    fn a_folder_that_is_gone_has_a_path_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let gone = folder.path().join("gone");
+        assert_eq!(lasting(&gone), folder.path().canonicalize().unwrap().join("gone"));
+    }
+}
