@@ -71,9 +71,11 @@ impl Endpoints {
 
     /// Another apiserver from now on, unless someone else has turned already.
     pub fn leave(&self, place: usize) {
-        let next = (place + 1) % self.len();
-        // Losing the race means that it has turned.
-        let _ = self.current.compare_exchange(place, next, Ordering::Relaxed, Ordering::Relaxed);
+        let len = self.len();
+        // The list may have become shorter since the place was stored.
+        let turned = |current: usize| (current % len == place % len).then_some((place + 1) % len);
+        // No change means that someone else has turned.
+        let _ = self.current.fetch_update(Ordering::Relaxed, Ordering::Relaxed, turned);
     }
 
     pub fn turn(&self) {
