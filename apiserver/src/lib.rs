@@ -7,6 +7,7 @@ pub mod admission;
 pub mod folder;
 pub mod grpc;
 pub mod keys;
+pub mod metrics;
 pub mod raft;
 pub mod registry;
 pub mod restore;

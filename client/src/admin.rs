@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use squall_proto::squall::admin::v1::admin_client::AdminClient;
 use squall_proto::squall::admin::v1::{
-    AddMemberRequest, RemoveMemberRequest, SnapshotRequest, StatusReply, StatusRequest,
+    AddMemberRequest, MetricsRequest, RemoveMemberRequest, SnapshotRequest, StatusReply, StatusRequest,
 };
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
@@ -22,17 +22,28 @@ const PAUSE: Duration = Duration::from_millis(100);
 impl Client {
     /// What one apiserver says of itself.
     pub async fn member_status(&self, endpoint: &str) -> Result<StatusReply, Error> {
-        let (address, channel) = self
-            .channels()
-            .into_iter()
-            .find(|(address, _)| address == endpoint)
-            .ok_or_else(|| Error::Config(format!("{endpoint} is not an apiserver of this cluster")))?;
+        let channel = self.channel(endpoint)?;
         let mut request = Request::new(StatusRequest {});
         request.set_timeout(self.deadline());
         let mut admin = AdminClient::new(channel);
         let answer =
             tokio::time::timeout(self.deadline(), admin.status(request)).await.unwrap_or_else(|_| Err(no_answer()));
-        answer.map(Response::into_inner).map_err(|status| unreachable(&[address], &status))
+        answer.map(Response::into_inner).map_err(|status| unreachable(&[endpoint.to_owned()], &status))
+    }
+
+    /// What one apiserver counts and times, in the text format of OpenMetrics.
+    pub async fn metrics(&self, endpoint: &str) -> Result<String, Error> {
+        let channel = self.channel(endpoint)?;
+        let mut admin = AdminClient::new(channel);
+        let answer = tokio::time::timeout(self.deadline(), admin.metrics(MetricsRequest {})).await;
+        let answer = answer.unwrap_or_else(|_| Err(no_answer()));
+        answer.map(|reply| reply.into_inner().text).map_err(|status| unreachable(&[endpoint.to_owned()], &status))
+    }
+
+    fn channel(&self, endpoint: &str) -> Result<Channel, Error> {
+        let found = self.channels().into_iter().find(|(address, _)| address == endpoint);
+        let missing = || Error::Config(format!("{endpoint} is not an apiserver of this cluster"));
+        found.map(|(_, channel)| channel).ok_or_else(missing)
     }
 
     /// Makes an apiserver that runs a member of the Raft group that votes. Returns when it has caught up and votes.

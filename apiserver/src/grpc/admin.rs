@@ -46,6 +46,12 @@ impl Admin for AdminService {
         Ok(Response::new(chunks.boxed()))
     }
 
+    async fn metrics(&self, _: Request<proto::MetricsRequest>) -> Result<Response<proto::MetricsReply>, Status> {
+        let text = self.registry.member().metrics_text();
+        let text = text.map_err(|error| Status::internal(format!("{error:#}")))?;
+        Ok(Response::new(proto::MetricsReply { text }))
+    }
+
     async fn add_member(
         &self,
         request: Request<proto::AddMemberRequest>,

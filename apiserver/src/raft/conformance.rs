@@ -10,6 +10,7 @@ use super::log::LogStorage;
 use super::machine::StateMachine;
 use super::snapshot::SnapshotFolder;
 use super::types::TypeConfig;
+use crate::metrics::Metrics;
 
 struct Builder;
 
@@ -18,8 +19,13 @@ impl StoreBuilder<TypeConfig, LogStorage, StateMachine, TempDir> for Builder {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
         fs::create_dir(&log).unwrap();
+        let metrics = Metrics::new();
         let snapshots = SnapshotFolder::open(&folder.path().join("snapshots")).unwrap();
-        Ok((folder, LogStorage::open(&log).unwrap(), StateMachine::open(snapshots).unwrap()))
+        Ok((
+            folder,
+            LogStorage::open(&log, metrics.fsync.clone()).unwrap(),
+            StateMachine::open(snapshots, metrics.apply.clone()).unwrap(),
+        ))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use futures_util::{Stream, TryStreamExt};
 use openraft::OptionalSend;
@@ -11,6 +12,7 @@ use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, S
 use super::codec::decode_command;
 use super::snapshot::{self, SnapshotFolder};
 use super::types::{LogId, Outcomes, Payload, SnapshotMeta, StoredMembership, TypeConfig};
+use crate::metrics::Timer;
 use crate::store::{Requests, State, View};
 
 type FileSnapshot = openraft::alias::SnapshotOf<TypeConfig, PathBuf>;
@@ -23,6 +25,7 @@ pub struct StateMachine {
     view: Arc<View>,
     folder: SnapshotFolder,
     newest: Newest,
+    timer: Timer,
 }
 
 /// The newest snapshot: the builder sets it as soon as it is on disk.
@@ -33,8 +36,8 @@ fn set_newest(newest: &Newest, meta: SnapshotMeta, path: PathBuf) {
 }
 
 impl StateMachine {
-    /// Begins from the newest snapshot, or empty.
-    pub fn open(folder: SnapshotFolder) -> io::Result<Self> {
+    /// Begins from the newest snapshot, or empty. Times what is applied.
+    pub fn open(folder: SnapshotFolder, timer: Timer) -> io::Result<Self> {
         let (newest, state, requests) = match folder.newest()? {
             None => (None, State::default(), Requests::default()),
             Some((path, contents)) => (Some((contents.meta, path)), contents.state, contents.requests),
@@ -42,7 +45,7 @@ impl StateMachine {
         let meta = newest.as_ref().map(|(meta, _)| meta.clone()).unwrap_or_default();
         let view = Arc::new(View::new(state.clone(), requests, index_of(meta.last_log_id.as_ref())));
         let newest = Arc::new(Mutex::new(newest));
-        Ok(Self { state, applied: meta.last_log_id, membership: meta.last_membership, view, folder, newest })
+        Ok(Self { state, applied: meta.last_log_id, membership: meta.last_membership, view, folder, newest, timer })
     }
 
     /// What readers see.
@@ -72,6 +75,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     where
         S: Stream<Item = io::Result<EntryResponder<TypeConfig>>> + Unpin + OptionalSend,
     {
+        let start = Instant::now();
         let mut changes = Vec::new();
         let mut replies = Vec::new();
         while let Some((entry, responder)) = entries.try_next().await? {
@@ -95,6 +99,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         }
         // Shown before anyone is told, so that whoever is told reads their own write.
         self.view.publish(self.state.clone(), changes, index_of(self.applied.as_ref()));
+        self.timer.observe(start.elapsed());
         for (responder, outcomes) in replies {
             responder.send(outcomes);
         }

@@ -2,7 +2,7 @@
 //! up to which a read must wait, and how the member is doing. Any member can be asked; it asks its leader.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use openraft::error::{ClientWriteError, LinearizableReadError, RaftError};
 use openraft::impls::BasicNode;
 use openraft::raft::ReadPolicy;
 use openraft::{SnapshotPolicy, async_runtime::watch::WatchReceiver};
+use prometheus_client::metrics::counter::Counter;
 use squall_proto::squall::raft::v1 as proto;
 use tokio::time::Instant;
 use tonic::transport::ClientTlsConfig;
@@ -23,6 +24,7 @@ use super::peers::Peers;
 use super::snapshot::SnapshotFolder;
 use super::types::{LogId, Raft};
 use crate::folder::DataFolder;
+use crate::metrics::{self, Metrics, Reading};
 use crate::store::{Outcome, Transaction, View};
 
 /// One append holds at most so many entries.
@@ -95,16 +97,19 @@ struct Inner {
     view: Arc<View>,
     peers: Peers,
     snapshots: SnapshotFolder,
-    /// Keeps the folder locked.
-    _folder: DataFolder,
+    metrics: Arc<Metrics>,
+    /// Locked as long as this lives.
+    folder: DataFolder,
 }
 
 impl Member {
     /// Reads what is on disk and joins the group.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
-        let log = LogStorage::open(&config.folder.log()).context("opening the raft log")?;
+        let metrics = Metrics::new();
+        let log = LogStorage::open(&config.folder.log(), metrics.fsync.clone()).context("opening the raft log")?;
         let snapshots = SnapshotFolder::open(&config.folder.snapshots()).context("opening the snapshots")?;
-        let machine = StateMachine::open(snapshots.clone()).context("reading the newest snapshot")?;
+        let machine =
+            StateMachine::open(snapshots.clone(), metrics.apply.clone()).context("reading the newest snapshot")?;
         let view = machine.view();
         let peers = Peers::new(config.tls.clone());
         let raft = Raft::new(config.id, Arc::new(raft_config(&config)?), Links::new(peers.clone()), log, machine)
@@ -118,13 +123,34 @@ impl Member {
                 tracing::debug!(%error, "the group was founded by another member");
             }
         }
-        Ok(Self { inner: Arc::new(Inner { raft, view, peers, snapshots, _folder: config.folder }) })
+        tokio::spawn(count_leaders(raft.clone(), metrics.leader_changes.clone()));
+        Ok(Self { inner: Arc::new(Inner { raft, view, peers, snapshots, metrics, folder: config.folder }) })
     }
 
     /// The state as this member has applied it.
     #[must_use]
     pub fn view(&self) -> &View {
         &self.inner.view
+    }
+
+    /// What it counts and times.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
+    }
+
+    /// The same as text.
+    pub fn metrics_text(&self) -> anyhow::Result<String> {
+        let (status, state) = (self.status(), self.view().state());
+        let reading = Reading {
+            term: status.term,
+            leads: status.leader == Some(status.id),
+            revision: state.revision(),
+            objects: state.len(),
+            log_bytes: size_of(&self.inner.folder.log())?,
+            snapshot_bytes: size_of(&self.inner.folder.snapshots())?,
+        };
+        Ok(self.inner.metrics.text(&reading)?)
     }
 
     pub(super) fn raft(&self) -> &Raft {
@@ -165,6 +191,23 @@ impl Member {
     /// Applies a transaction on whichever member leads. When this returns, a quorum has it on disk and this member has
     /// applied it. Asks again, under the same request id, until there is an answer or the deadline has come.
     pub async fn propose(&self, transaction: Transaction, deadline: Instant) -> Result<Outcome, ProposeError> {
+        let start = Instant::now();
+        let result = self.propose_until(transaction, deadline).await;
+        let metrics = self.metrics();
+        match &result {
+            Ok(outcome) => {
+                metrics.commit.observe(start.elapsed());
+                metrics.proposed(match outcome {
+                    Outcome::Applied(_) => metrics::Outcome::Applied,
+                    Outcome::Refused(..) => metrics::Outcome::Refused,
+                });
+            }
+            Err(_) => metrics.proposed(metrics::Outcome::Unconfirmed),
+        }
+        result
+    }
+
+    async fn propose_until(&self, transaction: Transaction, deadline: Instant) -> Result<Outcome, ProposeError> {
         let mut last = "no leader is known".to_owned();
         while Instant::now() < deadline {
             let attempt = match self.leader_elsewhere() {
@@ -334,6 +377,28 @@ impl Member {
             tracing::warn!(%error, "raft did not stop cleanly");
         }
     }
+}
+
+/// Counts until raft is gone.
+async fn count_leaders(raft: Raft, changes: Counter) {
+    let mut metrics = raft.server_metrics();
+    let mut last = None;
+    loop {
+        let leader = metrics.borrow_watched().current_leader;
+        if leader.is_some() && leader != last {
+            last = leader;
+            changes.inc();
+        }
+        if metrics.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// What the files of a folder take up. One may be removed meanwhile.
+fn size_of(folder: &Path) -> std::io::Result<u64> {
+    let sizes = std::fs::read_dir(folder)?.filter_map(|entry| entry.ok()?.metadata().ok());
+    Ok(sizes.map(|data| data.len()).sum())
 }
 
 fn raft_config(config: &Config) -> anyhow::Result<openraft::Config> {

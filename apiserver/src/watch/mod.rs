@@ -35,6 +35,12 @@ pub struct Watcher {
     initial: Vec<WatchReply>,
 }
 
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.registry.member().metrics().watchers.dec();
+    }
+}
+
 impl Watcher {
     /// Begins after a revision, or with all objects there are ("" the most recent, "0" any state).
     pub async fn start(
@@ -44,6 +50,7 @@ impl Watcher {
         bookmarks: bool,
     ) -> Result<Self, Error> {
         let revision = registry.member().view().watch_revision();
+        registry.member().metrics().watchers.inc();
         let mut watcher = Self {
             registry,
             selection,
@@ -82,11 +89,10 @@ impl Watcher {
     }
 
     fn changes(&self) -> Result<Vec<Change>, Error> {
-        self.registry
-            .member()
-            .view()
-            .changes_after(self.position, BATCH)
-            .map_err(|oldest| Error::expired(self.position, oldest))
+        self.registry.member().view().changes_after(self.position, BATCH).map_err(|oldest| {
+            self.registry.member().metrics().dropped_watchers.inc();
+            Error::expired(self.position, oldest)
+        })
     }
 
     /// The next events; never an empty list. Waits until there are some.

@@ -47,10 +47,49 @@ pub struct Figures {
 /// Latencies are kept in microseconds, to three digits, up to a minute.
 const MAX_MICROS: u64 = 60_000_000;
 
-struct Counts {
+/// What has been counted so far.
+pub struct Counts {
     latencies: Histogram<u64>,
     errors: u64,
     first_error: Option<String>,
+}
+
+impl Counts {
+    /// Nothing.
+    pub fn new() -> anyhow::Result<Self> {
+        Ok(Self { latencies: Histogram::new_with_max(MAX_MICROS, 3)?, errors: 0, first_error: None })
+    }
+
+    /// Notes an operation.
+    pub fn note(&mut self, result: anyhow::Result<()>, took: Duration) {
+        match result {
+            Ok(()) => self.latencies.saturating_record(u64::try_from(took.as_micros()).unwrap_or(MAX_MICROS)),
+            Err(error) => {
+                self.errors += 1;
+                self.first_error.get_or_insert_with(|| format!("{error:#}"));
+            }
+        }
+    }
+
+    /// What came of it in so many seconds.
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+    #[must_use]
+    pub fn figures(&self, seconds: f64) -> Figures {
+        let latencies = &self.latencies;
+        let quantile = |quantile| latencies.value_at_quantile(quantile) as f64 / 1_000.0;
+        Figures {
+            operations: latencies.len(),
+            errors: self.errors,
+            first_error: self.first_error.clone(),
+            seconds,
+            per_second: latencies.len() as f64 / seconds,
+            p50_ms: quantile(0.5),
+            p90_ms: quantile(0.9),
+            p99_ms: quantile(0.99),
+            p999_ms: quantile(0.999),
+            max_ms: latencies.max() as f64 / 1_000.0,
+        }
+    }
 }
 
 /// Something that can be asked again and again.
@@ -60,9 +99,8 @@ pub trait Client {
 }
 
 /// Lets each client ask until the time is over. `begun` is called when the warm-up has passed.
-pub async fn run<C: Client>(load: &Load, clients: Vec<C>, begun: impl FnOnce()) -> anyhow::Result<Figures> {
-    let counts =
-        RefCell::new(Counts { latencies: Histogram::new_with_max(MAX_MICROS, 3)?, errors: 0, first_error: None });
+pub async fn run<C: Client>(load: &Load, clients: Vec<C>, begun: impl AsyncFnOnce()) -> anyhow::Result<Figures> {
+    let counts = RefCell::new(Counts::new()?);
     let begin = Instant::now() + load.warm_up;
     let end = begin + load.duration;
     let work = clients.into_iter().map(async |mut client| {
@@ -70,45 +108,17 @@ pub async fn run<C: Client>(load: &Load, clients: Vec<C>, begun: impl FnOnce()) 
             let start = Instant::now();
             let result = client.ask().await;
             if start >= begin {
-                count(&mut counts.borrow_mut(), result, start.elapsed());
+                counts.borrow_mut().note(result, start.elapsed());
             }
         }
     });
     let mark = async {
         tokio::time::sleep_until(begin.into()).await;
-        begun();
+        begun().await;
     };
     tokio::join!(join_all(work), mark);
     let seconds = begin.elapsed().as_secs_f64();
-    Ok(figures(&counts.into_inner(), seconds))
-}
-
-fn count(counts: &mut Counts, result: anyhow::Result<()>, took: Duration) {
-    match result {
-        Ok(()) => counts.latencies.saturating_record(u64::try_from(took.as_micros()).unwrap_or(MAX_MICROS)),
-        Err(error) => {
-            counts.errors += 1;
-            counts.first_error.get_or_insert_with(|| format!("{error:#}"));
-        }
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-fn figures(counts: &Counts, seconds: f64) -> Figures {
-    let latencies = &counts.latencies;
-    let quantile = |quantile| latencies.value_at_quantile(quantile) as f64 / 1_000.0;
-    Figures {
-        operations: latencies.len(),
-        errors: counts.errors,
-        first_error: counts.first_error.clone(),
-        seconds,
-        per_second: latencies.len() as f64 / seconds,
-        p50_ms: quantile(0.5),
-        p90_ms: quantile(0.9),
-        p99_ms: quantile(0.99),
-        p999_ms: quantile(0.999),
-        max_ms: latencies.max() as f64 / 1_000.0,
-    }
+    Ok(counts.into_inner().figures(seconds))
 }
 
 #[cfg(test)]
@@ -130,7 +140,7 @@ mod tests {
     async fn successes_and_failures_are_counted_after_the_warm_up() {
         let load = Load { clients: 2, warm_up: Duration::from_millis(20), duration: Duration::from_millis(200) };
         let begun = std::cell::Cell::new(false);
-        let figures = run(&load, vec![Every(0), Every(0)], || begun.set(true)).await.unwrap();
+        let figures = run(&load, vec![Every(0), Every(0)], async || begun.set(true)).await.unwrap();
         assert!(begun.get());
         assert!(figures.operations > 10 && figures.errors > 5, "{figures:?}");
         assert!(figures.operations < 3 * figures.errors && figures.errors < figures.operations, "{figures:?}");

@@ -1,6 +1,6 @@
 //! Reads and writes of the store through the public API: validation, admission and all.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::ValueEnum;
@@ -11,10 +11,11 @@ use squall_api::core::v1::ConfigMap;
 use squall_client::{Client, ResourceRef, WriteOptions, manifest};
 use squall_cluster::{Cluster, Lifetime, MemberName, Role, Usage, wait_until_ready};
 
+use super::fan_out;
 use super::load::{self, Figures, Load};
 use crate::{PATIENCE, leaders, wait_for};
 
-const NAMESPACE: &str = "default";
+pub(super) const NAMESPACE: &str = "default";
 /// So many keys are made at once before the measurement.
 const PREPARE: usize = 32;
 
@@ -32,6 +33,8 @@ pub enum Workload {
     StaleGet,
     /// List all objects as they are now.
     Range,
+    /// Watch an object that one more client changes without a pause; what is timed is the way from the change to each watcher.
+    Watch,
 }
 
 /// To whom the clients talk.
@@ -85,14 +88,16 @@ pub struct MemberCost {
     pub leads: bool,
     /// Time on a processor for each operation, in microseconds.
     pub cpu_micros_per_operation: f64,
+    /// How often its log waited for the disk meanwhile.
+    pub fsyncs: u64,
     /// Memory at the end, in MiB.
     pub resident_mib: f64,
 }
 
 /// A cluster to measure.
 pub struct Bench {
-    cluster: Cluster,
-    client: Client,
+    pub(super) cluster: Cluster,
+    pub(super) client: Client,
     /// Keeps the folder until the end.
     _folder: tempfile::TempDir,
 }
@@ -118,25 +123,31 @@ impl Bench {
         let value = "x".repeat(options.value_bytes);
         prepare(&self.client, options, &value).await?;
         let connections = self.connections(options, leader)?;
-        let clients = (0..options.load.clients).map(|number| Asking {
-            client: connections[number % connections.len()].clone(),
-            workload: options.workload,
-            value: value.clone(),
-            keys: options.keys,
-            number,
-            stride: options.load.clients,
-            count: 0,
-            version: String::new(),
-        });
         let mut before = Vec::new();
-        let figures = load::run(&options.load, clients.collect(), || before = self.usage()).await?;
-        let members = before.iter().zip(self.usage()).map(|((member, before), (_, after))| MemberCost {
-            member: *member,
-            leads: *member == leader,
-            cpu_micros_per_operation: per_operation(after.cpu.saturating_sub(before.cpu), figures.operations),
-            resident_mib: after.resident_mib(),
+        let begun = async || before = self.reading().await;
+        let figures = match options.workload {
+            Workload::Watch => fan_out::run(options, &connections, &value, begun).await?,
+            _ => load::run(&options.load, asking(options, &connections, &value), begun).await?,
+        };
+        let members = before.into_iter().zip(self.reading().await).map(|(before, after)| MemberCost {
+            member: after.member,
+            leads: after.member == leader,
+            cpu_micros_per_operation: per_operation(
+                after.usage.cpu.saturating_sub(before.usage.cpu),
+                figures.operations,
+            ),
+            fsyncs: after.fsyncs.saturating_sub(before.fsyncs),
+            resident_mib: after.usage.resident_mib(),
         });
         Ok(Report { workload: options.workload, clients: options.load.clients, members: members.collect(), figures })
+    }
+
+    /// The same without what it costs, on keys that are there.
+    pub(super) async fn measure(&self, options: &Options) -> anyhow::Result<Figures> {
+        let (leader, _) = wait_for("a Raft leader", || leaders::raft_leader(&self.client)).await?;
+        let connections = self.connections(options, leader)?;
+        let value = "x".repeat(options.value_bytes);
+        load::run(&options.load, asking(options, &connections, &value), async || {}).await
     }
 
     fn connections(&self, options: &Options, leader: MemberName) -> anyhow::Result<Vec<Client>> {
@@ -151,10 +162,33 @@ impl Bench {
         (0..options.connections.clamp(1, options.load.clients.max(1))).map(connect).collect()
     }
 
-    fn usage(&self) -> Vec<(MemberName, Usage)> {
-        let apiservers = self.cluster.members().into_iter().filter(|member| member.role == Role::Apiserver);
-        apiservers.filter_map(|member| Some((member, self.cluster.usage(member)?))).collect()
+    /// How the apiservers that run are doing.
+    pub(super) async fn reading(&self) -> Vec<Reading> {
+        let mut readings = Vec::new();
+        for member in self.cluster.members().into_iter().filter(|member| member.role == Role::Apiserver) {
+            let Some(usage) = self.cluster.usage(member) else { continue };
+            let metrics = self.client.metrics(&self.cluster.apiserver_url(member.index)).await.unwrap_or_default();
+            readings.push(Reading {
+                member,
+                usage,
+                fsyncs: count_of(&metrics, "squall_log_fsync_duration_seconds_count"),
+            });
+        }
+        readings
     }
+}
+
+/// What one apiserver has used and done since it started.
+pub(super) struct Reading {
+    pub(super) member: MemberName,
+    pub(super) usage: Usage,
+    fsyncs: u64,
+}
+
+/// A counter in the text of OpenMetrics; 0 if it is not there.
+fn count_of(metrics: &str, name: &str) -> u64 {
+    let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.and_then(|value| value.parse().ok()).unwrap_or(0)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
@@ -162,7 +196,7 @@ fn per_operation(cpu: Duration, operations: u64) -> f64 {
     cpu.as_secs_f64() * 1e6 / operations.max(1) as f64
 }
 
-fn object(number: usize, value: &str) -> ConfigMap {
+pub(super) fn object(number: usize, value: &str) -> ConfigMap {
     let mut map = ConfigMap::default();
     map.metadata.name = format!("key-{number:08}");
     NAMESPACE.clone_into(&mut map.metadata.namespace);
@@ -171,7 +205,7 @@ fn object(number: usize, value: &str) -> ConfigMap {
 }
 
 /// Makes every key.
-async fn prepare(client: &Client, options: &Options, value: &str) -> anyhow::Result<()> {
+pub(super) async fn prepare(client: &Client, options: &Options, value: &str) -> anyhow::Result<()> {
     let all = ResourceRef::collection(Kind::ConfigMap, NAMESPACE);
     let made = stream::iter(0..options.keys).map(async |number| {
         match client.create(&all, manifest(&object(number, value).into()), WriteOptions::default()).await {
@@ -181,6 +215,20 @@ async fn prepare(client: &Client, options: &Options, value: &str) -> anyhow::Res
     });
     let results: Vec<Result<(), squall_client::Error>> = made.buffer_unordered(PREPARE).collect().await;
     results.into_iter().collect::<Result<(), _>>().context("making the keys")
+}
+
+fn asking(options: &Options, connections: &[Client], value: &str) -> Vec<Asking> {
+    let client = |number: usize| Asking {
+        client: connections[number % connections.len()].clone(),
+        workload: options.workload,
+        value: value.to_owned(),
+        keys: options.keys,
+        number,
+        stride: options.load.clients,
+        count: 0,
+        version: String::new(),
+    };
+    (0..options.load.clients).map(client).collect()
 }
 
 /// One client.
@@ -223,6 +271,7 @@ impl load::Client for Asking {
                 anyhow::ensure!(objects.len() >= self.keys, "only {} objects", objects.len());
                 Ok(())
             }
+            Workload::Watch => anyhow::bail!("watchers do not ask"),
         }
     }
 }
@@ -241,46 +290,14 @@ impl Asking {
     }
 }
 
-/// What is measured of a cluster that holds many objects.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SizeReport {
-    /// How many objects there were.
-    pub objects: usize,
-    /// How large each value was.
-    pub value_bytes: usize,
-    /// How long it took to make them, in seconds.
-    pub fill_seconds: f64,
-    /// Memory of each apiserver then, in MiB.
-    pub resident_mib: Vec<f64>,
-    /// How long a list of them all took, in seconds.
-    pub list_seconds: f64,
-    /// How long a killed apiserver took from its start until it agreed with the others, in seconds.
-    pub restart_seconds: f64,
-}
+#[cfg(test)]
+mod tests {
+    use super::count_of;
 
-impl Bench {
-    /// Fills the store and measures what its size costs.
-    pub async fn measure_size(&mut self, objects: usize, value_bytes: usize) -> anyhow::Result<SizeReport> {
-        let load = Load { clients: 1, warm_up: Duration::ZERO, duration: Duration::ZERO };
-        let options =
-            Options { workload: Workload::Put, load, target: Target::All, connections: 1, value_bytes, keys: objects };
-        let start = Instant::now();
-        prepare(&self.client, &options, &"x".repeat(value_bytes)).await?;
-        let fill_seconds = start.elapsed().as_secs_f64();
-        let resident_mib = self.usage().into_iter().map(|(_, usage)| usage.resident_mib()).collect();
-        let start = Instant::now();
-        let all = ResourceRef::collection(Kind::ConfigMap, NAMESPACE);
-        let (_, listed) = self.client.list(&all, "", "", "").await?;
-        anyhow::ensure!(listed.len() >= objects, "only {} objects", listed.len());
-        let list_seconds = start.elapsed().as_secs_f64();
-        drop(listed);
-        let member = MemberName { role: Role::Apiserver, index: 0 };
-        self.cluster.kill(member)?;
-        let start = Instant::now();
-        self.cluster.start(member)?;
-        wait_for("all members to agree", || leaders::agreed(&self.client)).await?;
-        let restart_seconds = start.elapsed().as_secs_f64();
-        Ok(SizeReport { objects, value_bytes, fill_seconds, resident_mib, list_seconds, restart_seconds })
+    #[test]
+    fn a_counter_is_found_by_its_whole_name() {
+        let text = "# TYPE fsync histogram\nfsync_count_other 9\nfsync_count 7\n# EOF\n";
+        assert_eq!(count_of(text, "fsync_count"), 7);
+        assert_eq!(count_of(text, "fsync"), 0);
     }
 }

@@ -16,6 +16,9 @@ pub enum ClusterCommand {
     /// Compare the states of all apiservers
     #[command(after_help = "Exit code 0 if they are the same, 1 if not, or if an apiserver does not answer.")]
     Check(DirArgs),
+    /// Show what an apiserver counts and times, as Prometheus reads it
+    #[command(after_help = "Example:\n  ctl cluster metrics apiserver-0 | grep fsync")]
+    Metrics(LogsArgs),
     /// End a member at once (SIGKILL)
     Kill(MemberArgs),
     /// Ask a member to end (SIGTERM)

@@ -77,8 +77,20 @@ fn store_options() -> squall_cluster::Options {
 }
 
 fn print_store(reports: &[Report]) {
-    let head =
-        ["CLIENTS", "OP/S", "ERRORS", "P50", "P90", "P99", "P99.9", "MAX", "LEADER CPU/OP", "ALL CPU/OP", "MEMORY"];
+    let head = [
+        "CLIENTS",
+        "OP/S",
+        "ERRORS",
+        "P50",
+        "P90",
+        "P99",
+        "P99.9",
+        "MAX",
+        "LEADER CPU/OP",
+        "ALL CPU/OP",
+        "LEADER FSYNCS",
+        "MEMORY",
+    ];
     let mut cells = vec![head.map(str::to_owned).to_vec()];
     cells.extend(reports.iter().map(|report| {
         let figures = &report.figures;
@@ -86,6 +98,7 @@ fn print_store(reports: &[Report]) {
             let members = report.members.iter().filter(|member| member.leads || !wanted);
             members.map(|member| member.cpu_micros_per_operation).sum()
         };
+        let fsyncs: u64 = report.members.iter().filter(|member| member.leads).map(|member| member.fsyncs).sum();
         let milliseconds = |value: f64| format!("{value:.2} ms");
         let memory = report.members.iter().map(|member| member.resident_mib).fold(0.0, f64::max);
         vec![
@@ -99,6 +112,7 @@ fn print_store(reports: &[Report]) {
             milliseconds(figures.max_ms),
             format!("{:.0} us", cpu(true)),
             format!("{:.0} us", cpu(false)),
+            fsyncs.to_string(),
             format!("{memory:.0} MiB"),
         ]
     }));
@@ -119,7 +133,13 @@ async fn size(args: BenchSizeArgs) -> Result<(), Failure> {
     ));
     line(&format!("memory of each apiserver: {}", memory.join(", ")));
     line(&format!("a list of all: {:.2} s", report.list_seconds));
+    line(&format!("a snapshot: {:.2} s, {:.0} MiB", report.snapshot_seconds, report.snapshot_mib));
+    line(&format!(
+        "999 of 1,000 writes by 16 clients took less than {:.1} ms, and {:.1} ms while one snapshot after the other was taken",
+        report.write_p999_ms, report.write_p999_ms_during_snapshots
+    ));
     line(&format!("a killed apiserver agreed with the others {:.2} s after its start", report.restart_seconds));
+    line(&format!("a new apiserver had caught up and voted after {:.2} s", report.new_member_seconds));
     Ok(())
 }
 

@@ -31,6 +31,7 @@ pub async fn run(command: ClusterCommand) -> Result<(), Failure> {
         ClusterCommand::Up(args) => up(args).await,
         ClusterCommand::Status(args) => status(args).await,
         ClusterCommand::Check(args) => check(&args).await,
+        ClusterCommand::Metrics(args) => metrics(&args).await,
         ClusterCommand::Kill(args) => each(&args, "killed", Cluster::kill),
         ClusterCommand::Stop(args) => each(&args, "stopped", Cluster::stop),
         ClusterCommand::Pause(args) => each(&args, "paused", |cluster, member| cluster.pause(member)),
@@ -134,6 +135,17 @@ fn is_as_asked(has: &Options, asked: &ShapeArgs, wanted: &Options) -> bool {
         && (asked.nodes.is_none() || has.nodes == wanted.nodes)
         && (asked.timing.is_none() || has.timing == wanted.timing)
         && (asked.images.is_none() || has.images == wanted.images)
+}
+
+async fn metrics(args: &LogsArgs) -> Result<(), Failure> {
+    let cluster = open(&args.dir)?;
+    let member: MemberName = args.member.parse().map_err(Failure::error)?;
+    if member.role != Role::Apiserver || !cluster.members().contains(&member) {
+        return Err(Failure::error(format!("this cluster has no apiserver {member}")));
+    }
+    let client = cluster.client()?.with_deadline(STATUS_PATIENCE);
+    text(&client.metrics(&cluster.apiserver_url(member.index)).await?);
+    Ok(())
 }
 
 async fn add(args: &AddArgs) -> Result<(), Failure> {

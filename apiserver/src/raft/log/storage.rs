@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::record::Record;
 use super::recover::{Window, recover};
 use super::writer::{self, Done, Job};
+use crate::metrics::Timer;
 use crate::raft::types::{Entry, LogId, TypeConfig, Vote};
 
 /// The log of one member.
@@ -23,9 +24,9 @@ pub struct LogStorage {
 }
 
 impl LogStorage {
-    /// Reads the folder, which must exist, and starts the writer.
-    pub fn open(folder: &Path) -> io::Result<Self> {
-        let (jobs, window) = writer::start(PathBuf::from(folder), recover(folder)?)?;
+    /// Reads the folder, which must exist, and starts the writer, which times its fsyncs.
+    pub fn open(folder: &Path, fsync: Timer) -> io::Result<Self> {
+        let (jobs, window) = writer::start(PathBuf::from(folder), recover(folder)?, fsync)?;
         Ok(Self { window: Arc::new(Mutex::new(window)), jobs })
     }
 

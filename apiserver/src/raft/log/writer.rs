@@ -4,6 +4,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use openraft::storage::IOFlushed;
 use tokio::sync::{mpsc, oneshot};
@@ -11,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::frame;
 use super::record::Record;
 use super::recover::{Recovered, SEGMENT_HEADER, Segment, segment_path};
+use crate::metrics::Timer;
 use crate::raft::types::{LogId, TypeConfig, Vote};
 
 /// A segment that has grown to this size is closed.
@@ -47,11 +49,15 @@ impl Done {
 }
 
 /// Starts the thread. It ends when the sender is dropped, or after an error.
-pub fn start(folder: PathBuf, recovered: Recovered) -> io::Result<(mpsc::Sender<Job>, super::recover::Window)> {
+pub fn start(
+    folder: PathBuf,
+    recovered: Recovered,
+    fsync: Timer,
+) -> io::Result<(mpsc::Sender<Job>, super::recover::Window)> {
     let (sender, receiver) = mpsc::channel(QUEUE);
     let Recovered { window, segments, next_frame } = recovered;
     let mut writer =
-        Writer { folder, file: None, bytes: 0, segments, next_frame, vote: window.vote, purged: window.purged };
+        Writer { folder, file: None, bytes: 0, segments, next_frame, vote: window.vote, purged: window.purged, fsync };
     writer.open_last()?;
     std::thread::Builder::new().name("raft-log".to_owned()).spawn(move || writer.run(receiver))?;
     Ok((sender, window))
@@ -66,6 +72,7 @@ struct Writer {
     /// Repeated at the head of each segment, so that older ones can go.
     vote: Option<Vote>,
     purged: Option<LogId>,
+    fsync: Timer,
 }
 
 impl Writer {
@@ -121,7 +128,9 @@ impl Writer {
         self.next_frame += 1;
         let file = self.file.as_mut().ok_or_else(|| io::Error::other("no segment is open"))?;
         file.write_all(&bytes)?;
+        let start = Instant::now();
         file.sync_data()?;
+        self.fsync.observe(start.elapsed());
         self.bytes += bytes.len() as u64;
         self.drop_purged()?;
         if self.bytes >= SEGMENT_BYTES { self.start_segment() } else { Ok(()) }
