@@ -44,6 +44,7 @@ where
     };
     let result = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
         let result = runtime.block_on(async {
+            files_may_be_limited()?;
             let (stop, stopping) = watch::channel(false);
             let work = work(stopping);
             tokio::pin!(work);
@@ -68,6 +69,13 @@ where
             ExitCode::FAILURE
         }
     }
+}
+
+/// A file that may not grow any more (`ulimit -f`) is an error of a write like a full disk, not the end of the process: once
+/// tokio listens to the signal, it does not kill.
+fn files_may_be_limited() -> anyhow::Result<()> {
+    drop(signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?);
+    Ok(())
 }
 
 async fn end_requested(with_stdin: bool) {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
 use crate::wait_for;
 
@@ -28,6 +28,13 @@ pub async fn nothing_runs_in(folder: &Path) -> anyhow::Result<()> {
 pub fn send(pid: Option<u32>, signal: Signal) -> anyhow::Result<()> {
     let pid = pid.and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw).context("it has ended already")?;
     Ok(kill_process(pid, signal)?)
+}
+
+/// From now on no file of a process may grow beyond this: each further write fails, as on a full disk.
+pub fn limit_files(pid: i32, bytes: u64) -> anyhow::Result<()> {
+    let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
+    prlimit(Pid::from_raw(pid), Resource::Fsize, limit).context("limiting the files of a process")?;
+    Ok(())
 }
 
 /// The folder of the cluster that a launcher has made: its members work there.

@@ -118,10 +118,9 @@ impl Member {
         let founders: BTreeMap<u64, BasicNode> =
             config.founders.into_iter().map(|(id, address)| (id, BasicNode { addr: address })).collect();
         if !founders.is_empty() && !raft.is_initialized().await.context("asking raft")? {
-            // All founders say the same at once; who comes second is told that it is done.
-            if let Err(error) = raft.initialize(founders).await {
-                tracing::debug!(%error, "the group was founded by another member");
-            }
+            let is_first = founders.keys().next() == Some(&config.id);
+            let patience = if is_first { Duration::ZERO } else { config.election.1 };
+            tokio::spawn(found(raft.clone(), founders, patience));
         }
         tokio::spawn(count_leaders(raft.clone(), metrics.leader_changes.clone()));
         Ok(Self { inner: Arc::new(Inner { raft, view, peers, snapshots, metrics, folder: config.folder }) })
@@ -376,6 +375,22 @@ impl Member {
         if let Err(error) = self.inner.raft.shutdown().await {
             tracing::warn!(%error, "raft did not stop cleanly");
         }
+    }
+}
+
+/// Begins a group. All founders say the same; but each then stands for election, and those that stand at the same moment
+/// must wait for a second one. So all but the first wait for a while to be asked for their vote.
+async fn found(raft: Raft, founders: BTreeMap<u64, BasicNode>, patience: Duration) {
+    let mut metrics = raft.server_metrics();
+    let asked = async {
+        while raft.is_initialized().await.is_ok_and(|is_initialized| !is_initialized) && metrics.changed().await.is_ok()
+        {
+        }
+    };
+    // When nobody has asked, the first may never come.
+    drop(tokio::time::timeout(patience, asked).await);
+    if let Err(error) = raft.initialize(founders).await {
+        tracing::debug!(%error, "the group was founded by another member");
     }
 }
 

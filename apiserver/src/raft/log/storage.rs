@@ -1,6 +1,7 @@
 //! openraft's view of the log: entries are read from memory and written by the writer's thread.
 
 use std::fmt::Debug;
+use std::fs::File;
 use std::io;
 use std::ops::{Bound, RangeBounds};
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::record::Record;
 use super::recover::{Window, recover};
-use super::writer::{self, Done, Job};
+use super::writer::{self, Done, Job, SyncData};
 use crate::metrics::Timer;
 use crate::raft::types::{Entry, LogId, TypeConfig, Vote};
 
@@ -26,7 +27,11 @@ pub struct LogStorage {
 impl LogStorage {
     /// Reads the folder, which must exist, and starts the writer, which times its fsyncs.
     pub fn open(folder: &Path, fsync: Timer) -> io::Result<Self> {
-        let (jobs, window) = writer::start(PathBuf::from(folder), recover(folder)?, fsync)?;
+        Self::with_sync(folder, fsync, File::sync_data)
+    }
+
+    fn with_sync(folder: &Path, fsync: Timer, sync: SyncData) -> io::Result<Self> {
+        let (jobs, window) = writer::start(PathBuf::from(folder), recover(folder)?, fsync, sync)?;
         Ok(Self { window: Arc::new(Mutex::new(window)), jobs })
     }
 
@@ -107,5 +112,38 @@ impl RaftLogStorage<TypeConfig> for LogStorage {
 
     async fn purge(&mut self, log_id: LogId) -> io::Result<()> {
         self.write(Record::Purge(log_id)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::metrics::Metrics;
+
+    static FAILS: AtomicBool = AtomicBool::new(false);
+
+    fn sync(file: &File) -> io::Result<()> {
+        if FAILS.load(Ordering::Relaxed) { Err(io::Error::other("the disk is gone")) } else { file.sync_data() }
+    }
+
+    /// An fsync that failed may have thrown away what was to be written, and a second one would not tell.
+    #[tokio::test]
+    async fn after_a_failed_fsync_nothing_more_is_written_and_nothing_acknowledged_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let timer = || Metrics::new().fsync.clone();
+        let mut log = LogStorage::with_sync(folder.path(), timer(), sync).unwrap();
+        let votes = [1, 2, 3].map(|term| Vote::new(term, 1));
+        log.save_vote(&votes[0]).await.unwrap();
+        FAILS.store(true, Ordering::Relaxed);
+        assert_eq!(log.save_vote(&votes[1]).await.unwrap_err().to_string(), "the disk is gone");
+        FAILS.store(false, Ordering::Relaxed);
+        let refused = log.save_vote(&votes[2]).await.unwrap_err().to_string();
+        assert_eq!(refused, "the log is closed after an error");
+        drop(log);
+        let mut again = LogStorage::open(folder.path(), timer()).unwrap();
+        let vote = again.read_vote().await.unwrap();
+        assert!(vote == Some(votes[0]) || vote == Some(votes[1]), "{vote:?}");
     }
 }

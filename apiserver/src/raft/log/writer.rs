@@ -22,6 +22,9 @@ const FRAME_BYTES: usize = 4 << 20;
 /// How many jobs may wait.
 const QUEUE: usize = 4_096;
 
+/// Makes what was written to a file durable.
+pub type SyncData = fn(&File) -> io::Result<()>;
+
 /// Something to write, and whom to tell when it is on disk.
 pub struct Job {
     /// What to write.
@@ -53,11 +56,21 @@ pub fn start(
     folder: PathBuf,
     recovered: Recovered,
     fsync: Timer,
+    sync: SyncData,
 ) -> io::Result<(mpsc::Sender<Job>, super::recover::Window)> {
     let (sender, receiver) = mpsc::channel(QUEUE);
     let Recovered { window, segments, next_frame } = recovered;
-    let mut writer =
-        Writer { folder, file: None, bytes: 0, segments, next_frame, vote: window.vote, purged: window.purged, fsync };
+    let mut writer = Writer {
+        folder,
+        file: None,
+        bytes: 0,
+        segments,
+        next_frame,
+        vote: window.vote,
+        purged: window.purged,
+        fsync,
+        sync,
+    };
     writer.open_last()?;
     std::thread::Builder::new().name("raft-log".to_owned()).spawn(move || writer.run(receiver))?;
     Ok((sender, window))
@@ -73,6 +86,7 @@ struct Writer {
     vote: Option<Vote>,
     purged: Option<LogId>,
     fsync: Timer,
+    sync: SyncData,
 }
 
 impl Writer {
@@ -129,7 +143,7 @@ impl Writer {
         let file = self.file.as_mut().ok_or_else(|| io::Error::other("no segment is open"))?;
         file.write_all(&bytes)?;
         let start = Instant::now();
-        file.sync_data()?;
+        (self.sync)(file)?;
         self.fsync.observe(start.elapsed());
         self.bytes += bytes.len() as u64;
         self.drop_purged()?;
