@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use openraft::Membership;
@@ -15,6 +16,9 @@ use super::member::{Member, ProposeError};
 use super::snapshot::{self, SnapshotFolder};
 use super::types::{LeaderId, LogId, SnapshotMeta, StoredMembership};
 use crate::folder::DataFolder;
+
+/// How often a snapshot is asked for until there is one that is new enough.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
 
 /// What a file holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,7 +42,8 @@ impl Member {
         let stopped = |error: String| ProposeError::Stopped(error);
         let raft = self.raft();
         let mut metrics = raft.metrics();
-        raft.trigger().snapshot().await.map_err(|fatal| stopped(fatal.to_string()))?;
+        // One that is being written already may be too old, and openraft then makes no other: it is asked again.
+        let mut ask = tokio::time::interval(ASK_AGAIN);
         loop {
             let have = metrics.borrow_watched().snapshot.map_or(0, |log_id| log_id.index);
             if have >= wanted
@@ -48,10 +53,12 @@ impl Member {
             {
                 return Ok(file);
             }
-            match tokio::time::timeout_at(deadline, metrics.changed()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => return Err(stopped("raft is gone".to_owned())),
-                Err(_) => return Err(ProposeError::Unavailable("no snapshot was made in time".to_owned())),
+            tokio::select! {
+                changed = metrics.changed() => changed.map_err(|_| stopped("raft is gone".to_owned()))?,
+                _ = ask.tick() => raft.trigger().snapshot().await.map_err(|fatal| stopped(fatal.to_string()))?,
+                () = tokio::time::sleep_until(deadline) => {
+                    return Err(ProposeError::Unavailable("no snapshot was made in time".to_owned()));
+                }
             }
         }
     }

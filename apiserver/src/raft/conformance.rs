@@ -24,7 +24,7 @@ impl StoreBuilder<TypeConfig, LogStorage, StateMachine, TempDir> for Builder {
         Ok((
             folder,
             LogStorage::open(&log, metrics.fsync.clone()).unwrap(),
-            StateMachine::open(snapshots, metrics.apply.clone()).unwrap(),
+            StateMachine::open(1, snapshots, metrics.apply.clone()).unwrap(),
         ))
     }
 }

@@ -1,19 +1,24 @@
 //! openraft's state machine: applies committed entries to the store and shows the result to readers.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use futures_util::{Stream, TryStreamExt};
 use openraft::OptionalSend;
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, Snapshot};
+use tokio::sync::oneshot;
 
 use super::codec::decode_command;
+use super::compaction::Compaction;
 use super::snapshot::{self, SnapshotFolder};
 use super::types::{LogId, Outcomes, Payload, SnapshotMeta, StoredMembership, TypeConfig};
 use crate::metrics::Timer;
 use crate::store::{Requests, State, View};
+
+/// As `nice` counts: what is left over by others.
+const LOWEST_PRIORITY: i32 = 19;
 
 type FileSnapshot = openraft::alias::SnapshotOf<TypeConfig, PathBuf>;
 
@@ -26,6 +31,7 @@ pub struct StateMachine {
     folder: SnapshotFolder,
     newest: Newest,
     timer: Timer,
+    compaction: Arc<Compaction>,
 }
 
 /// The newest snapshot: the builder sets it as soon as it is on disk.
@@ -36,22 +42,39 @@ fn set_newest(newest: &Newest, meta: SnapshotMeta, path: PathBuf) {
 }
 
 impl StateMachine {
-    /// Begins from the newest snapshot, or empty. Times what is applied.
-    pub fn open(folder: SnapshotFolder, timer: Timer) -> io::Result<Self> {
+    /// Begins from the newest snapshot, or empty, of the member of this number. Times what is applied.
+    pub fn open(id: u64, folder: SnapshotFolder, timer: Timer) -> io::Result<Self> {
         let (newest, state, requests) = match folder.newest()? {
             None => (None, State::default(), Requests::default()),
             Some((path, contents)) => (Some((contents.meta, path)), contents.state, contents.requests),
         };
         let meta = newest.as_ref().map(|(meta, _)| meta.clone()).unwrap_or_default();
         let view = Arc::new(View::new(state.clone(), requests, index_of(meta.last_log_id.as_ref())));
+        let size = newest.as_ref().map_or(Ok(0), |(_, path)| size_of(path))?;
+        let compaction = Arc::new(Compaction::new(id, size));
         let newest = Arc::new(Mutex::new(newest));
-        Ok(Self { state, applied: meta.last_log_id, membership: meta.last_membership, view, folder, newest, timer })
+        Ok(Self {
+            state,
+            applied: meta.last_log_id,
+            membership: meta.last_membership,
+            view,
+            folder,
+            newest,
+            timer,
+            compaction,
+        })
     }
 
     /// What readers see.
     #[must_use]
     pub fn view(&self) -> Arc<View> {
         self.view.clone()
+    }
+
+    /// What says when a snapshot is due.
+    #[must_use]
+    pub fn compaction(&self) -> Arc<Compaction> {
+        self.compaction.clone()
     }
 
     fn meta(&self) -> SnapshotMeta {
@@ -83,6 +106,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             match entry.payload {
                 Payload::Blank => {}
                 Payload::Normal(command) => {
+                    self.compaction.applied(command.0.len());
                     let transactions = decode_command(&command)?;
                     let mut requests = self.view.requests();
                     for next in transactions {
@@ -113,6 +137,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             requests: self.view.requests().clone(),
             folder: self.folder.clone(),
             newest: self.newest.clone(),
+            compaction: self.compaction.clone(),
         }
     }
 
@@ -125,6 +150,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         self.state = contents.state;
         self.applied = meta.last_log_id;
         self.membership = meta.last_membership.clone();
+        self.compaction.written(size_of(&path)?);
         set_newest(&self.newest, meta.clone(), path);
         self.view.replace(self.state.clone(), contents.requests, index_of(self.applied.as_ref()));
         Ok(())
@@ -143,23 +169,43 @@ pub struct Builder {
     requests: Requests,
     folder: SnapshotFolder,
     newest: Newest,
+    compaction: Arc<Compaction>,
 }
 
 impl RaftSnapshotBuilder<TypeConfig> for Builder {
     type SnapshotData = PathBuf;
 
     async fn build_snapshot(&mut self) -> io::Result<FileSnapshot> {
-        let (meta, state, folder) = (self.meta.clone(), self.state.clone(), self.folder.clone());
-        let requests = std::mem::take(&mut self.requests);
-        let snapshot = blocking(move || {
+        let (meta, folder) = (self.meta.clone(), self.folder.clone());
+        // Dropped over there too: by then much of it is held by nobody else, and freeing it takes a while.
+        let (state, requests) = (std::mem::take(&mut self.state), std::mem::take(&mut self.requests));
+        let snapshot = in_background(move || {
             let temporary = folder.temporary();
             snapshot::write(&temporary, &meta, &state, &requests)?;
             folder.keep(&temporary, index_of(meta.last_log_id.as_ref()))
         })
         .await?;
+        self.compaction.written(size_of(&snapshot)?);
         set_newest(&self.newest, self.meta.clone(), snapshot.clone());
         Ok(Snapshot { meta: self.meta.clone(), snapshot })
     }
+}
+
+fn size_of(path: &Path) -> io::Result<u64> {
+    Ok(std::fs::metadata(path)?.len())
+}
+
+/// Runs work that nobody waits for on a thread that yields to all others.
+async fn in_background<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    let (done, result) = oneshot::channel();
+    std::thread::Builder::new().name("snapshot".to_owned()).spawn(move || {
+        if let Err(error) = rustix::process::setpriority_process(None, LOWEST_PRIORITY) {
+            tracing::debug!(%error, "a snapshot is written at normal priority");
+        }
+        // Whoever asked may be gone.
+        drop(done.send(work()));
+    })?;
+    result.await.map_err(io::Error::other)?
 }
 
 /// Runs file work off the one thread that serves requests.

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use tonic::transport::ClientTlsConfig;
 
 use super::codec;
+use super::compaction::Compaction;
 use super::log::LogStorage;
 use super::machine::StateMachine;
 use super::network::Links;
@@ -29,8 +30,7 @@ use crate::store::{Outcome, Transaction, View};
 
 /// One append holds at most so many entries.
 const MAX_APPEND_ENTRIES: u64 = 64;
-/// A snapshot is taken after so many entries, and so many are kept behind it for members that lag.
-const SNAPSHOT_ENTRIES: u64 = 10_000;
+/// So many entries are kept behind a snapshot for members that lag.
 const KEPT_ENTRIES: u64 = 2_000;
 /// How many requests may wait for openraft; those beyond wait where they came from.
 const QUEUE: u64 = 4_096;
@@ -108,9 +108,9 @@ impl Member {
         let metrics = Metrics::new();
         let log = LogStorage::open(&config.folder.log(), metrics.fsync.clone()).context("opening the raft log")?;
         let snapshots = SnapshotFolder::open(&config.folder.snapshots()).context("opening the snapshots")?;
-        let machine =
-            StateMachine::open(snapshots.clone(), metrics.apply.clone()).context("reading the newest snapshot")?;
-        let view = machine.view();
+        let machine = StateMachine::open(config.id, snapshots.clone(), metrics.apply.clone())
+            .context("reading the newest snapshot")?;
+        let (view, compaction) = (machine.view(), machine.compaction());
         let peers = Peers::new(config.tls.clone());
         let raft = Raft::new(config.id, Arc::new(raft_config(&config)?), Links::new(peers.clone()), log, machine)
             .await
@@ -122,6 +122,7 @@ impl Member {
             let patience = if is_first { Duration::ZERO } else { config.election.1 };
             tokio::spawn(found(raft.clone(), founders, patience));
         }
+        tokio::spawn(compact(raft.clone(), compaction));
         tokio::spawn(count_leaders(raft.clone(), metrics.leader_changes.clone()));
         Ok(Self { inner: Arc::new(Inner { raft, view, peers, snapshots, metrics, folder: config.folder }) })
     }
@@ -394,6 +395,16 @@ async fn found(raft: Raft, founders: BTreeMap<u64, BasicNode>, patience: Duratio
     }
 }
 
+/// Takes a snapshot whenever one is due, until raft is gone.
+async fn compact(raft: Raft, compaction: Arc<Compaction>) {
+    loop {
+        compaction.wait().await;
+        if raft.trigger().snapshot().await.is_err() {
+            return;
+        }
+    }
+}
+
 /// Counts until raft is gone.
 async fn count_leaders(raft: Raft, changes: Counter) {
     let mut metrics = raft.server_metrics();
@@ -424,7 +435,8 @@ fn raft_config(config: &Config) -> anyhow::Result<openraft::Config> {
         election_timeout_min: millis(config.election.0),
         election_timeout_max: millis(config.election.1),
         max_payload_entries: MAX_APPEND_ENTRIES,
-        snapshot_policy: SnapshotPolicy::LogsSinceLast(SNAPSHOT_ENTRIES),
+        // By bytes: `compaction`.
+        snapshot_policy: SnapshotPolicy::Never,
         max_in_snapshot_log_to_keep: KEPT_ENTRIES,
         purge_batch_size: 256,
         // A write that was just confirmed says the same as a heartbeat. openraft: the two together, and a tick, must be

@@ -1,11 +1,12 @@
 //! Replication: the only place that names openraft.
 //!
 //! From the bottom up: `types` and `codec` say what an entry is, `log` keeps entries on disk, `snapshot` whole states,
-//! `machine` applies entries to the store, `network` and `service` are the two ends of a link between members, `pipe` the
+//! `machine` applies entries to the store, `compaction` says when a snapshot is due, `network` and `service` are the two ends of a link between members, `pipe` the
 //! stream on it, `takeover` what happens when it ends with its leader, `member` is what the rest of the apiserver holds.
 
 mod backup;
 mod codec;
+mod compaction;
 #[cfg(test)]
 mod conformance;
 mod log;

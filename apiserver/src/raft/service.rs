@@ -158,8 +158,14 @@ impl RaftService {
         path: PathBuf,
     ) -> Result<SnapshotOf<TypeConfig, PathBuf>, Status> {
         let mut file = tokio::fs::File::create(&path).await.map_err(failed)?;
+        let mut unsynced = 0;
         while let Some(chunk) = chunks.message().await? {
             file.write_all(&chunk.data).await.map_err(failed)?;
+            unsynced += chunk.data.len();
+            if unsynced >= snapshot::STEP_BYTES {
+                file.sync_data().await.map_err(failed)?;
+                unsynced = 0;
+            }
         }
         file.sync_all().await.map_err(failed)?;
         let checked = path.clone();

@@ -39,6 +39,8 @@ pub enum Done {
     Raft(IOFlushed<TypeConfig>),
     /// A waiting call.
     Waiter(oneshot::Sender<io::Result<()>>),
+    /// Nobody.
+    Nobody,
 }
 
 impl Done {
@@ -47,6 +49,7 @@ impl Done {
             Self::Raft(callback) => callback.io_completed(result),
             // Whoever waited may be gone.
             Self::Waiter(sender) => drop(sender.send(result)),
+            Self::Nobody => {}
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter};
 use std::path::Path;
+use std::time::Instant;
 
 use bytes::Bytes;
 use prost::Message;
@@ -10,6 +11,12 @@ use prost::Message;
 use super::blocks::{BlockWriter, read_items};
 use crate::raft::types::SnapshotMeta;
 use crate::store::{Entry, Outcome, RequestId, Requests, State};
+
+const BUFFER_BYTES: usize = 256 << 10;
+/// After each step the disk is left to others for so many times as long as the step took.
+const REST: u32 = 2;
+/// So much may wait for the disk.
+pub const STEP_BYTES: usize = 1 << 20;
 
 /// The first item: everything but entries and requests.
 #[derive(Clone, PartialEq, Message)]
@@ -65,7 +72,8 @@ pub struct Contents {
 
 /// Writes a snapshot and makes it durable.
 pub fn write(path: &Path, meta: &SnapshotMeta, state: &State, requests: &Requests) -> io::Result<()> {
-    let mut writer = BlockWriter::new(BufWriter::new(File::create(path)?))?;
+    let file = Steady { file: File::create(path)?, unsynced: 0 };
+    let mut writer = BlockWriter::new(BufWriter::with_capacity(BUFFER_BYTES, file))?;
     let meta = serde_json::to_vec(meta).map_err(io::Error::other)?;
     writer.item(&Head { meta, revision: state.revision() }.encode_to_vec())?;
     for (key, entry) in state.range("") {
@@ -85,8 +93,37 @@ pub fn write(path: &Path, meta: &SnapshotMeta, state: &State, requests: &Request
         let request = StoredRequest { id: id.to_vec(), revision: outcome.revision(), refused };
         writer.item(&Item { entry: None, request: Some(request) }.encode_to_vec())?;
     }
-    let file = writer.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
-    file.sync_all()
+    let written = writer.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
+    written.file.sync_all()
+}
+
+/// A file that goes to the disk as it grows, in small steps with rests between them. Without them the log's fsyncs, which
+/// all writers wait for, would wait for the snapshot's on the same disk.
+struct Steady {
+    file: File,
+    unsynced: usize,
+}
+
+impl io::Write for Steady {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.file.write(bytes)?;
+        self.unsynced += count;
+        if self.unsynced >= STEP_BYTES {
+            let start = Instant::now();
+            self.file.sync_data()?;
+            self.unsynced = 0;
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "it is the disk that is to rest, and this thread has nothing else to do"
+            )]
+            std::thread::sleep(start.elapsed() * REST);
+        }
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 /// Reads a snapshot. Any damage is an error that names file and place.

@@ -4,5 +4,5 @@ mod blocks;
 mod file;
 mod folder;
 
-pub use file::{read, write};
+pub use file::{STEP_BYTES, read, write};
 pub use folder::SnapshotFolder;
