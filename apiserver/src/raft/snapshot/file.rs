@@ -169,10 +169,8 @@ mod tests {
     use super::*;
     use crate::store::{Compare, Target, Transaction, Write};
 
-    #[test]
-    fn a_state_reads_back_whole() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("snapshot");
+    /// A state of 500 entries of 1,000 bytes, and what is remembered of the 1,000 requests that made it.
+    fn filled() -> (State, Requests) {
         let (mut state, mut requests, mut changes) = (State::default(), Requests::default(), Vec::new());
         for number in 0..1_000u32 {
             let key = format!("pods/default/p{number}");
@@ -182,10 +180,52 @@ mod tests {
             let writes = vec![Write { key, value: Some(vec![7; 1_000].into()) }];
             state.apply(Transaction { request_id, compares, writes }, &mut requests, &mut changes);
         }
+        (state, requests)
+    }
+
+    #[test]
+    fn a_state_reads_back_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("snapshot");
+        let (state, requests) = filled();
         write(&path, &SnapshotMeta::default(), &state, &requests).unwrap();
         let contents = read(&path).unwrap();
         assert_eq!((contents.state.hash(), contents.state.revision()), (state.hash(), state.revision()));
         assert_eq!(contents.requests.iter().collect::<Vec<_>>(), requests.iter().collect::<Vec<_>>());
         assert_eq!(contents.state.len(), 500);
+    }
+
+    #[test]
+    fn damage_about_any_boundary_of_a_whole_snapshot_is_refused_and_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("snapshot");
+        let (state, requests) = filled();
+        write(&path, &SnapshotMeta::default(), &state, &requests).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        let boundaries = boundaries(&whole);
+        assert!(boundaries.len() > 3, "several blocks: {boundaries:?}");
+        for boundary in boundaries {
+            for place in boundary.saturating_sub(9)..(boundary + 9).min(whole.len()) {
+                let mut flipped = whole.clone();
+                flipped[place] ^= 0x10;
+                for (damaged, what) in [(&whole[..place], "cut"), (&flipped, "flipped")] {
+                    std::fs::write(&path, damaged).unwrap();
+                    let error = read(&path).expect_err(&format!("{what} at {place}")).to_string();
+                    assert!(error.starts_with(&format!("snapshot {}: ", path.display())), "{error}");
+                }
+            }
+        }
+    }
+
+    /// Where blocks begin, and where the end does.
+    fn boundaries(snapshot: &[u8]) -> Vec<usize> {
+        let mut boundaries = vec![8];
+        loop {
+            let begin = *boundaries.last().unwrap();
+            match u32::from_le_bytes(snapshot[begin..begin + 4].try_into().unwrap()) {
+                0 => return boundaries,
+                len => boundaries.push(begin + 8 + len as usize),
+            }
+        }
     }
 }
