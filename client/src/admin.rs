@@ -9,7 +9,7 @@ use squall_proto::squall::admin::v1::{
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 use tonic::transport::Channel;
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
 use crate::client::{Client, no_answer, unreachable};
 use crate::error::Error;
@@ -73,6 +73,9 @@ impl Client {
             for (_, channel) in self.channels() {
                 match tokio::time::timeout_at(deadline, call(AdminClient::new(channel))).await {
                     Ok(Ok(())) => return Ok(()),
+                    Ok(Err(status)) if status.code() == Code::Aborted => {
+                        return Err(Error::Config(status.message().to_owned()));
+                    }
                     Ok(Err(status)) => last = status,
                     Err(_) => return Err(unreachable(&self.endpoints(), &no_answer())),
                 }

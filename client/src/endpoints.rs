@@ -128,15 +128,16 @@ impl Client {
         };
         let mut watch = Watch::new(self.clone(), selection);
         loop {
-            let followed = match watch.next().await {
-                Ok(Event::Applied(object, _)) => {
-                    EndpointSlice::try_from(*object).map_or(Ok(()), |slice| self.replace_endpoints(&addresses(&slice)))
-                }
-                Ok(_) => Ok(()),
-                Err(error) => Err(error),
+            let object = match watch.next().await {
+                Ok(Event::Applied(object, _)) => object,
+                Ok(_) => continue,
+                Err(error) => return error,
             };
-            if let Err(error) = followed {
-                return error;
+            // Whoever writes an address that is none is corrected by the leader.
+            if let Ok(slice) = EndpointSlice::try_from(*object)
+                && let Err(error) = self.replace_endpoints(&addresses(&slice))
+            {
+                tracing::warn!(%error, "the apiservers stay those that were known");
             }
         }
     }

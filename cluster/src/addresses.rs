@@ -30,7 +30,7 @@ impl Network {
         for offset in 0..count {
             let network = Self(NETWORKS.start + u8::try_from((first + offset) % count).unwrap_or(0));
             if let Some(reservation) = network.reserve()?
-                && TcpListener::bind((network.apiserver_ip(0), PORT)).is_ok()
+                && network.is_silent()
             {
                 return Ok((network, reservation));
             }
@@ -52,11 +52,16 @@ impl Network {
     /// This very network, if no cluster uses it now; see [`Network::unused`] for the file.
     pub fn claim(self) -> anyhow::Result<(Self, File)> {
         if let Some(reservation) = self.reserve()?
-            && TcpListener::bind((self.apiserver_ip(0), PORT)).is_ok()
+            && self.is_silent()
         {
             return Ok((self, reservation));
         }
         bail!("the addresses 127.{}.0.0/16 are in use by another cluster", self.0)
+    }
+
+    /// No apiserver listens there, neither a first nor a later one.
+    fn is_silent(self) -> bool {
+        (0..MAX_EVER_APISERVERS).all(|index| TcpListener::bind((self.apiserver_ip(index), PORT)).is_ok())
     }
 
     /// `None` if another launcher has it.
@@ -102,8 +107,10 @@ impl Network {
 
 /// How many nodes fit into a network.
 pub const MAX_NODES: usize = 256 - FIRST_NODE;
-/// How many apiservers fit into a network.
+/// How many apiservers a cluster has at most at a time.
 pub const MAX_APISERVERS: usize = 9;
+/// How many apiservers have addresses in the life of a cluster: no number is given twice.
+pub const MAX_EVER_APISERVERS: usize = 200;
 
 #[cfg(test)]
 mod tests {

@@ -53,6 +53,9 @@ impl Cluster {
     /// Makes the kubeconfig name the apiservers that there are.
     pub(super) fn update_kubeconfig(&self) -> anyhow::Result<()> {
         let entry = Kubeconfig::read(&self.kubeconfig())?.current()?;
+        if entry.endpoints == self.apiserver_urls() {
+            return Ok(());
+        }
         self.write_kubeconfig(&ClusterEntry { endpoints: self.apiserver_urls(), ..entry })
     }
 

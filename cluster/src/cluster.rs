@@ -64,6 +64,8 @@ pub(super) struct Description {
     options: Options,
     /// How many apiservers founded the group; they are numbered from 0.
     pub(super) founders: usize,
+    /// The group has been at work. Until then founders may begin it, and after that none may come back without its data.
+    pub(super) founded: bool,
     /// The apiservers that there are now. No number is given twice.
     pub(super) apiservers: Vec<usize>,
     /// The number of the next one.
@@ -80,7 +82,15 @@ impl Description {
     fn new(network: Network, options: Options) -> Self {
         let founders = options.apiservers;
         let apiservers = (0..founders).collect();
-        Self { format_version: FORMAT_VERSION, network, options, founders, apiservers, next_apiserver: founders }
+        Self {
+            format_version: FORMAT_VERSION,
+            network,
+            options,
+            founders,
+            founded: false,
+            apiservers,
+            next_apiserver: founders,
+        }
     }
 }
 
@@ -171,6 +181,12 @@ impl Cluster {
 
     fn write_description(&self) -> anyhow::Result<()> {
         write_json(&self.folder.join(DESCRIPTION), &self.description)
+    }
+
+    /// Notes that the group has been at work. The caller holds the lock.
+    pub(super) fn set_founded(&mut self) -> anyhow::Result<()> {
+        self.description.founded = true;
+        self.write_description()
     }
 
     /// Changes which apiservers there are, here and in the folder. The caller holds the lock.

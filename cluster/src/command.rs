@@ -38,15 +38,15 @@ impl Cluster {
         let index = member.index;
         match member.role {
             Role::Apiserver => {
-                let is_new = !self.data(member).join("member.json").exists() && !self.record(member).exists();
                 command.args(["serve", "--name", &member.to_string(), "--id", &self.raft_id(member).to_string()]);
                 command
                     .args(["--listen", &network.apiserver(index), "--service-cidr", &network.services()])
                     .args(["--data-dir", &format!("data/{member}")]);
-                if is_new && index < self.description.founders {
+                if index >= self.description.founders {
+                    let is_new = !self.data(member).join("member.json").exists() && !self.record(member).exists();
+                    command.args(is_new.then_some("--join"));
+                } else if !self.description.founded {
                     command.args(self.founders());
-                } else if is_new {
-                    command.arg("--join");
                 }
             }
             Role::ControllerManager => {

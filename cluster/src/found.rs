@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use anyhow::ensure;
 use rustix::process::Signal;
 
 use crate::ending::STOP_PATIENCE;
@@ -79,7 +80,9 @@ fn ours(is_wanted: impl Fn(&Path) -> bool) -> Vec<Found> {
     pids.filter_map(|pid| {
         let arguments = arguments(pid).filter(|arguments| is_program(arguments))?;
         let is_wanted = is_wanted(&cwd(i32::try_from(pid).ok()?));
-        is_wanted.then_some(Found { process: ProcessId::of(pid).ok()?, arguments })
+        let found = is_wanted.then_some(Found { process: ProcessId::of(pid).ok()?, arguments });
+        // The same programs also do short errands, with snapshots and images.
+        found.filter(|found| found.member().is_some())
     })
     .collect()
 }
@@ -97,18 +100,26 @@ fn is_program(arguments: &[String]) -> bool {
 
 /// Ends these: asks first, kills those that do not listen.
 pub fn end(processes: &[ProcessId]) -> anyhow::Result<()> {
-    for process in processes {
-        process.signal(Signal::CONT)?;
-        process.signal(Signal::TERM)?;
-    }
+    // One that cannot be signalled does not spare the others.
+    let signalled: Vec<_> =
+        processes.iter().map(|process| process.signal(Signal::CONT).and(process.signal(Signal::TERM))).collect();
+    signalled.into_iter().collect::<anyhow::Result<()>>()?;
     let start = Instant::now();
-    while processes.iter().any(|process| process.state() != ProcessState::Stopped) {
+    loop {
+        let left: Vec<i32> = processes
+            .iter()
+            .filter(|process| process.state() != ProcessState::Stopped)
+            .map(|process| process.pid())
+            .collect();
+        if left.is_empty() {
+            return Ok(());
+        }
+        ensure!(start.elapsed() < 2 * STOP_PATIENCE, "the processes {left:?} do not end, though they were killed");
         if start.elapsed() > STOP_PATIENCE {
             processes.iter().try_for_each(|process| process.signal(Signal::KILL))?;
         }
         wait_a_moment();
     }
-    Ok(())
 }
 
 /// Ends whatever works in a folder, or has worked in one of this path that was removed, without knowing what cluster that

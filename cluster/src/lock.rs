@@ -13,7 +13,7 @@ use crate::wait_a_moment;
 
 /// The file in a cluster's folder.
 pub const LOCK: &str = "lock";
-/// Ending all members is the longest that anyone holds it.
+/// Longer than ending all members takes. A new apiserver that catches up with a large state may take longer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The lock, held as long as this lives.

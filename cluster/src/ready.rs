@@ -38,7 +38,7 @@ pub async fn wait_until_ready(cluster: &mut Cluster, client: &Client, patience: 
             bail!("{frozen} is paused; let it go on with \"ctl cluster resume {frozen}\"");
         }
         match seen {
-            Ok(()) => return Ok(()),
+            Ok(()) => return cluster.note_founded(),
             Err(seen) if Instant::now() >= deadline => bail!("not ready after {patience:?}: {seen}"),
             Err(_) => tokio::time::sleep(LOOK).await,
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use squall_client::Client;
 
-use crate::addresses::MAX_APISERVERS;
+use crate::addresses::{MAX_APISERVERS, MAX_EVER_APISERVERS};
 use crate::cluster::Cluster;
 use crate::member::{MemberName, Role};
 use crate::pki::Authority;
@@ -16,12 +16,9 @@ const CATCH_UP: Duration = Duration::from_secs(120);
 const LET_GO: Duration = Duration::from_secs(30);
 /// How often it is looked whether it still runs.
 const LOOK: Duration = Duration::from_millis(50);
-/// No more apiservers than these have addresses in the life of a cluster.
-const MAX_EVER: usize = 200;
-
 impl Cluster {
-    /// Starts another apiserver and makes it a member of the group. Returns when it has caught up and votes. If that does
-    /// not come to pass, everything is as it was.
+    /// Starts another apiserver and makes it a member of the group. Returns when it has caught up and votes. If it cannot,
+    /// everything is as it was; if this is interrupted, [`Cluster::remove_apiserver`] makes it so.
     pub async fn add_apiserver(&mut self) -> anyhow::Result<MemberName> {
         let _lock = self.lock()?;
         ensure!(
@@ -29,7 +26,10 @@ impl Cluster {
             "a cluster has at most {MAX_APISERVERS} apiservers"
         );
         let index = self.description.next_apiserver;
-        ensure!(index < MAX_EVER, "this cluster has had {MAX_EVER} apiservers, and no number is given twice");
+        ensure!(
+            index < MAX_EVER_APISERVERS,
+            "this cluster has had {MAX_EVER_APISERVERS} apiservers, and no number is given twice"
+        );
         let member = MemberName { role: Role::Apiserver, index };
         let authority = Authority::open(&self.pki()).context("the CA, which a new member needs a certificate of")?;
         let client = self.client()?;

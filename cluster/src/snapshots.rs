@@ -54,7 +54,8 @@ impl Cluster {
             )?,
             None => Network::unused()?,
         };
-        let cluster = Self::make(folder, options, Lifetime::Detached, network, |cluster| cluster.begin_with(file))?;
+        let mut cluster = Self::make(folder, options, Lifetime::Detached, network, |cluster| cluster.begin_with(file))?;
+        cluster.set_founded()?;
         Ok((cluster, summary))
     }
 

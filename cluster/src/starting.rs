@@ -25,6 +25,8 @@ impl Cluster {
     pub fn start_all(&mut self) -> anyhow::Result<Vec<MemberName>> {
         let _lock = self.lock()?;
         self.end_others()?;
+        // A change of the apiservers may have been interrupted before it came to this.
+        self.update_kubeconfig()?;
         let absent: Vec<MemberName> =
             self.members().into_iter().filter(|member| self.state(*member).0 == ProcessState::Stopped).collect();
         for (started, member) in absent.iter().enumerate() {
@@ -72,6 +74,15 @@ impl Cluster {
         }
         self.children.push(OwnChild { member, at, process });
         Ok(())
+    }
+
+    /// All apiservers have been seen at work.
+    pub(super) fn note_founded(&mut self) -> anyhow::Result<()> {
+        if self.description.founded {
+            return Ok(());
+        }
+        let _lock = self.lock()?;
+        self.set_founded()
     }
 
     /// When this launcher started a member that it has started.

@@ -89,6 +89,10 @@ async fn a_signal_before_the_cluster_is_ready_leaves_nothing_running() {
         assert_eq!(output.status.code(), Some(1));
         assert_eq!(String::from_utf8(output.stderr).unwrap(), format!("error: interrupted by {name}\n"));
         assert_eq!(processes_in(folder.path()), [0; 0], "after {name}");
+        // However far it had come, it goes on from there.
+        let output = ctl.run("cluster up --detach").await.unwrap();
+        assert_eq!(output.code, 0, "after {name}: {output:?}");
+        assert_eq!(ctl.run("cluster down").await.unwrap().code, 0);
     }
 }
 

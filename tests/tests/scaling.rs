@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use squall_api::Kind;
 use squall_api::core::v1::ConfigMap;
@@ -113,4 +114,27 @@ async fn what_cannot_be_added_or_removed_is_said_and_nothing_is_changed() {
     assert_eq!(output.code, 0, "{output:?}");
     assert_eq!(ctl.run("get namespaces").await.unwrap().code, 0);
     assert_eq!(ctl.run("cluster down").await.unwrap().code, 0);
+}
+
+#[tokio::test]
+async fn a_removal_that_would_leave_too_few_is_refused() {
+    let mut lab = Lab::of(3, 1, 0).await.unwrap();
+    let leader = lab.raft_leader().await.unwrap();
+    let members = lab.cluster.members().into_iter().take(3);
+    let others: Vec<MemberName> = members.filter(|member| *member != leader).collect();
+    lab.cluster.kill(others[0]).unwrap();
+    let killed = Instant::now();
+    // It counts as there until it has been silent for a while.
+    let missed = || async { if killed.elapsed() > Duration::from_secs(3) { Ok(()) } else { Err(killed.elapsed()) } };
+    wait_for("the dead one to be missed", missed).await.unwrap();
+    let ctl = lab.ctl().unwrap();
+    let output = ctl.run(&format!("cluster remove {}", others[1])).await.unwrap();
+    let expected = "error: without this member 2 would be left, of which 1 answer: start those that do not, or remove them first\n";
+    assert_eq!((output.stderr.as_str(), output.code), (expected, 1));
+    // The one that is dead may go, and then the other.
+    for member in others {
+        let output = ctl.run(&format!("cluster remove {member}")).await.unwrap();
+        assert_eq!(output.code, 0, "{output:?}");
+    }
+    assert_eq!(ctl.run("get namespaces").await.unwrap().code, 0);
 }

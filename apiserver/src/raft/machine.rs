@@ -37,8 +37,12 @@ pub struct StateMachine {
 /// The newest snapshot: the builder sets it as soon as it is on disk.
 type Newest = Arc<Mutex<Option<(SnapshotMeta, PathBuf)>>>;
 
+/// Not if there is a newer one: one may have been installed while another was built.
 fn set_newest(newest: &Newest, meta: SnapshotMeta, path: PathBuf) {
-    *newest.lock().unwrap_or_else(PoisonError::into_inner) = Some((meta, path));
+    let mut newest = newest.lock().unwrap_or_else(PoisonError::into_inner);
+    if newest.as_ref().is_none_or(|(known, _)| known.last_log_id <= meta.last_log_id) {
+        *newest = Some((meta, path));
+    }
 }
 
 impl StateMachine {

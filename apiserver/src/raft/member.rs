@@ -11,18 +11,17 @@ use openraft::error::{ClientWriteError, LinearizableReadError, RaftError};
 use openraft::impls::BasicNode;
 use openraft::raft::ReadPolicy;
 use openraft::{SnapshotPolicy, async_runtime::watch::WatchReceiver};
-use prometheus_client::metrics::counter::Counter;
 use squall_proto::squall::raft::v1 as proto;
 use tokio::time::Instant;
 use tonic::transport::ClientTlsConfig;
 
 use super::codec;
-use super::compaction::Compaction;
 use super::log::LogStorage;
 use super::machine::StateMachine;
 use super::network::Links;
 use super::peers::Peers;
 use super::snapshot::SnapshotFolder;
+use super::tasks;
 use super::types::{LogId, Raft};
 use crate::folder::DataFolder;
 use crate::metrics::{self, Metrics, Reading};
@@ -64,6 +63,9 @@ pub enum ProposeError {
     /// No leader, no quorum, or no answer in time. The write may have happened; its request id tells.
     #[error("{0}")]
     Unavailable(String),
+    /// It would leave a group that can do nothing.
+    #[error("{0}")]
+    Unsafe(String),
     /// This member has stopped for good.
     #[error("this member has stopped: {0}")]
     Stopped(String),
@@ -120,10 +122,10 @@ impl Member {
         if !founders.is_empty() && !raft.is_initialized().await.context("asking raft")? {
             let is_first = founders.keys().next() == Some(&config.id);
             let patience = if is_first { Duration::ZERO } else { config.election.1 };
-            tokio::spawn(found(raft.clone(), founders, patience));
+            tokio::spawn(tasks::found(raft.clone(), founders, patience));
         }
-        tokio::spawn(compact(raft.clone(), compaction));
-        tokio::spawn(count_leaders(raft.clone(), metrics.leader_changes.clone()));
+        tokio::spawn(tasks::compact(raft.clone(), compaction));
+        tokio::spawn(tasks::count_leaders(raft.clone(), metrics.leader_changes.clone()));
         Ok(Self { inner: Arc::new(Inner { raft, view, peers, snapshots, metrics, folder: config.folder }) })
     }
 
@@ -356,12 +358,21 @@ impl Member {
         }
     }
 
+    /// The other voter that has most of the log: one that is dead falls behind.
+    fn successor(&self, status: &MemberStatus) -> Option<u64> {
+        let metrics = self.inner.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let replication = metrics.replication.as_ref()?;
+        let others = replication.iter().filter(|(id, _)| **id != status.id && status.voters.contains_key(id));
+        others.max_by_key(|(_, matched)| **matched).map(|(id, _)| *id)
+    }
+
     /// Makes another member lead, if this one does.
     pub(super) async fn hand_on(&self) {
         let status = self.status();
         if status.leader == Some(status.id)
-            && let Some(successor) = status.voters.keys().find(|id| **id != status.id)
-            && self.inner.raft.trigger().transfer_leader(*successor).await.is_ok()
+            && let Some(successor) = self.successor(&status)
+            && self.inner.raft.trigger().transfer_leader(successor).await.is_ok()
         {
             let wait = self.inner.raft.wait(Some(HAND_ON));
             if wait.metrics(|metrics| metrics.current_leader != Some(status.id), "handed on").await.is_err() {
@@ -375,48 +386,6 @@ impl Member {
         self.hand_on().await;
         if let Err(error) = self.inner.raft.shutdown().await {
             tracing::warn!(%error, "raft did not stop cleanly");
-        }
-    }
-}
-
-/// Begins a group. All founders say the same; but each then stands for election, and those that stand at the same moment
-/// must wait for a second one. So all but the first wait for a while to be asked for their vote.
-async fn found(raft: Raft, founders: BTreeMap<u64, BasicNode>, patience: Duration) {
-    let mut metrics = raft.server_metrics();
-    let asked = async {
-        while raft.is_initialized().await.is_ok_and(|is_initialized| !is_initialized) && metrics.changed().await.is_ok()
-        {
-        }
-    };
-    // When nobody has asked, the first may never come.
-    drop(tokio::time::timeout(patience, asked).await);
-    if let Err(error) = raft.initialize(founders).await {
-        tracing::debug!(%error, "the group was founded by another member");
-    }
-}
-
-/// Takes a snapshot whenever one is due, until raft is gone.
-async fn compact(raft: Raft, compaction: Arc<Compaction>) {
-    loop {
-        compaction.wait().await;
-        if raft.trigger().snapshot().await.is_err() {
-            return;
-        }
-    }
-}
-
-/// Counts until raft is gone.
-async fn count_leaders(raft: Raft, changes: Counter) {
-    let mut metrics = raft.server_metrics();
-    let mut last = None;
-    loop {
-        let leader = metrics.borrow_watched().current_leader;
-        if leader.is_some() && leader != last {
-            last = leader;
-            changes.inc();
-        }
-        if metrics.changed().await.is_err() {
-            return;
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Who is in the group: members come and go while it works.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use openraft::ChangeMembers;
+use openraft::async_runtime::Instant;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::error::{ClientWriteError, RaftError};
 use openraft::impls::BasicNode;
@@ -10,13 +12,18 @@ use openraft::impls::BasicNode;
 use super::member::{Member, ProposeError};
 use super::types::TypeConfig;
 
+/// Who has not answered a heartbeat for so long is not counted on.
+const HEARD: Duration = Duration::from_secs(1);
+
 type Changed<T> = Result<T, RaftError<TypeConfig, ClientWriteError<TypeConfig>>>;
 
 impl Member {
     /// Makes a running member one that votes. It learns first, and votes when it has caught up, for which this waits as long
     /// as it is polled. Nothing is done if it votes already. This member must lead.
     pub async fn add_voter(&self, id: u64, address: String) -> Result<(), ProposeError> {
-        if self.status().voters.contains_key(&id) {
+        // Only a leader knows, and knows by now of what was asked of it before.
+        self.read_index_here().await?;
+        if self.group().is_settled_voter(id) {
             return Ok(());
         }
         changed(self.raft().add_learner(id, BasicNode { addr: address }, false).await)?;
@@ -44,27 +51,67 @@ impl Member {
     }
 
     /// Takes a member out. Nothing is done if there is none of this number. This member must lead; if it is the one, it
-    /// hands leadership on, and says that it does not lead.
+    /// hands leadership on, and says that it does not lead. Refused if too few of those that would be left are heard of: the
+    /// group could then do nothing any more, not even take the change back (etcd: strict reconfiguration check).
     pub async fn remove_member(&self, id: u64) -> Result<(), ProposeError> {
-        let status = self.status();
-        if status.id == id && status.leader == Some(id) && status.voters.len() > 1 {
+        self.read_index_here().await?;
+        let group = self.group();
+        if !group.is_known(id) {
+            return Ok(());
+        }
+        let left: BTreeSet<u64> = group.voters.iter().copied().filter(|voter| *voter != id).collect();
+        let heard = left.iter().filter(|voter| group.heard.contains(voter)).count();
+        if group.voters.contains(&id) && heard <= left.len() / 2 {
+            return Err(ProposeError::Unsafe(format!(
+                "without this member {} would be left, of which {heard} answer: start those that do not, or remove them first",
+                left.len()
+            )));
+        }
+        if group.own == id {
             self.hand_on().await;
             return Err(ProposeError::NotLeader(None));
         }
-        let is_known = {
-            let metrics = self.raft().metrics();
-            let metrics = metrics.borrow_watched();
-            metrics.membership_config.membership().get_node(&id).is_some()
-        };
-        if !is_known {
-            // Only a leader knows for sure.
-            return self.read_index_here().await.map(drop);
-        }
-        let change = match status.voters.contains_key(&id) {
+        let change = match group.voters.contains(&id) {
             true => ChangeMembers::RemoveVoters(BTreeSet::from([id])),
             false => ChangeMembers::RemoveNodes(BTreeSet::from([id])),
         };
         changed(self.raft().change_membership(change, false).await)
+    }
+
+    fn group(&self) -> Group {
+        let metrics = self.raft().metrics();
+        let metrics = metrics.borrow_watched();
+        let membership = metrics.membership_config.membership();
+        let heartbeats = metrics.heartbeat.iter().flatten();
+        let recent = heartbeats.filter(|(_, at)| at.is_some_and(|at| at.elapsed() < HEARD));
+        Group {
+            own: metrics.id,
+            voters: membership.voter_ids().collect(),
+            nodes: membership.nodes().map(|(id, _)| *id).collect(),
+            is_joint: membership.get_joint_config().len() > 1,
+            heard: recent.map(|(id, _)| *id).chain([metrics.id]).collect(),
+        }
+    }
+}
+
+/// Who is in the group, as its leader sees it.
+struct Group {
+    own: u64,
+    voters: BTreeSet<u64>,
+    nodes: BTreeSet<u64>,
+    /// A change is under way.
+    is_joint: bool,
+    /// Those that have answered lately, the leader among them.
+    heard: BTreeSet<u64>,
+}
+
+impl Group {
+    fn is_known(&self, id: u64) -> bool {
+        self.nodes.contains(&id)
+    }
+
+    fn is_settled_voter(&self, id: u64) -> bool {
+        self.voters.contains(&id) && !self.is_joint
     }
 }
 

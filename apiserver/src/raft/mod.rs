@@ -19,6 +19,7 @@ mod pipe;
 mod service;
 mod snapshot;
 mod takeover;
+mod tasks;
 mod types;
 mod wire;
 

@@ -125,7 +125,7 @@ impl RaftApi for RaftService {
             .map_err(bad)?;
         let (outcomes, applied_index) = self.member.propose_here(transactions).await.map_err(|error| match error {
             ProposeError::NotLeader(_) => Status::failed_precondition(error.to_string()),
-            ProposeError::Unavailable(_) => Status::unavailable(error.to_string()),
+            ProposeError::Unavailable(_) | ProposeError::Unsafe(_) => Status::unavailable(error.to_string()),
             ProposeError::Stopped(_) => failed(error),
         })?;
         let results = outcomes.into_iter().map(|outcome| proto::TransactionResult {

@@ -89,10 +89,8 @@ impl Watcher {
     }
 
     fn changes(&self) -> Result<Vec<Change>, Error> {
-        self.registry.member().view().changes_after(self.position, BATCH).map_err(|oldest| {
-            self.registry.member().metrics().dropped_watchers.inc();
-            Error::expired(self.position, oldest)
-        })
+        let changes = self.registry.member().view().changes_after(self.position, BATCH);
+        changes.map_err(|oldest| Error::expired(self.position, oldest))
     }
 
     /// The next events; never an empty list. Waits until there are some.
@@ -103,7 +101,9 @@ impl Watcher {
         loop {
             // Marked as seen before reading, so that what comes meanwhile is seen the next time.
             self.revision.borrow_and_update();
-            let changes = self.changes()?;
+            let changes = self.changes().inspect_err(|_| {
+                self.registry.member().metrics().dropped_watchers.inc();
+            })?;
             let mut events = Vec::new();
             for change in &changes {
                 self.position = change.revision;

@@ -14,6 +14,8 @@ use super::store::{NAMESPACE, Options, object};
 
 /// When an object was changed, in microseconds since the beginning.
 const SENT: &str = "sent";
+/// In which measurement: the object is there from the one before.
+const ROUND: &str = "round";
 
 /// An operation is an event that has arrived at one watcher.
 pub async fn run(
@@ -38,6 +40,7 @@ pub async fn run(
 }
 
 struct Clock {
+    round: String,
     zero: Instant,
     begin: Instant,
     end: Instant,
@@ -46,12 +49,15 @@ struct Clock {
 impl Clock {
     fn start(warm_up: Duration, duration: Duration) -> Self {
         let zero = Instant::now();
-        Self { zero, begin: zero + warm_up, end: zero + warm_up + duration }
+        Self { round: fastrand::u64(..).to_string(), zero, begin: zero + warm_up, end: zero + warm_up + duration }
     }
 
     /// When the object was changed, if that was within what is measured.
     fn sent(&self, object: Object) -> Option<Instant> {
         let map = ConfigMap::try_from(object).ok()?;
+        if map.data.get(ROUND) != Some(&self.round) {
+            return None;
+        }
         let sent = self.zero + Duration::from_micros(map.data.get(SENT)?.parse().ok()?);
         (sent >= self.begin).then_some(sent)
     }
@@ -81,6 +87,7 @@ async fn watch(client: Client, clock: &Clock, counts: &RefCell<Counts>) -> anyho
 async fn change(client: &Client, value: &str, clock: &Clock) -> anyhow::Result<()> {
     let mut map = object(0, value);
     let one = ResourceRef::object(Kind::ConfigMap, NAMESPACE, &map.metadata.name);
+    map.data.insert(ROUND.to_owned(), clock.round.clone());
     while Instant::now() < clock.end {
         map.data.insert(SENT.to_owned(), clock.zero.elapsed().as_micros().to_string());
         client.update(&one, manifest(&map.clone().into()), WriteOptions::default()).await?;

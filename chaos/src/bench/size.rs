@@ -105,7 +105,11 @@ impl Bench {
         let load = Load { clients: WRITERS, warm_up: Duration::from_secs(1), duration: WRITES };
         let options =
             Options { workload: Workload::Put, load, target: Target::Leader, connections: 8, value_bytes, keys };
-        Ok(self.measure(&options).await?.p999_ms)
+        let figures = self.measure(&options).await?;
+        if let Some(error) = figures.first_error {
+            anyhow::bail!("{} writes failed, the first: {error}", figures.errors);
+        }
+        Ok(figures.p999_ms)
     }
 }
 

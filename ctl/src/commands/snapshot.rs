@@ -34,6 +34,9 @@ async fn save(context: &Context, args: &SaveArgs) -> Result<(), Failure> {
         }
     };
     fs::rename(&aside, &args.file).await.map_err(|error| unwritable(&args.file, &error))?;
+    let folder = args.file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let synced = async { File::open(folder).await?.sync_all().await };
+    synced.await.map_err(|error| unwritable(folder, &error))?;
     line(&format!("saved {} objects at revision {} in {}", summary.objects, summary.revision, args.file.display()));
     Ok(())
 }
