@@ -1,7 +1,7 @@
 //! How to talk to a cluster: find it, reach any of its apiservers, ask again when one is gone, watch without a gap.
 //!
-//! `kubeconfig` says where a cluster is, `client` reaches it by its `endpoints`, `admin` looks after it, `api` is typed access, `watch` and `cache` follow a
-//! collection, `election` decides who acts.
+//! `kubeconfig` says where a cluster is, `client` reaches it by its `endpoints`, `admin` looks after it, `api` is typed
+//! access, `watch` and `cache` follow a collection, `election` decides who acts.
 
 mod admin;
 mod api;

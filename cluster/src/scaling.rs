@@ -16,6 +16,7 @@ const CATCH_UP: Duration = Duration::from_secs(120);
 const LET_GO: Duration = Duration::from_secs(30);
 /// How often it is looked whether it still runs.
 const LOOK: Duration = Duration::from_millis(50);
+
 impl Cluster {
     /// Starts another apiserver and makes it a member of the group. Returns when it has caught up and votes. If it cannot,
     /// everything is as it was; if this is interrupted, [`Cluster::remove_apiserver`] makes it so.

@@ -35,8 +35,6 @@ const KEPT_ENTRIES: u64 = 2_000;
 const QUEUE: u64 = 4_096;
 /// How long to wait for a leader to appear before asking again.
 const LEADER_PATIENCE: Duration = Duration::from_millis(100);
-/// How long a leader that stops waits for its successor.
-const HAND_ON: Duration = Duration::from_millis(500);
 
 /// How a member is set up.
 pub struct Config {
@@ -354,29 +352,6 @@ impl Member {
             }
             if metrics.changed().await.is_err() {
                 return "raft is gone".to_owned();
-            }
-        }
-    }
-
-    /// The other voter that has most of the log: one that is dead falls behind.
-    fn successor(&self, status: &MemberStatus) -> Option<u64> {
-        let metrics = self.inner.raft.metrics();
-        let metrics = metrics.borrow_watched();
-        let replication = metrics.replication.as_ref()?;
-        let others = replication.iter().filter(|(id, _)| **id != status.id && status.voters.contains_key(id));
-        others.max_by_key(|(_, matched)| **matched).map(|(id, _)| *id)
-    }
-
-    /// Makes another member lead, if this one does.
-    pub(super) async fn hand_on(&self) {
-        let status = self.status();
-        if status.leader == Some(status.id)
-            && let Some(successor) = self.successor(&status)
-            && self.inner.raft.trigger().transfer_leader(successor).await.is_ok()
-        {
-            let wait = self.inner.raft.wait(Some(HAND_ON));
-            if wait.metrics(|metrics| metrics.current_leader != Some(status.id), "handed on").await.is_err() {
-                tracing::warn!("no other member took over in time");
             }
         }
     }

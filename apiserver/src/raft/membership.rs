@@ -1,4 +1,4 @@
-//! Who is in the group: members come and go while it works.
+//! Who is in the group, and who leads it next: members come and go while it works.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,9 +9,11 @@ use openraft::async_runtime::watch::WatchReceiver;
 use openraft::error::{ClientWriteError, RaftError};
 use openraft::impls::BasicNode;
 
-use super::member::{Member, ProposeError};
+use super::member::{Member, MemberStatus, ProposeError};
 use super::types::TypeConfig;
 
+/// How long a leader that stops waits for its successor.
+const HAND_ON: Duration = Duration::from_millis(500);
 /// Who has not answered a heartbeat for so long is not counted on.
 const HEARD: Duration = Duration::from_secs(1);
 
@@ -76,6 +78,29 @@ impl Member {
             false => ChangeMembers::RemoveNodes(BTreeSet::from([id])),
         };
         changed(self.raft().change_membership(change, false).await)
+    }
+
+    /// The other voter that has most of the log: one that is dead falls behind.
+    fn successor(&self, status: &MemberStatus) -> Option<u64> {
+        let metrics = self.raft().metrics();
+        let metrics = metrics.borrow_watched();
+        let replication = metrics.replication.as_ref()?;
+        let others = replication.iter().filter(|(id, _)| **id != status.id && status.voters.contains_key(id));
+        others.max_by_key(|(_, matched)| **matched).map(|(id, _)| *id)
+    }
+
+    /// Makes another member lead, if this one does.
+    pub(super) async fn hand_on(&self) {
+        let status = self.status();
+        if status.leader == Some(status.id)
+            && let Some(successor) = self.successor(&status)
+            && self.raft().trigger().transfer_leader(successor).await.is_ok()
+        {
+            let wait = self.raft().wait(Some(HAND_ON));
+            if wait.metrics(|metrics| metrics.current_leader != Some(status.id), "handed on").await.is_err() {
+                tracing::warn!("no other member took over in time");
+            }
+        }
     }
 
     fn group(&self) -> Group {
