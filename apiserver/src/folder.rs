@@ -1,14 +1,13 @@
 //! The data folder of a member: locked against a second process, marked with a format version and whose it is.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use anyhow::{Context, bail, ensure};
-use rustix::fs::{FlockOperation, flock};
+use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::raft::sync_folder;
+use crate::host::{Disk, read_all};
 
 const FORMAT_VERSION: u32 = 1;
 const MARK: &str = "member.json";
@@ -22,10 +21,10 @@ struct Mark {
 }
 
 /// A member's folder, locked as long as this lives.
-#[derive(Debug)]
 pub struct DataFolder {
+    disk: Arc<dyn Disk>,
     path: PathBuf,
-    _lock: File,
+    _lock: Box<dyn Send + Sync>,
 }
 
 /// Whether a folder may be new.
@@ -40,13 +39,14 @@ pub enum Origin {
 impl DataFolder {
     /// Opens the folder of a member. A member whose data is lost must not come back under its old number: it could
     /// vote twice in one term.
-    pub fn open(path: &Path, member_id: u64, origin: Origin) -> anyhow::Result<Self> {
-        fs::create_dir_all(path).with_context(|| format!("creating {}", path.display()))?;
-        let lock = lock(path)?;
+    pub fn open(disk: Arc<dyn Disk>, path: &Path, member_id: u64, origin: Origin) -> anyhow::Result<Self> {
+        disk.create_folder(path).with_context(|| format!("creating {}", path.display()))?;
+        let lock = disk.lock(path).with_context(|| format!("locking {}", path.display()))?;
+        let lock = lock.with_context(|| format!("{} is in use by another process", path.display()))?;
         let mark_path = path.join(MARK);
-        match fs::read(&mark_path) {
+        match read_all(disk.as_ref(), &mark_path) {
             Ok(bytes) => check(&mark_path, &bytes, member_id)?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 ensure!(
                     origin == Origin::New,
                     "{} holds no data, but member {member_id} has been part of its group before: a member must not come back \
@@ -54,13 +54,19 @@ impl DataFolder {
                     path.display()
                 );
                 for folder in ["log", "snapshots"] {
-                    fs::create_dir_all(path.join(folder)).with_context(|| format!("creating {folder}"))?;
+                    disk.create_folder(&path.join(folder)).with_context(|| format!("creating {folder}"))?;
                 }
-                write_mark(path, &Mark { format_version: FORMAT_VERSION, member_id })?;
+                write_mark(disk.as_ref(), path, &Mark { format_version: FORMAT_VERSION, member_id })?;
             }
             Err(error) => return Err(error).with_context(|| format!("reading {}", mark_path.display())),
         }
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        Ok(Self { disk, path: path.to_owned(), _lock: lock })
+    }
+
+    /// The disk that it is on.
+    #[must_use]
+    pub fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
     }
 
     /// Where the log is.
@@ -73,21 +79,6 @@ impl DataFolder {
     #[must_use]
     pub fn snapshots(&self) -> PathBuf {
         self.path.join("snapshots")
-    }
-}
-
-fn lock(path: &Path) -> anyhow::Result<File> {
-    let file = path.join("lock");
-    let lock = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&file)
-        .with_context(|| format!("opening {}", file.display()))?;
-    match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(lock),
-        Err(rustix::io::Errno::WOULDBLOCK) => bail!("{} is in use by another process", path.display()),
-        Err(error) => Err(error).with_context(|| format!("locking {}", file.display())),
     }
 }
 
@@ -104,39 +95,53 @@ fn check(path: &Path, bytes: &[u8], member_id: u64) -> anyhow::Result<()> {
 }
 
 /// Written aside and renamed, so that a crash leaves a whole mark or none.
-fn write_mark(folder: &Path, mark: &Mark) -> anyhow::Result<()> {
+fn write_mark(disk: &dyn Disk, folder: &Path, mark: &Mark) -> anyhow::Result<()> {
     let aside = folder.join("member.json.tmp");
-    let mut file = File::create(&aside).with_context(|| format!("creating {}", aside.display()))?;
-    file.write_all(&serde_json::to_vec(mark)?).and_then(|()| file.sync_all()).context("writing the mark")?;
-    fs::rename(&aside, folder.join(MARK)).context("renaming the mark")?;
-    sync_folder(folder).context("syncing the data folder")
+    if disk.size(&aside).is_ok() {
+        disk.remove(&aside).with_context(|| format!("removing {}", aside.display()))?;
+    }
+    let mut file = disk.create(&aside).with_context(|| format!("creating {}", aside.display()))?;
+    file.write_all(&serde_json::to_vec(mark)?).and_then(|()| file.sync()).context("writing the mark")?;
+    disk.rename(&aside, &folder.join(MARK)).context("renaming the mark")?;
+    disk.sync_folder(folder).context("syncing the data folder")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::host::LocalDisk;
+
+    fn open(path: &Path, id: u64, origin: Origin) -> anyhow::Result<DataFolder> {
+        DataFolder::open(Arc::new(LocalDisk), path, id, origin)
+    }
+
+    fn refusal(path: &Path, id: u64, origin: Origin) -> String {
+        open(path, id, origin).map(drop).unwrap_err().to_string()
+    }
 
     #[test]
     fn a_folder_has_one_owner_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
-        let first = DataFolder::open(folder.path(), 1, Origin::New).unwrap();
-        let error = DataFolder::open(folder.path(), 1, Origin::Existing).unwrap_err().to_string();
+        let first = open(folder.path(), 1, Origin::New).unwrap();
+        let error = refusal(folder.path(), 1, Origin::Existing);
         assert!(error.ends_with("is in use by another process"), "{error}");
         drop(first);
-        DataFolder::open(folder.path(), 1, Origin::Existing).unwrap();
-        let error = DataFolder::open(folder.path(), 2, Origin::Existing).unwrap_err().to_string();
+        open(folder.path(), 1, Origin::Existing).unwrap();
+        let error = refusal(folder.path(), 2, Origin::Existing);
         assert!(error.ends_with("belongs to member 1, not to 2"), "{error}");
     }
 
     #[test]
     fn lost_data_and_other_versions_are_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let error = DataFolder::open(folder.path(), 1, Origin::Existing).unwrap_err().to_string();
+        let error = refusal(folder.path(), 1, Origin::Existing);
         assert!(error.contains("must not come back empty"), "{error}");
         fs::write(folder.path().join(MARK), r#"{"formatVersion": 9, "memberId": 1}"#).unwrap();
-        let error = DataFolder::open(folder.path(), 1, Origin::Existing).unwrap_err().to_string();
+        let error = refusal(folder.path(), 1, Origin::Existing);
         assert!(error.contains("is of format version 9"), "{error}");
         fs::write(folder.path().join(MARK), "{").unwrap();
-        assert!(DataFolder::open(folder.path(), 1, Origin::New).unwrap_err().to_string().ends_with("is damaged"));
+        assert!(refusal(folder.path(), 1, Origin::New).ends_with("is damaged"));
     }
 }

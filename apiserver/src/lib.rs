@@ -6,6 +6,7 @@
 pub mod admission;
 pub mod folder;
 pub mod grpc;
+pub mod host;
 pub mod keys;
 pub mod metrics;
 pub mod raft;

@@ -3,10 +3,12 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 
 use crate::folder::{DataFolder, Origin};
+use crate::host::LocalDisk;
 use crate::raft::{self, Summary};
 use crate::server::parse_founder;
 
@@ -43,7 +45,7 @@ pub fn summary(args: &SummaryArgs) -> anyhow::Result<Summary> {
 
 /// Writes a member's first data; what they hold.
 pub fn restore(args: &RestoreArgs) -> anyhow::Result<Summary> {
-    let folder = DataFolder::open(&args.data_dir, args.id, Origin::New)?;
+    let folder = DataFolder::open(Arc::new(LocalDisk), &args.data_dir, args.id, Origin::New)?;
     raft::restore(&args.file, &folder, &args.founder.iter().cloned().collect())
 }
 

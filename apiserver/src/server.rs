@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -17,6 +18,7 @@ use tonic::transport::server::TcpIncoming;
 use crate::admission::Range;
 use crate::folder::{DataFolder, Origin};
 use crate::grpc::{AdminService, ObjectsService};
+use crate::host::LocalDisk;
 use crate::raft::{self, Member, RaftService};
 use crate::registry::Registry;
 
@@ -81,7 +83,7 @@ pub(crate) fn parse_founder(text: &str) -> Result<(u64, String), String> {
 pub async fn serve(args: ServerArgs, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
     let listener = TcpListener::bind(args.listen).await.with_context(|| format!("listening on {}", args.listen))?;
     let origin = if args.join || !args.founder.is_empty() { Origin::New } else { Origin::Existing };
-    let folder = DataFolder::open(&args.data_dir, args.id, origin)?;
+    let folder = DataFolder::open(Arc::new(LocalDisk), &args.data_dir, args.id, origin)?;
     let election = Duration::from_millis(args.election_ms);
     let member = Member::start(raft::Config {
         id: args.id,

@@ -7,10 +7,9 @@ use futures_util::stream::BoxStream;
 use squall_proto::squall::admin::v1 as proto;
 use squall_proto::squall::admin::v1::admin_server::{Admin, AdminServer};
 use tokio::time::Instant;
-use tokio_util::io::ReaderStream;
 use tonic::{Request, Response, Status};
 
-use crate::raft::{CHUNK_BYTES, ProposeError};
+use crate::raft::ProposeError;
 use crate::registry::Registry;
 
 /// A member that no quorum answers for this long is not ready.
@@ -37,9 +36,8 @@ impl Admin for AdminService {
     type SnapshotStream = BoxStream<'static, Result<proto::SnapshotChunk, Status>>;
 
     async fn snapshot(&self, _: Request<proto::SnapshotRequest>) -> Result<Response<Self::SnapshotStream>, Status> {
-        let file = self.registry.member().backup(Instant::now() + SNAPSHOT_PATIENCE).await;
-        let file = file.map_err(refused)?;
-        let chunks = ReaderStream::with_capacity(file, CHUNK_BYTES).map(|data| match data {
+        let chunks = self.registry.member().backup(Instant::now() + SNAPSHOT_PATIENCE).await;
+        let chunks = chunks.map_err(refused)?.map(|data| match data {
             Ok(data) => Ok(proto::SnapshotChunk { data }),
             Err(error) => Err(Status::internal(format!("reading the snapshot: {error}"))),
         });

@@ -1,21 +1,25 @@
 //! A whole state as a file to keep, and new groups that begin with one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
 use openraft::Membership;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::impls::BasicNode;
 use serde::Serialize;
-use tokio::fs::File;
 use tokio::time::Instant;
 
 use super::member::{Member, ProposeError};
 use super::snapshot::{self, SnapshotFolder};
 use super::types::{LeaderId, LogId, SnapshotMeta, StoredMembership};
 use crate::folder::DataFolder;
+use crate::host::LocalDisk;
 
 /// How often a snapshot is asked for until there is one that is new enough.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
@@ -35,8 +39,8 @@ pub struct Summary {
 }
 
 impl Member {
-    /// A file with everything that was acknowledged before the call.
-    pub async fn backup(&self, deadline: Instant) -> Result<File, ProposeError> {
+    /// A file with everything that was acknowledged before the call, in pieces.
+    pub async fn backup(&self, deadline: Instant) -> Result<BoxStream<'static, io::Result<Bytes>>, ProposeError> {
         self.read_barrier(deadline).await?;
         let wanted = self.status().applied_index;
         let stopped = |error: String| ProposeError::Stopped(error);
@@ -49,9 +53,9 @@ impl Member {
             if have >= wanted
                 && let Some(newest) = raft.get_snapshot().await.map_err(|error| stopped(error.to_string()))?
                 // A newer one may have taken its place just now: then that one is there.
-                && let Ok(file) = File::open(&newest.snapshot).await
+                && let Ok(chunks) = snapshot::chunks(self.disk().clone(), &newest.snapshot)
             {
-                return Ok(file);
+                return Ok(chunks);
             }
             tokio::select! {
                 changed = metrics.changed() => changed.map_err(|_| stopped("raft is gone".to_owned()))?,
@@ -66,7 +70,7 @@ impl Member {
 
 /// Reads a file to its end. Any damage is an error that names file and place.
 pub fn summary(path: &Path) -> anyhow::Result<Summary> {
-    let contents = snapshot::read(path)?;
+    let contents = snapshot::read(&LocalDisk, path)?;
     let membership = contents.meta.last_membership.membership();
     let members = membership.nodes().map(|(id, node)| (*id, node.addr.clone()));
     Ok(Summary {
@@ -80,13 +84,14 @@ pub fn summary(path: &Path) -> anyhow::Result<Summary> {
 /// Puts the state of a file into the folder of a member that has none, as the beginning of a new group. Each member of
 /// that group must begin with the same file.
 pub fn restore(file: &Path, folder: &DataFolder, founders: &BTreeMap<u64, String>) -> anyhow::Result<Summary> {
-    let contents = snapshot::read(file)?;
-    let snapshots = SnapshotFolder::open(&folder.snapshots()).context("opening the snapshots")?;
+    let contents = snapshot::read(&LocalDisk, file)?;
+    let snapshots = SnapshotFolder::open(Arc::new(LocalDisk), &folder.snapshots()).context("opening the snapshots")?;
     ensure!(snapshots.newest()?.is_none(), "{} holds data already", folder.snapshots().display());
     let index = contents.meta.last_log_id.map_or(0, |log_id| log_id.index);
     let meta = first_meta(index, founders)?;
     let temporary = snapshots.temporary();
-    snapshot::write(&temporary, &meta, &contents.state, &contents.requests).context("writing the snapshot")?;
+    snapshot::write(&LocalDisk, &temporary, &meta, &contents.state, &contents.requests)
+        .context("writing the snapshot")?;
     let kept = snapshots.keep(&temporary, index).context("keeping the snapshot")?;
     summary(&kept)
 }

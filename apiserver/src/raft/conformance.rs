@@ -1,6 +1,7 @@
 //! openraft's own suite for storages, on our log and our state machine.
 
 use std::fs;
+use std::sync::Arc;
 
 use openraft::StorageError;
 use openraft::testing::log::{StoreBuilder, Suite};
@@ -10,6 +11,7 @@ use super::log::LogStorage;
 use super::machine::StateMachine;
 use super::snapshot::SnapshotFolder;
 use super::types::TypeConfig;
+use crate::host::LocalDisk;
 use crate::metrics::Metrics;
 
 struct Builder;
@@ -20,10 +22,10 @@ impl StoreBuilder<TypeConfig, LogStorage, StateMachine, TempDir> for Builder {
         let log = folder.path().join("log");
         fs::create_dir(&log).unwrap();
         let metrics = Metrics::new();
-        let snapshots = SnapshotFolder::open(&folder.path().join("snapshots")).unwrap();
+        let snapshots = SnapshotFolder::open(Arc::new(LocalDisk), &folder.path().join("snapshots")).unwrap();
         Ok((
             folder,
-            LogStorage::open(&log, metrics.fsync.clone()).unwrap(),
+            LogStorage::open(Arc::new(LocalDisk), &log, metrics.fsync.clone()).unwrap(),
             StateMachine::open(1, snapshots, metrics.apply.clone()).unwrap(),
         ))
     }

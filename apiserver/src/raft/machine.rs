@@ -1,24 +1,21 @@
 //! openraft's state machine: applies committed entries to the store and shows the result to readers.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use futures_util::{Stream, TryStreamExt};
 use openraft::OptionalSend;
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, Snapshot};
-use tokio::sync::oneshot;
 
 use super::codec::decode_command;
 use super::compaction::Compaction;
 use super::snapshot::{self, SnapshotFolder};
 use super::types::{LogId, Outcomes, Payload, SnapshotMeta, StoredMembership, TypeConfig};
+use crate::host::{Work, waited};
 use crate::metrics::Timer;
 use crate::store::{Requests, State, View};
-
-/// As `nice` counts: what is left over by others.
-const LOWEST_PRIORITY: i32 = 19;
 
 type FileSnapshot = openraft::alias::SnapshotOf<TypeConfig, PathBuf>;
 
@@ -54,7 +51,7 @@ impl StateMachine {
         };
         let meta = newest.as_ref().map(|(meta, _)| meta.clone()).unwrap_or_default();
         let view = Arc::new(View::new(state.clone(), requests, index_of(meta.last_log_id.as_ref())));
-        let size = newest.as_ref().map_or(Ok(0), |(_, path)| size_of(path))?;
+        let size = newest.as_ref().map_or(Ok(0), |(_, path)| folder.disk().size(path))?;
         let compaction = Arc::new(Compaction::new(id, size));
         let newest = Arc::new(Mutex::new(newest));
         Ok(Self {
@@ -146,15 +143,17 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, file: PathBuf) -> io::Result<()> {
+        let disk = self.folder.disk().clone();
         let contents = {
-            let file = file.clone();
-            blocking(move || snapshot::read(&file)).await?
+            let (disk, file) = (disk.clone(), file.clone());
+            move || snapshot::read(disk.as_ref(), &file)
         };
+        let contents = waited(disk.as_ref(), Work::Waited, contents).await?;
         let path = self.folder.keep(&file, index_of(meta.last_log_id.as_ref()))?;
         self.state = contents.state;
         self.applied = meta.last_log_id;
         self.membership = meta.last_membership.clone();
-        self.compaction.written(size_of(&path)?);
+        self.compaction.written(disk.size(&path)?);
         set_newest(&self.newest, meta.clone(), path);
         self.view.replace(self.state.clone(), contents.requests, index_of(self.applied.as_ref()));
         Ok(())
@@ -183,36 +182,15 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
         let (meta, folder) = (self.meta.clone(), self.folder.clone());
         // Dropped over there too: by then much of it is held by nobody else, and freeing it takes a while.
         let (state, requests) = (std::mem::take(&mut self.state), std::mem::take(&mut self.requests));
-        let snapshot = in_background(move || {
+        let disk = self.folder.disk();
+        let snapshot = waited(disk.as_ref(), Work::Background, move || {
             let temporary = folder.temporary();
-            snapshot::write(&temporary, &meta, &state, &requests)?;
+            snapshot::write(folder.disk().as_ref(), &temporary, &meta, &state, &requests)?;
             folder.keep(&temporary, index_of(meta.last_log_id.as_ref()))
         })
         .await?;
-        self.compaction.written(size_of(&snapshot)?);
+        self.compaction.written(disk.size(&snapshot)?);
         set_newest(&self.newest, self.meta.clone(), snapshot.clone());
         Ok(Snapshot { meta: self.meta.clone(), snapshot })
     }
-}
-
-fn size_of(path: &Path) -> io::Result<u64> {
-    Ok(std::fs::metadata(path)?.len())
-}
-
-/// Runs work that nobody waits for on a thread that yields to all others.
-async fn in_background<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    let (done, result) = oneshot::channel();
-    std::thread::Builder::new().name("snapshot".to_owned()).spawn(move || {
-        if let Err(error) = rustix::process::setpriority_process(None, LOWEST_PRIORITY) {
-            tracing::debug!(%error, "a snapshot is written at normal priority");
-        }
-        // Whoever asked may be gone.
-        drop(done.send(work()));
-    })?;
-    result.await.map_err(io::Error::other)?
-}
-
-/// Runs file work off the one thread that serves requests.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }

@@ -24,6 +24,7 @@ use super::snapshot::SnapshotFolder;
 use super::tasks;
 use super::types::{LogId, Raft};
 use crate::folder::DataFolder;
+use crate::host::Disk;
 use crate::metrics::{self, Metrics, Reading};
 use crate::store::{Outcome, Transaction, View};
 
@@ -106,13 +107,16 @@ impl Member {
     /// Reads what is on disk and joins the group.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         let metrics = Metrics::new();
-        let log = LogStorage::open(&config.folder.log(), metrics.fsync.clone()).context("opening the raft log")?;
-        let snapshots = SnapshotFolder::open(&config.folder.snapshots()).context("opening the snapshots")?;
+        let disk = config.folder.disk().clone();
+        let log = LogStorage::open(disk.clone(), &config.folder.log(), metrics.fsync.clone());
+        let log = log.context("opening the raft log")?;
+        let snapshots =
+            SnapshotFolder::open(disk.clone(), &config.folder.snapshots()).context("opening the snapshots")?;
         let machine = StateMachine::open(config.id, snapshots.clone(), metrics.apply.clone())
             .context("reading the newest snapshot")?;
         let (view, compaction) = (machine.view(), machine.compaction());
         let peers = Peers::new(config.tls.clone());
-        let raft = Raft::new(config.id, Arc::new(raft_config(&config)?), Links::new(peers.clone()), log, machine)
+        let raft = Raft::new(config.id, Arc::new(raft_config(&config)?), Links::new(peers.clone(), disk), log, machine)
             .await
             .context("starting raft")?;
         let founders: BTreeMap<u64, BasicNode> =
@@ -147,14 +151,18 @@ impl Member {
             leads: status.leader == Some(status.id),
             revision: state.revision(),
             objects: state.len(),
-            log_bytes: size_of(&self.inner.folder.log())?,
-            snapshot_bytes: size_of(&self.inner.folder.snapshots())?,
+            log_bytes: size_of(self.disk(), &self.inner.folder.log())?,
+            snapshot_bytes: size_of(self.disk(), &self.inner.folder.snapshots())?,
         };
         Ok(self.inner.metrics.text(&reading)?)
     }
 
     pub(super) fn raft(&self) -> &Raft {
         &self.inner.raft
+    }
+
+    pub(super) fn disk(&self) -> &Arc<dyn Disk> {
+        self.inner.folder.disk()
     }
 
     pub(super) fn peers(&self) -> &Peers {
@@ -366,9 +374,8 @@ impl Member {
 }
 
 /// What the files of a folder take up. One may be removed meanwhile.
-fn size_of(folder: &Path) -> std::io::Result<u64> {
-    let sizes = std::fs::read_dir(folder)?.filter_map(|entry| entry.ok()?.metadata().ok());
-    Ok(sizes.map(|data| data.len()).sum())
+fn size_of(disk: &Arc<dyn Disk>, folder: &Path) -> std::io::Result<u64> {
+    Ok(disk.files(folder)?.iter().filter_map(|file| disk.size(file).ok()).sum())
 }
 
 fn raft_config(config: &Config) -> anyhow::Result<openraft::Config> {

@@ -24,7 +24,5 @@ mod types;
 mod wire;
 
 pub use backup::{Summary, restore, summary};
-pub use log::sync_folder;
 pub use member::{Config, Member, MemberStatus, ProposeError};
-pub use network::CHUNK_BYTES;
 pub use service::RaftService;

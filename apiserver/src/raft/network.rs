@@ -1,9 +1,12 @@
 //! The sending end of a link: openraft's requests to one other member, over gRPC.
 
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture};
 use openraft::error::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
@@ -16,16 +19,15 @@ use openraft::raft::{
 use openraft::{OptionalSend, alias::SnapshotOf};
 use squall_proto::squall::raft::v1 as proto;
 use squall_proto::squall::raft::v1::raft_client::RaftClient;
-use tokio_util::io::ReaderStream;
 use tonic::transport::Channel;
 
 use super::peers::Peers;
 use super::pipe::{Exchange, Pipe};
+use super::snapshot;
 use super::types::{TypeConfig, Vote};
 use super::wire;
+use crate::host::Disk;
 
-/// How much of a snapshot one message holds.
-pub const CHUNK_BYTES: usize = 1 << 20;
 /// How long to wait before a member that cannot be reached is tried again. Constant: a member that comes back should
 /// be served at once.
 const RETRY: Duration = Duration::from_millis(100);
@@ -33,12 +35,14 @@ const RETRY: Duration = Duration::from_millis(100);
 /// Makes the links of one member.
 pub struct Links {
     peers: Peers,
+    /// Where the snapshots are that are sent.
+    disk: Arc<dyn Disk>,
 }
 
 impl Links {
     /// Links over these connections.
-    pub fn new(peers: Peers) -> Self {
-        Self { peers }
+    pub fn new(peers: Peers, disk: Arc<dyn Disk>) -> Self {
+        Self { peers, disk }
     }
 }
 
@@ -46,7 +50,8 @@ impl RaftNetworkFactory<TypeConfig> for Links {
     type Network = Link;
 
     async fn new_client(&mut self, _target: u64, node: &BasicNode) -> Link {
-        Link { client: self.peers.client(&node.addr).map_err(|error| error.to_string()), idle: None }
+        let client = self.peers.client(&node.addr).map_err(|error| error.to_string());
+        Link { client, idle: None, disk: self.disk.clone() }
     }
 }
 
@@ -56,6 +61,7 @@ pub struct Link {
     client: Result<RaftClient<Channel>, String>,
     /// The stream of the last exchange, if it ended in order.
     idle: Option<Pipe>,
+    disk: Arc<dyn Disk>,
 }
 
 pub(super) type RpcError = RPCError<TypeConfig>;
@@ -146,8 +152,9 @@ impl RaftNetworkV2<TypeConfig> for Link {
         _option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
         let mut client = self.client().map_err(to_streaming)?;
-        let send =
-            client.snapshot(chunks(vote, &snapshot.snapshot).await.map_err(|error| to_streaming(network(error)))?);
+        let chunks = snapshot::chunks(self.disk.clone(), &snapshot.snapshot);
+        let chunks = chunks.map_err(|error| to_streaming(network(error)))?;
+        let send = client.snapshot(messages(vote, chunks));
         tokio::select! {
             reply = send => {
                 let reply = reply.map_err(|status| to_streaming(from_status(status)))?.into_inner();
@@ -189,15 +196,18 @@ fn to_streaming(error: RpcError) -> StreamingError<TypeConfig> {
     StreamingError::Unreachable(Unreachable::from_string(error))
 }
 
-async fn chunks(vote: Vote, path: &Path) -> std::io::Result<impl Stream<Item = proto::SnapshotChunk> + use<>> {
-    let file = tokio::fs::File::open(path).await?;
+/// A snapshot as it travels: who sends it, then the file.
+fn messages(
+    vote: Vote,
+    chunks: BoxStream<'static, io::Result<Bytes>>,
+) -> impl Stream<Item = proto::SnapshotChunk> + use<> {
     let head = proto::SnapshotChunk {
         head: Some(proto::SnapshotHead { vote: Some(wire::vote_to(&vote)) }),
         ..Default::default()
     };
     // A read error ends the stream; the receiver then finds the file incomplete and refuses it.
-    let body = ReaderStream::with_capacity(file, CHUNK_BYTES)
+    let body = chunks
         .take_while(|data| std::future::ready(data.is_ok()))
         .map(|data| proto::SnapshotChunk { head: None, data: data.unwrap_or_default() });
-    Ok(stream::iter([head]).chain(body))
+    stream::iter([head]).chain(body)
 }

@@ -7,7 +7,6 @@ use futures_util::stream::BoxStream;
 use openraft::alias::SnapshotOf;
 use squall_proto::squall::raft::v1 as proto;
 use squall_proto::squall::raft::v1::raft_server::{Raft as RaftApi, RaftServer};
-use tokio::io::AsyncWriteExt;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::codec;
@@ -17,6 +16,7 @@ use super::snapshot;
 use super::takeover::StreamEnd;
 use super::types::TypeConfig;
 use super::wire;
+use crate::host::{Work, waited};
 use crate::store::Outcome;
 
 /// Serves the other members.
@@ -96,7 +96,7 @@ impl RaftApi for RaftService {
             Ok(snapshot) => snapshot,
             Err(status) => {
                 // What is left of it is removed at the next start at the latest.
-                drop(tokio::fs::remove_file(&path).await);
+                drop(self.member.disk().remove(&path));
                 return Err(status);
             }
         };
@@ -157,20 +157,16 @@ impl RaftService {
         chunks: &mut Streaming<proto::SnapshotChunk>,
         path: PathBuf,
     ) -> Result<SnapshotOf<TypeConfig, PathBuf>, Status> {
-        let mut file = tokio::fs::File::create(&path).await.map_err(failed)?;
-        let mut unsynced = 0;
+        let disk = self.member.disk();
+        let mut file = disk.create(&path).map_err(failed)?;
         while let Some(chunk) = chunks.message().await? {
-            file.write_all(&chunk.data).await.map_err(failed)?;
-            unsynced += chunk.data.len();
-            if unsynced >= snapshot::STEP_BYTES {
-                file.sync_data().await.map_err(failed)?;
-                unsynced = 0;
-            }
+            // Step by step: much that is synced at once would keep the log from the disk.
+            let written = move || file.write_all(&chunk.data).and_then(|()| file.sync()).map(|()| file);
+            file = waited(disk.as_ref(), Work::Waited, written).await.map_err(failed)?;
         }
-        file.sync_all().await.map_err(failed)?;
-        let checked = path.clone();
-        let contents =
-            tokio::task::spawn_blocking(move || snapshot::read(&checked)).await.map_err(failed)?.map_err(bad)?;
+        let (from, checked) = (disk.clone(), path.clone());
+        let contents = waited(disk.as_ref(), Work::Waited, move || snapshot::read(from.as_ref(), &checked));
+        let contents = contents.await.map_err(bad)?;
         Ok(openraft::storage::Snapshot { meta: contents.meta, snapshot: path })
     }
 }

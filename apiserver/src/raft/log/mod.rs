@@ -10,4 +10,3 @@ mod storage;
 mod writer;
 
 pub use storage::LogStorage;
-pub use writer::sync_folder;

@@ -1,7 +1,6 @@
 //! Reads the segments of a folder: all entries, the vote, and where writing goes on.
 
 use std::collections::VecDeque;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +8,7 @@ use bytes::Bytes;
 
 use super::frame::{self, Found};
 use super::record::Record;
+use crate::host::{Disk, read_all};
 use crate::raft::types::{Entry, LogId, Vote};
 
 /// The first bytes of each segment: what it is and the version of its format.
@@ -92,24 +92,22 @@ pub fn segment_path(folder: &Path, first_frame: u64) -> PathBuf {
 }
 
 /// Reads the folder. A torn end is cut off; any other damage is an error that names file and place.
-pub fn recover(folder: &Path) -> io::Result<Recovered> {
-    let mut paths: Vec<PathBuf> =
-        fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+pub fn recover(disk: &dyn Disk, folder: &Path) -> io::Result<Recovered> {
+    let mut paths = disk.files(folder)?;
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
-    paths.sort();
     let mut recovered = Recovered::default();
     let last = paths.len().saturating_sub(1);
     for (index, path) in paths.into_iter().enumerate() {
-        let bytes = Bytes::from(fs::read(&path)?);
+        let bytes = Bytes::from(read_all(disk, &path)?);
         if index == last && bytes.len() < SEGMENT_HEADER.len() {
             // The crash came between making the file and writing its header.
-            fs::remove_file(&path)?;
+            disk.remove(&path)?;
             continue;
         }
         if !bytes.starts_with(&SEGMENT_HEADER) {
             return Err(damaged(&path, 0, "it is not a log segment of format version 1"));
         }
-        read_segment(path, &bytes, index == last, &mut recovered)?;
+        read_segment(disk, path, &bytes, index == last, &mut recovered)?;
     }
     Ok(recovered)
 }
@@ -123,7 +121,13 @@ fn damaged(path: &Path, offset: usize, what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, message)
 }
 
-fn read_segment(path: PathBuf, bytes: &Bytes, is_last: bool, recovered: &mut Recovered) -> io::Result<()> {
+fn read_segment(
+    disk: &dyn Disk,
+    path: PathBuf,
+    bytes: &Bytes,
+    is_last: bool,
+    recovered: &mut Recovered,
+) -> io::Result<()> {
     let mut at = SEGMENT_HEADER.len();
     let mut max_index = None;
     loop {
@@ -148,9 +152,7 @@ fn read_segment(path: PathBuf, bytes: &Bytes, is_last: bool, recovered: &mut Rec
             }
             Found::Broken if is_last && frame::find_whole_after(bytes, at).is_none() => {
                 tracing::warn!(file = %path.display(), offset = at, bytes = bytes.len() - at, "cut off the torn end of the log");
-                let file = fs::OpenOptions::new().write(true).open(&path)?;
-                file.set_len(at as u64)?;
-                file.sync_all()?;
+                disk.truncate(&path, at as u64)?;
                 break;
             }
             Found::Broken => return Err(damaged(&path, at, "a frame is incomplete or its checksum is wrong")),
@@ -162,7 +164,10 @@ fn read_segment(path: PathBuf, bytes: &Bytes, is_last: bool, recovered: &mut Rec
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::host::LocalDisk;
     use crate::raft::types::{LeaderId, Payload};
 
     /// Frames of one entry each in two segments; returns the files and where their frames begin.
@@ -187,7 +192,7 @@ mod tests {
 
     /// How many entries are left, or which file is refused. What is left must be the first entries, without a gap.
     fn outcome(folder: &Path) -> Result<usize, String> {
-        let recovered = recover(folder).map_err(|error| error.to_string())?;
+        let recovered = recover(&LocalDisk, folder).map_err(|error| error.to_string())?;
         let indexes = recovered.window.entries.iter().map(|entry| entry.log_id.index);
         assert!(indexes.eq(0..recovered.window.entries.len() as u64), "there is a gap");
         Ok(recovered.window.entries.len())

@@ -1,10 +1,9 @@
 //! openraft's view of the log: entries are read from memory and written by the writer's thread.
 
 use std::fmt::Debug;
-use std::fs::File;
 use std::io;
 use std::ops::{Bound, RangeBounds};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use openraft::OptionalSend;
@@ -13,7 +12,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::record::Record;
 use super::recover::{Window, recover};
-use super::writer::{self, Done, Job, SyncData};
+use super::writer::{self, Done, Job};
+use crate::host::Disk;
 use crate::metrics::Timer;
 use crate::raft::types::{Entry, LogId, TypeConfig, Vote};
 
@@ -26,12 +26,9 @@ pub struct LogStorage {
 
 impl LogStorage {
     /// Reads the folder, which must exist, and starts the writer, which times its fsyncs.
-    pub fn open(folder: &Path, fsync: Timer) -> io::Result<Self> {
-        Self::with_sync(folder, fsync, File::sync_data)
-    }
-
-    fn with_sync(folder: &Path, fsync: Timer, sync: SyncData) -> io::Result<Self> {
-        let (jobs, window) = writer::start(PathBuf::from(folder), recover(folder)?, fsync, sync)?;
+    pub fn open(disk: Arc<dyn Disk>, folder: &Path, fsync: Timer) -> io::Result<Self> {
+        let recovered = recover(disk.as_ref(), folder)?;
+        let (jobs, window) = writer::start(disk, folder.to_owned(), recovered, fsync)?;
         Ok(Self { window: Arc::new(Mutex::new(window)), jobs })
     }
 
@@ -119,33 +116,91 @@ impl RaftLogStorage<TypeConfig> for LogStorage {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::path::PathBuf;
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
+    use crate::host::{LocalDisk, Output, Work};
     use crate::metrics::Metrics;
 
-    static FAILS: AtomicBool = AtomicBool::new(false);
+    /// A disk whose fsyncs fail while it is told so.
+    #[derive(Clone, Default)]
+    struct Failing(Arc<AtomicBool>);
 
-    fn sync(file: &File) -> io::Result<()> {
-        if FAILS.load(Ordering::Relaxed) { Err(io::Error::other("the disk is gone")) } else { file.sync_data() }
+    struct FailingOutput(Box<dyn Output>, Failing);
+
+    impl Write for FailingOutput {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.0.flush()
+        }
+    }
+
+    impl Output for FailingOutput {
+        fn sync(&mut self) -> io::Result<()> {
+            if self.1.0.load(Ordering::Relaxed) { Err(io::Error::other("the disk is gone")) } else { self.0.sync() }
+        }
+    }
+
+    impl Disk for Failing {
+        fn create_folder(&self, path: &Path) -> io::Result<()> {
+            LocalDisk.create_folder(path)
+        }
+        fn files(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
+            LocalDisk.files(folder)
+        }
+        fn size(&self, path: &Path) -> io::Result<u64> {
+            LocalDisk.size(path)
+        }
+        fn read(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
+            LocalDisk.read(path)
+        }
+        fn create(&self, path: &Path) -> io::Result<Box<dyn Output>> {
+            Ok(Box::new(FailingOutput(LocalDisk.create(path)?, self.clone())))
+        }
+        fn append(&self, path: &Path) -> io::Result<Box<dyn Output>> {
+            Ok(Box::new(FailingOutput(LocalDisk.append(path)?, self.clone())))
+        }
+        fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {
+            LocalDisk.truncate(path, len)
+        }
+        fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+            LocalDisk.rename(from, to)
+        }
+        fn remove(&self, path: &Path) -> io::Result<()> {
+            LocalDisk.remove(path)
+        }
+        fn sync_folder(&self, path: &Path) -> io::Result<()> {
+            LocalDisk.sync_folder(path)
+        }
+        fn lock(&self, folder: &Path) -> io::Result<Option<Box<dyn Send + Sync>>> {
+            LocalDisk.lock(folder)
+        }
+        fn run(&self, work: Work) -> io::Result<()> {
+            LocalDisk.run(work)
+        }
     }
 
     /// An fsync that failed may have thrown away what was to be written, and a second one would not tell.
     #[tokio::test]
     async fn after_a_failed_fsync_nothing_more_is_written_and_nothing_acknowledged_is_lost() {
         let folder = tempfile::tempdir().unwrap();
-        let timer = || Metrics::new().fsync.clone();
-        let mut log = LogStorage::with_sync(folder.path(), timer(), sync).unwrap();
+        let disk = Failing::default();
+        let open = || LogStorage::open(Arc::new(disk.clone()), folder.path(), Metrics::new().fsync.clone()).unwrap();
+        let mut log = open();
         let votes = [1, 2, 3].map(|term| Vote::new(term, 1));
         log.save_vote(&votes[0]).await.unwrap();
-        FAILS.store(true, Ordering::Relaxed);
+        disk.0.store(true, Ordering::Relaxed);
         assert_eq!(log.save_vote(&votes[1]).await.unwrap_err().to_string(), "the disk is gone");
-        FAILS.store(false, Ordering::Relaxed);
+        disk.0.store(false, Ordering::Relaxed);
         let refused = log.save_vote(&votes[2]).await.unwrap_err().to_string();
         assert_eq!(refused, "the log is closed after an error");
         drop(log);
-        let mut again = LogStorage::open(folder.path(), timer()).unwrap();
-        let vote = again.read_vote().await.unwrap();
+        let vote = open().read_vote().await.unwrap();
         assert!(vote == Some(votes[0]) || vote == Some(votes[1]), "{vote:?}");
     }
 }

@@ -1,9 +1,9 @@
-//! The one thread that writes the log: takes all that waits, writes it as one frame, calls fsync once, and then tells
-//! everyone who waited.
+//! The one who writes the log: takes all that waits, writes it as one frame, calls fsync once, and then tells everyone
+//! who waited.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use openraft::storage::IOFlushed;
@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::frame;
 use super::record::Record;
 use super::recover::{Recovered, SEGMENT_HEADER, Segment, segment_path};
+use crate::host::{Disk, Output, Work};
 use crate::metrics::Timer;
 use crate::raft::types::{LogId, TypeConfig, Vote};
 
@@ -21,9 +22,6 @@ const SEGMENT_BYTES: u64 = 16 << 20;
 const FRAME_BYTES: usize = 4 << 20;
 /// How many jobs may wait.
 const QUEUE: usize = 4_096;
-
-/// Makes what was written to a file durable.
-pub type SyncData = fn(&File) -> io::Result<()>;
 
 /// Something to write, and whom to tell when it is on disk.
 pub struct Job {
@@ -54,16 +52,17 @@ impl Done {
     }
 }
 
-/// Starts the thread. It ends when the sender is dropped, or after an error.
+/// Starts it. It ends when the sender is dropped, or after an error.
 pub fn start(
+    disk: Arc<dyn Disk>,
     folder: PathBuf,
     recovered: Recovered,
     fsync: Timer,
-    sync: SyncData,
 ) -> io::Result<(mpsc::Sender<Job>, super::recover::Window)> {
     let (sender, receiver) = mpsc::channel(QUEUE);
     let Recovered { window, segments, next_frame } = recovered;
     let mut writer = Writer {
+        disk: disk.clone(),
         folder,
         file: None,
         bytes: 0,
@@ -72,16 +71,16 @@ pub fn start(
         vote: window.vote,
         purged: window.purged,
         fsync,
-        sync,
     };
     writer.open_last()?;
-    std::thread::Builder::new().name("raft-log".to_owned()).spawn(move || writer.run(receiver))?;
+    disk.run(Work::Log(Box::pin(writer.run(receiver))))?;
     Ok((sender, window))
 }
 
 struct Writer {
+    disk: Arc<dyn Disk>,
     folder: PathBuf,
-    file: Option<File>,
+    file: Option<Box<dyn Output>>,
     bytes: u64,
     segments: Vec<Segment>,
     next_frame: u64,
@@ -89,13 +88,12 @@ struct Writer {
     vote: Option<Vote>,
     purged: Option<LogId>,
     fsync: Timer,
-    sync: SyncData,
 }
 
 impl Writer {
-    fn run(mut self, mut receiver: mpsc::Receiver<Job>) {
+    async fn run(mut self, mut receiver: mpsc::Receiver<Job>) {
         let mut jobs = Vec::new();
-        while receiver.blocking_recv_many(&mut jobs, QUEUE) > 0 {
+        while receiver.recv_many(&mut jobs, QUEUE).await > 0 {
             let mut waiting = jobs.drain(..).peekable();
             while waiting.peek().is_some() {
                 let mut body = Vec::new();
@@ -146,7 +144,7 @@ impl Writer {
         let file = self.file.as_mut().ok_or_else(|| io::Error::other("no segment is open"))?;
         file.write_all(&bytes)?;
         let start = Instant::now();
-        (self.sync)(file)?;
+        file.sync()?;
         self.fsync.observe(start.elapsed());
         self.bytes += bytes.len() as u64;
         self.drop_purged()?;
@@ -157,9 +155,8 @@ impl Writer {
         match self.segments.last() {
             None => self.start_segment(),
             Some(segment) => {
-                let file = OpenOptions::new().append(true).open(&segment.path)?;
-                self.bytes = file.metadata()?.len();
-                self.file = Some(file);
+                self.file = Some(self.disk.append(&segment.path)?);
+                self.bytes = self.disk.size(&segment.path)?;
                 Ok(())
             }
         }
@@ -167,7 +164,7 @@ impl Writer {
 
     fn start_segment(&mut self) -> io::Result<()> {
         let path = segment_path(&self.folder, self.next_frame);
-        let mut file = OpenOptions::new().append(true).create_new(true).open(&path)?;
+        let mut file = self.disk.create(&path)?;
         let mut bytes = SEGMENT_HEADER.to_vec();
         let head: Vec<Record> = self.vote.map(Record::Vote).into_iter().chain(self.purged.map(Record::Purge)).collect();
         if !head.is_empty() {
@@ -177,8 +174,8 @@ impl Writer {
             self.next_frame += 1;
         }
         file.write_all(&bytes)?;
-        file.sync_all()?;
-        sync_folder(&self.folder)?;
+        file.sync()?;
+        self.disk.sync_folder(&self.folder)?;
         self.bytes = bytes.len() as u64;
         self.file = Some(file);
         self.segments.push(Segment { path, max_index: None });
@@ -193,13 +190,8 @@ impl Writer {
             .position(|segment| segment.max_index.is_some_and(|index| index > purged.index))
             .unwrap_or(self.segments.len().saturating_sub(1));
         for segment in self.segments.drain(..keep_from) {
-            fs::remove_file(&segment.path)?;
+            self.disk.remove(&segment.path)?;
         }
         Ok(())
     }
-}
-
-/// Makes names in a folder durable.
-pub fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }

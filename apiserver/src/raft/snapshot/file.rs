@@ -1,6 +1,5 @@
 //! What stands in a snapshot: the log id and the membership it is of, then the state.
 
-use std::fs::File;
 use std::io::{self, BufReader, BufWriter};
 use std::path::Path;
 use std::time::Instant;
@@ -9,6 +8,7 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::blocks::{BlockWriter, read_items};
+use crate::host::{Disk, Output};
 use crate::raft::types::SnapshotMeta;
 use crate::store::{Entry, Outcome, RequestId, Requests, State};
 
@@ -16,7 +16,7 @@ const BUFFER_BYTES: usize = 256 << 10;
 /// After each step the disk is left to others for so many times as long as the step took.
 const REST: u32 = 2;
 /// So much may wait for the disk.
-pub const STEP_BYTES: usize = 1 << 20;
+const STEP_BYTES: usize = 1 << 20;
 
 /// The first item: everything but entries and requests.
 #[derive(Clone, PartialEq, Message)]
@@ -71,8 +71,8 @@ pub struct Contents {
 }
 
 /// Writes a snapshot and makes it durable.
-pub fn write(path: &Path, meta: &SnapshotMeta, state: &State, requests: &Requests) -> io::Result<()> {
-    let file = Steady { file: File::create(path)?, unsynced: 0 };
+pub fn write(disk: &dyn Disk, path: &Path, meta: &SnapshotMeta, state: &State, requests: &Requests) -> io::Result<()> {
+    let file = Steady { file: disk.create(path)?, unsynced: 0 };
     let mut writer = BlockWriter::new(BufWriter::with_capacity(BUFFER_BYTES, file))?;
     let meta = serde_json::to_vec(meta).map_err(io::Error::other)?;
     writer.item(&Head { meta, revision: state.revision() }.encode_to_vec())?;
@@ -93,14 +93,14 @@ pub fn write(path: &Path, meta: &SnapshotMeta, state: &State, requests: &Request
         let request = StoredRequest { id: id.to_vec(), revision: outcome.revision(), refused };
         writer.item(&Item { entry: None, request: Some(request) }.encode_to_vec())?;
     }
-    let written = writer.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
-    written.file.sync_all()
+    let mut written = writer.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
+    written.file.sync()
 }
 
 /// A file that goes to the disk as it grows, in small steps with rests between them. Without them the log's fsyncs, which
 /// all writers wait for, would wait for the snapshot's on the same disk.
 struct Steady {
-    file: File,
+    file: Box<dyn Output>,
     unsynced: usize,
 }
 
@@ -110,7 +110,7 @@ impl io::Write for Steady {
         self.unsynced += count;
         if self.unsynced >= STEP_BYTES {
             let start = Instant::now();
-            self.file.sync_data()?;
+            self.file.sync()?;
             self.unsynced = 0;
             #[expect(
                 clippy::disallowed_methods,
@@ -127,10 +127,10 @@ impl io::Write for Steady {
 }
 
 /// Reads a snapshot. Any damage is an error that names file and place.
-pub fn read(path: &Path) -> io::Result<Contents> {
+pub fn read(disk: &dyn Disk, path: &Path) -> io::Result<Contents> {
     let named = |error: io::Error| io::Error::new(error.kind(), format!("snapshot {}: {error}", path.display()));
     let mut contents: Option<Contents> = None;
-    read_items(BufReader::new(File::open(path).map_err(named)?), |bytes| match &mut contents {
+    read_items(BufReader::new(disk.read(path).map_err(named)?), |bytes| match &mut contents {
         None => {
             let head = Head::decode(bytes).map_err(io::Error::other)?;
             let meta = serde_json::from_slice(&head.meta).map_err(io::Error::other)?;
@@ -167,6 +167,7 @@ fn restore(contents: &mut Contents, item: Item) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::LocalDisk;
     use crate::store::{Compare, Target, Transaction, Write};
 
     /// A state of 500 entries of 1,000 bytes, and what is remembered of the 1,000 requests that made it.
@@ -188,8 +189,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("snapshot");
         let (state, requests) = filled();
-        write(&path, &SnapshotMeta::default(), &state, &requests).unwrap();
-        let contents = read(&path).unwrap();
+        write(&LocalDisk, &path, &SnapshotMeta::default(), &state, &requests).unwrap();
+        let contents = read(&LocalDisk, &path).unwrap();
         assert_eq!((contents.state.hash(), contents.state.revision()), (state.hash(), state.revision()));
         assert_eq!(contents.requests.iter().collect::<Vec<_>>(), requests.iter().collect::<Vec<_>>());
         assert_eq!(contents.state.len(), 500);
@@ -200,7 +201,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("snapshot");
         let (state, requests) = filled();
-        write(&path, &SnapshotMeta::default(), &state, &requests).unwrap();
+        write(&LocalDisk, &path, &SnapshotMeta::default(), &state, &requests).unwrap();
         let whole = std::fs::read(&path).unwrap();
         let boundaries = boundaries(&whole);
         assert!(boundaries.len() > 3, "several blocks: {boundaries:?}");
@@ -210,7 +211,7 @@ mod tests {
                 flipped[place] ^= 0x10;
                 for (damaged, what) in [(&whole[..place], "cut"), (&flipped, "flipped")] {
                     std::fs::write(&path, damaged).unwrap();
-                    let error = read(&path).expect_err(&format!("{what} at {place}")).to_string();
+                    let error = read(&LocalDisk, &path).expect_err(&format!("{what} at {place}")).to_string();
                     assert!(error.starts_with(&format!("snapshot {}: ", path.display())), "{error}");
                 }
             }

@@ -1,17 +1,17 @@
 //! The folder of snapshots: the newest whole one counts, all others are leftovers.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::file::{Contents, read};
-use crate::raft::log::sync_folder;
+use crate::host::Disk;
 
 /// The folder of one member.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SnapshotFolder {
+    disk: Arc<dyn Disk>,
     path: PathBuf,
     /// Numbers the files that are being written.
     next: Arc<AtomicU64>,
@@ -19,22 +19,27 @@ pub struct SnapshotFolder {
 
 impl SnapshotFolder {
     /// Opens the folder and removes what a crash left half written.
-    pub fn open(path: &Path) -> io::Result<Self> {
-        fs::create_dir_all(path)?;
-        for entry in fs::read_dir(path)? {
-            let file = entry?.path();
+    pub fn open(disk: Arc<dyn Disk>, path: &Path) -> io::Result<Self> {
+        disk.create_folder(path)?;
+        for file in disk.files(path)? {
             if file.extension().is_some_and(|extension| extension == "tmp") {
-                fs::remove_file(file)?;
+                disk.remove(&file)?;
             }
         }
-        Ok(Self { path: path.to_owned(), next: Arc::default() })
+        Ok(Self { disk, path: path.to_owned(), next: Arc::default() })
+    }
+
+    /// The disk that it is on.
+    #[must_use]
+    pub fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
     }
 
     /// The newest snapshot, if there is any.
     pub fn newest(&self) -> io::Result<Option<(PathBuf, Contents)>> {
         match self.files()?.pop() {
             None => Ok(None),
-            Some(path) => read(&path).map(|contents| Some((path, contents))),
+            Some(path) => read(self.disk.as_ref(), &path).map(|contents| Some((path, contents))),
         }
     }
 
@@ -47,19 +52,17 @@ impl SnapshotFolder {
     /// Makes a written file the newest snapshot, of entries up to an index, and removes the older ones.
     pub fn keep(&self, temporary: &Path, index: u64) -> io::Result<PathBuf> {
         let path = self.path.join(format!("{index:020}.snapshot"));
-        fs::rename(temporary, &path)?;
-        sync_folder(&self.path)?;
+        self.disk.rename(temporary, &path)?;
+        self.disk.sync_folder(&self.path)?;
         for older in self.files()?.into_iter().filter(|file| *file < path) {
-            fs::remove_file(older)?;
+            self.disk.remove(&older)?;
         }
         Ok(path)
     }
 
     fn files(&self) -> io::Result<Vec<PathBuf>> {
-        let mut files: Vec<PathBuf> =
-            fs::read_dir(&self.path)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+        let mut files = self.disk.files(&self.path)?;
         files.retain(|file| file.extension().is_some_and(|extension| extension == "snapshot"));
-        files.sort();
         Ok(files)
     }
 }

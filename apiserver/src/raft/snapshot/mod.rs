@@ -3,6 +3,8 @@
 mod blocks;
 mod file;
 mod folder;
+mod stream;
 
-pub use file::{STEP_BYTES, read, write};
+pub use file::{read, write};
 pub use folder::SnapshotFolder;
+pub use stream::chunks;

@@ -1,0 +1,111 @@
+//! The disk of this machine.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use rustix::fs::{FlockOperation, flock};
+use tokio::runtime::Handle;
+
+use super::disk::{Disk, Output, Work};
+
+/// As `nice` counts: what is left over by others.
+const LOWEST_PRIORITY: i32 = 19;
+
+/// The file systems of this machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LocalDisk;
+
+struct LocalFile(File);
+
+impl Write for LocalFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Output for LocalFile {
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+}
+
+impl Disk for LocalDisk {
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        fs::create_dir_all(path)
+    }
+
+    fn files(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
+        let mut files: Vec<PathBuf> =
+            fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+        files.sort();
+        Ok(files)
+    }
+
+    fn size(&self, path: &Path) -> io::Result<u64> {
+        Ok(fs::metadata(path)?.len())
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(File::open(path)?))
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Box<dyn Output>> {
+        Ok(Box::new(LocalFile(File::create_new(path)?)))
+    }
+
+    fn append(&self, path: &Path) -> io::Result<Box<dyn Output>> {
+        Ok(Box::new(LocalFile(OpenOptions::new().append(true).open(path)?)))
+    }
+
+    fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(path)?;
+        file.set_len(len)?;
+        file.sync_all()
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    fn lock(&self, folder: &Path) -> io::Result<Option<Box<dyn Send + Sync>>> {
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(folder.join("lock"))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Box::new(file))),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn run(&self, work: Work) -> io::Result<()> {
+        match work {
+            Work::Log(writer) => {
+                let runtime = Handle::current();
+                thread::Builder::new().name("raft-log".to_owned()).spawn(move || runtime.block_on(writer))?;
+            }
+            Work::Waited(work) => drop(tokio::task::spawn_blocking(work)),
+            Work::Background(work) => {
+                thread::Builder::new().name("background".to_owned()).spawn(move || {
+                    if let Err(error) = rustix::process::setpriority_process(None, LOWEST_PRIORITY) {
+                        tracing::debug!(%error, "background work is done at normal priority");
+                    }
+                    work();
+                })?;
+            }
+        }
+        Ok(())
+    }
+}
