@@ -9,16 +9,19 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use futures_util::Stream;
+use jiff::Timestamp;
 use squall_daemon::tls::TlsArgs;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
+use tonic::transport::server::{Connected, TcpIncoming};
 
 use crate::admission::Range;
 use crate::folder::{DataFolder, Origin};
 use crate::grpc::{AdminService, ObjectsService};
-use crate::host::LocalDisk;
+use crate::host::{Clock, LocalDisk, LocalNetwork};
 use crate::raft::{self, Member, RaftService};
 use crate::registry::Registry;
 
@@ -79,33 +82,60 @@ pub(crate) fn parse_founder(text: &str) -> Result<(u64, String), String> {
     Ok((id.parse().map_err(|_| format!("{id:?} is not a number"))?, url.to_owned()))
 }
 
-/// Serves until `stopping` says otherwise, or raft cannot go on.
-pub async fn serve(args: ServerArgs, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
+/// What an apiserver is made of, whatever machine it runs on.
+pub struct Setup {
+    /// The name of the member.
+    pub name: String,
+    /// Its place in its group.
+    pub member: raft::Config,
+    /// The addresses that services get.
+    pub service_range: Range,
+    /// What gives objects their times.
+    pub clock: Clock,
+}
+
+/// Serves on this machine until `stopping` says otherwise, or raft cannot go on.
+pub async fn serve(args: ServerArgs, stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
     let listener = TcpListener::bind(args.listen).await.with_context(|| format!("listening on {}", args.listen))?;
     let origin = if args.join || !args.founder.is_empty() { Origin::New } else { Origin::Existing };
     let folder = DataFolder::open(Arc::new(LocalDisk), &args.data_dir, args.id, origin)?;
     let election = Duration::from_millis(args.election_ms);
-    let member = Member::start(raft::Config {
+    let member = raft::Config {
         id: args.id,
         folder,
         founders: args.founder.iter().cloned().collect::<BTreeMap<_, _>>(),
-        tls: args.tls.client()?,
+        network: Arc::new(LocalNetwork(args.tls.client()?)),
         heartbeat: Duration::from_millis(args.heartbeat_ms),
         election: (election, election * 2),
-    })
-    .await?;
-    let registry = Registry::new(member.clone(), args.service_cidr);
-    tracing::info!(name = args.name, listen = %args.listen, "serving");
+    };
+    let server = Server::builder().tls_config(args.tls.server()?).context("the certificate")?;
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let setup = Setup { name: args.name, member, service_range: args.service_cidr, clock: Timestamp::now };
+    run(setup, server, incoming, stopping).await
+}
 
-    let server = Server::builder()
-        .tls_config(args.tls.server()?)
-        .context("the certificate")?
+/// Serves whoever comes in.
+pub async fn run<I, C, E>(
+    setup: Setup,
+    server: Server,
+    incoming: I,
+    mut stopping: watch::Receiver<bool>,
+) -> anyhow::Result<()>
+where
+    I: Stream<Item = Result<C, E>> + Send,
+    C: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let member = Member::start(setup.member).await?;
+    tracing::info!(name = setup.name, "serving");
+    let registry = Registry::new(member.clone(), setup.service_range, setup.clock);
+    let server = server
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE))
         .add_service(RaftService::server(member.clone()))
         .add_service(ObjectsService::server(registry.clone()))
-        .add_service(AdminService::server(args.name.clone(), registry.clone()))
-        .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)));
+        .add_service(AdminService::server(setup.name, registry.clone()))
+        .serve_with_incoming(incoming);
     tokio::pin!(server);
     tokio::select! {
         result = &mut server => return result.context("serving"),

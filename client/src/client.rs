@@ -14,7 +14,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
 use tonic::{Code, Request, Response, Status};
 use uuid::Uuid;
 
-use crate::endpoints::Endpoints;
+use crate::endpoints::{Connect, Endpoints, over_tls};
 use crate::error::Error;
 use crate::kubeconfig::ClusterEntry;
 
@@ -108,12 +108,12 @@ impl Client {
             .ca_certificate(Certificate::from_pem(&entry.ca))
             .identity(Identity::from_pem(&entry.certificate, &entry.key))
             .domain_name(SERVER_NAME);
-        Self::connect(&entry.endpoints, &tls)
+        Self::connect(&entry.endpoints, over_tls(tls))
     }
 
-    /// A client of these apiservers.
-    pub fn connect(endpoints: &[String], tls: &ClientTlsConfig) -> Result<Self, Error> {
-        Ok(Self { endpoints: Arc::new(Endpoints::connect(endpoints, tls)?), fence: None, deadline: DEADLINE })
+    /// A client of these apiservers, reached in this way.
+    pub fn connect(endpoints: &[String], connect: Connect) -> Result<Self, Error> {
+        Ok(Self { endpoints: Arc::new(Endpoints::new(endpoints, connect)?), fence: None, deadline: DEADLINE })
     }
 
     /// The same client on the same connections, which asks this apiserver first (by its place among the endpoints).

@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use hyper_util::client::legacy::connect::HttpConnector;
 use squall_api::Kind;
 use squall_api::discovery::v1::EndpointSlice;
-use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint, Error as TransportError};
 
 use crate::client::Client;
 use crate::error::Error;
@@ -18,6 +18,9 @@ use crate::watch::{Event, Selection, Watch};
 const CONNECT: Duration = Duration::from_secs(1);
 const KEEPALIVE: Duration = Duration::from_secs(2);
 
+/// Makes a connection, when it is first used and again whenever it has broken.
+pub type Connect = Arc<dyn Fn(Endpoint) -> Result<Channel, TransportError> + Send + Sync>;
+
 /// An address (`https://127.64.48.1:6443`) and its connection, made when first used.
 type Connected = (String, Channel);
 
@@ -26,24 +29,24 @@ pub struct Endpoints {
     list: ArcSwap<Vec<Connected>>,
     /// The place of the one that answered last.
     current: AtomicUsize,
-    tls: ClientTlsConfig,
+    connect: Connect,
 }
 
 impl Endpoints {
     /// Begins with any of them, so that clients spread.
-    pub fn connect(addresses: &[String], tls: &ClientTlsConfig) -> Result<Self, Error> {
-        let list = addresses.iter().map(|address| connect(address, tls)).collect::<Result<Vec<_>, _>>()?;
+    pub fn new(addresses: &[String], connect: Connect) -> Result<Self, Error> {
+        let list = addresses.iter().map(|address| connected(address, &connect)).collect::<Result<Vec<_>, _>>()?;
         if list.is_empty() {
             return Err(Error::Config("the kubeconfig names no apiserver".to_owned()));
         }
         let current = AtomicUsize::new(fastrand::usize(..list.len()));
-        Ok(Self { list: ArcSwap::from_pointee(list), current, tls: tls.clone() })
+        Ok(Self { list: ArcSwap::from_pointee(list), current, connect })
     }
 
     /// The same connections; begins with this place.
     pub fn beginning_with(&self, place: usize) -> Self {
         let list = ArcSwap::new(self.list.load_full());
-        Self { list, current: AtomicUsize::new(place), tls: self.tls.clone() }
+        Self { list, current: AtomicUsize::new(place), connect: self.connect.clone() }
     }
 
     pub fn addresses(&self) -> Vec<String> {
@@ -89,24 +92,30 @@ impl Endpoints {
             return Ok(());
         }
         let kept = |address: &String| old.iter().find(|(old, _)| old == address).cloned();
-        let list = addresses.iter().map(|address| kept(address).map_or_else(|| connect(address, &self.tls), Ok));
+        let list = addresses.iter().map(|address| kept(address).map_or_else(|| connected(address, &self.connect), Ok));
         self.list.store(Arc::new(list.collect::<Result<_, _>>()?));
         Ok(())
     }
 }
 
-fn connect(address: &str, tls: &ClientTlsConfig) -> Result<Connected, Error> {
-    let endpoint = || -> Result<Endpoint, tonic::transport::Error> {
-        Ok(Endpoint::from_shared(address.to_owned())?
-            .tls_config(tls.clone())?
-            .connect_timeout(CONNECT)
-            .http2_keep_alive_interval(KEEPALIVE)
-            .keep_alive_timeout(KEEPALIVE)
-            .keep_alive_while_idle(true))
+fn connected(address: &str, connect: &Connect) -> Result<Connected, Error> {
+    let channel = || -> Result<Channel, TransportError> {
+        connect(
+            Endpoint::from_shared(address.to_owned())?
+                .connect_timeout(CONNECT)
+                .http2_keep_alive_interval(KEEPALIVE)
+                .keep_alive_timeout(KEEPALIVE)
+                .keep_alive_while_idle(true),
+        )
     };
-    let endpoint = endpoint().map_err(|error| Error::Config(format!("an apiserver's address: {error}")))?;
-    // With tonic's own connector the limit would hold for TCP alone.
-    Ok((address.to_owned(), endpoint.connect_with_connector_lazy(tcp())))
+    let channel = channel().map_err(|error| Error::Config(format!("an apiserver's address: {error}")))?;
+    Ok((address.to_owned(), channel))
+}
+
+/// Over TCP, with TLS.
+pub fn over_tls(tls: ClientTlsConfig) -> Connect {
+    // With tonic's own connector the limit of a connection would hold for TCP alone.
+    Arc::new(move |endpoint| Ok(endpoint.tls_config(tls.clone())?.connect_with_connector_lazy(tcp())))
 }
 
 fn tcp() -> HttpConnector {
@@ -159,7 +168,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_list_is_replaced_but_never_by_nothing() {
-        let endpoints = Endpoints::connect(&list("a b c"), &ClientTlsConfig::new()).unwrap();
+        let endpoints = Endpoints::new(&list("a b c"), over_tls(ClientTlsConfig::new())).unwrap();
         endpoints.current.store(2, Ordering::Relaxed);
         endpoints.replace(&list("b")).unwrap();
         assert_eq!((endpoints.addresses(), endpoints.current().0), (list("b"), 0));
@@ -168,6 +177,6 @@ mod tests {
         endpoints.replace(&list("b d")).unwrap();
         endpoints.leave(endpoints.current().0);
         assert_eq!(endpoints.in_order().into_iter().map(|(address, _)| address).collect::<Vec<_>>(), list("d b"));
-        assert!(Endpoints::connect(&[], &ClientTlsConfig::new()).is_err());
+        assert!(Endpoints::new(&[], over_tls(ClientTlsConfig::new())).is_err());
     }
 }

@@ -18,6 +18,7 @@ pub use api::{Api, DeleteParams, manifest};
 pub use cache::{Cache, Change};
 pub use client::{Client, Reply, ResourceRef};
 pub use election::{Elector, ElectorConfig, Term};
+pub use endpoints::{Connect, over_tls};
 pub use error::Error;
 pub use kubeconfig::{ClusterEntry, Kubeconfig};
 pub use squall_api::error::Reason;

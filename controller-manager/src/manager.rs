@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail};
 use clap::Args;
-use squall_client::{Client, Elector, ElectorConfig};
+use squall_client::{Client, Elector, ElectorConfig, over_tls};
 use squall_daemon::tls::TlsArgs;
 use squall_daemon::{Timing, TimingProfile};
 use tokio::sync::watch;
@@ -32,7 +32,7 @@ pub struct ManagerArgs {
 /// Runs until `stopping` says otherwise.
 pub async fn run(args: ManagerArgs, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
     let timing = args.timing.timing();
-    let client = Client::connect(&args.apiserver, &args.tls.client()?).context("the apiservers")?;
+    let client = Client::connect(&args.apiserver, over_tls(args.tls.client()?)).context("the apiservers")?;
     let caches = Caches::new();
     let config = ElectorConfig {
         namespace: "kube-system".to_owned(),

@@ -13,7 +13,6 @@ use openraft::raft::ReadPolicy;
 use openraft::{SnapshotPolicy, async_runtime::watch::WatchReceiver};
 use squall_proto::squall::raft::v1 as proto;
 use tokio::time::Instant;
-use tonic::transport::ClientTlsConfig;
 
 use super::codec;
 use super::log::LogStorage;
@@ -24,7 +23,7 @@ use super::snapshot::SnapshotFolder;
 use super::tasks;
 use super::types::{LogId, Raft};
 use crate::folder::DataFolder;
-use crate::host::Disk;
+use crate::host::{Disk, Network};
 use crate::metrics::{self, Metrics, Reading};
 use crate::store::{Outcome, Transaction, View};
 
@@ -45,8 +44,8 @@ pub struct Config {
     pub folder: DataFolder,
     /// The members of a group that is being founded, by number; empty when the group exists.
     pub founders: BTreeMap<u64, String>,
-    /// How it shows itself to the others.
-    pub tls: ClientTlsConfig,
+    /// How it reaches the others.
+    pub network: Arc<dyn Network>,
     /// How often a leader says that it lives.
     pub heartbeat: Duration,
     /// After how much silence a member stands for election: a random time between the two.
@@ -115,7 +114,7 @@ impl Member {
         let machine = StateMachine::open(config.id, snapshots.clone(), metrics.apply.clone())
             .context("reading the newest snapshot")?;
         let (view, compaction) = (machine.view(), machine.compaction());
-        let peers = Peers::new(config.tls.clone());
+        let peers = Peers::new(config.network.clone());
         let raft = Raft::new(config.id, Arc::new(raft_config(&config)?), Links::new(peers.clone(), disk), log, machine)
             .await
             .context("starting raft")?;

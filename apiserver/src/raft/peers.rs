@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use squall_proto::squall::raft::v1::raft_client::RaftClient;
-use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::{Channel, Endpoint, Error};
+
+use crate::host::Network;
 
 /// Larger messages are refused. The largest is an append of `MAX_APPEND_ENTRIES` of the largest commands.
 pub const MAX_MESSAGE_BYTES: usize = 256 << 20;
@@ -16,24 +18,29 @@ const KEEPALIVE: Duration = Duration::from_secs(1);
 /// The connections of one member.
 #[derive(Clone)]
 pub struct Peers {
-    tls: ClientTlsConfig,
+    network: Arc<dyn Network>,
     channels: Arc<Mutex<HashMap<String, Channel>>>,
 }
 
 impl Peers {
     /// No connection yet.
     #[must_use]
-    pub fn new(tls: ClientTlsConfig) -> Self {
-        Self { tls, channels: Arc::default() }
+    pub fn new(network: Arc<dyn Network>) -> Self {
+        Self { network, channels: Arc::default() }
+    }
+
+    /// The network that they go over.
+    pub fn network(&self) -> &dyn Network {
+        self.network.as_ref()
     }
 
     /// A client of the member at an address (`https://127.0.0.1:6443`).
-    pub fn client(&self, address: &str) -> Result<RaftClient<Channel>, tonic::transport::Error> {
+    pub fn client(&self, address: &str) -> Result<RaftClient<Channel>, Error> {
         let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
         let channel = match channels.get(address) {
             Some(channel) => channel.clone(),
             None => {
-                let channel = connect_lazily(address, &self.tls)?;
+                let channel = self.network.channel(endpoint(address)?)?;
                 channels.insert(address.to_owned(), channel.clone());
                 channel
             }
@@ -44,13 +51,10 @@ impl Peers {
     }
 }
 
-fn connect_lazily(address: &str, tls: &ClientTlsConfig) -> Result<Channel, tonic::transport::Error> {
-    let endpoint = Endpoint::from_shared(address.to_owned())?
-        .tls_config(tls.clone())?
-        .tcp_nodelay(true)
+fn endpoint(address: &str) -> Result<Endpoint, Error> {
+    Ok(Endpoint::from_shared(address.to_owned())?
         .connect_timeout(CONNECT_TIMEOUT)
         .http2_keep_alive_interval(KEEPALIVE)
         .keep_alive_timeout(KEEPALIVE)
-        .keep_alive_while_idle(true);
-    Ok(endpoint.connect_lazy())
+        .keep_alive_while_idle(true))
 }

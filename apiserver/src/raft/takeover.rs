@@ -12,11 +12,11 @@ use futures_util::future::join_all;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::raft::TransferLeaderRequest;
 use squall_proto::squall::raft::v1 as proto;
-use tokio::net::TcpStream;
 
 use super::member::Member;
 use super::types::{LogId, Vote};
 use super::wire;
+use crate::host::Network;
 
 /// How long the address may take to answer.
 const ASK: Duration = Duration::from_millis(200);
@@ -59,7 +59,10 @@ async fn take_over_from(member: Member, vote: Vote) {
     let Some(address) = status.voters.get(&leader).and_then(|url| url.rsplit("//").next()).map(str::to_owned) else {
         return;
     };
-    if status.leader != Some(leader) || !status.voters.contains_key(&status.id) || !is_refused(&address).await {
+    if status.leader != Some(leader)
+        || !status.voters.contains_key(&status.id)
+        || !is_refused(member.peers().network(), &address).await
+    {
         return;
     }
     let Ok(own) = member.last_log_id().await else { return };
@@ -85,9 +88,9 @@ async fn last_log(member: &Member, url: &str) -> Option<Option<LogId>> {
 }
 
 /// Whether nobody listens at an address. A process that is just being ended may still have its port for a moment.
-async fn is_refused(address: &str) -> bool {
+async fn is_refused(network: &dyn Network, address: &str) -> bool {
     for _ in 0..ATTEMPTS {
-        match tokio::time::timeout(ASK, TcpStream::connect(address)).await {
+        match tokio::time::timeout(ASK, network.probe(address.to_owned())).await {
             Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => return true,
             Ok(_) => tokio::time::sleep(PAUSE).await,
             // An address that does not answer at all is cut off, not gone.

@@ -20,6 +20,7 @@ use squall_proto::squall::api::v1 as proto;
 use tokio::time::Instant;
 
 use crate::admission::Range;
+use crate::host::Clock;
 use crate::raft::{Member, ProposeError};
 
 pub use read::Selection;
@@ -46,6 +47,7 @@ pub struct Registry {
 struct Inner {
     member: Member,
     service_range: Range,
+    clock: Clock,
 }
 
 /// Which collection or object a request is about.
@@ -87,10 +89,10 @@ impl Resource {
 }
 
 impl Registry {
-    /// The objects that a member has.
+    /// The objects that a member has. Services get addresses of this range, objects the times of this clock.
     #[must_use]
-    pub fn new(member: Member, service_range: Range) -> Self {
-        Self { inner: Arc::new(Inner { member, service_range }) }
+    pub fn new(member: Member, service_range: Range, clock: Clock) -> Self {
+        Self { inner: Arc::new(Inner { member, service_range, clock }) }
     }
 
     /// The member behind it.

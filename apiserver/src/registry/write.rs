@@ -1,7 +1,6 @@
 //! The verbs that change objects.
 
 use bytes::Bytes;
-use jiff::Timestamp;
 use prost::Message;
 use prost_types::Any;
 use squall_api::autoscaling::v1::Scale;
@@ -63,7 +62,7 @@ impl Registry {
         let id = options.request_id.unwrap_or_else(|| Uuid::new_v4().into_bytes());
         for attempt in 0..ATTEMPTS {
             let attempt = Attempt::Create(attempt);
-            let birth = Birth { uid: Uuid::new_v4().to_string(), now: Timestamp::now(), seed: attempt.seed(id) };
+            let birth = Birth { uid: Uuid::new_v4().to_string(), now: (self.inner.clock)(), seed: attempt.seed(id) };
             let mut new = admission::create(object.clone(), &birth)?;
             let claims = self.claim_addresses(&mut new, None)?;
             let key = keys::object(new.kind(), &new.meta().namespace, &new.meta().name);
@@ -153,7 +152,7 @@ impl Registry {
     pub async fn bind(&self, resource: &Resource, node: &str, options: &WriteOptions) -> Result<Reply, Error> {
         let bound = self
             .change(resource, "", options, |old| match old {
-                Object::Pod(pod) => admission::bind(pod, node, Timestamp::now()).map(Object::from),
+                Object::Pod(pod) => admission::bind(pod, node, (self.inner.clock)()).map(Object::from),
                 other => Err(Error::method_not_allowed("create", &format!("{}/binding", other.kind().info().plural))),
             })
             .await?;
@@ -181,7 +180,7 @@ impl Registry {
             if !version.is_empty() && old.meta().resource_version != version {
                 return Err(Error::modified(resource.kind, &resource.name));
             }
-            let (new, deleted) = match admission::delete(&old, delete, Timestamp::now())? {
+            let (new, deleted) = match admission::delete(&old, delete, (self.inner.clock)())? {
                 Deletion::Nothing => return Ok(Reply::of(&old, Vec::new())),
                 Deletion::Mark(new) => (*new, false),
                 Deletion::Remove => (old.clone(), true),

@@ -13,8 +13,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use squall_client::Client;
 use squall_client::events::Recorder;
+use squall_client::{Client, over_tls};
 use squall_daemon::TimingProfile;
 use squall_daemon::tls::TlsArgs;
 use tokio::sync::watch;
@@ -51,7 +51,7 @@ pub struct AgentArgs {
 /// Runs until `stopping` says otherwise. The pods go on without it.
 pub async fn run_agent(args: AgentArgs, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
     let timing = args.timing.timing();
-    let client = Client::connect(&args.apiserver, &args.tls.client()?).context("the apiservers")?;
+    let client = Client::connect(&args.apiserver, over_tls(args.tls.client()?)).context("the apiservers")?;
     let runtime = runtime_client::connect(&args.runtime);
     let (recorder, telling) = Recorder::new(client.clone(), "kubelet", &args.node);
     let node = node::NodeAgent { name: args.node.clone(), range: args.pod_cidr, client: client.clone(), timing };
