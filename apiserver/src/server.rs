@@ -22,7 +22,7 @@ use crate::admission::Range;
 use crate::folder::{DataFolder, Origin};
 use crate::grpc::{AdminService, ObjectsService};
 use crate::host::{Clock, LocalDisk, LocalNetwork};
-use crate::raft::{self, Member, RaftService};
+use crate::raft::{self, LogLimits, Member, RaftService};
 use crate::registry::Registry;
 
 /// How long open requests may take to end when the server stops.
@@ -107,6 +107,7 @@ pub async fn serve(args: ServerArgs, stopping: watch::Receiver<bool>) -> anyhow:
         network: Arc::new(LocalNetwork(args.tls.client()?)),
         heartbeat: Duration::from_millis(args.heartbeat_ms),
         election: (election, election * 2),
+        log: LogLimits::default(),
     };
     let server = Server::builder().tls_config(args.tls.server()?).context("the certificate")?;
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));

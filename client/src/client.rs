@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prost_types::Any;
+use squall_api::error::Reason;
 use squall_api::{Kind, Object};
 use squall_proto::squall::api::v1 as proto;
 use squall_proto::squall::api::v1::objects_client::ObjectsClient;
@@ -291,7 +292,7 @@ impl Client {
     }
 
     /// Asks one apiserver after the other until one answers or the deadline has come. An apiserver without a quorum
-    /// counts as gone.
+    /// counts as gone; one that lags behind what was asked for is left for the next, but if all do, that is the answer.
     async fn call<Q: Clone, A, F>(
         &self,
         request: Q,
@@ -301,7 +302,7 @@ impl Client {
         F: Future<Output = Result<Response<A>, Status>>,
     {
         let deadline = Instant::now() + self.deadline;
-        let mut refused = 0;
+        let (mut refused, mut lagging) = (0, 0);
         for attempt in 1.. {
             let (place, client) = self.objects();
             let left = deadline.saturating_duration_since(Instant::now()).min(ATTEMPT);
@@ -310,7 +311,12 @@ impl Client {
             let status = match tokio::time::timeout(left, call(client, attempt_request)).await {
                 Ok(Ok(reply)) => return Ok(reply.into_inner()),
                 Ok(Err(status)) if !from_transport(&status) && status.code() != Code::Unavailable => {
-                    return Err(squall_api::Error::from(status).into());
+                    let error = squall_api::Error::from(status.clone());
+                    lagging += usize::from(error.is(Reason::Timeout));
+                    if !error.is(Reason::Timeout) || lagging >= self.endpoints.len() {
+                        return Err(error.into());
+                    }
+                    status
                 }
                 Ok(Err(status)) => status,
                 Err(_) => no_answer(),

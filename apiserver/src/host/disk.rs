@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 /// Where a member keeps its log and its snapshots. As on any disk, what was written is durable once it was synced, and a
 /// name (made, changed or removed) once its folder was.
 pub trait Disk: Send + Sync + 'static {
-    /// Makes a folder, and those above it. Nothing is done if it is there.
+    /// Makes a folder, and those above it, durably. Nothing is done if it is there.
     fn create_folder(&self, path: &Path) -> io::Result<()>;
     /// What is in a folder, by name.
     fn files(&self, folder: &Path) -> io::Result<Vec<PathBuf>>;

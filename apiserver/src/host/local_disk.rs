@@ -37,7 +37,12 @@ impl Output for LocalFile {
 
 impl Disk for LocalDisk {
     fn create_folder(&self, path: &Path) -> io::Result<()> {
-        fs::create_dir_all(path)
+        if let Some(parent) = path.parent().filter(|_| !path.exists()) {
+            self.create_folder(parent)?;
+            fs::create_dir(path)?;
+            self.sync_folder(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })?;
+        }
+        Ok(())
     }
 
     fn files(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {

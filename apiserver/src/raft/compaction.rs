@@ -5,9 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
-/// No snapshot for less log than this.
-const LEAST_BYTES: u64 = 2 << 20;
-/// Else for this part of the last snapshot's size: a fourth.
+/// Above the least, for this part of the last snapshot's size: a fourth.
 const PART: u64 = 4;
 /// What an entry costs beside its command, in memory and on disk.
 const ENTRY_BYTES: u64 = 100;
@@ -15,6 +13,8 @@ const ENTRY_BYTES: u64 = 100;
 /// Counts what one member applies.
 #[derive(Debug)]
 pub struct Compaction {
+    /// No snapshot for less log than this.
+    least: u64,
     /// Members wait for up to a third more than others, so that not all write at the same moment.
     stagger: u64,
     applied: AtomicU64,
@@ -23,17 +23,17 @@ pub struct Compaction {
 }
 
 impl Compaction {
-    /// Of the member of this number, whose newest snapshot has this size.
-    pub fn new(id: u64, snapshot_bytes: u64) -> Self {
+    /// Of the member of this number, whose newest snapshot has this size. No snapshot for less log than `least` bytes.
+    pub fn new(id: u64, snapshot_bytes: u64, least: u64) -> Self {
         let (applied, due) = (AtomicU64::new(0), Notify::new());
-        Self { stagger: id % STAGGERS, applied, snapshot: AtomicU64::new(snapshot_bytes), due }
+        Self { least, stagger: id % STAGGERS, applied, snapshot: AtomicU64::new(snapshot_bytes), due }
     }
 
     /// An entry with a command of this length was applied.
     pub fn applied(&self, command: usize) {
         let bytes = ENTRY_BYTES + command as u64;
         let applied = self.applied.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if is_due(applied, self.snapshot.load(Ordering::Relaxed), self.stagger) {
+        if applied >= due_at(self.least, self.snapshot.load(Ordering::Relaxed), self.stagger) {
             self.due.notify_one();
         }
     }
@@ -53,9 +53,9 @@ impl Compaction {
 /// How many different waits there are.
 const STAGGERS: u64 = 3;
 
-fn is_due(applied: u64, snapshot: u64, stagger: u64) -> bool {
-    let wanted = LEAST_BYTES.max(snapshot / PART);
-    applied >= wanted + wanted / 6 * stagger
+fn due_at(least: u64, snapshot: u64, stagger: u64) -> u64 {
+    let wanted = least.max(snapshot / PART);
+    wanted + wanted / 6 * stagger
 }
 
 #[cfg(test)]
@@ -64,20 +64,16 @@ mod tests {
 
     #[test]
     fn a_large_state_waits_for_a_longer_log() {
-        assert!(!is_due(LEAST_BYTES - 1, 0, 0));
-        assert!(is_due(LEAST_BYTES, LEAST_BYTES * PART, 0));
-        assert!(!is_due(LEAST_BYTES, LEAST_BYTES * PART * 2, 0));
-        assert!(is_due(LEAST_BYTES * 2, LEAST_BYTES * PART * 2, 0));
-        for stagger in 1..STAGGERS {
-            assert!(!is_due(LEAST_BYTES, 0, stagger));
-            assert!(is_due(LEAST_BYTES * 4 / 3, 0, stagger));
-        }
+        assert_eq!(due_at(600, 0, 0), 600);
+        assert_eq!(due_at(600, 600 * PART, 0), 600);
+        assert_eq!(due_at(600, 1_200 * PART, 0), 1_200);
+        assert_eq!([1, 2].map(|stagger| due_at(600, 0, stagger)), [700, 800]);
     }
 
     #[tokio::test]
     async fn counting_begins_anew() {
-        let compaction = Compaction::new(3, 0);
-        compaction.applied(usize::try_from(LEAST_BYTES).unwrap());
+        let compaction = Compaction::new(3, 0, 1_000);
+        compaction.applied(1_000);
         compaction.wait().await;
         compaction.applied(1);
         assert!(tokio::time::timeout(std::time::Duration::from_millis(10), compaction.wait()).await.is_err());

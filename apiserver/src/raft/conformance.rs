@@ -25,8 +25,8 @@ impl StoreBuilder<TypeConfig, LogStorage, StateMachine, TempDir> for Builder {
         let snapshots = SnapshotFolder::open(Arc::new(LocalDisk), &folder.path().join("snapshots")).unwrap();
         Ok((
             folder,
-            LogStorage::open(Arc::new(LocalDisk), &log, metrics.fsync.clone()).unwrap(),
-            StateMachine::open(1, snapshots, metrics.apply.clone()).unwrap(),
+            LogStorage::open(Arc::new(LocalDisk), &log, 1 << 20, metrics.fsync.clone()).unwrap(),
+            StateMachine::open(1, snapshots, 1 << 20, metrics.apply.clone()).unwrap(),
         ))
     }
 }

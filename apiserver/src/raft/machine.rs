@@ -43,8 +43,9 @@ fn set_newest(newest: &Newest, meta: SnapshotMeta, path: PathBuf) {
 }
 
 impl StateMachine {
-    /// Begins from the newest snapshot, or empty, of the member of this number. Times what is applied.
-    pub fn open(id: u64, folder: SnapshotFolder, timer: Timer) -> io::Result<Self> {
+    /// Begins from the newest snapshot, or empty, of the member of this number; no further one is taken for less log than
+    /// `least` bytes. Times what is applied.
+    pub fn open(id: u64, folder: SnapshotFolder, least: u64, timer: Timer) -> io::Result<Self> {
         let (newest, state, requests) = match folder.newest()? {
             None => (None, State::default(), Requests::default()),
             Some((path, contents)) => (Some((contents.meta, path)), contents.state, contents.requests),
@@ -52,7 +53,7 @@ impl StateMachine {
         let meta = newest.as_ref().map(|(meta, _)| meta.clone()).unwrap_or_default();
         let view = Arc::new(View::new(state.clone(), requests, index_of(meta.last_log_id.as_ref())));
         let size = newest.as_ref().map_or(Ok(0), |(_, path)| folder.disk().size(path))?;
-        let compaction = Arc::new(Compaction::new(id, size));
+        let compaction = Arc::new(Compaction::new(id, size, least));
         let newest = Arc::new(Mutex::new(newest));
         Ok(Self {
             state,

@@ -21,7 +21,7 @@ use super::network::Links;
 use super::peers::Peers;
 use super::snapshot::SnapshotFolder;
 use super::tasks;
-use super::types::{LogId, Raft};
+use super::types::{Leadership, LogId, Raft};
 use crate::folder::DataFolder;
 use crate::host::{Disk, Network};
 use crate::metrics::{self, Metrics, Reading};
@@ -29,8 +29,6 @@ use crate::store::{Outcome, Transaction, View};
 
 /// One append holds at most so many entries.
 const MAX_APPEND_ENTRIES: u64 = 64;
-/// So many entries are kept behind a snapshot for members that lag.
-const KEPT_ENTRIES: u64 = 2_000;
 /// How many requests may wait for openraft; those beyond wait where they came from.
 const QUEUE: u64 = 4_096;
 /// How long to wait for a leader to appear before asking again.
@@ -50,6 +48,25 @@ pub struct Config {
     pub heartbeat: Duration,
     /// After how much silence a member stands for election: a random time between the two.
     pub election: (Duration, Duration),
+    /// How long its log may grow.
+    pub log: LogLimits,
+}
+
+/// How long a log may grow.
+#[derive(Debug, Clone, Copy)]
+pub struct LogLimits {
+    /// A segment that has grown to so many bytes is closed.
+    pub segment_bytes: u64,
+    /// No snapshot for less log than this.
+    pub snapshot_bytes: u64,
+    /// So many entries are kept behind a snapshot for members that lag.
+    pub kept_entries: u64,
+}
+
+impl Default for LogLimits {
+    fn default() -> Self {
+        Self { segment_bytes: 16 << 20, snapshot_bytes: 2 << 20, kept_entries: 2_000 }
+    }
 }
 
 /// Why a write was not done, as far as is known.
@@ -107,12 +124,13 @@ impl Member {
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         let metrics = Metrics::new();
         let disk = config.folder.disk().clone();
-        let log = LogStorage::open(disk.clone(), &config.folder.log(), metrics.fsync.clone());
+        let log = LogStorage::open(disk.clone(), &config.folder.log(), config.log.segment_bytes, metrics.fsync.clone());
         let log = log.context("opening the raft log")?;
         let snapshots =
             SnapshotFolder::open(disk.clone(), &config.folder.snapshots()).context("opening the snapshots")?;
-        let machine = StateMachine::open(config.id, snapshots.clone(), metrics.apply.clone())
-            .context("reading the newest snapshot")?;
+        let machine =
+            StateMachine::open(config.id, snapshots.clone(), config.log.snapshot_bytes, metrics.apply.clone())
+                .context("reading the newest snapshot")?;
         let (view, compaction) = (machine.view(), machine.compaction());
         let peers = Peers::new(config.network.clone());
         let raft = Raft::new(config.id, Arc::new(raft_config(&config)?), Links::new(peers.clone(), disk), log, machine)
@@ -216,7 +234,10 @@ impl Member {
 
     async fn propose_until(&self, transaction: Transaction, deadline: Instant) -> Result<Outcome, ProposeError> {
         let mut last = "no leader is known".to_owned();
+        let mut leadership = self.inner.raft.server_metrics();
         while Instant::now() < deadline {
+            // What changes from here on is news for the wait below.
+            drop(leadership.borrow_and_update());
             let attempt = match self.leader_elsewhere() {
                 None => self.propose_here(vec![transaction.clone()]).await,
                 Some(address) => self.propose_there(&address, transaction.clone(), deadline).await,
@@ -232,7 +253,7 @@ impl Member {
                 Err(ProposeError::Stopped(reason)) => return Err(ProposeError::Stopped(reason)),
                 Err(error) => last = error.to_string(),
             }
-            self.wait_for_leader(deadline).await;
+            wait_for_news(&mut leadership, deadline).await?;
         }
         Err(ProposeError::Unavailable(format!("the write was not confirmed in time: {last}")))
     }
@@ -240,7 +261,10 @@ impl Member {
     /// Waits until this member has applied everything that was acknowledged before the call.
     pub async fn read_barrier(&self, deadline: Instant) -> Result<(), ProposeError> {
         let mut last = "no leader is known".to_owned();
+        let mut leadership = self.inner.raft.server_metrics();
         while Instant::now() < deadline {
+            // What changes from here on is news for the wait below.
+            drop(leadership.borrow_and_update());
             let attempt = match self.leader_elsewhere() {
                 None => self.read_index_here().await,
                 Some(address) => self.read_index_there(&address, deadline).await,
@@ -250,7 +274,7 @@ impl Member {
                 Err(ProposeError::Stopped(reason)) => return Err(ProposeError::Stopped(reason)),
                 Err(error) => last = error.to_string(),
             }
-            self.wait_for_leader(deadline).await;
+            wait_for_news(&mut leadership, deadline).await?;
         }
         Err(ProposeError::Unavailable(format!("no quorum answered in time: {last}")))
     }
@@ -333,14 +357,6 @@ impl Member {
         metrics.membership_config.membership().get_node(&leader).map(|node| node.addr.clone())
     }
 
-    /// A short wait for something to change in who leads.
-    async fn wait_for_leader(&self, deadline: Instant) {
-        let mut metrics = self.inner.raft.server_metrics();
-        let patience = deadline.min(Instant::now() + LEADER_PATIENCE);
-        // Both a change and the end of patience mean: ask again.
-        drop(tokio::time::timeout_at(patience, metrics.changed()).await);
-    }
-
     async fn wait_applied(&self, index: u64, deadline: Instant) -> Result<(), ProposeError> {
         let mut applied = self.inner.view.watch_applied();
         match tokio::time::timeout_at(deadline, applied.wait_for(|applied| *applied >= index)).await {
@@ -372,6 +388,15 @@ impl Member {
     }
 }
 
+/// Waits a little for something to change in who leads: then it is worth asking again.
+async fn wait_for_news(leadership: &mut Leadership, deadline: Instant) -> Result<(), ProposeError> {
+    let patience = deadline.min(Instant::now() + LEADER_PATIENCE);
+    match tokio::time::timeout_at(patience, leadership.changed()).await {
+        Ok(Ok(())) | Err(_) => Ok(()),
+        Ok(Err(_)) => Err(ProposeError::Stopped("raft is gone".to_owned())),
+    }
+}
+
 /// What the files of a folder take up. One may be removed meanwhile.
 fn size_of(disk: &Arc<dyn Disk>, folder: &Path) -> std::io::Result<u64> {
     Ok(disk.files(folder)?.iter().filter_map(|file| disk.size(file).ok()).sum())
@@ -387,7 +412,7 @@ fn raft_config(config: &Config) -> anyhow::Result<openraft::Config> {
         max_payload_entries: MAX_APPEND_ENTRIES,
         // By bytes: `compaction`.
         snapshot_policy: SnapshotPolicy::Never,
-        max_in_snapshot_log_to_keep: KEPT_ENTRIES,
+        max_in_snapshot_log_to_keep: config.log.kept_entries,
         purge_batch_size: 256,
         // A write that was just confirmed says the same as a heartbeat. openraft: the two together, and a tick, must be
         // shorter than the shortest election time.

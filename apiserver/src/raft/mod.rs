@@ -24,5 +24,5 @@ mod types;
 mod wire;
 
 pub use backup::{Summary, restore, summary};
-pub use member::{Config, Member, MemberStatus, ProposeError};
+pub use member::{Config, LogLimits, Member, MemberStatus, ProposeError};
 pub use service::RaftService;

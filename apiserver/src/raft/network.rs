@@ -112,13 +112,17 @@ impl RaftNetworkV2<TypeConfig> for Link {
 
     fn stream_append<'s, S>(
         &'s mut self,
-        input: S,
+        mut input: S,
         option: RPCOption,
     ) -> BoxFuture<'s, Result<BoxStream<'s, Result<StreamAppendResult<TypeConfig>, RpcError>>, RpcError>>
     where
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
     {
         async move {
+            // openraft waits, after an error, before it gives out the next request. Without asking for it first, a member
+            // that is gone would be tried again at once, and again.
+            let Some(first) = input.next().await else { return Ok(stream::empty().boxed()) };
+            let input = stream::iter([first]).chain(input);
             let pipe = match self.idle.take().filter(Pipe::is_open) {
                 Some(pipe) => pipe,
                 None => within(option.soft_ttl(), Pipe::open(self.client()?)).await?,

@@ -19,6 +19,8 @@ openraft::declare_raft_types!(
 );
 
 pub type Raft = openraft::Raft<TypeConfig, super::machine::StateMachine>;
+/// Who leads, and a signal when that changes.
+pub type Leadership = openraft::alias::WatchReceiverOf<TypeConfig, openraft::metrics::RaftServerMetrics<TypeConfig>>;
 pub type Entry = openraft::alias::EntryOf<TypeConfig>;
 pub type Payload = openraft::EntryPayload<Command, u64, BasicNode>;
 pub type LogId = openraft::alias::LogIdOf<TypeConfig>;

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use anyhow::Context;
+use futures_util::future::join_all;
 use squall_api::core::v1::ConfigMap;
 use squall_api::meta::parse_resource_version;
 use squall_api::{Kind, Object};
@@ -15,7 +16,7 @@ use super::ledger::{Ledger, Segment};
 /// How many keys a writer has.
 pub const KEYS_OF_A_WRITER: usize = 4;
 /// How long the watches may take to tell of the last writes: longer than bookmarks take.
-pub const SETTLE: Duration = Duration::from_secs(6);
+const SETTLE: Duration = Duration::from_secs(6);
 const NAMESPACE: &str = "default";
 const VALUE: &str = "value";
 /// A reader is in no hurry.
@@ -107,7 +108,10 @@ impl Writer {
                 }
                 Err(error) => (false, format!("{error:#}")),
             },
-            Err(error) => (matches!(error, Error::Api(_)) && !error.is(Reason::ServiceUnavailable), error.to_string()),
+            Err(error) => {
+                let open = error.is(Reason::ServiceUnavailable) || error.is(Reason::Timeout);
+                (matches!(error, Error::Api(_)) && !open, error.to_string())
+            }
         };
         // Nobody else writes here: a refusal means that an earlier write was lost, or came after all.
         let now = read_surely(&self.maps, key).await;
@@ -138,8 +142,38 @@ async fn read_surely(maps: &Api<ConfigMap>, key: usize) -> Last {
     }
 }
 
+/// How many there are beside the writers.
+#[derive(Debug, Clone, Copy)]
+pub struct Others {
+    /// Those who read any key.
+    pub readers: usize,
+    /// Those who watch all.
+    pub watchers: usize,
+}
+
+/// Lets all of them ask until it is enough, and the watches until they have told of the last writes.
+pub async fn ask(
+    client: &Client,
+    writers: Vec<Writer>,
+    others: Others,
+    ledger: &RefCell<Ledger>,
+    enough: watch::Receiver<bool>,
+) {
+    let told_enough = watch::Sender::new(false);
+    let writing = join_all(writers.into_iter().map(|writer| writer.run(ledger, enough.clone())));
+    let reading = join_all((0..others.readers).map(|_| read(client, ledger, enough.clone())));
+    let watching = join_all((0..others.watchers).map(|place| watch(client, place, ledger, told_enough.subscribe())));
+    let asking = async {
+        tokio::join!(writing, reading);
+        // The watches must tell of the last writes too.
+        tokio::time::sleep(SETTLE).await;
+        told_enough.send_replace(true);
+    };
+    tokio::join!(asking, watching);
+}
+
 /// Reads keys at random until it is over.
-pub async fn read(client: &Client, ledger: &RefCell<Ledger>, done: watch::Receiver<bool>) {
+async fn read(client: &Client, ledger: &RefCell<Ledger>, done: watch::Receiver<bool>) {
     let keys = ledger.borrow().keys();
     let members = client.endpoints().len();
     while !*done.borrow() {
@@ -158,7 +192,7 @@ pub async fn read(client: &Client, ledger: &RefCell<Ledger>, done: watch::Receiv
 }
 
 /// Watches all keys until it is over; begins with the apiserver of this place.
-pub async fn watch(client: &Client, place: usize, ledger: &RefCell<Ledger>, mut done: watch::Receiver<bool>) {
+async fn watch(client: &Client, place: usize, ledger: &RefCell<Ledger>, mut done: watch::Receiver<bool>) {
     let mut watch = Watch::new(client.beginning_with(place), Selection::all(Kind::ConfigMap));
     let mut segment: Option<Segment> = None;
     loop {

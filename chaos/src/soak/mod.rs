@@ -4,9 +4,9 @@
 //! Each key has one writer, which writes on condition of its own last revision. A lost or doubled write breaks that
 //! chain, and the writer finds it at its next write. `ledger` judges, `clients` ask, `faults` break.
 
-mod clients;
+pub mod clients;
 mod faults;
-mod ledger;
+pub mod ledger;
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
@@ -106,26 +106,14 @@ async fn break_under_load(
     ledger: &RefCell<Ledger>,
     told: &mut impl FnMut(String),
 ) -> anyhow::Result<Vec<(Fault, u64)>> {
-    let (asked_enough, told_enough) = (tokio::sync::watch::Sender::new(false), tokio::sync::watch::Sender::new(false));
-    let work = async {
-        let writing = join_all(writers.into_iter().map(|writer| writer.run(ledger, asked_enough.subscribe())));
-        let reading = join_all((0..plan.readers).map(|_| clients::read(client, ledger, asked_enough.subscribe())));
-        let watching =
-            join_all((0..plan.watchers).map(|place| clients::watch(client, place, ledger, told_enough.subscribe())));
-        let asking = async {
-            tokio::join!(writing, reading);
-            // The watches must tell of the last writes too.
-            tokio::time::sleep(clients::SETTLE).await;
-            told_enough.send_replace(true);
-        };
-        tokio::join!(asking, watching);
-    };
-    let mut work = std::pin::pin!(work);
+    let enough = tokio::sync::watch::Sender::new(false);
+    let others = clients::Others { readers: plan.readers, watchers: plan.watchers };
+    let mut work = std::pin::pin!(clients::ask(client, writers, others, ledger, enough.subscribe()));
     let faults = tokio::select! {
         faults = faults::run(plan, cluster, client, ledger, told) => faults?,
         () = &mut work => bail!("the clients ended before the faults"),
     };
-    asked_enough.send_replace(true);
+    enough.send_replace(true);
     tokio::time::timeout(PATIENCE, work).await.context("the clients did not come to an end")?;
     Ok(faults)
 }

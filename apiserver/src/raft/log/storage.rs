@@ -25,10 +25,11 @@ pub struct LogStorage {
 }
 
 impl LogStorage {
-    /// Reads the folder, which must exist, and starts the writer, which times its fsyncs.
-    pub fn open(disk: Arc<dyn Disk>, folder: &Path, fsync: Timer) -> io::Result<Self> {
+    /// Reads the folder, which must exist, and starts the writer, which begins a new segment after so many bytes and times its
+    /// fsyncs.
+    pub fn open(disk: Arc<dyn Disk>, folder: &Path, segment_bytes: u64, fsync: Timer) -> io::Result<Self> {
         let recovered = recover(disk.as_ref(), folder)?;
-        let (jobs, window) = writer::start(disk, folder.to_owned(), recovered, fsync)?;
+        let (jobs, window) = writer::start(disk, folder.to_owned(), recovered, segment_bytes, fsync)?;
         Ok(Self { window: Arc::new(Mutex::new(window)), jobs })
     }
 
@@ -190,7 +191,8 @@ mod tests {
     async fn after_a_failed_fsync_nothing_more_is_written_and_nothing_acknowledged_is_lost() {
         let folder = tempfile::tempdir().unwrap();
         let disk = Failing::default();
-        let open = || LogStorage::open(Arc::new(disk.clone()), folder.path(), Metrics::new().fsync.clone()).unwrap();
+        let open =
+            || LogStorage::open(Arc::new(disk.clone()), folder.path(), 1 << 20, Metrics::new().fsync.clone()).unwrap();
         let mut log = open();
         let votes = [1, 2, 3].map(|term| Vote::new(term, 1));
         log.save_vote(&votes[0]).await.unwrap();

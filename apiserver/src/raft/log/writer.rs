@@ -16,8 +16,6 @@ use crate::host::{Disk, Output, Work};
 use crate::metrics::Timer;
 use crate::raft::types::{LogId, TypeConfig, Vote};
 
-/// A segment that has grown to this size is closed.
-const SEGMENT_BYTES: u64 = 16 << 20;
 /// How much one frame may hold; more waits for the next.
 const FRAME_BYTES: usize = 4 << 20;
 /// How many jobs may wait.
@@ -57,6 +55,7 @@ pub fn start(
     disk: Arc<dyn Disk>,
     folder: PathBuf,
     recovered: Recovered,
+    segment_bytes: u64,
     fsync: Timer,
 ) -> io::Result<(mpsc::Sender<Job>, super::recover::Window)> {
     let (sender, receiver) = mpsc::channel(QUEUE);
@@ -66,6 +65,7 @@ pub fn start(
         folder,
         file: None,
         bytes: 0,
+        segment_bytes,
         segments,
         next_frame,
         vote: window.vote,
@@ -82,6 +82,8 @@ struct Writer {
     folder: PathBuf,
     file: Option<Box<dyn Output>>,
     bytes: u64,
+    /// A segment that has grown to this size is closed.
+    segment_bytes: u64,
     segments: Vec<Segment>,
     next_frame: u64,
     /// Repeated at the head of each segment, so that older ones can go.
@@ -148,14 +150,19 @@ impl Writer {
         self.fsync.observe(start.elapsed());
         self.bytes += bytes.len() as u64;
         self.drop_purged()?;
-        if self.bytes >= SEGMENT_BYTES { self.start_segment() } else { Ok(()) }
+        if self.bytes >= self.segment_bytes { self.start_segment() } else { Ok(()) }
     }
 
     fn open_last(&mut self) -> io::Result<()> {
         match self.segments.last() {
             None => self.start_segment(),
             Some(segment) => {
-                self.file = Some(self.disk.append(&segment.path)?);
+                // A process that was killed may have written what it did not come to sync. This one has read it, and counts
+                // on it.
+                let mut file = self.disk.append(&segment.path)?;
+                file.sync()?;
+                self.disk.sync_folder(&self.folder)?;
+                self.file = Some(file);
                 self.bytes = self.disk.size(&segment.path)?;
                 Ok(())
             }

@@ -26,6 +26,8 @@ impl SnapshotFolder {
                 disk.remove(&file)?;
             }
         }
+        // One that a killed process renamed is read now, and counted on.
+        disk.sync_folder(path)?;
         Ok(Self { disk, path: path.to_owned(), next: Arc::default() })
     }
 
