@@ -1,0 +1,125 @@
+//! Three members, each on a machine of its own.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use squall_apiserver::admission::Range;
+use squall_apiserver::folder::{DataFolder, Origin};
+use squall_apiserver::raft::{self, LogLimits};
+use squall_apiserver::server::{self, Setup};
+use squall_client::Client;
+use tokio::sync::watch;
+use tonic::transport::Server;
+use turmoil::Sim;
+
+use crate::disk::SimulatedDisk;
+use crate::network::{self, PORT, SimulatedNetwork};
+
+/// How many members there are.
+const MEMBERS: usize = 3;
+/// As the launcher sets them.
+const HEARTBEAT: Duration = Duration::from_millis(100);
+const ELECTION: Duration = Duration::from_millis(250);
+/// Small, so that a run of some seconds comes by all that else takes hours: snapshots, and members that need them.
+const LOG: LogLimits = LogLimits { segment_bytes: 20_000, snapshot_bytes: 30_000, kept_entries: 20 };
+
+/// A machine with a member on it.
+#[derive(Clone)]
+pub struct Machine {
+    /// `apiserver-0`.
+    pub name: String,
+    /// Where it is.
+    pub address: IpAddr,
+    /// What it keeps its data on.
+    pub disk: SimulatedDisk,
+    /// Set to true, it asks the member to end.
+    pub stop: Arc<watch::Sender<bool>>,
+    /// The member has ended by itself.
+    pub ended: Arc<AtomicBool>,
+}
+
+impl Machine {
+    /// Where its member is reached.
+    pub fn url(&self) -> String {
+        format!("http://{}:{PORT}", self.address)
+    }
+}
+
+/// Starts a member on each machine.
+pub fn start(sim: &mut Sim<'_>, lying_disks: bool) -> Vec<Machine> {
+    let names: Vec<String> = (0..MEMBERS).map(|number| format!("apiserver-{number}")).collect();
+    let machines: Vec<Machine> = names
+        .into_iter()
+        .map(|name| Machine {
+            address: sim.lookup(name.as_str()),
+            disk: SimulatedDisk::new(fastrand::u64(..), lying_disks),
+            stop: Arc::new(watch::Sender::new(false)),
+            ended: Arc::default(),
+            name,
+        })
+        .collect();
+    let founders: BTreeMap<u64, String> = (1..).zip(machines.iter().map(Machine::url)).collect();
+    for (id, machine) in (1..).zip(&machines) {
+        let Machine { name, disk, stop, ended, .. } = machine.clone();
+        let founders = founders.clone();
+        sim.host(machine.name.as_str(), move || {
+            member(id, name.clone(), disk.clone(), founders.clone(), stop.subscribe(), ended.clone())
+        });
+    }
+    machines
+}
+
+/// A client of members. To be called on a simulated machine.
+pub fn client(urls: &[String]) -> anyhow::Result<Client> {
+    Ok(Client::connect(urls, Arc::new(|endpoint| network::channel(&endpoint)))?)
+}
+
+/// One member, from its start to its end. Its errors end it and nothing else; what it leaves undone ends with it, as with
+/// a process, since [`Machine::ended`] makes the machine stop.
+async fn member(
+    id: u64,
+    name: String,
+    disk: SimulatedDisk,
+    founders: BTreeMap<u64, String>,
+    stopping: watch::Receiver<bool>,
+    ended: Arc<AtomicBool>,
+) -> turmoil::Result {
+    if let Err(error) = serve(id, name.clone(), disk, founders, stopping).await {
+        tracing::info!(name, "ended: {error:#}");
+    }
+    ended.store(true, Ordering::Relaxed);
+    std::future::pending().await
+}
+
+async fn serve(
+    id: u64,
+    name: String,
+    disk: SimulatedDisk,
+    founders: BTreeMap<u64, String>,
+    stopping: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    let folder = DataFolder::open(Arc::new(disk), Path::new("/data"), id, Origin::New)?;
+    let member = raft::Config {
+        id,
+        folder,
+        founders,
+        network: Arc::new(SimulatedNetwork),
+        heartbeat: HEARTBEAT,
+        election: (ELECTION, ELECTION * 2),
+        log: LOG,
+    };
+    let service_range = Range::parse("127.64.0.0/20").map_err(anyhow::Error::msg)?;
+    let setup = Setup { name, member, service_range, clock: now };
+    server::run(setup, Server::builder(), Box::pin(network::incoming().await?), stopping).await
+}
+
+/// The time of the simulation.
+fn now() -> Timestamp {
+    let elapsed = turmoil::since_epoch().unwrap_or_default();
+    Timestamp::UNIX_EPOCH + elapsed
+}

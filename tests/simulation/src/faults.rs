@@ -1,0 +1,190 @@
+//! What is broken, and when it is mended. At most so many things at once as there is chance for; all is mended at the end.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use turmoil::Sim;
+
+use crate::cluster::Machine;
+use crate::disk::{DiskFault, End};
+
+/// The pause before the next fault, in milliseconds.
+const PAUSE: std::ops::Range<u64> = 50..1_200;
+/// How long something stays broken, in milliseconds.
+const BROKEN: std::ops::Range<u64> = 50..2_500;
+/// How many operations a disk does before its machine stops.
+const OPERATIONS: std::ops::Range<u64> = 0..60;
+
+/// What may be done to machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Fault {
+    /// The process is killed; what it has written is there.
+    Kill,
+    /// The process is killed in the middle of what its disk does.
+    KillMidway,
+    /// The power of one machine fails.
+    PowerLoss,
+    /// The power of one machine fails in the middle of what its disk does.
+    PowerLossMidway,
+    /// The power of all machines fails.
+    PowerCut,
+    /// A sync fails.
+    SyncFails,
+    /// A disk is slow.
+    SlowDisk,
+    /// The process is asked to end.
+    Restart,
+    /// Nothing comes through between one machine and the others.
+    CutOff,
+    /// Nothing comes through from one machine to another, but it does the other way.
+    CutOneWay,
+    /// What one machine sends to the others and they to it comes late.
+    Hold,
+}
+
+impl Fault {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Kill,
+        Self::KillMidway,
+        Self::PowerLoss,
+        Self::PowerLossMidway,
+        Self::PowerCut,
+        Self::SyncFails,
+        Self::SlowDisk,
+        Self::Restart,
+        Self::CutOff,
+        Self::CutOneWay,
+        Self::Hold,
+    ];
+}
+
+/// What is to be mended.
+#[derive(Debug, Clone, Copy)]
+enum Mend {
+    Start(usize),
+    Quicken(usize),
+    Link(usize, usize),
+    Release(usize, usize),
+}
+
+/// Breaks and mends.
+pub struct Faults {
+    kinds: Vec<Fault>,
+    left: u64,
+    next: Duration,
+    mends: Vec<(Duration, Mend)>,
+    /// How often each was made.
+    pub made: BTreeMap<Fault, u64>,
+}
+
+impl Faults {
+    /// So many, of these kinds, after this time.
+    pub fn new(kinds: Vec<Fault>, count: u64, begin: Duration) -> Self {
+        Self { kinds, left: count, next: begin, mends: Vec::new(), made: BTreeMap::new() }
+    }
+
+    /// Whether all have been made and mended.
+    pub fn is_over(&self, sim: &mut Sim<'_>, machines: &[Machine]) -> bool {
+        let runs = |machine: &Machine| sim.is_host_running(machine.name.as_str());
+        self.left == 0 && self.mends.is_empty() && machines.iter().all(runs)
+    }
+
+    /// To be called at each step: does what is due.
+    pub fn step(&mut self, sim: &mut Sim<'_>, machines: &[Machine]) {
+        let now = sim.elapsed();
+        let (due, later) = self.mends.drain(..).partition(|(at, _)| *at <= now);
+        self.mends = later;
+        let due: Vec<(Duration, Mend)> = due;
+        due.into_iter().for_each(|(_, mend)| make_good(mend, sim, machines));
+        for (place, machine) in machines.iter().enumerate() {
+            if let Some(DiskFault::Stopped(end)) = machine.disk.fault() {
+                tracing::info!(name = machine.name, ?end, "stopped");
+                sim.crash(machine.name.as_str());
+                machine.disk.end(end);
+            }
+            if machine.ended.swap(false, Ordering::Relaxed) {
+                sim.crash(machine.name.as_str());
+            }
+            let starts = self.mends.iter().any(|(_, mend)| matches!(mend, Mend::Start(which) if *which == place));
+            if !starts && !sim.is_host_running(machine.name.as_str()) {
+                self.mends.push((now + random(BROKEN), Mend::Start(place)));
+            }
+        }
+        if self.left > 0 && now >= self.next {
+            self.left -= 1;
+            self.next = now + random(PAUSE);
+            let fault = self.kinds[fastrand::usize(..self.kinds.len())];
+            *self.made.entry(fault).or_default() += 1;
+            self.break_it(fault, now, sim, machines);
+        }
+    }
+
+    fn break_it(&mut self, fault: Fault, now: Duration, sim: &mut Sim<'_>, machines: &[Machine]) {
+        let place = fastrand::usize(..machines.len());
+        let (machine, until) = (&machines[place], now + random(BROKEN));
+        let others = (0..machines.len()).filter(|other| *other != place);
+        tracing::info!(?fault, name = machine.name, until = ?until, "a fault");
+        match fault {
+            Fault::Kill => machine.disk.set_fault(Some(DiskFault::Stopped(End::Kill))),
+            Fault::KillMidway => machine.disk.set_fault(stops_soon(End::Kill)),
+            Fault::PowerLoss => machine.disk.set_fault(Some(DiskFault::Stopped(End::PowerLoss))),
+            Fault::PowerLossMidway => machine.disk.set_fault(stops_soon(End::PowerLoss)),
+            Fault::PowerCut => {
+                let all = machines.iter();
+                all.for_each(|machine| machine.disk.set_fault(Some(DiskFault::Stopped(End::PowerLoss))));
+            }
+            Fault::SyncFails => machine.disk.set_fault(Some(DiskFault::SyncFails)),
+            Fault::SlowDisk => {
+                machine.disk.set_fault(Some(DiskFault::Slow));
+                self.mends.push((until, Mend::Quicken(place)));
+            }
+            Fault::Restart => drop(machine.stop.send_replace(true)),
+            Fault::CutOff => others.for_each(|other| {
+                sim.partition(machine.address, machines[other].address);
+                self.mends.push((until, Mend::Link(place, other)));
+            }),
+            Fault::CutOneWay => {
+                let other = (place + 1) % machines.len();
+                sim.partition_oneway(machine.address, machines[other].address);
+                self.mends.push((until, Mend::Link(place, other)));
+            }
+            Fault::Hold => others.for_each(|other| {
+                sim.hold(machine.address, machines[other].address);
+                self.mends.push((until, Mend::Release(place, other)));
+            }),
+        }
+    }
+}
+
+fn make_good(mend: Mend, sim: &mut Sim<'_>, machines: &[Machine]) {
+    tracing::info!(?mend, "mended");
+    match mend {
+        Mend::Start(place) => {
+            machines[place].stop.send_replace(false);
+            sim.bounce(machines[place].name.as_str());
+        }
+        Mend::Quicken(place) => {
+            let disk = &machines[place].disk;
+            if disk.fault() == Some(DiskFault::Slow) {
+                disk.set_fault(None);
+            }
+        }
+        Mend::Link(a, b) => sim.repair(machines[a].address, machines[b].address),
+        Mend::Release(a, b) => sim.release(machines[a].address, machines[b].address),
+    }
+}
+
+fn stops_soon(end: End) -> Option<DiskFault> {
+    Some(DiskFault::StopsAfter(random_count(OPERATIONS), end))
+}
+
+fn random(millis: std::ops::Range<u64>) -> Duration {
+    Duration::from_millis(random_count(millis))
+}
+
+fn random_count(range: std::ops::Range<u64>) -> u64 {
+    fastrand::u64(range)
+}

@@ -1,0 +1,78 @@
+//! The simulated network: turmoil's TCP under tonic.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, Stream, stream};
+use hyper_util::rt::TokioIo;
+use squall_apiserver::host::Network;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tonic::codegen::http::Uri;
+use tonic::transport::server::Connected;
+use tonic::transport::{Channel, Endpoint, Error};
+use turmoil::net::{TcpListener, TcpStream};
+
+/// Where every apiserver listens, on a machine of its own.
+pub const PORT: u16 = 6443;
+
+/// What connects the simulated machines.
+pub struct SimulatedNetwork;
+
+impl Network for SimulatedNetwork {
+    fn channel(&self, endpoint: Endpoint) -> Result<Channel, Error> {
+        channel(&endpoint)
+    }
+
+    fn probe(&self, address: String) -> BoxFuture<'static, io::Result<()>> {
+        async move { TcpStream::connect(address).await.map(drop) }.boxed()
+    }
+}
+
+/// A connection over the simulated network.
+pub fn channel(endpoint: &Endpoint) -> Result<Channel, Error> {
+    Ok(endpoint.connect_with_connector_lazy(tower::service_fn(|uri: Uri| async move {
+        let address = format!("{}:{}", uri.host().unwrap_or_default(), uri.port_u16().unwrap_or(PORT));
+        Ok::<_, io::Error>(TokioIo::new(TcpStream::connect(address).await?))
+    })))
+}
+
+/// Whoever connects to this machine.
+pub async fn incoming() -> io::Result<impl Stream<Item = io::Result<Accepted>>> {
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)).await?;
+    Ok(stream::unfold(listener, async |listener| {
+        let accepted = listener.accept().await.map(|(stream, _)| Accepted(stream));
+        Some((accepted, listener))
+    }))
+}
+
+/// A connection that was accepted.
+pub struct Accepted(TcpStream);
+
+impl Connected for Accepted {
+    type ConnectInfo = ();
+
+    fn connect_info(&self) -> Self::ConnectInfo {}
+}
+
+impl AsyncRead for Accepted {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Accepted {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}

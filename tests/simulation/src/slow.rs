@@ -1,0 +1,24 @@
+//! Work that is done slowly: each time there is something to do, it takes a while until it is done. What comes meanwhile
+//! is done with it, as a real log's writer finds more to write after each fsync.
+
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+/// Does the work, after a pause whenever it is woken.
+pub async fn slowly(mut work: BoxFuture<'static, ()>, pause: impl Fn() -> Duration) {
+    let mut waiting = None;
+    poll_fn(|cx| {
+        let wait = waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(pause())));
+        match wait.as_mut().poll(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(()) => {
+                waiting = None;
+                work.as_mut().poll(cx)
+            }
+        }
+    })
+    .await;
+}
