@@ -61,6 +61,10 @@ pub struct ServerArgs {
     #[arg(long, conflicts_with = "founder")]
     join: bool,
 
+    /// Reach another member at another address than its own, over a link: https://127.64.48.2:6443=https://127.0.0.1:7001
+    #[arg(long, value_name = "URL=URL", value_parser = parse_via)]
+    via: Vec<(String, String)>,
+
     /// The addresses that services get
     #[arg(long, value_name = "CIDR", value_parser = Range::parse, default_value = "127.64.0.0/20")]
     service_cidr: Range,
@@ -80,6 +84,11 @@ pub struct ServerArgs {
 pub(crate) fn parse_founder(text: &str) -> Result<(u64, String), String> {
     let (id, url) = text.split_once('=').ok_or_else(|| format!("{text:?} is not of the form ID=URL"))?;
     Ok((id.parse().map_err(|_| format!("{id:?} is not a number"))?, url.to_owned()))
+}
+
+fn parse_via(text: &str) -> Result<(String, String), String> {
+    let (member, link) = text.split_once('=').ok_or_else(|| format!("{text:?} is not of the form URL=URL"))?;
+    Ok((member.to_owned(), link.to_owned()))
 }
 
 /// What an apiserver is made of, whatever machine it runs on.
@@ -105,6 +114,7 @@ pub async fn serve(args: ServerArgs, stopping: watch::Receiver<bool>) -> anyhow:
         folder,
         founders: args.founder.iter().cloned().collect::<BTreeMap<_, _>>(),
         network: Arc::new(LocalNetwork(args.tls.client()?)),
+        via: args.via.into_iter().collect(),
         heartbeat: Duration::from_millis(args.heartbeat_ms),
         election: (election, election * 2),
         log: LogLimits::default(),

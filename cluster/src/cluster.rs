@@ -11,6 +11,7 @@ use squall_client::{Client, Kubeconfig};
 use crate::addresses::{MAX_APISERVERS, MAX_NODES, Network};
 use crate::files::{make_folder, read_json, write_json, write_private};
 use crate::found::{is_in, working_in};
+use crate::links::Links;
 use crate::lock::{FolderLock, LOCK};
 use crate::member::{MemberName, Role};
 use crate::process::{ProcessId, ProcessState};
@@ -126,6 +127,8 @@ pub struct Cluster {
     pub(super) lifetime: Lifetime,
     /// The processes this one has started; dropping their input ends attached ones.
     pub(super) children: Vec<OwnChild>,
+    /// Over which apiservers reach each other, if they are to be cut.
+    pub(super) links: Option<Links>,
     /// Of the network of a new cluster.
     _reservation: Option<File>,
 }
@@ -157,7 +160,8 @@ impl Cluster {
         }
         let description = Description::new(network, options);
         let (binaries, children) = (binaries()?, Vec::new());
-        let cluster = Self { binaries, folder, description, lifetime, children, _reservation: Some(reservation) };
+        let cluster =
+            Self { binaries, folder, description, lifetime, children, links: None, _reservation: Some(reservation) };
         if let Err(error) = cluster.write_files(fill) {
             // What is half made would be in the way of the next attempt.
             cluster.remove_files()?;
@@ -234,7 +238,15 @@ impl Cluster {
         ensure!(path.is_file(), "there is no cluster in {}; start one with \"ctl cluster up\"", folder.display());
         let description = read_description(folder)?;
         let folder = folder.canonicalize().with_context(|| format!("finding {}", folder.display()))?;
-        Ok(Self { binaries: binaries()?, folder, description, lifetime, children: Vec::new(), _reservation: None })
+        Ok(Self {
+            binaries: binaries()?,
+            folder,
+            description,
+            lifetime,
+            children: Vec::new(),
+            links: None,
+            _reservation: None,
+        })
     }
 
     /// Whether there is a cluster in a folder.
@@ -264,6 +276,21 @@ impl Cluster {
     /// A client as its admin.
     pub fn client(&self) -> anyhow::Result<Client> {
         Ok(Client::new(&Kubeconfig::read(&self.kubeconfig())?.current()?)?)
+    }
+
+    /// Puts links between its apiservers, before they are started. They are there as long as this is, in the runtime in which
+    /// it is called.
+    pub fn put_links(&mut self) -> anyhow::Result<&Links> {
+        let apiservers = self.description.apiservers.iter();
+        let address = |index: &usize| Ok((*index, self.description.network.apiserver(*index).parse()?));
+        let addresses = apiservers.map(address).collect::<anyhow::Result<_>>()?;
+        Ok(self.links.insert(Links::between(&addresses)?))
+    }
+
+    /// The links that were put.
+    #[must_use]
+    pub fn links(&self) -> Option<&Links> {
+        self.links.as_ref()
     }
 
     /// Its members, in the order in which they are started.

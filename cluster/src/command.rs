@@ -42,6 +42,10 @@ impl Cluster {
                 command
                     .args(["--listen", &network.apiserver(index), "--service-cidr", &network.services()])
                     .args(["--data-dir", &format!("data/{member}")]);
+                let links = self.links.iter().flat_map(|links| links.entrances(index));
+                command.args(links.flat_map(|(to, entrance)| {
+                    ["--via".to_owned(), format!("{}=https://{entrance}", self.apiserver_url(to))]
+                }));
                 if index >= self.description.founders {
                     let is_new = !self.data(member).join("member.json").exists() && !self.record(member).exists();
                     command.args(is_new.then_some("--join"));

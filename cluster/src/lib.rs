@@ -7,6 +7,7 @@ mod command;
 mod ending;
 mod files;
 mod found;
+mod links;
 mod lock;
 mod member;
 mod pki;
@@ -19,6 +20,7 @@ mod usage;
 
 pub use cluster::{Cluster, Lifetime, Options};
 pub use found::{end_all_in, end_orphans_of};
+pub use links::{Links, Passage, Way};
 pub use member::{MemberName, Role};
 pub use process::ProcessState;
 pub use ready::wait_until_ready;

@@ -44,6 +44,8 @@ pub struct Config {
     pub founders: BTreeMap<u64, String>,
     /// How it reaches the others.
     pub network: Arc<dyn Network>,
+    /// At which other addresses than their own, by those.
+    pub via: BTreeMap<String, String>,
     /// How often a leader says that it lives.
     pub heartbeat: Duration,
     /// After how much silence a member stands for election: a random time between the two.
@@ -132,7 +134,7 @@ impl Member {
             StateMachine::open(config.id, snapshots.clone(), config.log.snapshot_bytes, metrics.apply.clone())
                 .context("reading the newest snapshot")?;
         let (view, compaction) = (machine.view(), machine.compaction());
-        let peers = Peers::new(config.network.clone());
+        let peers = Peers::new(config.network.clone(), config.via.clone());
         let raft = Raft::new(config.id, Arc::new(raft_config(&config)?), Links::new(peers.clone(), disk), log, machine)
             .await
             .context("starting raft")?;

@@ -1,6 +1,6 @@
 //! Connections to the other members: one for each, made when first needed, mended by itself.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,14 +19,21 @@ const KEEPALIVE: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Peers {
     network: Arc<dyn Network>,
+    /// Where members are reached that are not reached at their own address.
+    via: Arc<BTreeMap<String, String>>,
     channels: Arc<Mutex<HashMap<String, Channel>>>,
 }
 
 impl Peers {
     /// No connection yet.
     #[must_use]
-    pub fn new(network: Arc<dyn Network>) -> Self {
-        Self { network, channels: Arc::default() }
+    pub fn new(network: Arc<dyn Network>, via: BTreeMap<String, String>) -> Self {
+        Self { network, via: Arc::new(via), channels: Arc::default() }
+    }
+
+    /// Where the member of an address is reached.
+    pub fn route<'a>(&'a self, address: &'a str) -> &'a str {
+        self.via.get(address).map_or(address, String::as_str)
     }
 
     /// The network that they go over.
@@ -40,7 +47,7 @@ impl Peers {
         let channel = match channels.get(address) {
             Some(channel) => channel.clone(),
             None => {
-                let channel = self.network.channel(endpoint(address)?)?;
+                let channel = self.network.channel(endpoint(self.route(address))?)?;
                 channels.insert(address.to_owned(), channel.clone());
                 channel
             }

@@ -56,9 +56,8 @@ impl Drop for StreamEnd {
 async fn take_over_from(member: Member, vote: Vote) {
     let leader = vote.leader_id.node_id;
     let status = member.status();
-    let Some(address) = status.voters.get(&leader).and_then(|url| url.rsplit("//").next()).map(str::to_owned) else {
-        return;
-    };
+    let Some(url) = status.voters.get(&leader) else { return };
+    let Some(address) = member.peers().route(url).rsplit("//").next().map(str::to_owned) else { return };
     if status.leader != Some(leader)
         || !status.voters.contains_key(&status.id)
         || !is_refused(member.peers().network(), &address).await

@@ -3,9 +3,10 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use anyhow::Context;
 use serde::Serialize;
 use squall_client::Client;
-use squall_cluster::{Cluster, MemberName, Role};
+use squall_cluster::{Cluster, MemberName, Passage, Role, Way};
 
 use super::ledger::Ledger;
 use super::{Plan, random_pause};
@@ -27,11 +28,26 @@ pub enum Fault {
     KillTwo,
     /// All members are killed at the same moment.
     PowerCut,
+    /// Nothing comes through between some member and the others for a while; clients reach all of them.
+    CutOff,
+    /// What some member sends to another does not come through; the other way it does.
+    CutOneWay,
+    /// All connections between some member and the others are broken off, and new ones, for a while.
+    Reset,
 }
 
 impl Fault {
-    const ALL: [Self; 6] =
-        [Self::KillLeader, Self::KillOne, Self::Freeze, Self::Restart, Self::KillTwo, Self::PowerCut];
+    const ALL: [Self; 9] = [
+        Self::KillLeader,
+        Self::KillOne,
+        Self::Freeze,
+        Self::Restart,
+        Self::KillTwo,
+        Self::PowerCut,
+        Self::CutOff,
+        Self::CutOneWay,
+        Self::Reset,
+    ];
 }
 
 /// Makes faults until there were enough of them and of writes. Returns how many of each.
@@ -73,28 +89,50 @@ async fn make(
     let mut members: Vec<MemberName> =
         cluster.members().into_iter().filter(|member| member.role == Role::Apiserver).collect();
     random.shuffle(&mut members);
-    let victims = match fault {
-        Fault::KillLeader => vec![wait_for("a Raft leader", || leaders::raft_leader(client)).await?.0],
-        Fault::KillOne | Fault::Freeze | Fault::Restart => members[..1].to_vec(),
-        Fault::KillTwo => members[..2.min(members.len())].to_vec(),
-        Fault::PowerCut => members,
+    let count = match fault {
+        Fault::PowerCut => members.len(),
+        Fault::KillTwo | Fault::CutOneWay => 2,
+        Fault::KillLeader | Fault::KillOne | Fault::Freeze | Fault::Restart | Fault::CutOff | Fault::Reset => 1,
     };
-    match fault {
-        Fault::Freeze => victims.iter().try_for_each(|victim| cluster.pause(*victim))?,
-        Fault::Restart => victims.iter().try_for_each(|victim| cluster.stop(*victim))?,
-        Fault::KillLeader | Fault::KillOne | Fault::KillTwo | Fault::PowerCut => cluster.kill_all(&victims)?,
+    members.truncate(count);
+    if fault == Fault::KillLeader {
+        members = vec![wait_for("a Raft leader", || leaders::raft_leader(client)).await?.0];
     }
+    break_them(fault, cluster, &members)?;
+    if !matches!(fault, Fault::KillLeader | Fault::PowerCut) {
+        tokio::time::sleep(random_pause(random, 100..2_000)).await;
+    }
+    mend(fault, cluster, &members)?;
+    let (leader, term) = wait_for("a Raft leader", || leaders::raft_leader(client)).await?;
+    let victims: Vec<String> = members.iter().map(MemberName::to_string).collect();
+    Ok(format!("{}; {leader} leads term {term}", victims.join(" ")))
+}
+
+fn break_them(fault: Fault, cluster: &mut Cluster, members: &[MemberName]) -> anyhow::Result<()> {
     match fault {
-        Fault::KillLeader | Fault::PowerCut => {}
-        Fault::KillOne | Fault::Freeze | Fault::Restart | Fault::KillTwo => {
-            tokio::time::sleep(random_pause(random, 100..2_000)).await;
+        Fault::Freeze => members.iter().try_for_each(|member| cluster.pause(*member)),
+        Fault::Restart => members.iter().try_for_each(|member| cluster.stop(*member)),
+        Fault::KillLeader | Fault::KillOne | Fault::KillTwo | Fault::PowerCut => cluster.kill_all(members),
+        Fault::CutOff | Fault::CutOneWay => set_links(fault, cluster, members, Passage::Held),
+        Fault::Reset => set_links(fault, cluster, members, Passage::Reset),
+    }
+}
+
+fn mend(fault: Fault, cluster: &mut Cluster, members: &[MemberName]) -> anyhow::Result<()> {
+    match fault {
+        Fault::Freeze => members.iter().try_for_each(|member| cluster.resume(*member)),
+        Fault::CutOff | Fault::CutOneWay | Fault::Reset => set_links(fault, cluster, members, Passage::Open),
+        Fault::KillLeader | Fault::KillOne | Fault::Restart | Fault::KillTwo | Fault::PowerCut => {
+            members.iter().try_for_each(|member| cluster.start(*member))
         }
     }
-    match fault {
-        Fault::Freeze => victims.iter().try_for_each(|victim| cluster.resume(*victim))?,
-        _ => victims.iter().try_for_each(|victim| cluster.start(*victim))?,
+}
+
+fn set_links(fault: Fault, cluster: &Cluster, members: &[MemberName], passage: Passage) -> anyhow::Result<()> {
+    let links = cluster.links().context("the cluster has no links")?;
+    match (fault, members) {
+        (Fault::CutOneWay, [from, to]) => links.set(Way { from: from.index, to: to.index }, passage),
+        _ => members.iter().for_each(|member| links.set_all_of(member.index, passage)),
     }
-    let (leader, term) = wait_for("a Raft leader", || leaders::raft_leader(client)).await?;
-    let victims: Vec<String> = victims.iter().map(MemberName::to_string).collect();
-    Ok(format!("{}; {leader} leads term {term}", victims.join(" ")))
+    Ok(())
 }

@@ -1,5 +1,5 @@
-//! The soak: clients write and read while apiservers are killed, frozen, restarted and cut from power at random; nothing
-//! acknowledged may be lost, no read may go back, no watch may miss a change.
+//! The soak: clients write and read while apiservers are killed, frozen, restarted and cut off from each other at random;
+//! nothing acknowledged may be lost, no read may go back, no watch may miss a change.
 //!
 //! Each key has one writer, which writes on condition of its own last revision. A lost or doubled write breaks that
 //! chain, and the writer finds it at its next write. `ledger` judges, `clients` ask, `faults` break.
@@ -66,6 +66,7 @@ pub struct Report {
 pub async fn run(plan: &Plan, options: Options, mut told: impl FnMut(String)) -> anyhow::Result<Report> {
     let folder = tempfile::tempdir()?;
     let mut cluster = Cluster::create(folder.path(), options, Lifetime::Attached)?;
+    cluster.put_links()?;
     cluster.start_all()?;
     let client = cluster.client()?;
     wait_until_ready(&mut cluster, &client, PATIENCE).await?;

@@ -109,6 +109,7 @@ async fn serve(
         folder,
         founders,
         network: Arc::new(SimulatedNetwork),
+        via: BTreeMap::new(),
         heartbeat: HEARTBEAT,
         election: (ELECTION, ELECTION * 2),
         log: LOG,
