@@ -16,11 +16,16 @@ mod slow;
 
 use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
 use faults::Fault;
+
+/// How long one seed may take, in real time: a hundred times what it does.
+const PATIENCE: Duration = Duration::from_secs(200);
 
 /// Simulate three apiservers under faults
 ///
@@ -72,6 +77,7 @@ fn main() -> ExitCode {
 
 fn one(arguments: &Arguments) -> (String, u8) {
     entropy::seed(arguments.seed);
+    end_if_it_never_does(arguments.seed);
     let filter = EnvFilter::try_new(&arguments.log).unwrap_or_else(|_| EnvFilter::new("info"));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(false);
     lines.with_timer(run::VirtualTime).init();
@@ -86,6 +92,17 @@ fn one(arguments: &Arguments) -> (String, u8) {
         Ok(report) => (report.to_string(), u8::from(!report.violations.is_empty())),
         Err(error) => (format!("seed {}: {error:#}", arguments.seed), 2),
     }
+}
+
+/// Simulated time stands still while something turns in circles: then no limit of the simulation is ever reached.
+fn end_if_it_never_does(seed: u64) {
+    thread::spawn(move || {
+        #[expect(clippy::disallowed_methods, reason = "there is nothing to wait for but time")]
+        thread::sleep(PATIENCE);
+        // There is nowhere else to tell of a failure.
+        drop(writeln!(stdout(), "seed {seed}: no end after {PATIENCE:?}"));
+        std::process::exit(2);
+    });
 }
 
 fn many(arguments: &Arguments) -> (String, u8) {

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::Ipv4Addr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
@@ -17,6 +18,14 @@ use turmoil::net::{TcpListener, TcpStream};
 
 /// Where every apiserver listens, on a machine of its own.
 pub const PORT: u16 = 6443;
+
+/// How often any machine has tried to connect to another.
+static ATTEMPTS: AtomicU64 = AtomicU64::new(0);
+
+/// How often any machine has tried to connect to another, so far.
+pub fn attempts() -> u64 {
+    ATTEMPTS.load(Ordering::Relaxed)
+}
 
 /// What connects the simulated machines.
 pub struct SimulatedNetwork;
@@ -34,6 +43,7 @@ impl Network for SimulatedNetwork {
 /// A connection over the simulated network.
 pub fn channel(endpoint: &Endpoint) -> Result<Channel, Error> {
     Ok(endpoint.connect_with_connector_lazy(tower::service_fn(|uri: Uri| async move {
+        ATTEMPTS.fetch_add(1, Ordering::Relaxed);
         let address = format!("{}:{}", uri.host().unwrap_or_default(), uri.port_u16().unwrap_or(PORT));
         Ok::<_, io::Error>(TokioIo::new(TcpStream::connect(address).await?))
     })))

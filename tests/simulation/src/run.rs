@@ -19,6 +19,7 @@ use turmoil::Builder;
 
 use crate::cluster::{self, Machine};
 use crate::faults::{Fault, Faults};
+use crate::network;
 
 /// A message between machines takes at least this, and at most that.
 const LATENCY: (Duration, Duration) = (Duration::from_micros(200), Duration::from_millis(8));
@@ -28,6 +29,9 @@ const TICK: Duration = Duration::from_millis(2);
 const EPOCH: Duration = Duration::from_secs(1_767_225_600);
 /// No run takes so long.
 const LONGEST: Duration = Duration::from_secs(300);
+/// So many attempts to connect a second, by all machines together, are too many. Busy clients of members that are gone make
+/// some 8.
+const MOST_ATTEMPTS: u64 = 40;
 /// How long the clients go on asking when everything is mended.
 const AFTERWARDS: Duration = Duration::from_millis(1_500);
 const OTHERS: Others = Others { readers: 2, watchers: 3 };
@@ -109,6 +113,9 @@ pub fn run(plan: Plan) -> anyhow::Result<Report> {
     }
     let mut ledger = ledger.borrow_mut();
     ledger.check_watches();
+    if let Some(storm) = storm(sim.elapsed()) {
+        ledger.violation(storm);
+    }
     Ok(Report {
         plan,
         acknowledged: ledger.acknowledged,
@@ -120,6 +127,13 @@ pub fn run(plan: Plan) -> anyhow::Result<Report> {
         state: *state.borrow(),
         violations: std::mem::take(&mut ledger.violations),
     })
+}
+
+/// Whoever cannot reach another must wait before they try again.
+fn storm(elapsed: Duration) -> Option<String> {
+    let most = MOST_ATTEMPTS * (elapsed.as_secs() + 1);
+    let attempts = network::attempts();
+    (attempts > most).then(|| format!("{attempts} attempts to connect in {elapsed:?}: more than {most} is a storm"))
 }
 
 /// What the clients do, from the beginning to the end.
