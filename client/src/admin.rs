@@ -16,6 +16,8 @@ use crate::error::Error;
 
 /// A piece of a snapshot may take this long to come. The first comes when the whole is on the apiserver's disk.
 const PIECE: Duration = Duration::from_secs(120);
+/// An apiserver has so long to say whether it leads.
+const LOOK: Duration = Duration::from_secs(2);
 /// The wait before all are asked anew.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -62,7 +64,7 @@ impl Client {
             .await
     }
 
-    /// Asks one apiserver after the other until the one that leads has done it, or the deadline has come.
+    /// Looks for the apiserver that leads until it has done it, or the deadline has come.
     async fn ask_leader<F>(&self, call: impl Fn(AdminClient<Channel>) -> F) -> Result<(), Error>
     where
         F: Future<Output = Result<(), Status>>,
@@ -71,6 +73,10 @@ impl Client {
         let mut last = no_answer();
         while Instant::now() < deadline {
             for (_, channel) in self.channels() {
+                // One that is frozen must not cost the time that the one that leads needs.
+                if !matches!(tokio::time::timeout(LOOK, leads(&channel)).await, Ok(true)) {
+                    continue;
+                }
                 match tokio::time::timeout_at(deadline, call(AdminClient::new(channel))).await {
                     Ok(Ok(())) => return Ok(()),
                     Ok(Err(status)) if status.code() == Code::Aborted => {
@@ -117,6 +123,12 @@ impl Client {
             }
         }
     }
+}
+
+/// Whether an apiserver says that it leads.
+async fn leads(channel: &Channel) -> bool {
+    let status = AdminClient::new(channel.clone()).status(StatusRequest {}).await;
+    status.is_ok_and(|reply| reply.get_ref().leader == reply.get_ref().id)
 }
 
 /// Why a snapshot did not come.

@@ -56,6 +56,9 @@ async fn look(cluster: &Cluster, client: &Client) -> Result<(), String> {
         if !status.ready {
             return Err(format!("{} is in no quorum", status.name));
         }
+        if !status.voters.iter().any(|voter| voter.id == status.id) {
+            return Err(format!("{} has no vote yet", status.name));
+        }
     }
     for member in members.iter().filter(|member| member.role == Role::Runtime) {
         reach_runtime(cluster, member.index).map_err(|error| format!("{member}: {error}"))?;

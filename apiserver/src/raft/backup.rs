@@ -21,6 +21,8 @@ use super::types::{LeaderId, LogId, SnapshotMeta, StoredMembership};
 use crate::folder::DataFolder;
 use crate::host::LocalDisk;
 
+/// How long a quorum may take to confirm what is to be in a snapshot.
+const QUORUM_PATIENCE: Duration = Duration::from_secs(5);
 /// How often a snapshot is asked for until there is one that is new enough.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -41,7 +43,8 @@ pub struct Summary {
 impl Member {
     /// A file with everything that was acknowledged before the call, in pieces.
     pub async fn backup(&self, deadline: Instant) -> Result<BoxStream<'static, io::Result<Bytes>>, ProposeError> {
-        self.read_barrier(deadline).await?;
+        // Without a quorum there is no use in waiting as long as for a large snapshot.
+        self.read_barrier(deadline.min(Instant::now() + QUORUM_PATIENCE)).await?;
         let wanted = self.status().applied_index;
         let stopped = |error: String| ProposeError::Stopped(error);
         let raft = self.raft();

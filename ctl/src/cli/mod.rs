@@ -65,7 +65,7 @@ pub enum Command {
         after_help = "Brings up a cluster of its own, rolls the chapter's Deployment from v1 to v2 under HTTP load, kills the leading apiserver and the leading\ncontroller-manager in the middle, starts them again and judges what held. Exit code 0 if all did.\n\nExamples:\n  ctl demo\n  ctl demo -o json > result.json"
     )]
     Demo(LabArgs),
-    /// Write, read and watch while apiservers are killed, frozen and cut from power; check that nothing is lost
+    /// Write, read and watch while apiservers are killed, frozen and cut off; check that nothing is lost
     #[command(after_help = "Examples:\n  ctl soak\n  ctl soak --writes 1000000 --faults 200 --seed 7")]
     Soak(SoakArgs),
     /// Measure clusters of their own

@@ -149,12 +149,32 @@ async fn metrics(args: &LogsArgs) -> Result<(), Failure> {
 }
 
 async fn add(args: &AddArgs) -> Result<(), Failure> {
+    let mut interruption = Interruption::listen()?;
     let mut cluster = open(&args.dir)?;
+    let before = cluster.members();
     let added = match args.what {
-        Addable::Apiserver => cluster.add_apiserver().await?,
+        Addable::Apiserver => tokio::select! {
+            added = cluster.add_apiserver() => Ok(added?),
+            signal = interruption.wait() => Err(signal),
+        },
+    };
+    let added = match added {
+        Ok(added) => added,
+        Err(signal) => return Err(half_added(&args.dir, &before, signal)?),
     };
     line(&format!("{added} added: it has caught up and votes"));
     Ok(())
+}
+
+/// What an interruption has left, and how to mend it.
+fn half_added(dir: &DirArgs, before: &[MemberName], signal: &str) -> Result<Failure, Failure> {
+    let new = open(dir)?.members().into_iter().find(|member| !before.contains(member));
+    Ok(Failure::error(match new {
+        Some(new) => {
+            format!("interrupted by {signal}: {new} may be half added; \"ctl cluster remove {new}\" takes it out")
+        }
+        None => format!("interrupted by {signal}: nothing was added"),
+    }))
 }
 
 async fn remove(args: &RemoveArgs) -> Result<(), Failure> {

@@ -10,6 +10,7 @@ use super::cluster::options_of_shape;
 use crate::cli::{Global, RestoreArgs, SaveArgs, SnapshotCommand, SummaryArgs};
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::interruption::Interruption;
 use crate::output::{line, print_cells};
 
 /// Runs a command.
@@ -23,8 +24,12 @@ pub async fn run(global: &Global, command: SnapshotCommand) -> Result<(), Failur
 
 /// Written aside, checked, and only then put in its place.
 async fn save(context: &Context, args: &SaveArgs) -> Result<(), Failure> {
+    let mut interruption = Interruption::listen()?;
     let aside = aside(&args.file);
-    let saved = write(context, &aside).await;
+    let saved = tokio::select! {
+        saved = write(context, &aside) => saved,
+        signal = interruption.wait() => Err(Failure::error(format!("interrupted by {signal}"))),
+    };
     let summary = match saved {
         Ok(summary) => summary,
         Err(failure) => {

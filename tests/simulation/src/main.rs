@@ -95,9 +95,12 @@ fn one(arguments: &Arguments) -> (String, u8) {
 }
 
 /// Simulated time stands still while something turns in circles: then no limit of the simulation is ever reached.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "there is nothing to wait for but time, and nobody else to end the process"
+)]
 fn end_if_it_never_does(seed: u64) {
     thread::spawn(move || {
-        #[expect(clippy::disallowed_methods, reason = "there is nothing to wait for but time")]
         thread::sleep(PATIENCE);
         // There is nowhere else to tell of a failure.
         drop(writeln!(stdout(), "seed {seed}: no end after {PATIENCE:?}"));
