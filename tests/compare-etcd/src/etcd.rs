@@ -100,7 +100,7 @@ impl Etcd {
             count: 0,
         });
         let mut before = Duration::ZERO;
-        let figures = load::run(load, clients.collect(), || before = self.cpu()).await?;
+        let figures = load::run(load, clients.collect(), async || before = self.cpu()).await?;
         let cpu = self.cpu().saturating_sub(before).as_secs_f64() * 1e6 / figures.operations.max(1) as f64;
         Ok((figures, cpu))
     }
