@@ -39,7 +39,11 @@ impl Disk for LocalDisk {
     fn create_folder(&self, path: &Path) -> io::Result<()> {
         if let Some(parent) = path.parent().filter(|_| !path.exists()) {
             self.create_folder(parent)?;
-            fs::create_dir(path)?;
+            match fs::create_dir(path) {
+                // Another process was faster; the folder's lock decides between the two.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => made?,
+            }
             self.sync_folder(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })?;
         }
         Ok(())

@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use openraft::async_runtime::watch::WatchReceiver;
 use openraft::error::{ClientWriteError, LinearizableReadError, RaftError};
 use openraft::impls::BasicNode;
 use openraft::raft::ReadPolicy;
-use openraft::{SnapshotPolicy, async_runtime::watch::WatchReceiver};
 use squall_proto::squall::raft::v1 as proto;
 use tokio::time::Instant;
 
 use super::codec;
+use super::config::Config;
 use super::log::LogStorage;
 use super::machine::StateMachine;
 use super::network::Links;
@@ -23,53 +24,12 @@ use super::snapshot::SnapshotFolder;
 use super::tasks;
 use super::types::{Leadership, LogId, Raft};
 use crate::folder::DataFolder;
-use crate::host::{Disk, Network};
+use crate::host::Disk;
 use crate::metrics::{self, Metrics, Reading};
 use crate::store::{Outcome, Transaction, View};
 
-/// One append holds at most so many entries.
-const MAX_APPEND_ENTRIES: u64 = 64;
-/// How many requests may wait for openraft; those beyond wait where they came from.
-const QUEUE: u64 = 4_096;
-/// How long to wait for a leader to appear before asking again.
-const LEADER_PATIENCE: Duration = Duration::from_millis(100);
-
-/// How a member is set up.
-pub struct Config {
-    /// Its number in the group.
-    pub id: u64,
-    /// Where it keeps its log and snapshots.
-    pub folder: DataFolder,
-    /// The members of a group that is being founded, by number; empty when the group exists.
-    pub founders: BTreeMap<u64, String>,
-    /// How it reaches the others.
-    pub network: Arc<dyn Network>,
-    /// At which other addresses than their own, by those.
-    pub via: BTreeMap<String, String>,
-    /// How often a leader says that it lives.
-    pub heartbeat: Duration,
-    /// After how much silence a member stands for election: a random time between the two.
-    pub election: (Duration, Duration),
-    /// How long its log may grow.
-    pub log: LogLimits,
-}
-
-/// How long a log may grow.
-#[derive(Debug, Clone, Copy)]
-pub struct LogLimits {
-    /// A segment that has grown to so many bytes is closed.
-    pub segment_bytes: u64,
-    /// No snapshot for less log than this.
-    pub snapshot_bytes: u64,
-    /// So many entries are kept behind a snapshot for members that lag.
-    pub kept_entries: u64,
-}
-
-impl Default for LogLimits {
-    fn default() -> Self {
-        Self { segment_bytes: 16 << 20, snapshot_bytes: 2 << 20, kept_entries: 2_000 }
-    }
-}
+/// How long to wait for news of who leads before asking again: that a new leader has heard from a quorum is none.
+const LEADER_PATIENCE: Duration = Duration::from_millis(20);
 
 /// Why a write was not done, as far as is known.
 #[derive(Debug, thiserror::Error)]
@@ -135,7 +95,7 @@ impl Member {
                 .context("reading the newest snapshot")?;
         let (view, compaction) = (machine.view(), machine.compaction());
         let peers = Peers::new(config.network.clone(), config.via.clone());
-        let raft = Raft::new(config.id, Arc::new(raft_config(&config)?), Links::new(peers.clone(), disk), log, machine)
+        let raft = Raft::new(config.id, Arc::new(config.to_openraft()?), Links::new(peers.clone(), disk), log, machine)
             .await
             .context("starting raft")?;
         let founders: BTreeMap<u64, BasicNode> =
@@ -402,30 +362,4 @@ async fn wait_for_news(leadership: &mut Leadership, deadline: Instant) -> Result
 /// What the files of a folder take up. One may be removed meanwhile.
 fn size_of(disk: &Arc<dyn Disk>, folder: &Path) -> std::io::Result<u64> {
     Ok(disk.files(folder)?.iter().filter_map(|file| disk.size(file).ok()).sum())
-}
-
-fn raft_config(config: &Config) -> anyhow::Result<openraft::Config> {
-    let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    let raft = openraft::Config {
-        cluster_name: "squall".to_owned(),
-        heartbeat_interval: millis(config.heartbeat),
-        election_timeout_min: millis(config.election.0),
-        election_timeout_max: millis(config.election.1),
-        max_payload_entries: MAX_APPEND_ENTRIES,
-        // By bytes: `compaction`.
-        snapshot_policy: SnapshotPolicy::Never,
-        max_in_snapshot_log_to_keep: config.log.kept_entries,
-        purge_batch_size: 256,
-        // A write that was just confirmed says the same as a heartbeat. openraft: the two together, and a tick, must be
-        // shorter than the shortest election time.
-        heartbeat_min_interval: Some(millis(config.heartbeat / 2)),
-        api_channel_size: Some(QUEUE),
-        notification_channel_size: Some(QUEUE),
-        enable_pre_vote: Some(true),
-        // A restarted leader does not know what it had committed: as leader it would answer reads from before its death
-        // (found by the soak). It has to be elected again.
-        enable_leader_restore: Some(false),
-        ..openraft::Config::default()
-    };
-    raft.validate().context("the raft timing")
 }

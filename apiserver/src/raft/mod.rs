@@ -7,6 +7,7 @@
 mod backup;
 mod codec;
 mod compaction;
+mod config;
 #[cfg(test)]
 mod conformance;
 mod log;
@@ -24,5 +25,6 @@ mod types;
 mod wire;
 
 pub use backup::{Summary, restore, summary};
-pub use member::{Config, LogLimits, Member, MemberStatus, ProposeError};
+pub use config::{Config, LogLimits};
+pub use member::{Member, MemberStatus, ProposeError};
 pub use service::RaftService;

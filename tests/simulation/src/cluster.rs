@@ -65,11 +65,8 @@ pub fn start(sim: &mut Sim<'_>, lying_disks: bool) -> Vec<Machine> {
         .collect();
     let founders: BTreeMap<u64, String> = (1..).zip(machines.iter().map(Machine::url)).collect();
     for (id, machine) in (1..).zip(&machines) {
-        let Machine { name, disk, stop, ended, .. } = machine.clone();
-        let founders = founders.clone();
-        sim.host(machine.name.as_str(), move || {
-            member(id, name.clone(), disk.clone(), founders.clone(), stop.subscribe(), ended.clone())
-        });
+        let (here, founders) = (machine.clone(), founders.clone());
+        sim.host(machine.name.as_str(), move || member(id, here.clone(), founders.clone()));
     }
     machines
 }
@@ -81,29 +78,16 @@ pub fn client(urls: &[String]) -> anyhow::Result<Client> {
 
 /// One member, from its start to its end. Its errors end it and nothing else; what it leaves undone ends with it, as with
 /// a process, since [`Machine::ended`] makes the machine stop.
-async fn member(
-    id: u64,
-    name: String,
-    disk: SimulatedDisk,
-    founders: BTreeMap<u64, String>,
-    stopping: watch::Receiver<bool>,
-    ended: Arc<AtomicBool>,
-) -> turmoil::Result {
-    if let Err(error) = serve(id, name.clone(), disk, founders, stopping).await {
-        tracing::info!(name, "ended: {error:#}");
+async fn member(id: u64, machine: Machine, founders: BTreeMap<u64, String>) -> turmoil::Result {
+    if let Err(error) = serve(id, &machine, founders).await {
+        tracing::info!(name = machine.name, "ended: {error:#}");
     }
-    ended.store(true, Ordering::Relaxed);
+    machine.ended.store(true, Ordering::Relaxed);
     std::future::pending().await
 }
 
-async fn serve(
-    id: u64,
-    name: String,
-    disk: SimulatedDisk,
-    founders: BTreeMap<u64, String>,
-    stopping: watch::Receiver<bool>,
-) -> anyhow::Result<()> {
-    let folder = DataFolder::open(Arc::new(disk), Path::new("/data"), id, Origin::New)?;
+async fn serve(id: u64, machine: &Machine, founders: BTreeMap<u64, String>) -> anyhow::Result<()> {
+    let folder = DataFolder::open(Arc::new(machine.disk.clone()), Path::new("/data"), id, Origin::New)?;
     let member = raft::Config {
         id,
         folder,
@@ -115,8 +99,8 @@ async fn serve(
         log: LOG,
     };
     let service_range = Range::parse("127.64.0.0/20").map_err(anyhow::Error::msg)?;
-    let setup = Setup { name, member, service_range, clock: now };
-    server::run(setup, Server::builder(), Box::pin(network::incoming().await?), stopping).await
+    let setup = Setup { name: machine.name.clone(), member, service_range, clock: now };
+    server::run(setup, Server::builder(), Box::pin(network::incoming().await?), machine.stop.subscribe()).await
 }
 
 /// The time of the simulation.

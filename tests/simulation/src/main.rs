@@ -16,6 +16,7 @@ mod slow;
 
 use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
@@ -77,7 +78,7 @@ fn main() -> ExitCode {
 
 fn one(arguments: &Arguments) -> (String, u8) {
     entropy::seed(arguments.seed);
-    end_if_it_never_does(arguments.seed);
+    let _running = end_if_it_never_does(arguments.seed);
     let filter = EnvFilter::try_new(&arguments.log).unwrap_or_else(|_| EnvFilter::new("info"));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(false);
     lines.with_timer(run::VirtualTime).init();
@@ -94,18 +95,18 @@ fn one(arguments: &Arguments) -> (String, u8) {
     }
 }
 
-/// Simulated time stands still while something turns in circles: then no limit of the simulation is ever reached.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "there is nothing to wait for but time, and nobody else to end the process"
-)]
-fn end_if_it_never_does(seed: u64) {
+/// Simulated time stands still while something turns in circles: then no limit of the simulation is ever reached. To be kept
+/// until the run has ended.
+fn end_if_it_never_does(seed: u64) -> mpsc::Sender<()> {
+    let (running, ended) = mpsc::channel();
     thread::spawn(move || {
-        thread::sleep(PATIENCE);
-        // There is nowhere else to tell of a failure.
-        drop(writeln!(stdout(), "seed {seed}: no end after {PATIENCE:?}"));
-        std::process::exit(2);
+        if ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+            // There is nowhere else to tell of a failure.
+            drop(writeln!(stdout(), "seed {seed}: no end after {PATIENCE:?}"));
+            std::process::abort();
+        }
     });
+    running
 }
 
 fn many(arguments: &Arguments) -> (String, u8) {
