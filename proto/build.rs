@@ -12,8 +12,10 @@ use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, Messa
 
 type Error = Box<dyn std::error::Error>;
 
-const KUBERNETES: [&str; 10] = [
+const KUBERNETES: [&str; 12] = [
     "apps.v1",
+    "authentication.v1",
+    "authorization.v1",
     "autoscaling.v1",
     "coordination.v1",
     "core.v1",
@@ -24,7 +26,7 @@ const KUBERNETES: [&str; 10] = [
     "resource",
     "runtime",
 ];
-const OWN: [&str; 4] = ["admin.v1", "api.v1", "cri.v1", "raft.v1"];
+const OWN: [&str; 5] = ["admin.v1", "api.v1", "cri.v1", "openapi.v2", "raft.v1"];
 
 fn main() -> Result<(), Error> {
     println!("cargo::rerun-if-changed=proto");
@@ -54,7 +56,7 @@ fn main() -> Result<(), Error> {
 /// Reads the files with their custom options, which the plain `protox::compile` drops.
 fn load<'a>(files: impl Iterator<Item = &'a String>) -> Result<DescriptorPool, Error> {
     let mut compiler = protox::Compiler::new(["proto"])?;
-    compiler.include_imports(true);
+    compiler.include_imports(true).include_source_info(true);
     for file in files {
         compiler.open_file(file)?;
     }
@@ -72,6 +74,8 @@ struct Rules {
     pointer: bool,
     patch_strategy: Vec<String>,
     patch_merge_key: String,
+    list_map_keys: Vec<String>,
+    atomic: bool,
 }
 
 impl Rules {
@@ -79,13 +83,18 @@ impl Rules {
         let rules = extension(field.options(), "squall.options.field");
         let flag = |name| rules.as_ref().and_then(|r| r.get_field_by_name(name)?.as_bool()).unwrap_or(false);
         let text = |name| rules.as_ref().and_then(|r| r.get_field_by_name(name)?.as_str().map(str::to_owned));
-        let list = rules.as_ref().and_then(|r| r.get_field_by_name("patch_strategy")?.as_list().map(<[Value]>::to_vec));
+        let texts = |name| {
+            let list = rules.as_ref().and_then(|r| r.get_field_by_name(name)?.as_list().map(<[Value]>::to_vec));
+            list.unwrap_or_default().iter().filter_map(|v| v.as_str().map(str::to_owned)).collect::<Vec<String>>()
+        };
         Self {
             inline: flag("inline"),
             keep_zero: flag("keep_zero"),
             pointer: flag("pointer"),
-            patch_strategy: list.unwrap_or_default().iter().filter_map(|v| v.as_str().map(str::to_owned)).collect(),
+            patch_strategy: texts("patch_strategy"),
             patch_merge_key: text("patch_merge_key").unwrap_or_default(),
+            list_map_keys: texts("list_map_keys"),
+            atomic: flag("atomic"),
         }
     }
 }
@@ -98,9 +107,20 @@ fn extension(options: DynamicMessage, name: &str) -> Option<DynamicMessage> {
 }
 
 fn has_custom_json(message: &MessageDescriptor) -> bool {
+    has_rule(message, "custom_json")
+}
+
+fn has_rule(message: &MessageDescriptor, name: &str) -> bool {
     extension(message.options(), "squall.options.message")
-        .and_then(|rules| rules.get_field_by_name("custom_json")?.as_bool())
+        .and_then(|rules| rules.get_field_by_name(name)?.as_bool())
         .unwrap_or(false)
+}
+
+/// The comment before a message or a field.
+fn comment(file: &prost_reflect::FileDescriptor, path: &[i32]) -> String {
+    let source = file.file_descriptor_proto().source_code_info.as_ref();
+    let place = source.and_then(|source| source.location.iter().find(|place| place.path == path));
+    place.and_then(|place| place.leading_comments.as_deref()).unwrap_or_default().trim().replace('\n', "")
 }
 
 /// Gives a message and its fields their serde attributes.
@@ -210,6 +230,16 @@ fn prepare(file: &mut prost_types::FileDescriptorProto, pool: &DescriptorPool) -
     Ok(())
 }
 
+/// By which fields the elements of a list are owned: those that are named, or the merge key.
+fn map_keys(rules: &Rules) -> Vec<String> {
+    let merge_key = rules.patch_merge_key.clone();
+    match rules.list_map_keys.as_slice() {
+        [] if rules.atomic || merge_key.is_empty() => Vec::new(),
+        [] => vec![merge_key],
+        keys => keys.to_vec(),
+    }
+}
+
 /// The source text of `schema.rs`.
 #[derive(Default)]
 struct Schema {
@@ -231,18 +261,28 @@ impl Schema {
             };
             writeln!(
                 fields,
-                "Field {{ json: {json:?}, number: {}, shape: Shape::{shape}, kind: {}, patch_strategy: &{:?}, merge_key: {:?} }},",
+                "Field {{ json: {json:?}, number: {}, shape: Shape::{shape}, kind: {}, required: {}, patch_strategy: &{:?}, \
+                 merge_key: {:?}, map_keys: &{:?}, atomic: {}, doc: {:?} }},",
                 field.number(),
                 kind(&field),
+                rules.keep_zero,
                 rules.patch_strategy,
                 rules.patch_merge_key,
+                map_keys(&rules),
+                rules.atomic,
+                comment(&message.parent_file(), field.path()),
             )
             .expect("a String takes everything");
         }
         let custom = has_custom_json(message);
         self.messages.insert(
             message.full_name().to_owned(),
-            format!("Message {{ name: {:?}, custom_json: {custom}, fields: &[{fields}] }}", message.full_name()),
+            format!(
+                "Message {{ name: {:?}, custom_json: {custom}, atomic: {}, doc: {:?}, fields: &[{fields}] }}",
+                message.full_name(),
+                has_rule(message, "atomic"),
+                comment(&message.parent_file(), message.path()),
+            ),
         );
     }
 

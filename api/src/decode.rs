@@ -2,6 +2,8 @@
 //!
 //! The schema of the kind is walked beside the JSON, since serde does not see unknown keys next to inlined fields.
 
+use std::fmt;
+
 use serde_json::Value;
 use squall_proto::schema::{Field, Kind as ValueKind, MESSAGES, Message, Shape};
 
@@ -43,27 +45,56 @@ pub struct Decoded {
     pub warnings: Vec<String>,
 }
 
-/// Reads an object of this kind.
+/// Why JSON is no object of a kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// A value is of the wrong type.
+    Mismatch {
+        /// In the words of Go's JSON decoder.
+        text: String,
+        /// In the words of Kubernetes' conversion of documents.
+        found_in: String,
+    },
+    /// Unknown fields, and they are not let pass.
+    Strict(Vec<String>),
+    /// A value is of the right type and makes no sense.
+    Value(String),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mismatch { text, .. } | Self::Value(text) => f.write_str(text),
+            Self::Strict(unknown) => write!(f, "strict decoding error: {}", unknown.join(", ")),
+        }
+    }
+}
+
+/// Reads an object of this kind that was sent as a whole.
 pub fn from_json(kind: Kind, json: Value, validation: FieldValidation) -> Result<Decoded, Error> {
+    let info = kind.info();
+    read(kind, json, validation).map_err(|refusal| {
+        Error::bad_request(format!(
+            "{} in version {:?} cannot be handled as a {}: {refusal}",
+            info.kind, info.version, info.kind
+        ))
+    })
+}
+
+/// Reads an object of this kind.
+pub fn read(kind: Kind, json: Value, validation: FieldValidation) -> Result<Decoded, Refusal> {
     let mut walk = Walk::default();
     if let Some(message) = Message::find(kind.info().message) {
         walk.object(&json, message, &mut Vec::new());
     }
-    let info = kind.info();
-    let refuse = |problem: &str| {
-        Error::bad_request(format!(
-            "{} in version {:?} cannot be handled as a {}: {problem}",
-            info.kind, info.version, info.kind
-        ))
-    };
     if let Some(mismatch) = walk.mismatch {
-        return Err(refuse(&mismatch));
+        return Err(mismatch);
     }
     let warnings: Vec<String> = walk.unknown.iter().map(|path| format!("unknown field {path:?}")).collect();
     if validation == FieldValidation::Strict && !warnings.is_empty() {
-        return Err(refuse(&format!("strict decoding error: {}", warnings.join(", "))));
+        return Err(Refusal::Strict(warnings));
     }
-    let object = Object::from_json(kind, json).map_err(|error| refuse(&error.to_string()))?;
+    let object = Object::from_json(kind, json).map_err(|error| Refusal::Value(error.to_string()))?;
     let warnings = if validation == FieldValidation::Ignore { Vec::new() } else { warnings };
     Ok(Decoded { object, warnings })
 }
@@ -72,8 +103,8 @@ pub fn from_json(kind: Kind, json: Value, validation: FieldValidation) -> Result
 #[derive(Default)]
 struct Walk {
     unknown: Vec<String>,
-    /// The first value of the wrong type, in Go's words.
-    mismatch: Option<String>,
+    /// The first value of the wrong type.
+    mismatch: Option<Refusal>,
 }
 
 impl Walk {
@@ -153,7 +184,13 @@ impl Walk {
             "json: cannot unmarshal {found} into Go struct field {structure}.{} of type {expected}",
             dotted(path)
         );
-        self.mismatch.get_or_insert(text);
+        let found_in = match expected {
+            list if list.starts_with("[]") => format!("cannot restore slice from {found}"),
+            map if map.starts_with("map[") => format!("cannot restore map from {found}"),
+            structure if structure.contains('.') => format!("cannot restore struct from: {found}"),
+            simple => format!("unrecognized type: {simple}"),
+        };
+        self.mismatch.get_or_insert(Refusal::Mismatch { text, found_in });
     }
 }
 

@@ -30,12 +30,18 @@ pub enum Reason {
     Invalid,
     /// The request cannot be understood.
     BadRequest,
+    /// It is not known who is asking.
+    Unauthorized,
     /// The request is understood and refused.
     Forbidden,
     /// This kind does not do that.
     MethodNotAllowed,
     /// The content type is not known.
     UnsupportedMediaType,
+    /// None of the accepted content types can be given.
+    NotAcceptable,
+    /// The request is larger than the server reads.
+    RequestEntityTooLarge,
     /// The revision is no longer kept.
     Expired,
     /// Not done in time; a write may have happened.
@@ -50,15 +56,18 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::NotFound,
         Self::AlreadyExists,
         Self::Conflict,
         Self::Invalid,
         Self::BadRequest,
+        Self::Unauthorized,
         Self::Forbidden,
         Self::MethodNotAllowed,
         Self::UnsupportedMediaType,
+        Self::NotAcceptable,
+        Self::RequestEntityTooLarge,
         Self::Expired,
         Self::Timeout,
         Self::ServiceUnavailable,
@@ -75,9 +84,12 @@ impl Reason {
             Self::Conflict => "Conflict",
             Self::Invalid => "Invalid",
             Self::BadRequest => "BadRequest",
+            Self::Unauthorized => "Unauthorized",
             Self::Forbidden => "Forbidden",
             Self::MethodNotAllowed => "MethodNotAllowed",
             Self::UnsupportedMediaType => "UnsupportedMediaType",
+            Self::NotAcceptable => "NotAcceptable",
+            Self::RequestEntityTooLarge => "RequestEntityTooLarge",
             Self::Expired => "Expired",
             Self::Timeout => "Timeout",
             Self::ServiceUnavailable => "ServiceUnavailable",
@@ -91,11 +103,14 @@ impl Reason {
     pub const fn http(self) -> i32 {
         match self {
             Self::BadRequest => 400,
+            Self::Unauthorized => 401,
             Self::Forbidden => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
+            Self::NotAcceptable => 406,
             Self::AlreadyExists | Self::Conflict => 409,
             Self::Expired => 410,
+            Self::RequestEntityTooLarge => 413,
             Self::UnsupportedMediaType => 415,
             Self::Invalid => 422,
             Self::TooManyRequests => 429,
@@ -112,13 +127,16 @@ impl Reason {
             Self::NotFound => Code::NotFound,
             Self::AlreadyExists => Code::AlreadyExists,
             Self::Conflict => Code::Aborted,
-            Self::Invalid | Self::BadRequest | Self::UnsupportedMediaType => Code::InvalidArgument,
+            Self::Invalid | Self::BadRequest | Self::UnsupportedMediaType | Self::NotAcceptable => {
+                Code::InvalidArgument
+            }
+            Self::Unauthorized => Code::Unauthenticated,
             Self::Forbidden => Code::PermissionDenied,
             Self::MethodNotAllowed => Code::Unimplemented,
             Self::Expired => Code::OutOfRange,
             Self::Timeout => Code::DeadlineExceeded,
             Self::ServiceUnavailable => Code::Unavailable,
-            Self::TooManyRequests => Code::ResourceExhausted,
+            Self::TooManyRequests | Self::RequestEntityTooLarge => Code::ResourceExhausted,
             Self::InternalError => Code::Internal,
         }
     }
@@ -183,20 +201,24 @@ impl Error {
     /// `Deployment.apps "kubia" is invalid: spec.selector: Required value`.
     #[must_use]
     pub fn invalid(kind: Kind, name: &str, errors: &Errors) -> Self {
-        let info = kind.info();
+        Self::invalid_of(kind.info().group, kind.info().kind, name, errors)
+    }
+
+    fn invalid_of(group: &str, kind: &str, name: &str, errors: &Errors) -> Self {
         let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
         let text = match texts.as_slice() {
             [one] => one.clone(),
             many => format!("[{}]", many.join(", ")),
         };
+        let qualified = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
         let details = StatusDetails {
             name: name.to_owned(),
-            group: info.group.to_owned(),
-            kind: info.kind.to_owned(),
+            group: group.to_owned(),
+            kind: kind.to_owned(),
             causes: errors.iter().map(crate::field::FieldError::cause).collect(),
             ..StatusDetails::default()
         };
-        Self::new(Reason::Invalid, format!("{} {name:?} is invalid: {text}", info.kind_group()), Some(details))
+        Self::new(Reason::Invalid, format!("{qualified} {name:?} is invalid: {text}"), Some(details))
     }
 
     /// The request cannot be understood.
@@ -209,6 +231,57 @@ impl Error {
     pub fn forbidden(kind: Kind, name: &str, detail: &str) -> Self {
         let message = format!("{} {name:?} is forbidden: {detail}", kind.info().plural_group());
         Self::new(Reason::Forbidden, message, Some(resource_details(kind, name)))
+    }
+
+    /// What a caller may not do: `pods "x" is forbidden: User "eve" cannot ...`. What is no object has no resource.
+    #[must_use]
+    pub fn refused(group: &str, resource: &str, name: &str, detail: &str) -> Self {
+        let qualified = if group.is_empty() { resource.to_owned() } else { format!("{resource}.{group}") };
+        let message = match (resource, name) {
+            ("", _) => format!("forbidden: {detail}"),
+            (_, "") => format!("{qualified} is forbidden: {detail}"),
+            (_, name) => format!("{qualified} {name:?} is forbidden: {detail}"),
+        };
+        let details = StatusDetails {
+            name: name.to_owned(),
+            group: group.to_owned(),
+            kind: resource.to_owned(),
+            ..StatusDetails::default()
+        };
+        Self::new(Reason::Forbidden, message, Some(details))
+    }
+
+    /// A request of someone who is not known, or an unknown path.
+    #[must_use]
+    pub fn unauthorized() -> Self {
+        Self::new(Reason::Unauthorized, "Unauthorized".to_owned(), None)
+    }
+
+    /// A path that leads nowhere.
+    #[must_use]
+    pub fn no_such_path() -> Self {
+        let message = "the server could not find the requested resource".to_owned();
+        Self::new(Reason::NotFound, message, Some(StatusDetails::default()))
+    }
+
+    /// A method that nothing under the path has.
+    #[must_use]
+    pub fn no_such_method() -> Self {
+        let message = "the server does not allow this method on the requested resource".to_owned();
+        Self::new(Reason::MethodNotAllowed, message, Some(StatusDetails::default()))
+    }
+
+    /// None of the content types that the client accepts can be given.
+    #[must_use]
+    pub fn not_acceptable(supported: &[&str]) -> Self {
+        let message = format!("only the following media types are accepted: {}", supported.join(", "));
+        Self::new(Reason::NotAcceptable, message, None)
+    }
+
+    /// More than the server reads.
+    #[must_use]
+    pub fn too_large(limit: usize) -> Self {
+        Self::new(Reason::RequestEntityTooLarge, format!("Request entity too large: limit is {limit}"), None)
     }
 
     /// Creating in a namespace that is going away.
@@ -232,17 +305,58 @@ impl Error {
         Self::new(Reason::MethodNotAllowed, format!("{verb} is not supported on resources of kind {resource:?}"), None)
     }
 
-    /// A content type the server does not read.
+    /// A body that the server cannot read.
     #[must_use]
-    pub fn unsupported_media_type(content_type: &str) -> Self {
-        let message = format!("the body of the request was in an unknown format: {content_type}");
-        Self::new(Reason::UnsupportedMediaType, message, None)
+    pub fn unsupported_media_type() -> Self {
+        let message = "the body of the request was in an unknown format - accepted media types include: application/json, \
+                       application/yaml, application/vnd.kubernetes.protobuf";
+        Self::new(Reason::UnsupportedMediaType, message.to_owned(), Some(StatusDetails::default()))
+    }
+
+    /// A form of patch that the server does not know.
+    #[must_use]
+    pub fn unsupported_patch_type() -> Self {
+        let message = "415: Unsupported Media Type".to_owned();
+        Self::new(Reason::UnsupportedMediaType, message, Some(StatusDetails::default()))
+    }
+
+    /// A patch that cannot be applied to the object.
+    #[must_use]
+    pub fn inapplicable_patch() -> Self {
+        let message = "the server rejected our request due to an error in our request".to_owned();
+        Self::new(Reason::Invalid, message, Some(StatusDetails::default()))
+    }
+
+    /// A request about no object of ours that breaks a rule: `ListOptions.meta.k8s.io "" is invalid: ...`.
+    #[must_use]
+    pub fn invalid_request(group: &str, kind: &str, errors: &Errors) -> Self {
+        Self::invalid_of(group, kind, "", errors)
     }
 
     /// A watch from a revision that is no longer kept.
     #[must_use]
     pub fn expired(requested: u64, oldest: u64) -> Self {
         Self::new(Reason::Expired, format!("too old resource version: {requested} ({oldest})"), None)
+    }
+
+    /// A list of a revision that is no longer kept.
+    #[must_use]
+    pub fn expired_list() -> Self {
+        let message = "The resourceVersion for the provided list is too old.".to_owned();
+        Self::new(Reason::Expired, message, None)
+    }
+
+    /// A list that cannot be continued as it was begun; with this token it can go on with what there is now.
+    #[must_use]
+    pub fn expired_continue(token: &str) -> Self {
+        let message = "The provided continue parameter is too old to display a consistent list result. You can start a new list \
+                       without the continue parameter, or use the continue token in this response to retrieve the remainder of \
+                       the results. Continuing with the provided token results in an inconsistent list - objects that were \
+                       created, modified, or deleted between the time the first chunk was returned and now may show up in the \
+                       list.";
+        let mut error = Self::new(Reason::Expired, message.to_owned(), None);
+        token.clone_into(&mut error.status.metadata.r#continue);
+        error
     }
 
     /// A revision that the store has not reached in time.
@@ -322,9 +436,8 @@ impl From<tonic::Status> for Error {
             Code::ResourceExhausted => Self::too_many_requests(status.message()),
             Code::InvalidArgument => Self::bad_request(status.message()),
             Code::Unimplemented => Self::new(Reason::MethodNotAllowed, status.message().to_owned(), None),
-            Code::PermissionDenied | Code::Unauthenticated => {
-                Self::new(Reason::Forbidden, status.message().to_owned(), None)
-            }
+            Code::Unauthenticated => Self::unauthorized(),
+            Code::PermissionDenied => Self::new(Reason::Forbidden, status.message().to_owned(), None),
             _ => Self::internal(status.message()),
         }
     }

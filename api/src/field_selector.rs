@@ -24,6 +24,11 @@ impl FieldSelector {
             .map(Self)
     }
 
+    /// Demands one more equality.
+    pub fn require(&mut self, field: &str, value: &str) {
+        self.0.push(Term { field: field.to_owned(), value: value.to_owned(), equal: true });
+    }
+
     /// Whether it matches everything.
     #[must_use]
     pub fn is_everything(&self) -> bool {

@@ -14,9 +14,10 @@ pub mod hash;
 pub mod kinds;
 pub mod labels;
 pub mod manifest;
-pub mod merge_patch;
 pub mod meta;
 pub mod names;
+pub mod openapi;
+pub mod patch;
 pub mod quantity;
 pub mod revision;
 pub mod table;
@@ -24,5 +25,6 @@ pub mod table;
 pub use error::Error;
 pub use kinds::{Kind, KindInfo, Object, Resource, Scope};
 pub use squall_proto::{
-    apps, autoscaling, coordination, core, discovery, intstr, meta as metav1, policy, resource, runtime,
+    apps, authentication, authorization, autoscaling, coordination, core, discovery, intstr, meta as metav1, policy,
+    resource, runtime,
 };

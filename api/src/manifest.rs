@@ -33,6 +33,12 @@ pub fn parse(text: &str) -> Result<Value, String> {
     })
 }
 
+/// A document as YAML, the way Kubernetes writes it.
+pub fn to_yaml(value: &Value) -> Result<String, String> {
+    let options = serde_saphyr::ser_options! { compact_list_indent: true };
+    serde_saphyr::to_string_with_options(value, options).map_err(|error| error.to_string())
+}
+
 fn split(text: &str) -> Vec<&str> {
     let mut documents = Vec::new();
     let mut start = 0;

@@ -15,15 +15,19 @@ use squall_daemon::tls::TlsArgs;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tonic::service::Routes;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
-use tonic::transport::server::{Connected, TcpIncoming};
+use tonic::transport::server::Connected;
 
 use crate::admission::Range;
 use crate::folder::{DataFolder, Origin};
-use crate::grpc::{AdminService, ObjectsService};
+use crate::grpc::{AccessService, AdminService, ObjectsService, masters_only};
 use crate::host::{Clock, LocalDisk, LocalNetwork};
+use crate::identity::{self, Caller};
 use crate::raft::{self, LogLimits, Member, RaftService};
 use crate::registry::Registry;
+use crate::rest;
 
 /// How long open requests may take to end when the server stops.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -119,33 +123,31 @@ pub async fn serve(args: ServerArgs, stopping: watch::Receiver<bool>) -> anyhow:
         election: (election, election * 2),
         log: LogLimits::default(),
     };
-    let server = Server::builder().tls_config(args.tls.server()?).context("the certificate")?;
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let incoming = Box::pin(identity::incoming(listener, args.tls.server().context("the certificate")?));
     let setup = Setup { name: args.name, member, service_range: args.service_cidr, clock: Timestamp::now };
-    run(setup, server, incoming, stopping).await
+    run(setup, incoming, stopping).await
 }
 
-/// Serves whoever comes in.
-pub async fn run<I, C, E>(
-    setup: Setup,
-    server: Server,
-    incoming: I,
-    mut stopping: watch::Receiver<bool>,
-) -> anyhow::Result<()>
+/// Serves whoever comes in, over gRPC and over plain HTTP.
+pub async fn run<I, C, E>(setup: Setup, incoming: I, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()>
 where
     I: Stream<Item = Result<C, E>> + Send,
-    C: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+    C: AsyncRead + AsyncWrite + Connected<ConnectInfo = Caller> + Unpin + Send + 'static,
     E: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let member = Member::start(setup.member).await?;
     tracing::info!(name = setup.name, "serving");
     let registry = Registry::new(member.clone(), setup.service_range, setup.clock);
-    let server = server
+    let routes = Routes::from(rest::router(registry.clone()))
+        .add_service(InterceptedService::new(RaftService::server(member.clone()), masters_only))
+        .add_service(ObjectsService::server(registry.clone()))
+        .add_service(AccessService::server(registry.clone()))
+        .add_service(InterceptedService::new(AdminService::server(setup.name, registry.clone()), masters_only));
+    let server = Server::builder()
+        .accept_http1(true)
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE))
-        .add_service(RaftService::server(member.clone()))
-        .add_service(ObjectsService::server(registry.clone()))
-        .add_service(AdminService::server(setup.name, registry.clone()))
+        .add_routes(routes.prepare())
         .serve_with_incoming(incoming);
     tokio::pin!(server);
     tokio::select! {

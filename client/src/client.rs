@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use prost_types::Any;
 use squall_api::error::Reason;
-use squall_api::{Kind, Object};
+use squall_api::{Kind, Object, patch};
 use squall_proto::squall::api::v1 as proto;
 use squall_proto::squall::api::v1::objects_client::ObjectsClient;
 use tokio::time::Instant;
@@ -162,7 +162,7 @@ impl Client {
         reply.object.ok_or_else(|| Error::Api(squall_api::Error::internal("an answer without an object")))
     }
 
-    /// The objects of a collection, and the revision at which they were read.
+    /// The objects of a collection, and the revision at which they were read. Long lists come in pages of one revision.
     pub async fn list(
         &self,
         resource: &ResourceRef,
@@ -170,15 +170,30 @@ impl Client {
         fields: &str,
         resource_version: &str,
     ) -> Result<(String, Vec<Object>), Error> {
-        let request = proto::ListRequest {
+        let mut request = proto::ListRequest {
             resource: Some(resource.to_proto()),
             label_selector: labels.to_owned(),
             field_selector: fields.to_owned(),
             resource_version: resource_version.to_owned(),
+            ..proto::ListRequest::default()
         };
-        let reply = self.call(request, |mut client, request| async move { client.list(request).await }).await?;
-        let items = reply.items.iter().map(Object::from_any).collect::<Result<_, _>>()?;
-        Ok((reply.resource_version, items))
+        let mut objects = Vec::new();
+        loop {
+            let page = self.list_page(request.clone()).await?;
+            for item in &page.items {
+                objects.push(Object::from_any(item)?);
+            }
+            if page.continue_token.is_empty() {
+                return Ok((page.resource_version, objects));
+            }
+            // The token says of which revision the next page is.
+            request.resource_version.clear();
+            request.continue_token = page.continue_token;
+        }
+    }
+
+    async fn list_page(&self, request: proto::ListRequest) -> Result<proto::ListReply, Error> {
+        self.call(request, |mut client, request| async move { client.list(request).await }).await
     }
 
     /// Creates an object, or (with the subresource "binding") puts a pod on a node.
@@ -218,11 +233,23 @@ impl Client {
         patch: &serde_json::Value,
         options: proto::WriteOptions,
     ) -> Result<Reply, Error> {
+        self.patch_as(resource, patch::MERGE, patch.to_string().into_bytes(), options).await
+    }
+
+    /// Applies a patch of this content type.
+    pub async fn patch_as(
+        &self,
+        resource: &ResourceRef,
+        content_type: &str,
+        patch: Vec<u8>,
+        options: proto::WriteOptions,
+    ) -> Result<Reply, Error> {
         let request = proto::PatchRequest {
             resource: Some(resource.to_proto()),
-            content_type: "application/merge-patch+json".to_owned(),
-            patch: patch.to_string().into(),
+            content_type: content_type.to_owned(),
+            patch: patch.into(),
             options: Some(self.options(options)),
+            force: false,
         };
         self.write(request, |mut client, request| async move { client.patch(request).await }).await
     }

@@ -115,6 +115,7 @@ impl Watch {
             field_selector: self.selection.fields.clone(),
             resource_version: self.position.map(|position| position.to_string()).unwrap_or_default(),
             bookmarks: true,
+            ..proto::WatchRequest::default()
         };
         match self.client.watch(request).await {
             Ok(stream) => {

@@ -1,11 +1,17 @@
-//! TLS of the servers: every connection is encrypted, and both ends show a certificate of the cluster's CA.
+//! TLS: every connection is encrypted, servers show a certificate of the cluster's CA, and so does whoever wants to be
+//! known to them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use tonic::transport::{Certificate, ClientTlsConfig, Identity, ServerTlsConfig};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 
 /// The name in every apiserver's certificate, whatever its address.
 pub const SERVER_NAME: &str = "apiserver.squall";
@@ -27,14 +33,44 @@ pub struct TlsArgs {
 }
 
 impl TlsArgs {
-    /// For a server: clients must show a certificate.
-    pub fn server(&self) -> anyhow::Result<ServerTlsConfig> {
-        Ok(ServerTlsConfig::new().identity(self.identity()?).client_ca_root(self.ca()?))
+    /// For a server that speaks HTTP/2 and HTTP/1.1. A client that shows no certificate is let in as nobody; one whose
+    /// certificate is not of the CA is not.
+    pub fn server(&self) -> anyhow::Result<ServerConfig> {
+        let verifier = WebPkiClientVerifier::builder(Arc::new(self.roots()?)).allow_unauthenticated().build()?;
+        let (chain, key) = self.chain()?;
+        let mut config = ServerConfig::builder()
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(chain, key)
+            .with_context(|| format!("{} and {} do not belong together", self.cert.display(), self.key.display()))?;
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(config)
     }
 
     /// For a client of an apiserver.
     pub fn client(&self) -> anyhow::Result<ClientTlsConfig> {
         Ok(ClientTlsConfig::new().identity(self.identity()?).ca_certificate(self.ca()?).domain_name(SERVER_NAME))
+    }
+
+    /// For a client that is no gRPC client.
+    pub fn plain_client(&self) -> anyhow::Result<ClientConfig> {
+        let (chain, key) = self.chain()?;
+        Ok(ClientConfig::builder().with_root_certificates(self.roots()?).with_client_auth_cert(chain, key)?)
+    }
+
+    fn roots(&self) -> anyhow::Result<RootCertStore> {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(&read(&self.ca)?) {
+            let certificate = certificate.with_context(|| format!("{} is no certificate", self.ca.display()))?;
+            roots.add(certificate).with_context(|| format!("{} is no CA", self.ca.display()))?;
+        }
+        Ok(roots)
+    }
+
+    fn chain(&self) -> anyhow::Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
+        let chain = CertificateDer::pem_slice_iter(&read(&self.cert)?).collect::<Result<_, _>>();
+        let chain = chain.with_context(|| format!("{} is no certificate", self.cert.display()))?;
+        let key = PrivateKeyDer::from_pem_slice(&read(&self.key)?);
+        Ok((chain, key.with_context(|| format!("{} is no private key", self.key.display()))?))
     }
 
     fn ca(&self) -> anyhow::Result<Certificate> {

@@ -8,6 +8,10 @@ pub struct Message {
     pub name: &'static str,
     /// Its JSON is not an object of its fields (a time is a string).
     pub custom_json: bool,
+    /// It is applied and owned as a whole.
+    pub atomic: bool,
+    /// What it is for; may be empty.
+    pub doc: &'static str,
     /// The fields.
     pub fields: &'static [Field],
 }
@@ -23,10 +27,18 @@ pub struct Field {
     pub shape: Shape,
     /// The type of the value, or of each element.
     pub kind: Kind,
+    /// It is always written, even when it has its zero value.
+    pub required: bool,
     /// How a strategic merge patch treats it.
     pub patch_strategy: &'static [&'static str],
     /// By which field a list of objects is merged; empty if none.
     pub merge_key: &'static str,
+    /// By which fields the elements of a list are owned when it is applied; empty if it is not owned by element.
+    pub map_keys: &'static [&'static str],
+    /// It is applied and owned as a whole.
+    pub atomic: bool,
+    /// What it is for; may be empty.
+    pub doc: &'static str,
 }
 
 /// How many values a field has.

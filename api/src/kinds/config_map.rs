@@ -20,8 +20,9 @@ impl Resource for ConfigMap {
         message: "core.v1.ConfigMap",
         name_rule: names::dns1123_subdomain,
         create_on_update: false,
+        in_all: false,
     };
-    const COLUMNS: &'static [Column] = &[narrow("NAME"), narrow("DATA"), narrow("AGE")];
+    const COLUMNS: &'static [Column] = &[narrow("Name"), narrow("Data"), narrow("Age")];
 
     fn row(&self, now: Timestamp) -> Vec<String> {
         vec![

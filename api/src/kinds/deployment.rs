@@ -27,16 +27,17 @@ impl Resource for Deployment {
         message: "apps.v1.Deployment",
         name_rule: names::dns1123_subdomain,
         create_on_update: false,
+        in_all: true,
     };
     const COLUMNS: &'static [Column] = &[
-        narrow("NAME"),
-        narrow("READY"),
-        narrow("UP-TO-DATE"),
-        narrow("AVAILABLE"),
-        narrow("AGE"),
-        wide("CONTAINERS"),
-        wide("IMAGES"),
-        wide("SELECTOR"),
+        narrow("Name"),
+        narrow("Ready"),
+        narrow("Up-to-date").integer(),
+        narrow("Available").integer(),
+        narrow("Age"),
+        wide("Containers"),
+        wide("Images"),
+        wide("Selector"),
     ];
 
     fn set_defaults(&mut self) {

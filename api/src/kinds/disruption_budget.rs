@@ -20,13 +20,14 @@ impl Resource for PodDisruptionBudget {
         message: "policy.v1.PodDisruptionBudget",
         name_rule: names::dns1123_subdomain,
         create_on_update: false,
+        in_all: false,
     };
     const COLUMNS: &'static [Column] = &[
-        narrow("NAME"),
-        narrow("MIN AVAILABLE"),
-        narrow("MAX UNAVAILABLE"),
-        narrow("ALLOWED DISRUPTIONS"),
-        narrow("AGE"),
+        narrow("Name"),
+        narrow("Min Available"),
+        narrow("Max Unavailable"),
+        narrow("Allowed Disruptions").integer(),
+        narrow("Age"),
     ];
 
     fn prepare_create(&mut self) {

@@ -25,9 +25,10 @@ impl Resource for EndpointSlice {
         message: "discovery.v1.EndpointSlice",
         name_rule: names::dns1123_subdomain,
         create_on_update: false,
+        in_all: false,
     };
     const COLUMNS: &'static [Column] =
-        &[narrow("NAME"), narrow("ADDRESSTYPE"), narrow("PORTS"), narrow("ENDPOINTS"), narrow("AGE")];
+        &[narrow("Name"), narrow("AddressType"), narrow("Ports"), narrow("Endpoints"), narrow("Age")];
 
     fn set_defaults(&mut self) {
         for port in &mut self.ports {

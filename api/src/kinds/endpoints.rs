@@ -23,8 +23,9 @@ impl Resource for Endpoints {
         message: "core.v1.Endpoints",
         name_rule: names::dns1123_subdomain,
         create_on_update: true,
+        in_all: false,
     };
-    const COLUMNS: &'static [Column] = &[narrow("NAME"), narrow("ENDPOINTS"), narrow("AGE")];
+    const COLUMNS: &'static [Column] = &[narrow("Name"), narrow("Endpoints"), narrow("Age")];
 
     fn row(&self, now: Timestamp) -> Vec<String> {
         let addresses: Vec<String> = self

@@ -22,18 +22,19 @@ impl Resource for Event {
         message: "core.v1.Event",
         name_rule: names::dns1123_subdomain,
         create_on_update: true,
+        in_all: false,
     };
     const COLUMNS: &'static [Column] = &[
-        narrow("LAST SEEN"),
-        narrow("TYPE"),
-        narrow("REASON"),
-        narrow("OBJECT"),
-        wide("SUBOBJECT"),
-        wide("SOURCE"),
-        narrow("MESSAGE"),
-        wide("FIRST SEEN"),
-        wide("COUNT"),
-        wide("NAME"),
+        narrow("Last Seen"),
+        narrow("Type"),
+        narrow("Reason"),
+        narrow("Object"),
+        wide("Subobject"),
+        wide("Source"),
+        narrow("Message"),
+        wide("First Seen"),
+        wide("Count").integer(),
+        wide("Name"),
     ];
 
     fn validate(&self, errors: &mut Errors) {

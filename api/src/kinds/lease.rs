@@ -21,8 +21,9 @@ impl Resource for Lease {
         message: "coordination.v1.Lease",
         name_rule: names::dns1123_subdomain,
         create_on_update: true,
+        in_all: false,
     };
-    const COLUMNS: &'static [Column] = &[narrow("NAME"), narrow("HOLDER"), narrow("AGE")];
+    const COLUMNS: &'static [Column] = &[narrow("Name"), narrow("Holder"), narrow("Age")];
 
     fn validate(&self, errors: &mut Errors) {
         let path = Path::new("spec");

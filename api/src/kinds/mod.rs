@@ -10,6 +10,7 @@ mod lease;
 mod namespace;
 mod node;
 mod object;
+mod part;
 mod pod;
 pub mod pod_template;
 mod replica_set;
@@ -22,7 +23,8 @@ mod workload;
 
 pub use event::{first_seen, last_seen};
 pub use node::covers;
-pub use object::{Kind, Object};
+pub use object::{Kind, Object, Typed, with_type};
+pub use part::Part;
 pub use pod::{is_pod_active, is_pod_ready, is_pod_terminal, pod_condition};
 
 use jiff::Timestamp;
@@ -59,6 +61,8 @@ pub struct KindInfo {
     pub name_rule: Rule,
     /// Whether a PUT to a missing name creates the object.
     pub create_on_update: bool,
+    /// Whether `all` stands for it too.
+    pub in_all: bool,
 }
 
 /// Whether objects of a kind live in a namespace.

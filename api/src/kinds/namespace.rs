@@ -22,8 +22,9 @@ impl Resource for Namespace {
         message: "core.v1.Namespace",
         name_rule: names::dns1123_label,
         create_on_update: false,
+        in_all: false,
     };
-    const COLUMNS: &'static [Column] = &[narrow("NAME"), narrow("STATUS"), narrow("AGE")];
+    const COLUMNS: &'static [Column] = &[narrow("Name"), narrow("Status"), narrow("Age")];
 
     fn set_defaults(&mut self) {
         let name = self.metadata.name.clone();

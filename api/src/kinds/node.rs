@@ -23,18 +23,19 @@ impl Resource for Node {
         message: "core.v1.Node",
         name_rule: names::dns1123_subdomain,
         create_on_update: false,
+        in_all: false,
     };
     const COLUMNS: &'static [Column] = &[
-        narrow("NAME"),
-        narrow("STATUS"),
-        narrow("ROLES"),
-        narrow("AGE"),
-        narrow("VERSION"),
-        wide("INTERNAL-IP"),
-        wide("EXTERNAL-IP"),
-        wide("OS-IMAGE"),
-        wide("KERNEL-VERSION"),
-        wide("CONTAINER-RUNTIME"),
+        narrow("Name"),
+        narrow("Status"),
+        narrow("Roles"),
+        narrow("Age"),
+        narrow("Version"),
+        wide("Internal-IP"),
+        wide("External-IP"),
+        wide("OS-Image"),
+        wide("Kernel-Version"),
+        wide("Container-Runtime"),
     ];
 
     fn set_defaults(&mut self) {

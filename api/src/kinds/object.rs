@@ -94,6 +94,24 @@ kinds! {
     ConfigMap, Secret, ServiceAccount, ResourceQuota, PodDisruptionBudget,
 }
 
+/// Whether an object's JSON says of which kind it is; an item of a list does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Typed {
+    /// It says so.
+    Yes,
+    /// It does not.
+    No,
+}
+
+/// The text of a JSON object with `kind` and `apiVersion` before its fields.
+#[must_use]
+pub fn with_type(kind: &str, api_version: &str, fields: &[u8]) -> Vec<u8> {
+    let head = format!("{{\"kind\":{kind:?},\"apiVersion\":{api_version:?}");
+    let rest = fields.strip_prefix(b"{").unwrap_or(fields);
+    let comma = if rest == b"}" { "" } else { "," };
+    [head.as_bytes(), comma.as_bytes(), rest].concat()
+}
+
 impl Kind {
     /// The kind with this plural in this group.
     #[must_use]
@@ -171,6 +189,17 @@ impl Object {
             fields.insert("kind".to_owned(), info.kind.into());
         }
         json
+    }
+
+    /// The object as JSON text, in the order of its fields, with or without `kind` and `apiVersion` before them.
+    #[must_use]
+    pub fn to_json_text(&self, typed: Typed) -> Vec<u8> {
+        let info = self.kind().info();
+        let fields = each!(self, object => serde_json::to_vec(object)).unwrap_or_default();
+        match typed {
+            Typed::No => fields,
+            Typed::Yes => with_type(info.kind, &info.api_version(), &fields),
+        }
     }
 
     /// The protobuf bytes, in a buffer of exactly their size.
@@ -265,6 +294,14 @@ mod tests {
             assert_eq!(object.row(Timestamp::UNIX_EPOCH).len(), kind.columns().len(), "{}", info.kind);
             assert_eq!(Kind::of_type_url(&kind.type_url()), Some(*kind));
         }
+    }
+
+    #[test]
+    fn json_text_begins_with_the_kind() {
+        let text = |typed| String::from_utf8(Object::decode(Kind::Lease, &[]).unwrap().to_json_text(typed)).unwrap();
+        assert!(text(Typed::Yes).starts_with(r#"{"kind":"Lease","apiVersion":"coordination.k8s.io/v1","metadata":{"#));
+        assert!(text(Typed::No).starts_with(r#"{"metadata":{"#));
+        assert_eq!(with_type("A", "v1", b"{}"), br#"{"kind":"A","apiVersion":"v1"}"#);
     }
 
     #[test]

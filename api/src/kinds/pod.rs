@@ -22,17 +22,18 @@ impl Resource for Pod {
         message: "core.v1.Pod",
         name_rule: names::dns1123_subdomain,
         create_on_update: false,
+        in_all: true,
     };
     const COLUMNS: &'static [Column] = &[
-        narrow("NAME"),
-        narrow("READY"),
-        narrow("STATUS"),
-        narrow("RESTARTS"),
-        narrow("AGE"),
+        narrow("Name"),
+        narrow("Ready"),
+        narrow("Status"),
+        narrow("Restarts"),
+        narrow("Age"),
         wide("IP"),
-        wide("NODE"),
-        wide("NOMINATED NODE"),
-        wide("READINESS GATES"),
+        wide("Node"),
+        wide("Nominated Node"),
+        wide("Readiness Gates"),
     ];
 
     fn set_defaults(&mut self) {

@@ -23,16 +23,17 @@ impl Resource for ReplicaSet {
         message: "apps.v1.ReplicaSet",
         name_rule: names::dns1123_subdomain,
         create_on_update: false,
+        in_all: true,
     };
     const COLUMNS: &'static [Column] = &[
-        narrow("NAME"),
-        narrow("DESIRED"),
-        narrow("CURRENT"),
-        narrow("READY"),
-        narrow("AGE"),
-        wide("CONTAINERS"),
-        wide("IMAGES"),
-        wide("SELECTOR"),
+        narrow("Name"),
+        narrow("Desired").integer(),
+        narrow("Current").integer(),
+        narrow("Ready").integer(),
+        narrow("Age"),
+        wide("Containers"),
+        wide("Images"),
+        wide("Selector"),
     ];
 
     fn set_defaults(&mut self) {

@@ -24,16 +24,17 @@ impl Resource for ReplicationController {
         message: "core.v1.ReplicationController",
         name_rule: names::dns1123_subdomain,
         create_on_update: false,
+        in_all: true,
     };
     const COLUMNS: &'static [Column] = &[
-        narrow("NAME"),
-        narrow("DESIRED"),
-        narrow("CURRENT"),
-        narrow("READY"),
-        narrow("AGE"),
-        wide("CONTAINERS"),
-        wide("IMAGES"),
-        wide("SELECTOR"),
+        narrow("Name"),
+        narrow("Desired").integer(),
+        narrow("Current").integer(),
+        narrow("Ready").integer(),
+        narrow("Age"),
+        wide("Containers"),
+        wide("Images"),
+        wide("Selector"),
     ];
 
     fn set_defaults(&mut self) {

@@ -20,8 +20,9 @@ impl Resource for ResourceQuota {
         message: "core.v1.ResourceQuota",
         name_rule: names::dns1123_subdomain,
         create_on_update: false,
+        in_all: false,
     };
-    const COLUMNS: &'static [Column] = &[narrow("NAME"), narrow("REQUEST"), narrow("LIMIT"), narrow("AGE")];
+    const COLUMNS: &'static [Column] = &[narrow("Name"), narrow("Request"), narrow("Limit"), narrow("Age")];
 
     fn prepare_create(&mut self) {
         self.status = Default::default();

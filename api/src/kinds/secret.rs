@@ -20,8 +20,9 @@ impl Resource for Secret {
         message: "core.v1.Secret",
         name_rule: names::dns1123_subdomain,
         create_on_update: false,
+        in_all: false,
     };
-    const COLUMNS: &'static [Column] = &[narrow("NAME"), narrow("TYPE"), narrow("DATA"), narrow("AGE")];
+    const COLUMNS: &'static [Column] = &[narrow("Name"), narrow("Type"), narrow("Data"), narrow("Age")];
 
     fn set_defaults(&mut self) {
         if self.r#type.is_empty() {

@@ -25,15 +25,16 @@ impl Resource for Service {
         message: "core.v1.Service",
         name_rule: names::dns1035_label,
         create_on_update: true,
+        in_all: true,
     };
     const COLUMNS: &'static [Column] = &[
-        narrow("NAME"),
-        narrow("TYPE"),
-        narrow("CLUSTER-IP"),
-        narrow("EXTERNAL-IP"),
-        narrow("PORT(S)"),
-        narrow("AGE"),
-        wide("SELECTOR"),
+        narrow("Name"),
+        narrow("Type"),
+        narrow("Cluster-IP"),
+        narrow("External-IP"),
+        narrow("Port(s)"),
+        narrow("Age"),
+        wide("Selector"),
     ];
 
     fn set_defaults(&mut self) {

@@ -20,8 +20,9 @@ impl Resource for ServiceAccount {
         message: "core.v1.ServiceAccount",
         name_rule: names::dns1123_subdomain,
         create_on_update: false,
+        in_all: false,
     };
-    const COLUMNS: &'static [Column] = &[narrow("NAME"), narrow("SECRETS"), narrow("AGE")];
+    const COLUMNS: &'static [Column] = &[narrow("Name"), narrow("Secrets"), narrow("Age")];
 
     fn row(&self, now: Timestamp) -> Vec<String> {
         vec![

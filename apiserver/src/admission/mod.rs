@@ -2,12 +2,14 @@
 
 mod create;
 mod delete;
+mod node;
 mod patch;
 mod services;
 mod update;
 
 pub use create::{Birth, create};
 pub use delete::{DeleteOptions, Deletion, delete};
-pub use patch::{PatchType, patch};
+pub use node::restrict_node;
+pub use patch::{patch, patch_scale};
 pub use services::{Claim, Range, choose_addresses, claims};
-pub use update::{bind, scale_of, set_scale, update, update_status};
+pub use update::{bind, finalize, scale_of, set_scale, update, update_status};

@@ -47,6 +47,16 @@ pub fn update_status(mut new: Object, old: &Object) -> Result<Object, Error> {
     if errors.is_empty() { Ok(new) } else { Err(Error::invalid(kind, &old.meta().name, &errors)) }
 }
 
+/// The stored namespace with the finalizers of `new`: what holds it while it is emptied.
+pub fn finalize(new: Object, old: &Object) -> Result<Object, Error> {
+    meta::validate_update(old.kind(), new.meta(), old.meta())?;
+    let mut kept = old.clone();
+    if let (Object::Namespace(kept), Object::Namespace(new)) = (&mut kept, new) {
+        kept.spec.finalizers = new.spec.finalizers;
+    }
+    Ok(kept)
+}
+
 /// The scale of an object. `None` for kinds without one.
 #[must_use]
 pub fn scale_of(object: &mut Object) -> Option<Scale> {

@@ -2,22 +2,24 @@
 
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
-use prost::Message;
-use squall_api::core::v1::Binding;
-use squall_api::decode::{self, Decoded, FieldValidation};
-use squall_api::{Error, Kind, Object};
-use squall_proto::TYPE_PREFIX;
+use squall_api::decode::FieldValidation;
+use squall_api::{Error, Kind};
 use squall_proto::squall::api::v1 as proto;
 use squall_proto::squall::api::v1::manifest::Encoding;
 use squall_proto::squall::api::v1::objects_server::{Objects, ObjectsServer};
+use squall_proto::squall::api::v1::watch_reply::Type;
 use tonic::{Request, Response, Status};
 
+use super::handlers_of;
 use crate::admission::DeleteOptions;
-use crate::registry::{Registry, Reply, Resource, Selection, WriteOptions};
-use crate::watch::Watcher;
+use crate::handlers::{Body, Deleting, ListQuery, PatchBody, WatchQuery};
+use crate::registry::{Registry, Reply, Resource, WriteOptions, any};
+use crate::watch::{Event, Fate};
 
 /// Larger requests are refused (Kubernetes: 3 MiB).
 const MAX_REQUEST_BYTES: usize = 3 << 20;
+/// A list whose objects take up more goes on in another page: a message is in memory as a whole.
+const MAX_PAGE_BYTES: usize = 8 << 20;
 
 /// Serves objects to clients.
 pub struct ObjectsService {
@@ -39,30 +41,61 @@ impl Objects for ObjectsService {
     type WatchStream = BoxStream<'static, Result<proto::WatchReply, Status>>;
 
     async fn get(&self, request: Request<proto::GetRequest>) -> Result<Response<proto::ObjectReply>, Status> {
+        let handlers = handlers_of(&self.registry, &request);
         let request = request.into_inner();
         let resource = Resource::parse(request.resource)?;
-        let object = self.registry.get(&resource, &request.resource_version).await?;
+        let object = handlers.get(&resource, &request.resource_version).await?;
         Ok(Response::new(proto::ObjectReply { object: Some(object), ..Default::default() }))
     }
 
     async fn list(&self, request: Request<proto::ListRequest>) -> Result<Response<proto::ListReply>, Status> {
+        let handlers = handlers_of(&self.registry, &request);
         let request = request.into_inner();
         let resource = Resource::parse(request.resource)?;
-        let selection = Selection::parse(&resource, &request.label_selector, &request.field_selector)?;
-        let (revision, items) = self.registry.list(&selection, &request.resource_version).await?;
-        Ok(Response::new(proto::ListReply { resource_version: revision.to_string(), items }))
+        let query = ListQuery {
+            labels: request.label_selector,
+            fields: request.field_selector,
+            version: request.resource_version,
+            matching: request.resource_version_match,
+            limit: usize::try_from(request.limit).unwrap_or(0),
+            continue_token: request.continue_token,
+            send_initial_events: None,
+        };
+        let listing = handlers.list(&resource, &query, MAX_PAGE_BYTES).await?;
+        Ok(Response::new(proto::ListReply {
+            resource_version: listing.revision.to_string(),
+            items: listing.entries.iter().map(|entry| any(resource.kind, &entry.value, entry.mod_revision)).collect(),
+            continue_token: listing.next.map(|page| page.token()).unwrap_or_default(),
+            remaining_item_count: listing.remaining.and_then(|count| i64::try_from(count).ok()),
+        }))
     }
 
     async fn watch(&self, request: Request<proto::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        let handlers = handlers_of(&self.registry, &request);
         let request = request.into_inner();
         let resource = Resource::parse(request.resource)?;
-        let selection = Selection::parse(&resource, &request.label_selector, &request.field_selector)?;
-        let watcher =
-            Watcher::start(self.registry.clone(), selection, &request.resource_version, request.bookmarks).await?;
-        let events = stream::unfold(Some(watcher), |watcher| async move {
+        let query = WatchQuery {
+            list: ListQuery {
+                labels: request.label_selector,
+                fields: request.field_selector,
+                version: request.resource_version,
+                matching: request.resource_version_match,
+                send_initial_events: request.send_initial_events,
+                ..ListQuery::default()
+            },
+            bookmarks: request.bookmarks,
+            timeout_seconds: u64::try_from(request.timeout_seconds).unwrap_or(0),
+        };
+        let watcher = handlers.watch(&resource, &query).await?;
+        let kind = watcher.kind();
+        let events = stream::unfold(Some(watcher), move |watcher| async move {
             let mut watcher = watcher?;
             match watcher.next().await {
-                Ok(events) => Some((stream::iter(events).map(Ok).left_stream(), Some(watcher))),
+                Ok(Some(events)) => {
+                    let replies = events.into_iter().map(move |event| Ok(reply(kind, event)));
+                    Some((stream::iter(replies).left_stream(), Some(watcher)))
+                }
+                Ok(None) => None,
                 Err(error) => Some((stream::iter([Err(error.into())]).right_stream(), None)),
             }
         });
@@ -70,42 +103,67 @@ impl Objects for ObjectsService {
     }
 
     async fn create(&self, request: Request<proto::CreateRequest>) -> Result<Response<proto::ObjectReply>, Status> {
+        let handlers = handlers_of(&self.registry, &request);
         let request = request.into_inner();
         let resource = Resource::parse(request.resource)?;
         let options = write_options(request.options)?;
-        if resource.subresource == "binding" {
-            let node = binding_target(request.manifest)?;
-            return answer(self.registry.bind(&resource, &node, &options).await);
-        }
-        let decoded = read_manifest(resource.kind, request.manifest, options.validation)?;
-        answer(self.registry.create(&resource, decoded, &options).await)
+        answer(handlers.create(&resource, body(request.manifest)?, options).await)
     }
 
     async fn update(&self, request: Request<proto::UpdateRequest>) -> Result<Response<proto::ObjectReply>, Status> {
+        let handlers = handlers_of(&self.registry, &request);
         let request = request.into_inner();
         let resource = Resource::parse(request.resource)?;
         let options = write_options(request.options)?;
-        let decoded = read_manifest(resource.kind, request.manifest, options.validation)?;
-        answer(self.registry.update(&resource, decoded, &options).await)
+        answer(handlers.update(&resource, body(request.manifest)?, options).await)
     }
 
     async fn patch(&self, request: Request<proto::PatchRequest>) -> Result<Response<proto::ObjectReply>, Status> {
+        let handlers = handlers_of(&self.registry, &request);
         let request = request.into_inner();
         let resource = Resource::parse(request.resource)?;
         let options = write_options(request.options)?;
-        answer(self.registry.patch(&resource, &request.content_type, &request.patch, &options).await)
+        let body = PatchBody { content_type: request.content_type, bytes: request.patch, force: request.force };
+        answer(handlers.patch(&resource, body, options).await)
     }
 
     async fn delete(&self, request: Request<proto::DeleteRequest>) -> Result<Response<proto::ObjectReply>, Status> {
+        let handlers = handlers_of(&self.registry, &request);
         let request = request.into_inner();
         let resource = Resource::parse(request.resource)?;
         let options = write_options(request.options)?;
-        let delete = DeleteOptions {
-            grace_period: request.grace_period_seconds,
-            propagation: request.propagation_policy,
-            uid: request.precondition_uid,
+        let how = Deleting {
+            options: DeleteOptions {
+                grace_period: request.grace_period_seconds,
+                propagation: request.propagation_policy,
+                uid: request.precondition_uid,
+            },
+            version: request.precondition_resource_version,
         };
-        answer(self.registry.delete(&resource, &delete, &request.precondition_resource_version, &options).await)
+        answer(handlers.delete(&resource, &how, options).await)
+    }
+
+    async fn delete_collection(
+        &self,
+        request: Request<proto::DeleteCollectionRequest>,
+    ) -> Result<Response<proto::ListReply>, Status> {
+        let handlers = handlers_of(&self.registry, &request);
+        let request = request.into_inner();
+        let resource = Resource::parse(request.resource)?;
+        let options = write_options(request.options)?;
+        let query =
+            ListQuery { labels: request.label_selector, fields: request.field_selector, ..ListQuery::default() };
+        let how = Deleting {
+            options: DeleteOptions {
+                grace_period: request.grace_period_seconds,
+                propagation: request.propagation_policy,
+                uid: String::new(),
+            },
+            version: String::new(),
+        };
+        let deleted = handlers.delete_collection(&resource, &query, &how, options).await?;
+        let items = deleted.iter().map(squall_api::Object::to_any).collect();
+        Ok(Response::new(proto::ListReply { items, ..proto::ListReply::default() }))
     }
 }
 
@@ -116,6 +174,28 @@ fn answer(reply: Result<Reply, Error>) -> Result<Response<proto::ObjectReply>, S
         warnings: reply.warnings,
         deleted: reply.deleted,
     }))
+}
+
+fn reply(kind: Kind, event: Event) -> proto::WatchReply {
+    match event {
+        Event::Object { fate, value, revision } => proto::WatchReply {
+            r#type: match fate {
+                Fate::Added => Type::Added,
+                Fate::Modified => Type::Modified,
+                Fate::Deleted => Type::Deleted,
+            }
+            .into(),
+            object: Some(any(kind, &value, revision)),
+            resource_version: revision.to_string(),
+            initial_events_end: false,
+        },
+        Event::Bookmark { revision, initial_events_end } => proto::WatchReply {
+            r#type: Type::Bookmark.into(),
+            object: None,
+            resource_version: revision.to_string(),
+            initial_events_end,
+        },
+    }
 }
 
 fn write_options(options: Option<proto::WriteOptions>) -> Result<WriteOptions, Error> {
@@ -131,49 +211,15 @@ fn write_options(options: Option<proto::WriteOptions>) -> Result<WriteOptions, E
         }),
         validation: FieldValidation::parse(&options.field_validation)?,
         dry_run: options.dry_run,
+        field_manager: options.field_manager,
+        ..WriteOptions::default()
     })
 }
 
-fn read_manifest(kind: Kind, manifest: Option<proto::Manifest>, validation: FieldValidation) -> Result<Decoded, Error> {
+fn body(manifest: Option<proto::Manifest>) -> Result<Body, Error> {
     match manifest.and_then(|manifest| manifest.encoding) {
         None => Err(Error::bad_request("the request has no object")),
-        Some(Encoding::Object(any)) => {
-            let object = Object::from_any(&any)?;
-            if object.kind() != kind {
-                return Err(not_of_kind(kind));
-            }
-            Ok(Decoded { object, warnings: Vec::new() })
-        }
-        Some(Encoding::Json(bytes)) => {
-            let json: serde_json::Value = serde_json::from_slice(&bytes)
-                .map_err(|error| Error::bad_request(format!("json parse error: {error}")))?;
-            let (api_version, name) = (json.get("apiVersion"), json.get("kind"));
-            if api_version.is_none_or(|text| *text != kind.info().api_version())
-                || name.is_none_or(|text| text != kind.info().kind)
-            {
-                return Err(not_of_kind(kind));
-            }
-            decode::from_json(kind, json, validation)
-        }
+        Some(Encoding::Object(any)) => Ok(Body::Object(any)),
+        Some(Encoding::Json(bytes)) => Ok(Body::Json(bytes)),
     }
-}
-
-fn not_of_kind(kind: Kind) -> Error {
-    Error::bad_request(format!("the object provided is unrecognized (must be of type {})", kind.info().kind))
-}
-
-fn binding_target(manifest: Option<proto::Manifest>) -> Result<String, Error> {
-    let binding = match manifest.and_then(|manifest| manifest.encoding) {
-        Some(Encoding::Object(any)) if any.type_url == format!("{TYPE_PREFIX}core.v1.Binding") => {
-            Binding::decode(any.value.as_slice()).map_err(|error| Error::bad_request(error.to_string()))?
-        }
-        Some(Encoding::Json(bytes)) => {
-            serde_json::from_slice(&bytes).map_err(|error| Error::bad_request(error.to_string()))?
-        }
-        _ => return Err(Error::bad_request("the object provided is unrecognized (must be of type Binding)")),
-    };
-    if binding.target.name.is_empty() {
-        return Err(Error::bad_request("target.name: Required value"));
-    }
-    Ok(binding.target.name)
 }

@@ -5,6 +5,7 @@ use squall_api::coordination::v1::Lease;
 use squall_api::{Error, Kind, Object};
 use uuid::Uuid;
 
+use super::freshness::Freshness;
 use super::repeated::{ATTEMPTS, Attempt, Done};
 use super::service::Claims;
 use super::write::WriteOptions;
@@ -29,6 +30,7 @@ pub(super) enum Written {
 /// What a change is of, whatever it is.
 struct Request<'a> {
     key: &'a str,
+    resource: &'a Resource,
     id: RequestId,
     options: &'a WriteOptions,
 }
@@ -75,12 +77,12 @@ impl Registry {
         mut decide: impl FnMut(&Object) -> Result<Object, Error>,
     ) -> Result<Object, Error> {
         let id = options.request_id.unwrap_or_else(|| Uuid::new_v4().into_bytes());
-        let request = Request { key: &resource.key()?, id, options };
+        let request = Request { key: &resource.key()?, resource, id, options };
         // Most objects are here as they are everywhere, and the comparison in the store tells if one is not: deciding from
         // this member's own state saves asking a quorum. Only a write counts; what else comes of it is decided again.
         if version.is_empty()
             && let Ok(Read::Found(old)) = self.read(resource, "0", None).await
-            && let Ok(decided) = self.decide(&old, &mut decide)
+            && let Ok(decided) = self.decide(&request, &old, &mut decide)
             && !decided.is_unchanged(&old)
             && let Tried::Written(object) = self.try_write(&request, decided, Attempt::Change(0)).await?
         {
@@ -94,7 +96,7 @@ impl Registry {
             if !version.is_empty() && old.meta().resource_version != version {
                 return Err(Error::modified(resource.kind, &resource.name));
             }
-            let decided = self.decide(&old, &mut decide)?;
+            let decided = self.decide(&request, &old, &mut decide)?;
             if decided.is_unchanged(&old) {
                 return Ok(old);
             }
@@ -110,9 +112,11 @@ impl Registry {
 
     fn decide(
         &self,
+        request: &Request<'_>,
         old: &Object,
         decide: &mut impl FnMut(&Object) -> Result<Object, Error>,
     ) -> Result<Decided, Error> {
+        admission::restrict_node(&request.options.caller, request.resource, Some(old))?;
         let mut new = decide(old)?;
         new.meta_mut().resource_version.clear();
         let claims = self.claim_addresses(&mut new, Some(old))?;
@@ -143,7 +147,7 @@ impl Registry {
         repeated: Option<RequestId>,
     ) -> Result<Read, Error> {
         let key = resource.key()?;
-        let state = self.state_for(version).await?;
+        let state = self.state(Freshness::of_get(version)?).await?;
         if let Some(id) = repeated
             && let Some(done) = self.done_before(id, resource.kind, &key, &state)?
         {

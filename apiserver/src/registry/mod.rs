@@ -1,11 +1,13 @@
 //! The calls of the API, whatever face they came through: reading, writing, with the store's guarantees.
 //!
-//! `read` answers gets and lists, `change` holds the loop of read, decide, compare-and-write that every change goes
+//! `read` answers gets and lists (`freshness` says from which state, `page` where the next part begins), `change` holds the loop of read, decide, compare-and-write that every change goes
 //! through, `write` are the verbs made of it, `repeated` answers those that come again, `service` adds the claims of
 //! services to it, `bootstrap` makes what every cluster has.
 
 mod bootstrap;
 mod change;
+mod freshness;
+mod page;
 mod read;
 mod repeated;
 mod service;
@@ -23,7 +25,9 @@ use crate::admission::Range;
 use crate::host::Clock;
 use crate::raft::{Member, ProposeError};
 
-pub use read::Selection;
+pub use freshness::{Freshness, VersionOptions, WatchStart};
+pub use page::Continuation;
+pub use read::{ListOptions, Listing, Selection};
 pub use stored::{any, decode, decode_stored};
 pub use write::{Reply, WriteOptions};
 

@@ -5,14 +5,16 @@ use prost::Message;
 use prost_types::Any;
 use squall_api::autoscaling::v1::Scale;
 use squall_api::decode::{Decoded, FieldValidation};
-use squall_api::{Error, Kind, Object, merge_patch};
+use squall_api::patch::Patch;
+use squall_api::{Error, Kind, Object};
 use squall_proto::TYPE_PREFIX;
 use uuid::Uuid;
 
 use super::change::{Change, Read, Written, at, fence_of, put, removal, revision_of, versioned};
 use super::repeated::{ATTEMPTS, Attempt, Done};
-use super::{Registry, Resource, decode_stored};
-use crate::admission::{self, Birth, DeleteOptions, Deletion, PatchType};
+use super::{Freshness, Registry, Resource, decode_stored};
+use crate::admission::{self, Birth, DeleteOptions, Deletion};
+use crate::identity::Caller;
 use crate::keys;
 use crate::store::RequestId;
 
@@ -27,6 +29,10 @@ pub struct WriteOptions {
     pub validation: FieldValidation,
     /// Everything but the write.
     pub dry_run: bool,
+    /// On whose behalf.
+    pub caller: Caller,
+    /// Who is recorded as the owner of what is written; empty: nobody.
+    pub field_manager: String,
 }
 
 /// What a write answers.
@@ -57,6 +63,8 @@ impl Registry {
         }
         let Decoded { mut object, warnings } = decoded;
         in_namespace(&mut object, &resource.namespace)?;
+        let named = Resource { name: object.meta().name.clone(), ..resource.clone() };
+        admission::restrict_node(&options.caller, &named, None)?;
         self.check_namespace(&object).await?;
         let generated = object.meta().name.is_empty();
         let id = options.request_id.unwrap_or_else(|| Uuid::new_v4().into_bytes());
@@ -96,13 +104,8 @@ impl Registry {
             )));
         }
         let version = new.meta().resource_version.clone();
-        let result = self
-            .change(resource, &version, options, |old| match resource.subresource.as_str() {
-                "" => admission::update(new.clone(), old),
-                "status" => admission::update_status(new.clone(), old),
-                other => Err(Error::method_not_allowed("update", &format!("{}/{other}", resource.kind.info().plural))),
-            })
-            .await;
+        let result =
+            self.change(resource, &version, options, |old| store_part(resource, "update", new.clone(), old)).await;
         match result {
             Err(error) if error.is(squall_api::error::Reason::NotFound) && creates(resource, &new) => {
                 new.meta_mut().resource_version.clear();
@@ -113,39 +116,35 @@ impl Registry {
     }
 
     /// Applies a patch to an object, its status or its scale.
-    pub async fn patch(
-        &self,
-        resource: &Resource,
-        content_type: &str,
-        bytes: &[u8],
-        options: &WriteOptions,
-    ) -> Result<Reply, Error> {
-        let patch_type = PatchType::parse(content_type)?;
+    pub async fn patch(&self, resource: &Resource, patch: &Patch, options: &WriteOptions) -> Result<Reply, Error> {
         let mut warnings = Vec::new();
         let object = self
             .change(resource, "", options, |old| {
                 if resource.subresource == "scale" {
-                    return patch_scale(old, bytes);
+                    return patch_scale(old, patch);
                 }
-                let decoded = admission::patch(old, patch_type, bytes, options.validation)?;
+                let decoded = admission::patch(old, patch, options.validation)?;
                 warnings = decoded.warnings;
                 if decoded.object.meta().resource_version != old.meta().resource_version {
                     return Err(Error::modified(old.kind(), &old.meta().name));
                 }
-                match resource.subresource.as_str() {
-                    "" => admission::update(decoded.object, old),
-                    "status" => admission::update_status(decoded.object, old),
-                    other => {
-                        Err(Error::method_not_allowed("patch", &format!("{}/{other}", resource.kind.info().plural)))
-                    }
-                }
+                store_part(resource, "patch", decoded.object, old)
             })
             .await?;
-        if resource.subresource == "scale" {
-            let mut object = object;
-            return Ok(Reply { object: scale_any(&mut object)?, warnings, deleted: false });
-        }
-        Ok(Reply::of(&object, warnings))
+        reply_of_part(resource, object, warnings)
+    }
+
+    /// Sets the number of replicas.
+    pub async fn update_scale(
+        &self,
+        resource: &Resource,
+        scale: &Scale,
+        options: &WriteOptions,
+    ) -> Result<Reply, Error> {
+        let version = &scale.metadata.resource_version;
+        let object =
+            self.change(resource, version, options, |old| admission::set_scale(old, scale.spec.replicas)).await?;
+        reply_of_part(resource, object, Vec::new())
     }
 
     /// Puts a pod on a node.
@@ -177,6 +176,7 @@ impl Registry {
                 }
             };
             let read_at = revision_of(&old)?;
+            admission::restrict_node(&options.caller, resource, Some(&old))?;
             if !version.is_empty() && old.meta().resource_version != version {
                 return Err(Error::modified(resource.kind, &resource.name));
             }
@@ -208,7 +208,7 @@ impl Registry {
         let key = keys::object(Kind::Namespace, "", &meta.namespace);
         let mut state = self.member().view().state();
         if state.get(&key).is_none() {
-            state = self.state_for("").await?;
+            state = self.state(Freshness::MostRecent).await?;
         }
         let entry = state.get(&key).ok_or_else(|| Error::not_found(Kind::Namespace, &meta.namespace))?;
         match decode_stored(Kind::Namespace, entry)?.meta().deletion_timestamp {
@@ -234,14 +234,28 @@ fn creates(resource: &Resource, new: &Object) -> bool {
     resource.subresource.is_empty() && resource.kind.info().create_on_update && new.meta().uid.is_empty()
 }
 
-fn patch_scale(old: &Object, bytes: &[u8]) -> Result<Object, Error> {
+/// The part of the object that the resource names, stored in the place of the old one.
+fn store_part(resource: &Resource, verb: &str, new: Object, old: &Object) -> Result<Object, Error> {
+    match (resource.subresource.as_str(), resource.kind) {
+        ("", _) => admission::update(new, old),
+        ("status", _) => admission::update_status(new, old),
+        ("finalize", Kind::Namespace) => admission::finalize(new, old),
+        (other, kind) => Err(Error::method_not_allowed(verb, &format!("{}/{other}", kind.info().plural))),
+    }
+}
+
+fn reply_of_part(resource: &Resource, mut object: Object, warnings: Vec<String>) -> Result<Reply, Error> {
+    match resource.subresource.as_str() {
+        "scale" => Ok(Reply { object: scale_any(&mut object)?, warnings, deleted: false }),
+        _ => Ok(Reply::of(&object, warnings)),
+    }
+}
+
+fn patch_scale(old: &Object, patch: &Patch) -> Result<Object, Error> {
     let mut copy = old.clone();
     let unsupported = || Error::method_not_allowed("patch", &format!("{}/scale", old.kind().info().plural));
     let scale = admission::scale_of(&mut copy).ok_or_else(unsupported)?;
-    let mut json = serde_json::to_value(&scale).map_err(Error::internal)?;
-    let patch = serde_json::from_slice(bytes).map_err(|error| Error::bad_request(error.to_string()))?;
-    merge_patch::apply(&mut json, &patch);
-    let patched: Scale = serde_json::from_value(json).map_err(|error| Error::bad_request(error.to_string()))?;
+    let patched = admission::patch_scale(&scale, patch)?;
     if patched.metadata.resource_version != scale.metadata.resource_version {
         return Err(Error::modified(old.kind(), &old.meta().name));
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::state::Entry;
 use super::transaction::Revision;
 
 /// One change of one key.
@@ -14,20 +15,20 @@ pub struct Change {
     pub revision: Revision,
     /// The key.
     pub key: Arc<str>,
-    /// The value before; `None` if there was none.
-    pub previous: Option<Bytes>,
+    /// What was there before; `None` if nothing was.
+    pub previous: Option<Entry>,
     /// The value after; `None` if the key was deleted.
     pub value: Option<Bytes>,
 }
 
 impl Change {
-    pub(super) fn new(revision: Revision, key: Arc<str>, previous: Option<Bytes>, value: Option<Bytes>) -> Self {
+    pub(super) fn new(revision: Revision, key: Arc<str>, previous: Option<Entry>, value: Option<Bytes>) -> Self {
         Self { revision, key, previous, value }
     }
 
     fn bytes(&self) -> usize {
-        let len = |value: &Option<Bytes>| value.as_ref().map_or(0, Bytes::len);
-        size_of::<Self>() + self.key.len() + len(&self.previous) + len(&self.value)
+        let previous = self.previous.as_ref().map_or(0, |entry| entry.value.len());
+        size_of::<Self>() + self.key.len() + previous + self.value.as_ref().map_or(0, Bytes::len)
     }
 }
 
@@ -75,7 +76,7 @@ impl History {
     /// What a key had before it was removed, if that is still kept.
     pub fn value_before_removal(&self, key: &str) -> Option<Bytes> {
         let last = self.changes.iter().rev().find(|change| change.key.as_ref() == key)?;
-        last.previous.clone().filter(|_| last.value.is_none())
+        last.previous.as_ref().filter(|_| last.value.is_none()).map(|entry| entry.value.clone())
     }
 }
 

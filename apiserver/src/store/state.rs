@@ -116,7 +116,28 @@ impl State {
                 self.entries.remove(&key);
             }
         }
-        Some(Change::new(self.revision, key, previous.map(|entry| entry.value), write.value))
+        Some(Change::new(self.revision, key, previous, write.value))
+    }
+
+    /// The entries from one key on whose keys start with the prefix, in order of their keys.
+    pub fn range_from<'a>(&'a self, prefix: &'a str, start: &'a str) -> impl Iterator<Item = (&'a str, &'a Entry)> {
+        self.entries
+            .range::<_, str>((Bound::Included(start.max(prefix)), Bound::Unbounded))
+            .map(|(key, entry)| (key.as_ref(), entry))
+            .take_while(move |(key, _)| key.starts_with(prefix))
+    }
+
+    /// The state as it was, by undoing the last changes. It is for reading: its hash is of no meaning.
+    #[must_use]
+    pub fn before(&self, revision: Revision, changes: &[Change]) -> Self {
+        let mut earlier = Self { revision, entries: self.entries.clone(), hash: 0 };
+        for change in changes.iter().rev() {
+            match &change.previous {
+                Some(entry) => earlier.entries.insert(change.key.clone(), entry.clone()),
+                None => earlier.entries.remove(&change.key),
+            };
+        }
+        earlier
     }
 
     /// A state to be filled from a snapshot.
@@ -215,6 +236,21 @@ mod tests {
     }
 
     #[test]
+    fn changes_can_be_undone() {
+        let mut store = Store::default();
+        store.apply(put(1, "a", "1", Vec::new()));
+        store.apply(put(2, "b", "1", Vec::new()));
+        let then = store.state.clone();
+        store.apply(put(3, "a", "2", Vec::new()));
+        store.apply(put(4, "c", "1", Vec::new()));
+        let gone = vec![Write { key: "b".to_owned(), value: None }];
+        store.apply(Transaction { request_id: [5; 16], compares: vec![], writes: gone });
+        let earlier = store.state.before(2, &store.changes[2..]);
+        assert_eq!(earlier.range("").collect::<Vec<_>>(), then.range("").collect::<Vec<_>>());
+        assert_eq!(earlier.revision(), 2);
+    }
+
+    #[test]
     fn ranges_are_by_prefix_and_in_order() {
         let mut store = Store::default();
         for (id, key) in ["b/1", "a/2", "a/1", "a0", "b/2"].into_iter().enumerate() {
@@ -222,6 +258,8 @@ mod tests {
         }
         let keys: Vec<&str> = store.state.range("a/").map(|(key, _)| key).collect();
         assert_eq!(keys, ["a/1", "a/2"]);
+        assert_eq!(store.state.range_from("a/", "a/1\0").map(|(key, _)| key).collect::<Vec<_>>(), ["a/2"]);
+        assert_eq!(store.state.range_from("a/", "").count(), 2);
         let delete = |key: &str| vec![Write { key: key.to_owned(), value: None }];
         let count = store.changes.len();
         store.apply(Transaction { request_id: [9; 16], compares: vec![], writes: delete("nothing") });

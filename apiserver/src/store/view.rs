@@ -62,6 +62,18 @@ impl View {
         self.recent_hashes.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
     }
 
+    /// The state as it was after a revision. `Err` with the oldest revision that can still be had.
+    pub fn state_at(&self, revision: Revision) -> Result<Arc<State>, Revision> {
+        let state = self.state();
+        if state.revision() == revision {
+            return Ok(state);
+        }
+        let mut changes = self.changes_after(revision, usize::MAX)?;
+        // The history may be ahead of the state that was read.
+        changes.retain(|change| change.revision <= state.revision());
+        Ok(Arc::new(state.before(revision, &changes)))
+    }
+
     /// The state as it is now.
     #[must_use]
     pub fn state(&self) -> Arc<State> {

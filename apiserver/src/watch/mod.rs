@@ -5,20 +5,50 @@
 
 use std::time::Duration;
 
-use squall_api::Error;
-use squall_api::meta::parse_resource_version;
-use squall_proto::squall::api::v1::WatchReply;
-use squall_proto::squall::api::v1::watch_reply::Type;
+use bytes::Bytes;
+use squall_api::{Error, Kind};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::registry::{Registry, Selection, any};
+use crate::registry::{Freshness, Registry, Selection, WatchStart};
 use crate::store::{Change, Revision};
 
 /// How many changes are read from the history at a time.
 const BATCH: usize = 256;
 /// How often a client that wants bookmarks is told how far the watch is.
 const BOOKMARK_INTERVAL: Duration = Duration::from_secs(5);
+
+/// What has become of an object, as far as a watch is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It is new, or matches now.
+    Added,
+    /// It has changed.
+    Modified,
+    /// It is gone, or matches no longer.
+    Deleted,
+}
+
+/// What a client is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// An object, as it is stored.
+    Object {
+        /// What has become of it.
+        fate: Fate,
+        /// What it is now, or was last.
+        value: Bytes,
+        /// The revision of the change.
+        revision: Revision,
+    },
+    /// Everything up to a revision has been told.
+    Bookmark {
+        /// The revision.
+        revision: Revision,
+        /// All objects that there were in the beginning have been told.
+        initial_events_end: bool,
+    },
+}
 
 /// One client's watch.
 pub struct Watcher {
@@ -32,7 +62,9 @@ pub struct Watcher {
     bookmarks: bool,
     /// When the next bookmark is due.
     bookmark_at: Instant,
-    initial: Vec<WatchReply>,
+    /// When the watch ends.
+    deadline: Instant,
+    initial: Vec<Event>,
 }
 
 impl Drop for Watcher {
@@ -42,12 +74,13 @@ impl Drop for Watcher {
 }
 
 impl Watcher {
-    /// Begins after a revision, or with all objects there are ("" the most recent, "0" any state).
+    /// Begins where it is told to.
     pub async fn start(
         registry: Registry,
         selection: Selection,
-        resource_version: &str,
+        start: WatchStart,
         bookmarks: bool,
+        deadline: Instant,
     ) -> Result<Self, Error> {
         let revision = registry.member().view().watch_revision();
         registry.member().metrics().watchers.inc();
@@ -59,13 +92,15 @@ impl Watcher {
             told: 0,
             bookmarks,
             bookmark_at: Instant::now() + BOOKMARK_INTERVAL,
+            deadline,
             initial: Vec::new(),
         };
-        match resource_version {
-            "" | "0" => watcher.list(resource_version).await?,
-            text => {
-                watcher.position = parse_resource_version(text)?;
-                watcher.registry.wait_for_revision(watcher.position).await?;
+        match start {
+            WatchStart::Initial(freshness) => watcher.list(freshness).await?,
+            WatchStart::Now(freshness) => watcher.position = watcher.registry.state(freshness).await?.revision(),
+            WatchStart::After(revision) => {
+                watcher.position = revision;
+                watcher.registry.wait_for_revision(revision).await?;
                 // An expired revision is told at once.
                 watcher.changes()?;
             }
@@ -74,16 +109,20 @@ impl Watcher {
         Ok(watcher)
     }
 
-    async fn list(&mut self, resource_version: &str) -> Result<(), Error> {
-        let state = self.registry.state_for(resource_version).await?;
+    async fn list(&mut self, freshness: Freshness) -> Result<(), Error> {
+        let state = self.registry.state(freshness).await?;
         self.position = state.revision();
         for (_, entry) in state.range(&self.selection.prefix) {
             if self.selection.matches(&entry.value)? {
-                self.initial.push(reply(Type::Added, &self.selection, &entry.value, entry.mod_revision));
+                self.initial.push(Event::Object {
+                    fate: Fate::Added,
+                    value: entry.value.clone(),
+                    revision: entry.mod_revision,
+                });
             }
         }
         if self.bookmarks {
-            self.initial.push(WatchReply { initial_events_end: true, ..bookmark(self.position) });
+            self.initial.push(Event::Bookmark { revision: self.position, initial_events_end: true });
         }
         Ok(())
     }
@@ -93,12 +132,18 @@ impl Watcher {
         changes.map_err(|oldest| Error::expired(self.position, oldest))
     }
 
-    /// The next events; never an empty list. Waits until there are some.
-    pub async fn next(&mut self) -> Result<Vec<WatchReply>, Error> {
+    /// The kind of the objects.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.selection.kind
+    }
+
+    /// The next events; never an empty list. Waits until there are some. `None`: the watch has come to its end.
+    pub async fn next(&mut self) -> Result<Option<Vec<Event>>, Error> {
         if !self.initial.is_empty() {
-            return Ok(std::mem::take(&mut self.initial));
+            return Ok(Some(std::mem::take(&mut self.initial)));
         }
-        loop {
+        while Instant::now() < self.deadline {
             // Marked as seen before reading, so that what comes meanwhile is seen the next time.
             self.revision.borrow_and_update();
             let changes = self.changes().inspect_err(|_| {
@@ -111,54 +156,43 @@ impl Watcher {
             }
             if !events.is_empty() {
                 self.told = self.position;
-                return Ok(events);
+                return Ok(Some(events));
             }
             if changes.is_empty()
                 && let Some(bookmark) = self.wait().await?
             {
-                return Ok(vec![bookmark]);
+                return Ok(Some(vec![bookmark]));
             }
         }
+        Ok(None)
     }
 
-    /// Waits for a change, or until a bookmark is due.
-    async fn wait(&mut self) -> Result<Option<WatchReply>, Error> {
-        match tokio::time::timeout_at(self.bookmark_at, self.revision.changed()).await {
+    /// Waits for a change, or until a bookmark is due; the last one is when the watch ends.
+    async fn wait(&mut self) -> Result<Option<Event>, Error> {
+        match tokio::time::timeout_at(self.bookmark_at.min(self.deadline), self.revision.changed()).await {
             Ok(Ok(())) => return Ok(None),
             Ok(Err(_)) => return Err(Error::unavailable("the apiserver is shutting down")),
             Err(_) => self.bookmark_at = Instant::now() + BOOKMARK_INTERVAL,
         }
         let news = self.bookmarks && self.position > self.told;
         self.told = self.position;
-        Ok(news.then(|| bookmark(self.position)))
+        Ok(news.then_some(Event::Bookmark { revision: self.position, initial_events_end: false }))
     }
 
     /// What a change means to this client: an object that stops matching is deleted for it, one that starts is new.
-    fn event(&self, change: &Change) -> Result<Option<WatchReply>, Error> {
+    fn event(&self, change: &Change) -> Result<Option<Event>, Error> {
         if !change.key.starts_with(&self.selection.prefix) {
             return Ok(None);
         }
-        let matching = |value: Option<&bytes::Bytes>| value.map_or(Ok(false), |value| self.selection.matches(value));
-        let (before, after) = (matching(change.previous.as_ref())?, matching(change.value.as_ref())?);
-        let (kind, value) = match (before, after) {
+        let matching = |value: Option<&Bytes>| value.map_or(Ok(false), |value| self.selection.matches(value));
+        let previous = change.previous.as_ref().map(|entry| &entry.value);
+        let (before, after) = (matching(previous)?, matching(change.value.as_ref())?);
+        let (fate, value) = match (before, after) {
             (false, false) => return Ok(None),
-            (false, true) => (Type::Added, change.value.as_ref()),
-            (true, true) => (Type::Modified, change.value.as_ref()),
-            (true, false) => (Type::Deleted, change.previous.as_ref()),
+            (false, true) => (Fate::Added, change.value.as_ref()),
+            (true, true) => (Fate::Modified, change.value.as_ref()),
+            (true, false) => (Fate::Deleted, previous),
         };
-        Ok(value.map(|value| reply(kind, &self.selection, value, change.revision)))
+        Ok(value.map(|value| Event::Object { fate, value: value.clone(), revision: change.revision }))
     }
-}
-
-fn reply(kind: Type, selection: &Selection, value: &[u8], revision: Revision) -> WatchReply {
-    WatchReply {
-        r#type: kind.into(),
-        object: Some(any(selection.kind, value, revision)),
-        resource_version: revision.to_string(),
-        initial_events_end: false,
-    }
-}
-
-fn bookmark(revision: Revision) -> WatchReply {
-    WatchReply { r#type: Type::Bookmark.into(), resource_version: revision.to_string(), ..WatchReply::default() }
 }

@@ -1,7 +1,7 @@
 //! `ctl apply -f`: the three-way merge of what was applied last, what is applied now, and what is there.
 
 use serde_json::{Value, json};
-use squall_api::{Object, manifest, merge_patch};
+use squall_api::{Object, manifest, patch as patches};
 use squall_client::WriteOptions;
 
 use super::create::validation;
@@ -69,7 +69,7 @@ async fn apply(
         ));
     }
     let original = applied.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_else(|| json!({}));
-    let patch = merge_patch::three_way(&original, &document.json, &live.to_json());
+    let patch = patches::merge::three_way(&original, &document.json, &live.to_json());
     if patch.as_object().is_some_and(serde_json::Map::is_empty) {
         return Ok((live, "unchanged"));
     }

@@ -1,7 +1,7 @@
 //! Whole objects: JSON, YAML, names.
 
 use serde_json::{Value, json};
-use squall_api::Object;
+use squall_api::{Object, manifest};
 
 use super::{line, text};
 use crate::failure::Failure;
@@ -58,17 +58,11 @@ pub fn print_objects(objects: &[Object], single: bool, format: Format) -> Result
         }),
     };
     if format == Format::Yaml {
-        text(&yaml(&value)?);
+        text(&manifest::to_yaml(&value).map_err(Failure::error)?);
     } else {
         line(&indented(&value)?);
     }
     Ok(())
-}
-
-/// YAML as kubectl writes it.
-fn yaml(value: &Value) -> Result<String, Failure> {
-    let options = serde_saphyr::ser_options! { compact_list_indent: true };
-    serde_saphyr::to_string_with_options(value, options).map_err(Failure::error)
 }
 
 /// JSON with four spaces.

@@ -38,7 +38,7 @@ fn header(kind: Kind, rows: Rows) -> Vec<String> {
     let shown = shown(kind, rows);
     let mut cells: Vec<String> = rows.all_namespaces.then(|| "NAMESPACE".to_owned()).into_iter().collect();
     cells.extend(
-        kind.columns().iter().enumerate().filter(|(index, _)| shown(*index)).map(|(_, column)| column.name.to_owned()),
+        kind.columns().iter().enumerate().filter(|(index, _)| shown(*index)).map(|(_, column)| column.heading()),
     );
     cells.extend(rows.show_labels.then(|| "LABELS".to_owned()));
     cells
@@ -49,7 +49,7 @@ fn row(object: &Object, rows: Rows, now: Timestamp) -> Vec<String> {
     let shown = shown(kind, rows);
     let mut cells: Vec<String> = rows.all_namespaces.then(|| object.meta().namespace.clone()).into_iter().collect();
     for (index, cell) in object.row(now).into_iter().enumerate().filter(|(index, _)| shown(*index)) {
-        let is_name = kind.columns().get(index).is_some_and(|column| column.name == "NAME");
+        let is_name = kind.columns().get(index).is_some_and(|column| column.name == "Name");
         let cell = if is_name && rows.with_kind { format!("{}/{cell}", kind.info().singular_group()) } else { cell };
         // Kubernetes: a cell ends at its first line break.
         cells.push(match cell.split_once(['\n', '\r', '\u{c}']) {

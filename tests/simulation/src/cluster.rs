@@ -14,7 +14,6 @@ use squall_apiserver::raft::{self, LogLimits};
 use squall_apiserver::server::{self, Setup};
 use squall_client::Client;
 use tokio::sync::watch;
-use tonic::transport::Server;
 use turmoil::Sim;
 
 use crate::disk::SimulatedDisk;
@@ -100,7 +99,7 @@ async fn serve(id: u64, machine: &Machine, founders: BTreeMap<u64, String>) -> a
     };
     let service_range = Range::parse("127.64.0.0/20").map_err(anyhow::Error::msg)?;
     let setup = Setup { name: machine.name.clone(), member, service_range, clock: now };
-    server::run(setup, Server::builder(), Box::pin(network::incoming().await?), machine.stop.subscribe()).await
+    server::run(setup, Box::pin(network::incoming().await?), machine.stop.subscribe()).await
 }
 
 /// The time of the simulation.

@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, Stream, stream};
 use hyper_util::rt::TokioIo;
 use squall_apiserver::host::Network;
+use squall_apiserver::identity::Caller;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tonic::codegen::http::Uri;
 use tonic::transport::server::Connected;
@@ -62,9 +63,12 @@ pub async fn incoming() -> io::Result<impl Stream<Item = io::Result<Accepted>>> 
 pub struct Accepted(TcpStream);
 
 impl Connected for Accepted {
-    type ConnectInfo = ();
+    type ConnectInfo = Caller;
 
-    fn connect_info(&self) -> Self::ConnectInfo {}
+    /// There are no certificates here: everyone is trusted.
+    fn connect_info(&self) -> Caller {
+        Caller::server()
+    }
 }
 
 impl AsyncRead for Accepted {

@@ -1,0 +1,64 @@
+//! The parts of objects that have a path of their own: subresources.
+
+use super::{Kind, Object, StatusUpdate};
+
+/// A part of the objects of a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// `scale`.
+    pub name: &'static str,
+    /// The kind of what is sent and given.
+    pub kind: &'static str,
+    /// The group of that kind.
+    pub group: &'static str,
+    /// What can be done with it.
+    pub verbs: &'static [&'static str],
+}
+
+const CHANGE: &[&str] = &["get", "patch", "update"];
+
+impl Kind {
+    /// The parts of its objects, in the order of their names.
+    #[must_use]
+    pub fn parts(self) -> Vec<Part> {
+        let info = self.info();
+        let own = |name, verbs| Part { name, kind: info.kind, group: info.group, verbs };
+        let of = |name, kind, group, verbs| Part { name, kind, group, verbs };
+        let mut parts = match self {
+            Self::Pod => vec![
+                of("binding", "Binding", "", &["create"]),
+                of("eviction", "Eviction", "policy", &["create"]),
+                own("log", &["get"]),
+                of("proxy", "PodProxyOptions", "", &["create", "delete", "get", "patch", "update"]),
+            ],
+            Self::Service => {
+                vec![of("proxy", "ServiceProxyOptions", "", &["create", "delete", "get", "patch", "update"])]
+            }
+            Self::Namespace => vec![own("finalize", &["update"])],
+            _ => Vec::new(),
+        };
+        let Ok(mut sample) = Object::decode(self, &[]) else { return parts };
+        if sample.replicas_mut().is_some() {
+            parts.push(of("scale", "Scale", "autoscaling", CHANGE));
+        }
+        if sample.clone().prepare_status_update(&sample) == StatusUpdate::Taken {
+            parts.push(own("status", CHANGE));
+        }
+        parts.sort_by_key(|part| part.name);
+        parts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_follows_from_what_the_kind_can_do() {
+        let names = |kind: Kind| kind.parts().iter().map(|part| part.name).collect::<Vec<_>>();
+        assert_eq!(names(Kind::Deployment), ["scale", "status"]);
+        assert_eq!(names(Kind::Pod), ["binding", "eviction", "log", "proxy", "status"]);
+        assert_eq!(names(Kind::Namespace), ["finalize", "status"]);
+        assert!(names(Kind::ConfigMap).is_empty());
+    }
+}

@@ -1,0 +1,165 @@
+//! What can be done under which path.
+
+use crate::kinds::{Kind, Part};
+
+use super::definitions::GroupVersionKind;
+
+/// A path and its operations.
+#[derive(Debug)]
+pub(super) struct Path {
+    pub(super) path: String,
+    pub(super) operations: Vec<Operation>,
+}
+
+/// Something that can be done.
+#[derive(Debug)]
+pub(super) struct Operation {
+    /// "get", in lower case.
+    pub(super) method: &'static str,
+    /// `listAppsV1NamespacedDeployment`.
+    pub(super) id: String,
+    /// "list": Kubernetes' word for it.
+    pub(super) action: &'static str,
+    /// What it is done with.
+    pub(super) kind: GroupVersionKind,
+    /// The parameters it takes, by name and type.
+    pub(super) parameters: &'static [(&'static str, &'static str)],
+}
+
+const WRITE: &[(&str, &str)] =
+    &[("pretty", "string"), ("dryRun", "string"), ("fieldManager", "string"), ("fieldValidation", "string")];
+const PATCH: &[(&str, &str)] = &[
+    ("pretty", "string"),
+    ("dryRun", "string"),
+    ("fieldManager", "string"),
+    ("fieldValidation", "string"),
+    ("force", "boolean"),
+];
+const READ: &[(&str, &str)] = &[("pretty", "string"), ("resourceVersion", "string")];
+const LIST: &[(&str, &str)] = &[
+    ("pretty", "string"),
+    ("allowWatchBookmarks", "boolean"),
+    ("continue", "string"),
+    ("fieldSelector", "string"),
+    ("labelSelector", "string"),
+    ("limit", "integer"),
+    ("resourceVersion", "string"),
+    ("resourceVersionMatch", "string"),
+    ("sendInitialEvents", "boolean"),
+    ("timeoutSeconds", "integer"),
+    ("watch", "boolean"),
+];
+const DELETE: &[(&str, &str)] =
+    &[("pretty", "string"), ("dryRun", "string"), ("gracePeriodSeconds", "integer"), ("propagationPolicy", "string")];
+
+/// The root of a group: `api/v1`, `apis/apps/v1`.
+pub(super) fn root(group: &str) -> String {
+    if group.is_empty() { "api/v1".to_owned() } else { format!("apis/{group}/v1") }
+}
+
+/// Every path of a group's kinds.
+pub(super) fn paths(group: &str) -> Vec<Path> {
+    Kind::ALL.iter().copied().filter(|kind| kind.info().group == group).flat_map(paths_of).collect()
+}
+
+fn paths_of(kind: Kind) -> Vec<Path> {
+    let info = kind.info();
+    let gvk = GroupVersionKind { group: info.group, version: info.version, kind: info.kind };
+    let root = format!("/{}", root(info.group));
+    let scope = if info.is_namespaced() { "Namespaced" } else { "" };
+    let group = capitalized(info.group.split('.').next().unwrap_or_default());
+    let group = if group.is_empty() { "Core".to_owned() } else { group };
+    let operation = move |method, verb: &str, what: &str, action, parameters| Operation {
+        method,
+        id: format!("{verb}{group}V1{scope}{what}"),
+        action,
+        kind: gvk,
+        parameters,
+    };
+    let place = if info.is_namespaced() { "/namespaces/{namespace}" } else { "" };
+    let collection = format!("{root}{place}/{}", info.plural);
+    let mut paths = vec![
+        Path {
+            path: collection.clone(),
+            operations: vec![
+                operation("get", "list", info.kind, "list", LIST),
+                operation("post", "create", info.kind, "post", WRITE),
+                operation("delete", "deleteCollection", info.kind, "deletecollection", DELETE),
+            ],
+        },
+        Path {
+            path: format!("{collection}/{{name}}"),
+            operations: vec![
+                operation("get", "read", info.kind, "get", READ),
+                operation("put", "replace", info.kind, "put", WRITE),
+                operation("patch", "patch", info.kind, "patch", PATCH),
+                operation("delete", "delete", info.kind, "delete", DELETE),
+            ],
+        },
+    ];
+    if info.is_namespaced() {
+        let everywhere = format!("{}ForAllNamespaces", info.kind);
+        paths.push(Path {
+            path: format!("{root}/{}", info.plural),
+            operations: vec![Operation {
+                id: format!("list{everywhere}"),
+                ..operation("get", "list", &everywhere, "list", LIST)
+            }],
+        });
+    }
+    for part in kind.parts() {
+        let of = |method, verb: &str, action, parameters| {
+            let what = format!("{}{}", info.kind, capitalized(part.name));
+            let kind = GroupVersionKind { group: part.group, version: "v1", kind: part.kind };
+            Operation { kind, ..operation(method, verb, &what, action, parameters) }
+        };
+        let operations = operations_of_part(&part, of);
+        paths.push(Path { path: format!("{collection}/{{name}}/{}", part.name), operations });
+    }
+    paths
+}
+
+type Parameters = &'static [(&'static str, &'static str)];
+
+fn operations_of_part(
+    part: &Part,
+    of: impl Fn(&'static str, &str, &'static str, Parameters) -> Operation,
+) -> Vec<Operation> {
+    let verbs = part.verbs.iter().filter_map(|verb| match *verb {
+        "get" => Some(of("get", "read", "get", READ)),
+        "update" => Some(of("put", "replace", "put", WRITE)),
+        "patch" => Some(of("patch", "patch", "patch", PATCH)),
+        "create" => Some(of("post", "create", "post", WRITE)),
+        "delete" => Some(of("delete", "delete", "delete", DELETE)),
+        _ => None,
+    });
+    verbs.collect()
+}
+
+fn capitalized(word: &str) -> String {
+    let mut chars = word.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_has_an_id_of_its_own() {
+        for group in ["", "apps", "policy"] {
+            let mut ids: Vec<String> = paths(group).into_iter().flat_map(|p| p.operations).map(|o| o.id).collect();
+            let count = ids.len();
+            ids.sort();
+            ids.dedup();
+            assert_eq!(ids.len(), count);
+        }
+    }
+
+    #[test]
+    fn a_part_has_a_path() {
+        let found = paths("apps").into_iter().find(|path| path.path.ends_with("deployments/{name}/scale")).unwrap();
+        assert_eq!(found.path, "/apis/apps/v1/namespaces/{namespace}/deployments/{name}/scale");
+        assert_eq!(found.operations[0].kind.kind, "Scale");
+    }
+}

@@ -1,0 +1,158 @@
+//! OpenAPI 3: one document for each group and version.
+
+use serde_json::{Map, Value, json};
+use squall_proto::schema::Message;
+
+use super::definitions::{
+    GroupVersionKind, Property, Type, kinds_of, merge_rules, name_of, needed, properties, scalar_of,
+};
+use super::operations::{Operation, paths, root};
+use super::{TITLE, VERSION};
+use crate::kinds::Kind;
+
+/// The groups that have a document, with the path of it: `apis/apps/v1`.
+#[must_use]
+pub fn groups() -> Vec<(&'static str, String)> {
+    let mut groups: Vec<&str> = Kind::ALL.iter().map(|kind| kind.info().group).collect();
+    groups.sort_unstable();
+    groups.dedup();
+    groups.into_iter().map(|group| (group, root(group))).collect()
+}
+
+/// The document of a group.
+#[must_use]
+pub fn document(group: &str) -> Value {
+    let mut documented = Map::new();
+    for path in paths(group) {
+        let operations = path.operations.iter().map(|o| (o.method.to_owned(), operation(o))).collect::<Map<_, _>>();
+        documented.insert(path.path, Value::Object(operations));
+    }
+    let schemas: Map<String, Value> =
+        needed(Some(group)).into_iter().map(|message| (name_of(message), schema(message))).collect();
+    json!({
+        "openapi": "3.0.0",
+        "info": {"title": TITLE, "version": VERSION},
+        "paths": documented,
+        "components": {"schemas": schemas},
+    })
+}
+
+fn gvk(kind: &GroupVersionKind) -> Value {
+    json!({"group": kind.group, "version": kind.version, "kind": kind.kind})
+}
+
+fn operation(operation: &Operation) -> Value {
+    let parameters: Vec<Value> = operation
+        .parameters
+        .iter()
+        .map(|(name, kind)| json!({"name": name, "in": "query", "schema": {"type": kind, "uniqueItems": true}}))
+        .collect();
+    json!({
+        "operationId": operation.id,
+        "parameters": parameters,
+        "responses": {"200": {"description": "OK"}},
+        "x-kubernetes-action": operation.action,
+        "x-kubernetes-group-version-kind": gvk(&operation.kind),
+    })
+}
+
+fn schema(message: &'static Message) -> Value {
+    let mut schema = Map::new();
+    if !message.doc.is_empty() {
+        schema.insert("description".to_owned(), message.doc.into());
+    }
+    if let Some((kind, format)) = scalar_of(message) {
+        if message.name == "intstr.IntOrString" {
+            schema.insert("oneOf".to_owned(), json!([{"type": "integer"}, {"type": "string"}]));
+        } else {
+            schema.insert("type".to_owned(), kind.into());
+        }
+        if !format.is_empty() {
+            schema.insert("format".to_owned(), format.into());
+        }
+        return Value::Object(schema);
+    }
+    schema.insert("type".to_owned(), "object".into());
+    let properties = properties(message);
+    let required: Vec<&str> = properties.iter().filter(|p| p.field.required).map(|p| p.name).collect();
+    let mut described: Map<String, Value> = properties.iter().map(|p| (p.name.to_owned(), property(p))).collect();
+    if let Some(kind) = kinds_of(message) {
+        described.insert("apiVersion".to_owned(), json!({"type": "string", "description": API_VERSION}));
+        described.insert("kind".to_owned(), json!({"type": "string", "description": KIND}));
+        schema.insert("x-kubernetes-group-version-kind".to_owned(), json!([gvk(&kind)]));
+    }
+    if !required.is_empty() {
+        schema.insert("required".to_owned(), required.into());
+    }
+    if message.atomic {
+        schema.insert("x-kubernetes-map-type".to_owned(), "atomic".into());
+    }
+    schema.insert("properties".to_owned(), Value::Object(described));
+    Value::Object(schema)
+}
+
+pub(super) const API_VERSION: &str =
+    "The group and the version of the kind: \"apps/v1\", or \"v1\" for the core group.";
+pub(super) const KIND: &str = "What sort of object it is.";
+
+fn property(property: &Property) -> Value {
+    let mut value = match typed(&property.value) {
+        Value::Object(value) => value,
+        _ => Map::new(),
+    };
+    // What stands beside a reference is not read; inside `allOf` it is no longer beside it.
+    if value.contains_key("$ref") {
+        value = Map::from_iter([("allOf".to_owned(), json!([value]))]);
+    }
+    if !property.field.doc.is_empty() {
+        value.insert("description".to_owned(), property.field.doc.into());
+    }
+    value.extend(merge_rules(property.field).into_iter().map(|(key, rule)| (key.to_owned(), rule)));
+    Value::Object(value)
+}
+
+fn typed(value: &Type) -> Value {
+    match value {
+        Type::Scalar(kind, "") => json!({"type": kind}),
+        Type::Scalar(kind, format) => json!({"type": kind, "format": format}),
+        Type::Reference(name) => json!({"$ref": format!("#/components/schemas/{name}")}),
+        Type::List(item) => json!({"type": "array", "items": typed(item)}),
+        Type::Map(item) => json!({"type": "object", "additionalProperties": typed(item)}),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        for (group, path) in groups() {
+            let document = document(group);
+            let schemas = &document["components"]["schemas"];
+            let text = document.to_string();
+            let references = text.split("#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next());
+            let mut count = 0;
+            for reference in references {
+                assert!(schemas.get(reference).is_some(), "{path}: {reference}");
+                count += 1;
+            }
+            assert!(count > 10, "{path} has only {count} references");
+        }
+    }
+
+    #[test]
+    fn a_deployment_is_described() {
+        let document = document("apps");
+        let spec = &document["components"]["schemas"]["io.k8s.api.apps.v1.DeploymentSpec"];
+        assert_eq!(spec["required"], json!(["selector", "template"]));
+        assert_eq!(spec["properties"]["replicas"]["format"], "int32");
+        assert_eq!(spec["properties"]["strategy"]["x-kubernetes-patch-strategy"], "retainKeys");
+        let container = &document["components"]["schemas"]["io.k8s.api.core.v1.Container"]["properties"];
+        assert_eq!(container["ports"]["x-kubernetes-list-map-keys"], json!(["containerPort", "protocol"]));
+        assert_eq!(container["ports"]["x-kubernetes-patch-merge-key"], "containerPort");
+        let patch = &document["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"];
+        assert_eq!(patch["x-kubernetes-group-version-kind"]["kind"], "Deployment");
+        assert!(patch["parameters"].as_array().unwrap().iter().any(|p| p["name"] == "dryRun"));
+    }
+}

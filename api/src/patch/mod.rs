@@ -1,0 +1,93 @@
+//! Patches: the three forms of Kubernetes, and the patch that turns one document into another. Pure, on JSON.
+
+mod json;
+pub mod merge;
+mod strategic;
+
+use serde_json::Value;
+use squall_proto::schema::Message;
+
+use crate::error::Error;
+
+/// The content type of a merge patch.
+pub const MERGE: &str = "application/merge-patch+json";
+/// The content type of a strategic merge patch.
+pub const STRATEGIC: &str = "application/strategic-merge-patch+json";
+/// The content type of a JSON patch.
+pub const JSON: &str = "application/json-patch+json";
+/// The content type of a configuration that is applied.
+pub const APPLY: &str = "application/apply-patch+yaml";
+
+/// The forms of a patch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PatchType {
+    /// RFC 6902: a list of operations.
+    Json,
+    /// RFC 7386: `null` deletes, objects merge, everything else replaces.
+    Merge,
+    /// As a merge patch, but lists of objects merge by a key, as the schema says.
+    Strategic,
+}
+
+impl PatchType {
+    /// By content type.
+    pub fn parse(content_type: &str) -> Result<Self, Error> {
+        match content_type {
+            JSON => Ok(Self::Json),
+            MERGE => Ok(Self::Merge),
+            STRATEGIC => Ok(Self::Strategic),
+            _ => Err(Error::unsupported_patch_type()),
+        }
+    }
+}
+
+/// What is wrong with a patch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    /// It cannot be understood.
+    Malformed(String),
+    /// It cannot be applied to this document.
+    Inapplicable(String),
+}
+
+/// A patch that has been read.
+#[derive(Debug, Clone)]
+pub enum Patch {
+    /// Operations.
+    Json(json::Operations),
+    /// A document.
+    Merge(Value),
+    /// A document with directives.
+    Strategic(Value),
+}
+
+impl Patch {
+    /// Reads a patch.
+    pub fn parse(patch_type: PatchType, bytes: &[u8]) -> Result<Self, Problem> {
+        if patch_type == PatchType::Json {
+            return json::Operations::parse(bytes).map(Self::Json);
+        }
+        let document: Value = serde_json::from_slice(bytes).map_err(|error| malformed(&error))?;
+        if !document.is_object() {
+            return Err(Problem::Malformed("a patch must be a JSON object".to_owned()));
+        }
+        Ok(if patch_type == PatchType::Merge { Self::Merge(document) } else { Self::Strategic(document) })
+    }
+
+    /// Applies it to a document of this schema. After an error the document is of no use.
+    pub fn apply(&self, target: &mut Value, schema: Option<&'static Message>) -> Result<(), Problem> {
+        match self {
+            Self::Json(operations) => operations.apply(target),
+            Self::Merge(document) => {
+                merge::apply(target, document);
+                Ok(())
+            }
+            Self::Strategic(document) => strategic::apply(target, document, schema),
+        }
+    }
+}
+
+/// Go's words for JSON that cannot be read.
+fn malformed(error: &serde_json::Error) -> Problem {
+    Problem::Malformed(if error.is_eof() { "unexpected end of JSON input".to_owned() } else { error.to_string() })
+}

@@ -1,0 +1,74 @@
+//! What a kubelet may touch: its own node, its own Lease, and the pods that are bound to it.
+//!
+//! Kubernetes: the NodeRestriction admission plugin.
+
+use squall_api::{Error, Kind, Object};
+
+use crate::identity::Caller;
+use crate::registry::Resource;
+
+const LEASES: &str = "kube-node-lease";
+
+/// Refuses what is not the caller's own, if the caller is a kubelet. `old`: the object, where there is one.
+pub fn restrict_node(caller: &Caller, resource: &Resource, old: Option<&Object>) -> Result<(), Error> {
+    let Some(node) = caller.node() else { return Ok(()) };
+    let refuse = |detail: &str| Err(Error::forbidden(resource.kind, &resource.name, detail));
+    match (resource.kind, old) {
+        (Kind::Node, _) if resource.name != node => {
+            refuse(&format!("node {node:?} is not allowed to modify node {:?}", resource.name))
+        }
+        (Kind::Lease, _) if resource.namespace != LEASES => {
+            refuse(&format!("can only access leases in the {LEASES:?} system namespace"))
+        }
+        (Kind::Lease, _) if resource.name != node => {
+            refuse("can only access node lease with the same name as the requesting node")
+        }
+        (Kind::Pod, Some(Object::Pod(pod))) if pod.spec.node_name != node => {
+            let what = if resource.subresource == "status" { "update pod status for" } else { "delete" };
+            refuse(&format!("node {node:?} can only {what} pods with spec.nodeName set to itself"))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squall_api::core::v1::Pod;
+
+    fn resource(kind: Kind, namespace: &str, name: &str, subresource: &str) -> Resource {
+        Resource { kind, namespace: namespace.to_owned(), name: name.to_owned(), subresource: subresource.to_owned() }
+    }
+
+    #[test]
+    fn a_kubelet_touches_only_what_is_its_own() {
+        let node = Caller::new("system:node:node-0", &["system:nodes"]);
+        let mut pod = Pod::default();
+        pod.spec.node_name = "node-1".to_owned();
+        let (other, mine) = (Object::from(pod), {
+            let mut pod = Pod::default();
+            pod.spec.node_name = "node-0".to_owned();
+            Object::from(pod)
+        });
+        let check = |resource: &Resource, old: Option<&Object>| {
+            restrict_node(&node, resource, old).map_err(|error| error.to_string())
+        };
+        let status = resource(Kind::Pod, "default", "x", "status");
+        assert_eq!(check(&status, Some(&mine)), Ok(()));
+        assert_eq!(
+            check(&status, Some(&other)),
+            Err("pods \"x\" is forbidden: node \"node-0\" can only update pod status for pods with spec.nodeName set to itself"
+                .to_owned())
+        );
+        assert!(check(&resource(Kind::Pod, "default", "x", ""), Some(&other)).is_err());
+        assert_eq!(
+            check(&resource(Kind::Node, "", "node-1", "status"), None),
+            Err("nodes \"node-1\" is forbidden: node \"node-0\" is not allowed to modify node \"node-1\"".to_owned())
+        );
+        assert_eq!(check(&resource(Kind::Node, "", "node-0", ""), None), Ok(()));
+        assert!(check(&resource(Kind::Lease, "kube-system", "node-0", ""), None).is_err());
+        assert!(check(&resource(Kind::Lease, LEASES, "node-1", ""), None).is_err());
+        assert_eq!(check(&resource(Kind::Lease, LEASES, "node-0", ""), None), Ok(()));
+        assert!(restrict_node(&Caller::server(), &status, Some(&other)).is_ok(), "others are not kubelets");
+    }
+}

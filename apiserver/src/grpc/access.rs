@@ -1,0 +1,51 @@
+//! What callers may do, and who they are.
+
+use squall_api::Error;
+use squall_proto::squall::api::v1 as proto;
+use squall_proto::squall::api::v1::access_server::{Access, AccessServer};
+use tonic::{Request, Response, Status};
+
+use super::handlers_of;
+use crate::authorization::{Action, Target, Verb};
+use crate::registry::Registry;
+
+/// Answers callers about themselves.
+pub struct AccessService {
+    registry: Registry,
+}
+
+impl AccessService {
+    /// The service of a registry.
+    #[must_use]
+    pub fn server(registry: Registry) -> AccessServer<Self> {
+        AccessServer::new(Self { registry })
+    }
+}
+
+#[tonic::async_trait]
+impl Access for AccessService {
+    async fn review(&self, request: Request<proto::ReviewRequest>) -> Result<Response<proto::ReviewReply>, Status> {
+        let handlers = handlers_of(&self.registry, &request);
+        let request = request.into_inner();
+        let verb = Verb::parse(&request.verb)
+            .ok_or_else(|| Error::bad_request(format!("there is no verb {:?}", request.verb)))?;
+        let target = match &request.resource {
+            Some(resource) => Target::Resource {
+                group: &resource.group,
+                resource: &resource.plural,
+                subresource: &resource.subresource,
+                namespace: &resource.namespace,
+                name: &resource.name,
+            },
+            None => Target::Path(&request.path),
+        };
+        let review = handlers.review(&Action { verb, target });
+        Ok(Response::new(proto::ReviewReply { allowed: review.allowed, reason: review.reason }))
+    }
+
+    async fn who_am_i(&self, request: Request<proto::WhoAmIRequest>) -> Result<Response<proto::WhoAmIReply>, Status> {
+        let handlers = handlers_of(&self.registry, &request);
+        let caller = handlers.caller();
+        Ok(Response::new(proto::WhoAmIReply { user: caller.user().to_owned(), groups: caller.groups().to_vec() }))
+    }
+}

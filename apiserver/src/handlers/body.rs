@@ -1,0 +1,191 @@
+//! The body of a request: an object in one of the encodings that the server reads.
+
+use bytes::Bytes;
+use prost::Message;
+use prost_types::Any;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use squall_api::decode::{self, Decoded, FieldValidation};
+use squall_api::runtime::Unknown;
+use squall_api::{Error, Kind, Object, manifest};
+use squall_proto::TYPE_PREFIX;
+
+/// What stands before an object in Kubernetes' protobuf encoding.
+pub const PROTOBUF_MAGIC: &[u8] = b"k8s\0";
+/// How much of a body that cannot be read is shown.
+const SHOWN: usize = 30;
+
+/// The body of a request.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// JSON.
+    Json(Bytes),
+    /// YAML.
+    Yaml(Bytes),
+    /// Kubernetes' protobuf: the magic, then a `runtime.Unknown` around the message.
+    Protobuf(Bytes),
+    /// A message by its type.
+    Object(Any),
+}
+
+impl Body {
+    /// The object of this kind that the body holds.
+    pub fn object(self, kind: Kind, validation: FieldValidation) -> Result<Decoded, Error> {
+        let info = kind.info();
+        match self {
+            Self::Object(any) => {
+                let object = Object::from_any(&any)?;
+                if object.kind() != kind {
+                    return Err(not_of_kind(info.kind));
+                }
+                Ok(Decoded { object, warnings: Vec::new() })
+            }
+            Self::Protobuf(bytes) => {
+                let unknown = unwrap(&bytes, info.kind)?;
+                check_type(&unknown.type_meta.api_version, &unknown.type_meta.kind, &info.api_version(), info.kind)?;
+                Ok(Decoded { object: Object::decode(kind, &unknown.raw)?, warnings: Vec::new() })
+            }
+            Self::Json(bytes) => typed(json(&bytes, info.kind)?, kind, validation),
+            Self::Yaml(bytes) => typed(yaml(&bytes, info.kind)?, kind, validation),
+        }
+    }
+
+    /// A message that is no object of the store: a scale, a binding, an eviction, the options of a delete. An empty body
+    /// is an empty message.
+    pub fn message<M: Message + Default + DeserializeOwned>(self, name: &str) -> Result<M, Error> {
+        let short = name.rsplit('.').next().unwrap_or(name);
+        let decoded = |bytes: &[u8]| M::decode(bytes).map_err(|error| Error::bad_request(error.to_string()));
+        let value = match self {
+            Self::Json(bytes) | Self::Yaml(bytes) | Self::Protobuf(bytes) if bytes.is_empty() => {
+                return Ok(M::default());
+            }
+            Self::Object(any) if any.type_url.strip_prefix(TYPE_PREFIX) == Some(name) => return decoded(&any.value),
+            Self::Object(_) => return Err(not_of_kind(short)),
+            Self::Protobuf(bytes) => return decoded(&unwrap(&bytes, short)?.raw),
+            Self::Json(bytes) => json(&bytes, short)?,
+            Self::Yaml(bytes) => yaml(&bytes, short)?,
+        };
+        serde_json::from_value(value).map_err(|error| Error::bad_request(error.to_string()))
+    }
+}
+
+fn typed(json: Value, kind: Kind, validation: FieldValidation) -> Result<Decoded, Error> {
+    let info = kind.info();
+    if !json.is_object() {
+        return Err(not_of_kind(info.kind));
+    }
+    let word = |field: &str| json.get(field).and_then(Value::as_str).unwrap_or_default();
+    check_type(word("apiVersion"), word("kind"), &info.api_version(), info.kind)?;
+    decode::from_json(kind, json, validation)
+}
+
+/// What an object says of itself may be left out, but must not be something else.
+fn check_type(api_version: &str, kind: &str, expected_version: &str, expected: &str) -> Result<(), Error> {
+    if !api_version.is_empty() && api_version != expected_version {
+        return Err(Error::bad_request(format!(
+            "the API version in the data ({api_version}) does not match the expected API version ({expected_version})"
+        )));
+    }
+    if !kind.is_empty() && kind != expected {
+        return Err(Error::bad_request(format!(
+            "{kind} in version {:?} cannot be handled as a {expected}",
+            expected_version.rsplit('/').next().unwrap_or_default()
+        )));
+    }
+    Ok(())
+}
+
+fn json(bytes: &[u8], expected: &str) -> Result<Value, Error> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let text = if error.is_eof() { "unexpected end of JSON input".to_owned() } else { error.to_string() };
+        unrecognized(expected, &format!("couldn't get version/kind; json parse error: {text}"), bytes)
+    })
+}
+
+fn yaml(bytes: &[u8], expected: &str) -> Result<Value, Error> {
+    let text = std::str::from_utf8(bytes).map_err(|error| unrecognized(expected, &error.to_string(), bytes))?;
+    manifest::parse(text).map_err(|error| unrecognized(expected, &error, bytes))
+}
+
+fn unwrap(bytes: &[u8], expected: &str) -> Result<Unknown, Error> {
+    let inner = bytes.strip_prefix(PROTOBUF_MAGIC).ok_or_else(|| {
+        unrecognized(
+            expected,
+            "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]",
+            bytes,
+        )
+    })?;
+    Unknown::decode(inner).map_err(|error| unrecognized(expected, &error.to_string(), bytes))
+}
+
+fn not_of_kind(expected: &str) -> Error {
+    Error::bad_request(format!("the object provided is unrecognized (must be of type {expected})"))
+}
+
+fn unrecognized(expected: &str, problem: &str, bytes: &[u8]) -> Error {
+    let shown = &bytes[..bytes.len().min(SHOWN)];
+    let text = match bytes.first() {
+        None => "<empty>".to_owned(),
+        Some(b'{') => String::from_utf8_lossy(shown).into_owned(),
+        Some(_) => shown.iter().map(|byte| format!("{byte:02x}")).collect(),
+    };
+    let more = if bytes.len() > SHOWN { " ..." } else { "" };
+    Error::bad_request(format!(
+        "the object provided is unrecognized (must be of type {expected}): {problem} ({text}{more})"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squall_api::autoscaling::v1::Scale;
+    use squall_api::runtime::TypeMeta;
+
+    fn refusal(body: Body) -> String {
+        body.object(Kind::Deployment, FieldValidation::Strict).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_body_is_read_in_every_encoding() {
+        let json = br#"{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"kubia"}}"#;
+        let object =
+            Body::Json(Bytes::from_static(json)).object(Kind::Deployment, FieldValidation::Strict).unwrap().object;
+        let yaml = Bytes::from_static(b"metadata:\n  name: kubia\n");
+        assert_eq!(Body::Yaml(yaml).object(Kind::Deployment, FieldValidation::Strict).unwrap().object, object);
+        let type_meta = TypeMeta { api_version: "apps/v1".to_owned(), kind: "Deployment".to_owned() };
+        let unknown = Unknown { type_meta, raw: object.encode(), ..Unknown::default() };
+        let bytes: Bytes = [PROTOBUF_MAGIC, &unknown.encode_to_vec()].concat().into();
+        assert_eq!(Body::Protobuf(bytes).object(Kind::Deployment, FieldValidation::Strict).unwrap().object, object);
+        assert_eq!(
+            Body::Object(object.to_any()).object(Kind::Deployment, FieldValidation::Strict).unwrap().object,
+            object
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_shown() {
+        assert_eq!(
+            refusal(Body::Json(Bytes::from_static(b"{"))),
+            "the object provided is unrecognized (must be of type Deployment): couldn't get version/kind; json parse error: \
+             unexpected end of JSON input ({)"
+        );
+        assert!(refusal(Body::Json(Bytes::new())).ends_with("(<empty>)"));
+        assert!(refusal(Body::Json(Bytes::from_static(b"[]"))).contains("must be of type Deployment"));
+        assert!(refusal(Body::Protobuf(Bytes::from_static(b"\xff\xff"))).ends_with("(ffff)"));
+        assert!(refusal(Body::Yaml(Bytes::from_static(b"a: b: c"))).contains("yaml"));
+        assert!(
+            refusal(Body::Json(Bytes::from_static(br#"{"kind":"Pod"}"#))).contains("cannot be handled as a Deployment")
+        );
+        assert!(
+            refusal(Body::Json(Bytes::from_static(br#"{"apiVersion":"v1"}"#))).contains("does not match the expected")
+        );
+    }
+
+    #[test]
+    fn messages_that_are_no_objects_are_read_too() {
+        let scale: Scale =
+            Body::Json(Bytes::from_static(br#"{"spec":{"replicas":4}}"#)).message("autoscaling.v1.Scale").unwrap();
+        assert_eq!(scale.spec.replicas, 4);
+        assert_eq!(Body::Json(Bytes::new()).message::<Scale>("autoscaling.v1.Scale").unwrap(), Scale::default());
+    }
+}

@@ -1,0 +1,89 @@
+//! Gets, lists and watches.
+
+use std::time::Duration;
+
+use prost_types::Any;
+use squall_api::Error;
+use tokio::time::Instant;
+
+use super::Handlers;
+use crate::admission;
+use crate::authorization::Verb;
+use crate::registry::{ListOptions, Listing, Resource, Selection, VersionOptions, WatchStart};
+use crate::watch::Watcher;
+
+/// A watch whose client names no end is ended after this time and up to twice as much (Kubernetes: 30 to 60 minutes).
+const WATCH_SECONDS: u64 = 1_800;
+
+/// What a list asks for.
+#[derive(Debug, Clone, Default)]
+pub struct ListQuery {
+    /// `labelSelector`.
+    pub labels: String,
+    /// `fieldSelector`.
+    pub fields: String,
+    /// `resourceVersion`.
+    pub version: String,
+    /// `resourceVersionMatch`.
+    pub matching: String,
+    /// `limit`; 0 is none.
+    pub limit: usize,
+    /// `continue`.
+    pub continue_token: String,
+    /// `sendInitialEvents`, which only watches may have.
+    pub send_initial_events: Option<bool>,
+}
+
+/// What a watch asks for.
+#[derive(Debug, Clone, Default)]
+pub struct WatchQuery {
+    /// What it has in common with a list.
+    pub list: ListQuery,
+    /// `allowWatchBookmarks`.
+    pub bookmarks: bool,
+    /// `timeoutSeconds`; 0 is none.
+    pub timeout_seconds: u64,
+}
+
+impl ListQuery {
+    fn versions(&self) -> VersionOptions<'_> {
+        VersionOptions {
+            version: &self.version,
+            matching: &self.matching,
+            continue_token: &self.continue_token,
+            send_initial_events: self.send_initial_events,
+        }
+    }
+}
+
+impl Handlers {
+    /// An object, its status or its scale.
+    pub async fn get(&self, resource: &Resource, version: &str) -> Result<Any, Error> {
+        self.authorize(Verb::Get, resource)?;
+        if resource.kind == squall_api::Kind::Lease {
+            admission::restrict_node(&self.caller, resource, None)?;
+        }
+        self.registry.get(resource, version).await
+    }
+
+    /// The objects of a collection, cut when they take up more than `max_bytes`.
+    pub async fn list(&self, resource: &Resource, query: &ListQuery, max_bytes: usize) -> Result<Listing, Error> {
+        self.authorize(Verb::List, resource)?;
+        let selection = Selection::parse(resource, &query.labels, &query.fields)?;
+        let options = ListOptions { versions: query.versions(), limit: query.limit, max_bytes };
+        self.registry.list(&selection, &options).await
+    }
+
+    /// The changes of a collection.
+    pub async fn watch(&self, resource: &Resource, query: &WatchQuery) -> Result<Watcher, Error> {
+        self.authorize(Verb::Watch, resource)?;
+        let selection = Selection::parse(resource, &query.list.labels, &query.list.fields)?;
+        let start = WatchStart::of(&query.list.versions())?;
+        let seconds = match query.timeout_seconds {
+            0 => WATCH_SECONDS + fastrand::u64(..WATCH_SECONDS),
+            asked => asked.min(2 * WATCH_SECONDS),
+        };
+        let deadline = Instant::now() + Duration::from_secs(seconds);
+        Watcher::start(self.registry.clone(), selection, start, query.bookmarks, deadline).await
+    }
+}

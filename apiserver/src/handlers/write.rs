@@ -1,0 +1,118 @@
+//! The verbs that change objects.
+
+use bytes::Bytes;
+use squall_api::autoscaling::v1::Scale;
+use squall_api::core::v1::Binding;
+use squall_api::error::Reason;
+use squall_api::patch::{self, Patch, PatchType, Problem};
+use squall_api::{Error, Kind, Object};
+
+use super::{Body, Handlers, ListQuery};
+use crate::admission::DeleteOptions;
+use crate::authorization::Verb;
+use crate::registry::{Reply, Resource, WriteOptions, decode_stored};
+
+/// A patch as it was sent.
+#[derive(Debug, Clone)]
+pub struct PatchBody {
+    /// Which form it has.
+    pub content_type: String,
+    /// The patch.
+    pub bytes: Bytes,
+    /// Applying takes over what others own.
+    pub force: bool,
+}
+
+/// How to delete, and under which conditions.
+#[derive(Debug, Clone, Default)]
+pub struct Deleting {
+    /// Grace period, propagation, uid.
+    pub options: DeleteOptions,
+    /// Only this version.
+    pub version: String,
+}
+
+impl Handlers {
+    /// Creates an object; or binds or evicts a pod.
+    pub async fn create(&self, resource: &Resource, body: Body, options: WriteOptions) -> Result<Reply, Error> {
+        self.authorize(Verb::Create, resource)?;
+        let options = self.on_behalf(options);
+        match (resource.subresource.as_str(), resource.kind) {
+            ("binding", Kind::Pod) => {
+                let binding: Binding = body.message("core.v1.Binding")?;
+                if binding.target.name.is_empty() {
+                    return Err(Error::bad_request("target.name: Required value"));
+                }
+                self.registry.bind(resource, &binding.target.name, &options).await
+            }
+            _ => {
+                let decoded = body.object(resource.kind, options.validation)?;
+                self.registry.create(resource, decoded, &options).await
+            }
+        }
+    }
+
+    /// Stores an object, its status or its scale in the place of what is there.
+    pub async fn update(&self, resource: &Resource, body: Body, options: WriteOptions) -> Result<Reply, Error> {
+        self.authorize(Verb::Update, resource)?;
+        let options = self.on_behalf(options);
+        if resource.subresource == "scale" {
+            let scale: Scale = body.message("autoscaling.v1.Scale")?;
+            return self.registry.update_scale(resource, &scale, &options).await;
+        }
+        let decoded = body.object(resource.kind, options.validation)?;
+        self.registry.update(resource, decoded, &options).await
+    }
+
+    /// Changes a part of an object.
+    pub async fn patch(&self, resource: &Resource, body: PatchBody, options: WriteOptions) -> Result<Reply, Error> {
+        self.authorize(Verb::Patch, resource)?;
+        let options = self.on_behalf(options);
+        if body.content_type == patch::APPLY {
+            return Err(Error::unsupported_patch_type());
+        }
+        let patch =
+            Patch::parse(PatchType::parse(&body.content_type)?, &body.bytes).map_err(|problem| match problem {
+                Problem::Malformed(text) | Problem::Inapplicable(text) => Error::bad_request(text),
+            })?;
+        self.registry.patch(resource, &patch, &options).await
+    }
+
+    /// Removes an object, or marks it as going.
+    pub async fn delete(&self, resource: &Resource, how: &Deleting, options: WriteOptions) -> Result<Reply, Error> {
+        self.authorize(Verb::Delete, resource)?;
+        let options = self.on_behalf(options);
+        self.registry.delete(resource, &how.options, &how.version, &options).await
+    }
+
+    /// Removes the objects of a collection, one after the other, and gives them as they were.
+    pub async fn delete_collection(
+        &self,
+        resource: &Resource,
+        query: &ListQuery,
+        how: &Deleting,
+        options: WriteOptions,
+    ) -> Result<Vec<Object>, Error> {
+        self.authorize(Verb::DeleteCollection, resource)?;
+        let options = self.on_behalf(options);
+        let reader = Self { registry: self.registry.clone(), caller: crate::identity::Caller::server() };
+        let listing = reader.list(resource, query, usize::MAX).await?;
+        let mut deleted = Vec::new();
+        for entry in &listing.entries {
+            let object = decode_stored(resource.kind, entry)?;
+            let meta = object.meta();
+            let one = Resource { namespace: meta.namespace.clone(), name: meta.name.clone(), ..resource.clone() };
+            match self.registry.delete(&one, &how.options, &how.version, &options).await {
+                Ok(_) => deleted.push(object),
+                // Somebody else was faster.
+                Err(error) if error.is(Reason::NotFound) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(deleted)
+    }
+
+    fn on_behalf(&self, options: WriteOptions) -> WriteOptions {
+        WriteOptions { caller: self.caller.clone(), ..options }
+    }
+}

@@ -1,0 +1,118 @@
+//! A user and the user's groups.
+
+use std::sync::Arc;
+
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+const ANONYMOUS: &str = "system:anonymous";
+const UNAUTHENTICATED: &str = "system:unauthenticated";
+const AUTHENTICATED: &str = "system:authenticated";
+/// Who is in this group may do everything.
+const MASTERS: &str = "system:masters";
+const NODES: &str = "system:nodes";
+const NODE_PREFIX: &str = "system:node:";
+
+/// Who is asking. Clones share the names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    inner: Arc<Names>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Names {
+    user: String,
+    groups: Vec<String>,
+}
+
+impl Default for Caller {
+    /// Nobody in particular.
+    fn default() -> Self {
+        Self::anonymous()
+    }
+}
+
+impl Caller {
+    /// A user who has shown who they are.
+    #[must_use]
+    pub fn new(user: &str, groups: &[&str]) -> Self {
+        let groups = groups.iter().copied().chain([AUTHENTICATED]).map(str::to_owned).collect();
+        Self { inner: Arc::new(Names { user: user.to_owned(), groups }) }
+    }
+
+    /// Someone who has shown no certificate.
+    #[must_use]
+    pub fn anonymous() -> Self {
+        let groups = vec![UNAUTHENTICATED.to_owned()];
+        Self { inner: Arc::new(Names { user: ANONYMOUS.to_owned(), groups }) }
+    }
+
+    /// The server itself, and those it trusts like itself.
+    #[must_use]
+    pub fn server() -> Self {
+        Self::new("system:apiserver", &[MASTERS])
+    }
+
+    /// The owner of a certificate, which the TLS layer has verified. `None`: it names no user.
+    #[must_use]
+    pub fn of_certificate(der: &[u8]) -> Option<Self> {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        let subject = certificate.subject();
+        let user = subject.iter_common_name().next()?.as_str().ok()?;
+        let groups: Vec<&str> = subject.iter_organization().filter_map(|name| name.as_str().ok()).collect();
+        Some(Self::new(user, &groups))
+    }
+
+    /// The user's name.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        &self.inner.user
+    }
+
+    /// The user's groups.
+    #[must_use]
+    pub fn groups(&self) -> &[String] {
+        &self.inner.groups
+    }
+
+    /// Whether the user is in a group.
+    #[must_use]
+    pub fn is_in(&self, group: &str) -> bool {
+        self.inner.groups.iter().any(|other| other == group)
+    }
+
+    /// Whether the user has shown who they are.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.is_in(AUTHENTICATED)
+    }
+
+    /// Whether the user may do everything.
+    #[must_use]
+    pub fn is_master(&self) -> bool {
+        self.is_in(MASTERS)
+    }
+
+    /// The node that this is the kubelet of.
+    #[must_use]
+    pub fn node(&self) -> Option<&str> {
+        self.user().strip_prefix(NODE_PREFIX).filter(|_| self.is_in(NODES))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kubelet_is_known_by_its_group_and_its_name() {
+        assert_eq!(Caller::new("system:node:node-1", &["system:nodes"]).node(), Some("node-1"));
+        assert_eq!(Caller::new("system:node:node-1", &["others"]).node(), None);
+        assert_eq!(Caller::new("node-1", &["system:nodes"]).node(), None);
+    }
+
+    #[test]
+    fn what_is_no_certificate_is_nobody() {
+        assert_eq!(Caller::of_certificate(b"nonsense"), None);
+        assert!(!Caller::anonymous().is_known() && Caller::new("a", &[]).is_known());
+    }
+}

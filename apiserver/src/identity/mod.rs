@@ -1,0 +1,9 @@
+//! Who is asking: the certificate of a connection, as Kubernetes reads it (CN is the user, O are the groups).
+//!
+//! What the caller may do is in [`crate::authorization`].
+
+mod caller;
+mod connection;
+
+pub use caller::Caller;
+pub use connection::{Connection, incoming};

@@ -1,0 +1,251 @@
+//! Which groups, versions and resources there are: the lists, and the aggregated form that clients ask for first.
+
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde_json::{Value, json};
+use squall_api::kinds::Part;
+use squall_api::{Error, Kind};
+
+use super::Rest;
+use super::accept::{Encoding, ranges};
+use super::encode::Writer;
+use super::failure::{Failure, is_pretty};
+use super::objects::Head;
+
+/// The verbs of every collection and its objects.
+const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+
+/// A question that is only asked, never stored.
+struct Question {
+    group: &'static str,
+    plural: &'static str,
+    kind: &'static str,
+}
+
+const QUESTIONS: [Question; 3] = [
+    Question { group: "authentication.k8s.io", plural: "selfsubjectreviews", kind: "SelfSubjectReview" },
+    Question { group: "authorization.k8s.io", plural: "selfsubjectaccessreviews", kind: "SelfSubjectAccessReview" },
+    Question { group: "authorization.k8s.io", plural: "selfsubjectrulesreviews", kind: "SelfSubjectRulesReview" },
+];
+
+/// The groups beside the core group, in order.
+fn group_names() -> Vec<&'static str> {
+    let kinds = Kind::ALL.iter().map(|kind| kind.info().group);
+    let mut groups: Vec<&str> = kinds.chain(QUESTIONS.iter().map(|q| q.group)).filter(|g| !g.is_empty()).collect();
+    groups.sort_unstable();
+    groups.dedup();
+    groups
+}
+
+fn kinds_of(group: &str) -> impl Iterator<Item = Kind> + '_ {
+    Kind::ALL.iter().copied().filter(move |kind| kind.info().group == group)
+}
+
+fn questions_of(group: &str) -> impl Iterator<Item = &'static Question> + '_ {
+    QUESTIONS.iter().filter(move |question| question.group == group)
+}
+
+fn group_version(group: &str) -> String {
+    if group.is_empty() { "v1".to_owned() } else { format!("{group}/v1") }
+}
+
+fn group_object(group: &str) -> Value {
+    let version = json!({"groupVersion": group_version(group), "version": "v1"});
+    json!({"name": group, "versions": [version.clone()], "preferredVersion": version})
+}
+
+/// The entries of a group's resource list.
+fn resources(group: &str) -> Vec<Value> {
+    let mut resources = Vec::new();
+    for kind in kinds_of(group) {
+        let info = kind.info();
+        let mut entry = json!({
+            "name": info.plural, "singularName": info.singular, "namespaced": info.is_namespaced(),
+            "kind": info.kind, "verbs": VERBS,
+        });
+        if !info.short_names.is_empty() {
+            entry["shortNames"] = json!(info.short_names);
+        }
+        if info.in_all {
+            entry["categories"] = json!(["all"]);
+        }
+        resources.push(entry);
+        for part in kind.parts() {
+            let mut entry = json!({
+                "name": format!("{}/{}", info.plural, part.name), "singularName": "",
+                "namespaced": info.is_namespaced(), "kind": part.kind, "verbs": part.verbs,
+            });
+            if part.group != info.group {
+                entry["group"] = json!(part.group);
+                entry["version"] = json!("v1");
+            }
+            resources.push(entry);
+        }
+    }
+    resources.extend(questions_of(group).map(|question| {
+        json!({"name": question.plural, "singularName": question.kind.to_lowercase(), "namespaced": false,
+            "kind": question.kind, "verbs": ["create"]})
+    }));
+    resources.sort_by(|one, other| one["name"].as_str().cmp(&other["name"].as_str()));
+    resources
+}
+
+fn aggregated_group(group: &str) -> Value {
+    let response = |group: &str, kind: &str| json!({"group": group, "version": "v1", "kind": kind});
+    let mut resources: Vec<Value> = kinds_of(group)
+        .map(|kind| {
+            let info = kind.info();
+            let parts = kind.parts();
+            let part = |part: &Part| {
+                json!({"subresource": part.name, "responseKind": response(part.group, part.kind), "verbs": part.verbs})
+            };
+            let mut entry = json!({
+                "resource": info.plural,
+                "responseKind": response(info.group, info.kind),
+                "scope": if info.is_namespaced() { "Namespaced" } else { "Cluster" },
+                "singularResource": info.singular,
+                "verbs": VERBS,
+                "subresources": parts.iter().map(part).collect::<Vec<_>>(),
+            });
+            if !info.short_names.is_empty() {
+                entry["shortNames"] = json!(info.short_names);
+            }
+            if info.in_all {
+                entry["categories"] = json!(["all"]);
+            }
+            entry
+        })
+        .collect();
+    resources.extend(questions_of(group).map(|question| {
+        json!({"resource": question.plural, "responseKind": response(group, question.kind), "scope": "Cluster",
+            "singularResource": question.kind.to_lowercase(), "verbs": ["create"]})
+    }));
+    let version = json!({"version": "v1", "resources": resources, "freshness": "Current"});
+    json!({"metadata": {"name": group, "creationTimestamp": null}, "versions": [version]})
+}
+
+/// The version of the aggregated form that a client prefers to the lists.
+fn aggregated_version(headers: &HeaderMap) -> Option<&'static str> {
+    let first = ranges(headers).into_iter().find(|range| Encoding::parse(range.media_type) == Some(Encoding::Json))?;
+    if first.parameter("as") != "APIGroupDiscoveryList" || first.parameter("g") != "apidiscovery.k8s.io" {
+        return None;
+    }
+    match first.parameter("v") {
+        "v2" => Some("v2"),
+        "v2beta1" => Some("v2beta1"),
+        _ => None,
+    }
+}
+
+impl Rest {
+    fn writer(&self, request: &Request) -> Result<Writer, Failure> {
+        let handlers = self.handlers(request.extensions());
+        let pretty = is_pretty(request.uri(), request.headers());
+        let head = handlers
+            .authorize_path(request.uri().path())
+            .and_then(|()| Head::read(handlers, request.uri(), request.headers().clone()));
+        head.map(|head| head.writer).map_err(|error| Failure { error, pretty })
+    }
+
+    fn discovery(&self, request: &Request, groups: &[&str], list: &Value) -> Result<Response, Failure> {
+        let Some(version) = aggregated_version(request.headers()) else {
+            return Ok(self.writer(request)?.value(list, StatusCode::OK)?);
+        };
+        let items: Vec<Value> = groups.iter().map(|group| aggregated_group(group)).collect();
+        let list = json!({"kind": "APIGroupDiscoveryList", "apiVersion": format!("apidiscovery.k8s.io/{version}"),
+            "metadata": {}, "items": items});
+        let mut response = self.writer(request)?.value(&list, StatusCode::OK)?;
+        let content_type = format!("application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList");
+        if let Ok(value) = HeaderValue::from_str(&content_type) {
+            response.headers_mut().insert(CONTENT_TYPE, value);
+        }
+        Ok(response)
+    }
+}
+
+/// `/api`.
+pub(super) async fn core(State(rest): State<Rest>, request: Request) -> Result<Response, Failure> {
+    let list = json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []});
+    rest.discovery(&request, &[""], &list)
+}
+
+/// `/apis`.
+pub(super) async fn groups(State(rest): State<Rest>, request: Request) -> Result<Response, Failure> {
+    let names = group_names();
+    let objects: Vec<Value> = names.iter().map(|group| group_object(group)).collect();
+    let list = json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": objects});
+    rest.discovery(&request, &names, &list)
+}
+
+/// `/apis/GROUP`.
+pub(super) async fn group(
+    State(rest): State<Rest>,
+    Path(group): Path<String>,
+    request: Request,
+) -> Result<Response, Failure> {
+    let writer = rest.writer(&request)?;
+    let known = group_names().contains(&group.as_str());
+    let mut object = group_object(&group);
+    object["kind"] = json!("APIGroup");
+    object["apiVersion"] = json!("v1");
+    if known { Ok(writer.value(&object, StatusCode::OK)?) } else { Err(nowhere(&request)) }
+}
+
+/// `/api/v1`.
+pub(super) async fn core_resources(State(rest): State<Rest>, request: Request) -> Result<Response, Failure> {
+    resource_list(&rest, "", &request)
+}
+
+/// `/apis/GROUP/VERSION`.
+pub(super) async fn group_resources(
+    State(rest): State<Rest>,
+    Path((group, version)): Path<(String, String)>,
+    request: Request,
+) -> Result<Response, Failure> {
+    let known = version == "v1" && group_names().contains(&group.as_str());
+    if known { resource_list(&rest, &group, &request) } else { Err(nowhere(&request)) }
+}
+
+fn resource_list(rest: &Rest, group: &str, request: &Request) -> Result<Response, Failure> {
+    let list = json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version(group),
+        "resources": resources(group)});
+    Ok(rest.writer(request)?.value(&list, StatusCode::OK)?)
+}
+
+fn nowhere(request: &Request) -> Failure {
+    Failure { error: Error::no_such_path(), pretty: is_pretty(request.uri(), request.headers()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resources_are_listed_with_their_parts() {
+        let names: Vec<String> =
+            resources("apps").iter().map(|r| r["name"].as_str().unwrap_or_default().to_owned()).collect();
+        let expected = [
+            "deployments",
+            "deployments/scale",
+            "deployments/status",
+            "replicasets",
+            "replicasets/scale",
+            "replicasets/status",
+        ];
+        assert_eq!(names, expected);
+        let eviction = resources("").into_iter().find(|r| r["name"] == "pods/eviction").unwrap();
+        assert_eq!((&eviction["group"], &eviction["kind"]), (&json!("policy"), &json!("Eviction")));
+    }
+
+    #[test]
+    fn the_aggregated_form_is_given_when_it_is_asked_for_first() {
+        let mut headers = HeaderMap::new();
+        let accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
+        headers.insert(http::header::ACCEPT, accept.parse().unwrap());
+        assert_eq!(aggregated_version(&headers), Some("v2"));
+        headers.insert(http::header::ACCEPT, "application/json".parse().unwrap());
+        assert_eq!(aggregated_version(&headers), None);
+    }
+}

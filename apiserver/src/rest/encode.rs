@@ -1,0 +1,207 @@
+//! One object, written as the client wants it.
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, StatusCode};
+use prost::Message;
+use prost_types::Any;
+use serde::Serialize;
+use serde_json::Value;
+use squall_api::autoscaling::v1::Scale;
+use squall_api::kinds::{Typed, with_type};
+use squall_api::metav1::v1::{PartialObjectMetadata, Status};
+use squall_api::runtime::{TypeMeta, Unknown};
+use squall_api::{Error, Object, manifest};
+use squall_proto::TYPE_PREFIX;
+
+use super::accept::{Encoding, Format, Shape};
+use super::table;
+use crate::handlers::PROTOBUF_MAGIC;
+
+/// How one client's answers are written.
+#[derive(Debug, Clone)]
+pub struct Writer {
+    /// Encoding and shape.
+    pub format: Format,
+    /// JSON is laid out for a person.
+    pub pretty: bool,
+    /// What of the objects stands in the rows of a table.
+    pub include: table::Include,
+}
+
+/// Something of a kind, in both of its forms.
+struct Typing<'a> {
+    kind: &'a str,
+    api_version: &'a str,
+}
+
+/// A `Status` as JSON.
+pub fn status_json(status: &Status, pretty: bool) -> Vec<u8> {
+    let text = typed(status, &Typing { kind: "Status", api_version: "v1" });
+    if pretty { laid_out(&text) } else { text }
+}
+
+/// `Status` of a request that came to nothing else.
+pub fn success(status: Status) -> Status {
+    Status { status: "Success".to_owned(), ..status }
+}
+
+fn typed(value: &impl Serialize, typing: &Typing<'_>) -> Vec<u8> {
+    with_type(typing.kind, typing.api_version, &serde_json::to_vec(value).unwrap_or_default())
+}
+
+impl Writer {
+    /// An answer that is an object, or a scale.
+    pub fn object(&self, any: &Any, code: StatusCode) -> Result<Response, Error> {
+        if any.type_url.strip_prefix(TYPE_PREFIX) == Some("autoscaling.v1.Scale") {
+            let scale = Scale::decode(any.value.as_slice()).map_err(Error::internal)?;
+            return self.message(&scale, "Scale", "autoscaling/v1", code);
+        }
+        let object = Object::from_any(any)?;
+        let info = object.kind().info();
+        match self.format.shape {
+            Shape::Table => {
+                let table = table::of_objects(object.kind(), &[object], self.include, jiff::Timestamp::now());
+                self.value(&table, code)
+            }
+            Shape::Metadata => {
+                let partial = PartialObjectMetadata { metadata: object.meta().clone() };
+                self.message(&partial, "PartialObjectMetadata", "meta.k8s.io/v1", code)
+            }
+            Shape::Objects if self.format.encoding == Encoding::Protobuf => {
+                Ok(self.respond(in_envelope(&any.value, info.kind, &info.api_version()), code))
+            }
+            Shape::Objects => self.text(object.to_json_text(Typed::Yes), code),
+        }
+    }
+
+    /// An answer that is a `Status`.
+    pub fn status(&self, status: &Status) -> Result<Response, Error> {
+        let code = u16::try_from(status.code).ok().and_then(|code| StatusCode::from_u16(code).ok());
+        self.message(status, "Status", "v1", code.unwrap_or(StatusCode::OK))
+    }
+
+    /// An answer that is a message of the API.
+    pub fn message<M: Message + Serialize>(
+        &self,
+        message: &M,
+        kind: &str,
+        api_version: &str,
+        code: StatusCode,
+    ) -> Result<Response, Error> {
+        match self.format.encoding {
+            Encoding::Protobuf => Ok(self.respond(in_envelope(&message.encode_to_vec(), kind, api_version), code)),
+            Encoding::Json | Encoding::Yaml => self.text(typed(message, &Typing { kind, api_version }), code),
+        }
+    }
+
+    /// An answer that is a document.
+    pub fn value(&self, value: &Value, code: StatusCode) -> Result<Response, Error> {
+        self.text(serde_json::to_vec(value).map_err(Error::internal)?, code)
+    }
+
+    /// JSON, or the YAML of it.
+    pub fn text(&self, json: Vec<u8>, code: StatusCode) -> Result<Response, Error> {
+        let text = match self.format.encoding {
+            Encoding::Yaml => {
+                let value: Value = serde_json::from_slice(&json).map_err(Error::internal)?;
+                manifest::to_yaml(&value).map_err(Error::internal)?.into_bytes()
+            }
+            _ if self.pretty => laid_out(&json),
+            _ => [json.as_slice(), b"\n"].concat(),
+        };
+        Ok(self.respond(text, code))
+    }
+
+    /// Whether answers are JSON as it comes.
+    pub fn is_plain_json(&self) -> bool {
+        self.format.encoding == Encoding::Json && !self.pretty
+    }
+
+    fn respond(&self, body: Vec<u8>, code: StatusCode) -> Response {
+        self.stream(Body::from(Bytes::from(body)), code)
+    }
+
+    /// An answer that comes piece by piece.
+    pub fn stream(&self, body: Body, code: StatusCode) -> Response {
+        let mut response = Response::new(body);
+        *response.status_mut() = code;
+        let content_type = HeaderValue::from_static(self.format.encoding.content_type());
+        response.headers_mut().insert(CONTENT_TYPE, content_type);
+        response
+    }
+}
+
+/// A message in Kubernetes' protobuf envelope.
+pub fn in_envelope(raw: &[u8], kind: &str, api_version: &str) -> Vec<u8> {
+    let type_meta = TypeMeta { api_version: api_version.to_owned(), kind: kind.to_owned() };
+    let unknown = Unknown { type_meta, raw: raw.to_vec(), ..Unknown::default() };
+    let mut bytes = PROTOBUF_MAGIC.to_vec();
+    bytes.extend(unknown.encode_to_vec());
+    bytes
+}
+
+/// JSON text with line breaks and two spaces for each level. What comes in is valid.
+pub fn laid_out(json: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(json.len() * 2);
+    let (mut depth, mut quoted, mut escaped, mut opened) = (0_usize, false, false, false);
+    let line = |out: &mut Vec<u8>, depth: usize| {
+        out.push(b'\n');
+        out.extend(std::iter::repeat_n(b' ', depth * 2));
+    };
+    for &byte in json {
+        if quoted {
+            out.push(byte);
+            quoted = escaped || byte != b'"';
+            escaped = byte == b'\\' && !escaped;
+            continue;
+        }
+        let closes = matches!(byte, b'}' | b']');
+        if opened && !closes {
+            line(&mut out, depth);
+        }
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => {
+                depth = depth.saturating_sub(1);
+                if !opened {
+                    line(&mut out, depth);
+                }
+            }
+            _ => {}
+        }
+        opened = matches!(byte, b'{' | b'[');
+        out.push(byte);
+        match byte {
+            b',' => line(&mut out, depth),
+            b':' => out.push(b' '),
+            b'"' => quoted = true,
+            _ => {}
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_laid_out_as_serde_does_it() {
+        let text = r#"{"a":{},"b":[1,[],"x,{:\"}"],"c":{"d":null,"e":"\\"}}"#;
+        let value: Value = serde_json::from_str(text).unwrap();
+        assert_eq!(
+            String::from_utf8(laid_out(text.as_bytes())).unwrap(),
+            serde_json::to_string_pretty(&value).unwrap()
+        );
+    }
+
+    #[test]
+    fn an_envelope_can_be_opened() {
+        let bytes = in_envelope(b"\x0a\x00", "Pod", "v1");
+        let unknown = Unknown::decode(bytes.strip_prefix(PROTOBUF_MAGIC).unwrap()).unwrap();
+        assert_eq!((unknown.type_meta.kind.as_str(), unknown.raw.as_slice()), ("Pod", &b"\x0a\x00"[..]));
+    }
+}

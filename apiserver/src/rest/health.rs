@@ -1,0 +1,71 @@
+//! Whether the server is well, what it has counted, and which version it speaks.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use serde_json::{Value, json};
+use squall_api::Error;
+use tokio::time::Instant;
+
+use super::Rest;
+use super::failure::{Failure, is_pretty};
+
+/// The Kubernetes whose API this is.
+const MAJOR: &str = "1";
+const MINOR: &str = "36";
+/// A member that no quorum answers for this long is not ready.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+impl Rest {
+    fn permit(&self, request: &Request) -> Result<(), Failure> {
+        self.handlers(request.extensions())
+            .authorize_path(request.uri().path())
+            .map_err(|error| Failure { error, pretty: is_pretty(request.uri(), request.headers()) })
+    }
+}
+
+/// `/version`.
+pub(super) async fn version(State(rest): State<Rest>, request: Request) -> Result<Json<Value>, Failure> {
+    rest.permit(&request)?;
+    Ok(Json(json!({
+        "major": MAJOR,
+        "minor": MINOR,
+        "gitVersion": format!("v{MAJOR}.{MINOR}.0+squall.{}", env!("CARGO_PKG_VERSION")),
+        "gitCommit": "",
+        "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": "",
+        "compiler": "rustc",
+        "platform": format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
+    })))
+}
+
+/// `/healthz` and `/livez`: whoever reads this is alive.
+pub(super) async fn live(State(rest): State<Rest>, request: Request) -> Result<&'static str, Failure> {
+    rest.permit(&request)?;
+    Ok("ok")
+}
+
+/// `/readyz`: whether the member can commit.
+pub(super) async fn ready(State(rest): State<Rest>, request: Request) -> Result<Response, Failure> {
+    rest.permit(&request)?;
+    Ok(match rest.registry.member().read_barrier(Instant::now() + PATIENCE).await {
+        Ok(_) => "ok".into_response(),
+        Err(error) => {
+            let text = format!("[-]quorum failed: {error:#}\nreadyz check failed\n");
+            (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
+        }
+    })
+}
+
+/// `/metrics`, in the form that Prometheus reads.
+pub(super) async fn metrics(State(rest): State<Rest>, request: Request) -> Result<Response, Failure> {
+    rest.permit(&request)?;
+    let text = rest.registry.member().metrics_text().map_err(|error| Error::internal(format!("{error:#}")))?;
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(CONTENT_TYPE, content_type)], text).into_response())
+}

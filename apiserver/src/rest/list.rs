@@ -1,0 +1,154 @@
+//! Lists: written piece by piece, so that a long one is never in memory as a whole.
+
+use std::collections::VecDeque;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::stream;
+use http::StatusCode;
+use jiff::Timestamp;
+use prost::Message;
+use prost::encoding::encode_varint;
+use serde_json::{Value, json};
+use squall_api::kinds::Typed;
+use squall_api::metav1::v1::ListMeta;
+use squall_api::{Error, Kind, Object};
+
+use super::accept::{Encoding, Shape};
+use super::encode::{Writer, in_envelope};
+use super::table;
+use crate::registry::{Listing, any, decode_stored};
+use crate::store::Entry;
+
+/// How many objects are written at a time.
+const BATCH: usize = 256;
+/// The tag of field 2, length-delimited: `items` of every list.
+const ITEMS: u8 = 2 << 3 | 2;
+
+/// The metadata of a list.
+fn list_meta(listing: &Listing) -> ListMeta {
+    ListMeta {
+        resource_version: listing.revision.to_string(),
+        r#continue: listing.next.as_ref().map(|page| page.token()).unwrap_or_default(),
+        remaining_item_count: listing.remaining.and_then(|count| i64::try_from(count).ok()),
+        ..ListMeta::default()
+    }
+}
+
+/// The answer to a list.
+pub fn respond(kind: Kind, listing: Listing, writer: &Writer) -> Result<Response, Error> {
+    let meta = list_meta(&listing);
+    let entries = VecDeque::from(listing.entries);
+    match (writer.format.shape, writer.format.encoding) {
+        (Shape::Objects, Encoding::Protobuf) => protobuf(kind, &meta, &entries, writer),
+        (Shape::Metadata, Encoding::Protobuf) => Err(Error::not_acceptable(&[Encoding::Json.content_type()])),
+        (shape, _) => {
+            let (head, tail) = json_frame(kind, &meta, shape)?;
+            let include = writer.include;
+            let now = Timestamp::now();
+            let item = move |entry: &Entry| -> Result<Vec<u8>, Error> {
+                let object = decode_stored(kind, entry)?;
+                match shape {
+                    Shape::Objects => Ok(object.to_json_text(Typed::No)),
+                    Shape::Table => serde_json::to_vec(&table::row(&object, include, now)).map_err(Error::internal),
+                    Shape::Metadata => serde_json::to_vec(&table::partial(&object)).map_err(Error::internal),
+                }
+            };
+            if writer.is_plain_json() {
+                return Ok(writer.stream(pieces(head, entries, tail, item), StatusCode::OK));
+            }
+            let mut text = head;
+            for (place, entry) in entries.iter().enumerate() {
+                text.extend(if place == 0 { &b""[..] } else { &b","[..] });
+                text.extend(item(entry)?);
+            }
+            text.extend(tail);
+            writer.text(text, StatusCode::OK)
+        }
+    }
+}
+
+/// What stands before and after the items.
+fn json_frame(kind: Kind, meta: &ListMeta, shape: Shape) -> Result<(Vec<u8>, Vec<u8>), Error> {
+    let info = kind.info();
+    let meta = serde_json::to_value(meta).map_err(Error::internal)?;
+    let head = match shape {
+        Shape::Objects => {
+            let (kind, version) = (format!("{}List", info.kind), info.api_version());
+            format!("{{\"kind\":{kind:?},\"apiVersion\":{version:?},\"metadata\":{meta},\"items\":[")
+        }
+        Shape::Metadata => format!(
+            "{{\"kind\":\"PartialObjectMetadataList\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{meta},\"items\":["
+        ),
+        Shape::Table => {
+            let columns: Vec<Value> = kind.columns().iter().map(squall_api::table::Column::definition).collect();
+            let columns = json!(columns);
+            format!(
+                "{{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{meta},\"columnDefinitions\":{columns},\"rows\":["
+            )
+        }
+    };
+    Ok((head.into_bytes(), b"]}\n".to_vec()))
+}
+
+/// A list in pieces of some objects each.
+fn pieces(
+    head: Vec<u8>,
+    entries: VecDeque<Entry>,
+    tail: Vec<u8>,
+    item: impl Fn(&Entry) -> Result<Vec<u8>, Error> + Send + 'static,
+) -> Body {
+    let body = stream::unfold(Some((head, entries)), move |rest| {
+        let piece = rest.map(|(mut piece, mut entries)| {
+            let first = !piece.is_empty();
+            for place in 0..BATCH {
+                let Some(entry) = entries.pop_front() else { break };
+                if !(first && place == 0) {
+                    piece.push(b',');
+                }
+                // The client sees that the list is not whole.
+                piece.extend(item(&entry).map_err(std::io::Error::other)?);
+            }
+            if entries.is_empty() {
+                piece.extend(&tail);
+                return Ok((Bytes::from(piece), None));
+            }
+            Ok((Bytes::from(piece), Some((Vec::new(), entries))))
+        });
+        std::future::ready(piece.map(|piece: Result<_, std::io::Error>| match piece {
+            Ok((piece, rest)) => (Ok(piece), rest),
+            Err(error) => (Err(error), None),
+        }))
+    });
+    Body::from_stream(body)
+}
+
+/// A list in Kubernetes' protobuf, which must say beforehand how long it is.
+fn protobuf(kind: Kind, meta: &ListMeta, entries: &VecDeque<Entry>, writer: &Writer) -> Result<Response, Error> {
+    let info = kind.info();
+    let mut raw = Vec::new();
+    raw.push(1 << 3 | 2);
+    let meta = meta.encode_to_vec();
+    encode_varint(meta.len() as u64, &mut raw);
+    raw.extend(meta);
+    for entry in entries {
+        let item = any(kind, &entry.value, entry.mod_revision).value;
+        raw.push(ITEMS);
+        encode_varint(item.len() as u64, &mut raw);
+        raw.extend(item);
+    }
+    let body = in_envelope(&raw, &format!("{}List", info.kind), &info.api_version());
+    Ok(writer.stream(Body::from(body), StatusCode::OK))
+}
+
+/// The answer to the removal of a collection: what was there.
+pub fn removed(kind: Kind, objects: &[Object], writer: &Writer) -> Result<Response, Error> {
+    let (mut text, tail) = json_frame(kind, &ListMeta::default(), Shape::Objects)?;
+    for (place, object) in objects.iter().enumerate() {
+        text.extend(if place == 0 { &b""[..] } else { &b","[..] });
+        text.extend(object.to_json_text(Typed::No));
+    }
+    text.extend(tail);
+    writer.text(text, StatusCode::OK)
+}

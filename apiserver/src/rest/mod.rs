@@ -1,0 +1,79 @@
+//! The REST face: Kubernetes' HTTP API, on the same port and over the same `handlers` as gRPC.
+//!
+//! `path` and `query` read a URL, `accept` what the client wants to get, `objects` makes a call of it, `encode`, `list`
+//! and `watch` write the answer; the rest is what the server says of itself.
+
+mod accept;
+mod discovery;
+mod encode;
+mod failure;
+mod health;
+mod list;
+mod objects;
+mod openapi;
+mod path;
+mod query;
+mod review;
+mod table;
+mod watch;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::Extensions;
+use squall_api::Error;
+
+use crate::handlers::Handlers;
+use crate::identity::Caller;
+use crate::registry::Registry;
+
+/// Larger requests are refused (Kubernetes: 3 MiB).
+pub(crate) const MAX_REQUEST_BYTES: usize = 3 << 20;
+
+/// What the routes share.
+#[derive(Clone)]
+struct Rest {
+    registry: Registry,
+}
+
+impl Rest {
+    /// The calls that whoever sent a request may make.
+    fn handlers(&self, extensions: &Extensions) -> Handlers {
+        let caller = extensions.get().cloned().unwrap_or_else(Caller::anonymous);
+        Handlers::new(self.registry.clone(), caller)
+    }
+}
+
+/// Everything under `/`.
+pub fn router(registry: Registry) -> Router {
+    Router::new()
+        .route("/version", get(health::version))
+        .route("/healthz", get(health::live))
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .route("/api", get(discovery::core))
+        .route("/api/v1", get(discovery::core_resources))
+        .route("/apis", get(discovery::groups))
+        .route("/apis/{group}", get(discovery::group))
+        .route("/apis/{group}/{version}", get(discovery::group_resources))
+        .route("/openapi/v2", get(openapi::v2))
+        .route("/openapi/v3", get(openapi::v3))
+        .route("/openapi/v3/{*path}", get(openapi::v3_document))
+        .fallback(fallback)
+        .with_state(Rest { registry })
+}
+
+/// Objects, and paths that lead nowhere.
+async fn fallback(State(rest): State<Rest>, request: Request) -> Response {
+    let pretty = failure::is_pretty(request.uri(), request.headers());
+    let handlers = rest.handlers(request.extensions());
+    let path = request.uri().path().to_owned();
+    let result = match path::parse(&path) {
+        Some(path::Target::Objects(resource)) => objects::serve(handlers, resource, request).await,
+        Some(path::Target::Review(review)) => review::serve(handlers, review, request).await,
+        None => handlers.authorize_path(&path).and(Err(Error::no_such_path())),
+    };
+    result.unwrap_or_else(|error| failure::Failure { error, pretty }.into_response())
+}

@@ -1,0 +1,203 @@
+//! A request about objects: from HTTP to a call, and back.
+
+use axum::extract::Request;
+use axum::response::Response;
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, WARNING};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use squall_api::decode::FieldValidation;
+use squall_api::error::Reason;
+use squall_api::metav1::v1::{DeleteOptions, Status, StatusDetails};
+use squall_api::{Error, Kind, Object};
+
+use super::accept::{Encoding, Format};
+use super::encode::{Writer, success};
+use super::failure::is_pretty;
+use super::query::{Query, dry_run};
+use super::{MAX_REQUEST_BYTES, list, table, watch};
+use crate::handlers::{Body, Deleting, Handlers, PatchBody, WatchQuery};
+use crate::registry::{Reply, Resource, WriteOptions};
+
+/// A request that has been read as far as its head.
+pub(super) struct Head {
+    handlers: Handlers,
+    pub(super) query: Query,
+    pub(super) headers: HeaderMap,
+    pub(super) writer: Writer,
+}
+
+impl Head {
+    /// Reads the head of a request.
+    pub(super) fn read(handlers: Handlers, uri: &Uri, headers: HeaderMap) -> Result<Self, Error> {
+        let query = Query::parse(uri)?;
+        let writer = Writer {
+            format: Format::negotiate(&headers)?,
+            pretty: is_pretty(uri, &headers),
+            include: table::Include::parse(query.text("includeObject"))?,
+        };
+        Ok(Self { handlers, query, headers, writer })
+    }
+
+    /// The content type, without its parameters.
+    fn content_type(&self) -> &str {
+        let text = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        text.split(';').next().unwrap_or_default().trim()
+    }
+
+    /// The body in the encoding that the client says it has.
+    pub(super) async fn body(&self, body: axum::body::Body) -> Result<Body, Error> {
+        let encoding = Encoding::parse(self.content_type()).ok_or_else(Error::unsupported_media_type)?;
+        let bytes = whole(body).await?;
+        Ok(match encoding {
+            Encoding::Json => Body::Json(bytes),
+            Encoding::Yaml => Body::Yaml(bytes),
+            Encoding::Protobuf => Body::Protobuf(bytes),
+        })
+    }
+
+    fn answer(&self, reply: &Reply, code: StatusCode) -> Result<Response, Error> {
+        let mut response = self.writer.object(&reply.object, code)?;
+        warn(&mut response, &reply.warnings);
+        Ok(response)
+    }
+}
+
+/// The body of a request, if it is not too large.
+async fn whole(body: axum::body::Body) -> Result<Bytes, Error> {
+    match Limited::new(body, MAX_REQUEST_BYTES).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Error::too_large(MAX_REQUEST_BYTES)),
+        Err(error) => Err(Error::bad_request(format!("the body could not be read: {error}"))),
+    }
+}
+
+/// Kubernetes: warnings stand in headers of the answer.
+fn warn(response: &mut Response, warnings: &[String]) {
+    for warning in warnings {
+        let escaped = warning.replace('\\', "\\\\").replace('"', "\\\"");
+        if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{escaped}\"")) {
+            response.headers_mut().append(WARNING, value);
+        }
+    }
+}
+
+/// Answers a request about objects.
+pub async fn serve(handlers: Handlers, resource: Resource, request: Request) -> Result<Response, Error> {
+    let (parts, body) = request.into_parts();
+    let head = Head::read(handlers, &parts.uri, parts.headers)?;
+    let collection = resource.name.is_empty();
+    match parts.method {
+        Method::GET | Method::HEAD if collection => head.list_or_watch(&resource).await,
+        Method::GET | Method::HEAD if head.query.flag("watch") && resource.subresource.is_empty() => {
+            head.watch(&resource).await
+        }
+        Method::GET | Method::HEAD => {
+            let object = head.handlers.get(&resource, head.query.text("resourceVersion")).await?;
+            head.writer.object(&object, StatusCode::OK)
+        }
+        Method::POST => head.create(&resource, body).await,
+        Method::PUT if !collection => head.update(&resource, body).await,
+        Method::PATCH if !collection => head.patch(&resource, body).await,
+        Method::DELETE if collection => head.delete_collection(&resource, body).await,
+        Method::DELETE => head.delete(&resource, body).await,
+        _ => Err(Error::no_such_method()),
+    }
+}
+
+impl Head {
+    async fn list_or_watch(&self, resource: &Resource) -> Result<Response, Error> {
+        if self.query.flag("watch") {
+            return self.watch(resource).await;
+        }
+        let listing = self.handlers.list(resource, &self.query.list()?, usize::MAX).await?;
+        list::respond(resource.kind, listing, &self.writer)
+    }
+
+    async fn watch(&self, resource: &Resource) -> Result<Response, Error> {
+        let query: WatchQuery = self.query.watch()?;
+        let marks_end = query.list.send_initial_events == Some(true);
+        match self.handlers.watch(resource, &query).await {
+            Ok(watcher) => watch::respond(watcher, &self.writer, marks_end),
+            Err(error) if error.is(Reason::Expired) => Ok(watch::expired(&error, &self.writer)),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn create(&self, resource: &Resource, body: axum::body::Body) -> Result<Response, Error> {
+        if !resource.name.is_empty() && resource.subresource.is_empty() {
+            return Err(Error::no_such_method());
+        }
+        let options = self.query.write(&self.headers)?;
+        let reply = self.handlers.create(resource, self.body(body).await?, options).await?;
+        if resource.subresource.is_empty() {
+            return self.answer(&reply, StatusCode::CREATED);
+        }
+        // Kubernetes: what binds or evicts a pod is no object that one would want to have back.
+        let status = success(Status { code: 201, ..Status::default() });
+        self.writer.status(&status)
+    }
+
+    async fn update(&self, resource: &Resource, body: axum::body::Body) -> Result<Response, Error> {
+        let options = self.query.write(&self.headers)?;
+        let reply = self.handlers.update(resource, self.body(body).await?, options).await?;
+        self.answer(&reply, StatusCode::OK)
+    }
+
+    async fn patch(&self, resource: &Resource, body: axum::body::Body) -> Result<Response, Error> {
+        let mut options = self.query.write(&self.headers)?;
+        let content_type = self.content_type().to_owned();
+        if content_type == squall_api::patch::APPLY {
+            // Applying has no default manager: it must be said who owns the fields.
+            self.query.text("fieldManager").clone_into(&mut options.field_manager);
+        }
+        let body = PatchBody { content_type, bytes: whole(body).await?, force: self.query.flag("force") };
+        let reply = self.handlers.patch(resource, body, options).await?;
+        self.answer(&reply, StatusCode::OK)
+    }
+
+    async fn delete(&self, resource: &Resource, body: axum::body::Body) -> Result<Response, Error> {
+        let (how, options) = self.deleting(body).await?;
+        let reply = self.handlers.delete(resource, &how, options).await?;
+        // Kubernetes: of most kinds a deleted object is told by a Status, of pods and services it is given back.
+        if !reply.deleted || matches!(resource.kind, Kind::Pod | Kind::Service) {
+            return self.answer(&reply, StatusCode::OK);
+        }
+        let object = Object::from_any(&reply.object)?;
+        let info = resource.kind.info();
+        let details = StatusDetails {
+            name: object.meta().name.clone(),
+            group: info.group.to_owned(),
+            kind: info.plural.to_owned(),
+            uid: object.meta().uid.clone(),
+            ..StatusDetails::default()
+        };
+        self.writer.status(&success(Status { details: Some(details), ..Status::default() }))
+    }
+
+    async fn delete_collection(&self, resource: &Resource, body: axum::body::Body) -> Result<Response, Error> {
+        let (how, options) = self.deleting(body).await?;
+        let deleted = self.handlers.delete_collection(resource, &self.query.list()?, &how, options).await?;
+        list::removed(resource.kind, &deleted, &self.writer)
+    }
+
+    /// How to delete: from the body, or else from the parameters.
+    async fn deleting(&self, body: axum::body::Body) -> Result<(Deleting, WriteOptions), Error> {
+        let mut options = WriteOptions { validation: FieldValidation::Ignore, ..self.query.write(&self.headers)? };
+        let given: DeleteOptions = self.body(body).await?.message("meta.v1.DeleteOptions")?;
+        let mut how = self.query.deleting()?;
+        options.dry_run |= dry_run(given.dry_run.iter().map(String::as_str))?;
+        how.options.grace_period = given.grace_period_seconds.or(how.options.grace_period);
+        if let Some(policy) = given.propagation_policy {
+            how.options.propagation = policy;
+        } else if let Some(orphan) = given.orphan_dependents {
+            // The older way to say it.
+            how.options.propagation = if orphan { "Orphan" } else { "Background" }.to_owned();
+        }
+        if let Some(preconditions) = given.preconditions {
+            how.options.uid = preconditions.uid.unwrap_or_default();
+            how.version = preconditions.resource_version.unwrap_or_default();
+        }
+        Ok((how, options))
+    }
+}

@@ -1,0 +1,64 @@
+//! The API as documents: `/openapi/v2` and `/openapi/v3`.
+
+use std::sync::LazyLock;
+
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use prost::Message;
+use serde_json::{Map, Value, json};
+use squall_api::{Error, openapi};
+
+use super::Rest;
+use super::failure::{Failure, is_pretty};
+
+/// The only form of the older document that is given: it is the one that clients read.
+const V2: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+
+static V2_DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| openapi::v2().encode_to_vec().into());
+
+static V3_DOCUMENTS: LazyLock<Vec<(String, Bytes)>> = LazyLock::new(|| {
+    let documents = openapi::v3_groups().into_iter();
+    documents.map(|(group, path)| (path, Bytes::from(openapi::v3(group).to_string()))).collect()
+});
+
+impl Rest {
+    fn permit_document(&self, request: &Request) -> Result<(), Failure> {
+        self.handlers(request.extensions())
+            .authorize_path(request.uri().path())
+            .map_err(|error| Failure { error, pretty: is_pretty(request.uri(), request.headers()) })
+    }
+}
+
+/// `/openapi/v2`.
+pub(super) async fn v2(State(rest): State<Rest>, request: Request) -> Result<Response, Failure> {
+    rest.permit_document(&request)?;
+    Ok(([(CONTENT_TYPE, V2)], V2_DOCUMENT.clone()).into_response())
+}
+
+/// `/openapi/v3`: which documents there are.
+pub(super) async fn v3(State(rest): State<Rest>, request: Request) -> Result<Response, Failure> {
+    rest.permit_document(&request)?;
+    let paths: Map<String, Value> = V3_DOCUMENTS
+        .iter()
+        .map(|(path, text)| {
+            // What a client has kept is still good as long as the hash is the same.
+            let url = format!("/openapi/v3/{path}?hash={:08X}", crc32fast::hash(text));
+            (path.clone(), json!({"serverRelativeURL": url}))
+        })
+        .collect();
+    Ok(([(CONTENT_TYPE, "application/json")], json!({"paths": paths}).to_string()).into_response())
+}
+
+/// `/openapi/v3/apis/apps/v1`: one of them.
+pub(super) async fn v3_document(
+    State(rest): State<Rest>,
+    Path(path): Path<String>,
+    request: Request,
+) -> Result<Response, Failure> {
+    rest.permit_document(&request)?;
+    let found = V3_DOCUMENTS.iter().find(|(known, _)| *known == path);
+    let (_, text) = found.ok_or_else(|| Failure::from(Error::no_such_path()))?;
+    Ok(([(CONTENT_TYPE, "application/json")], text.clone()).into_response())
+}

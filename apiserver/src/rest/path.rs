@@ -1,0 +1,142 @@
+//! What a path names. Pure.
+
+use squall_api::Kind;
+
+use crate::registry::Resource;
+
+/// What is under a path.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// An object, a part of one, or a collection.
+    Objects(Resource),
+    /// A question about the caller.
+    Review(Review),
+}
+
+/// The questions that a caller may ask about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Review {
+    /// `SelfSubjectAccessReview`: may I?
+    Access,
+    /// `SelfSubjectRulesReview`: what may I?
+    Rules,
+    /// `SelfSubjectReview`: who am I?
+    Subject,
+}
+
+/// Reads a path. `None`: it leads nowhere.
+#[must_use]
+pub fn parse(path: &str) -> Option<Target> {
+    let parts: Vec<String> = path.strip_prefix('/')?.split('/').map(decoded).collect::<Option<_>>()?;
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    let (group, version, rest) = match parts.as_slice() {
+        ["api", version, rest @ ..] => ("", *version, rest),
+        ["apis", group, version, rest @ ..] => (*group, *version, rest),
+        _ => return None,
+    };
+    if let Some(review) = review(group, version, rest) {
+        return Some(Target::Review(review));
+    }
+    let (namespace, rest) = match rest {
+        // "namespaces" is a collection too: its own objects have at most a subresource behind them.
+        ["namespaces", namespace, plural, more @ ..]
+            if !namespace.is_empty() && Kind::find(group, plural).is_some() =>
+        {
+            (*namespace, [&[*plural][..], more].concat())
+        }
+        rest => ("", rest.to_vec()),
+    };
+    let kind = Kind::find(group, rest.first()?).filter(|kind| kind.info().version == version)?;
+    let (name, subresource) = match rest.get(1..)? {
+        [] => ("", String::new()),
+        [name] => (*name, String::new()),
+        [name, subresource @ ..] => (*name, subresource.join("/")),
+    };
+    let placed = match (kind.info().is_namespaced(), namespace, name) {
+        (true, "", "") | (false, "", _) => true,
+        (true, namespace, _) => !namespace.is_empty(),
+        (false, _, _) => false,
+    };
+    // A name may be empty only at the end of a collection.
+    if !placed || (name.is_empty() && rest.len() > 1) {
+        return None;
+    }
+    Some(Target::Objects(Resource { kind, namespace: namespace.to_owned(), name: name.to_owned(), subresource }))
+}
+
+fn review(group: &str, version: &str, rest: &[&str]) -> Option<Review> {
+    match (group, version, rest) {
+        ("authorization.k8s.io", "v1", ["selfsubjectaccessreviews"]) => Some(Review::Access),
+        ("authorization.k8s.io", "v1", ["selfsubjectrulesreviews"]) => Some(Review::Rules),
+        ("authentication.k8s.io", "v1", ["selfsubjectreviews"]) => Some(Review::Subject),
+        _ => None,
+    }
+}
+
+/// A part of a path without its percent signs. `None`: it is not UTF-8.
+fn decoded(part: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut rest = part.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16));
+            bytes.push(u8::try_from(digit()? * 16 + digit()?).ok()?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(path: &str) -> Option<String> {
+        match parse(path)? {
+            Target::Objects(r) => {
+                Some(format!("{} {:?} {:?} {:?}", r.kind.info().kind, r.namespace, r.name, r.subresource))
+            }
+            Target::Review(review) => Some(format!("{review:?}")),
+        }
+    }
+
+    #[test]
+    fn paths_name_objects_collections_and_parts() {
+        for (path, expected) in [
+            ("/api/v1/pods", "Pod \"\" \"\" \"\""),
+            ("/api/v1/namespaces/default/pods", "Pod \"default\" \"\" \"\""),
+            ("/api/v1/namespaces/default/pods/x%2Dy", "Pod \"default\" \"x-y\" \"\""),
+            ("/api/v1/namespaces/default/pods/x/log", "Pod \"default\" \"x\" \"log\""),
+            ("/api/v1/namespaces/default/pods/x:80/proxy/a/b", "Pod \"default\" \"x:80\" \"proxy/a/b\""),
+            ("/api/v1/namespaces", "Namespace \"\" \"\" \"\""),
+            ("/api/v1/namespaces/default", "Namespace \"\" \"default\" \"\""),
+            ("/api/v1/namespaces/default/finalize", "Namespace \"\" \"default\" \"finalize\""),
+            ("/api/v1/nodes/node-0/status", "Node \"\" \"node-0\" \"status\""),
+            ("/apis/apps/v1/namespaces/a/deployments/b/scale", "Deployment \"a\" \"b\" \"scale\""),
+            ("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "Access"),
+        ] {
+            assert_eq!(named(path).as_deref(), Some(expected), "{path}");
+        }
+    }
+
+    #[test]
+    fn other_paths_lead_nowhere() {
+        for path in [
+            "",
+            "/",
+            "/x",
+            "/api/v2/pods",
+            "/api/v1/deployments",
+            "/apis/apps/v1/nosuch",
+            "/api/v1/namespaces/default/nodes",
+            "/api/v1/pods/x",
+            "/api/v1/namespaces/default/pods//log",
+            "/api/v1/namespaces//pods",
+            "/api/v1/pods/%ff",
+            "/api/v1/pods%",
+        ] {
+            assert_eq!(named(path), None, "{path}");
+        }
+    }
+}

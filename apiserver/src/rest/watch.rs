@@ -1,0 +1,152 @@
+//! Watches: one event a line, or one event a frame, for as long as the client stays.
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, StatusCode};
+use jiff::Timestamp;
+use prost::Message;
+use serde_json::json;
+use squall_api::kinds::{Typed, with_type};
+use squall_api::metav1::v1::WatchEvent;
+use squall_api::runtime::RawExtension;
+use squall_api::{Error, Kind, Object};
+
+use super::accept::{Encoding, Shape};
+use super::encode::{Writer, in_envelope, status_json};
+use super::table::{self, Headings};
+use crate::registry::{any, decode};
+use crate::store::Revision;
+use crate::watch::{Event, Fate, Watcher};
+
+/// On the bookmark that ends the initial events.
+const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
+
+/// How one watch's events are written.
+struct Lines {
+    kind: Kind,
+    writer: Writer,
+    /// Whether the next table has to say what its columns are.
+    headings: Headings,
+    /// Whether the client asked to be told when the initial events are complete.
+    marks_end: bool,
+}
+
+/// The answer to a watch.
+pub fn respond(watcher: Watcher, writer: &Writer, marks_end: bool) -> Result<Response, Error> {
+    if writer.format.encoding == Encoding::Yaml {
+        return Err(Error::not_acceptable(&[Encoding::Json.content_type(), Encoding::Protobuf.content_type()]));
+    }
+    let lines = Lines { kind: watcher.kind(), writer: writer.clone(), headings: Headings::Shown, marks_end };
+    let events = stream::unfold(Some((watcher, lines)), |rest| async move {
+        let (mut watcher, mut lines) = rest?;
+        match watcher.next().await {
+            Ok(Some(events)) => {
+                let texts: Result<Vec<Vec<u8>>, Error> = events.iter().map(|event| lines.event(event)).collect();
+                match texts {
+                    Ok(texts) => Some((Bytes::from(texts.concat()), Some((watcher, lines)))),
+                    Err(error) => Some((lines.error(&error), None)),
+                }
+            }
+            Ok(None) => None,
+            Err(error) => Some((lines.error(&error), None)),
+        }
+    });
+    let events = events.map(Ok::<_, std::convert::Infallible>);
+    let mut response = writer.stream(Body::from_stream(events), StatusCode::OK);
+    if writer.format.encoding == Encoding::Protobuf {
+        let framed = HeaderValue::from_static("application/vnd.kubernetes.protobuf;stream=watch");
+        response.headers_mut().insert(CONTENT_TYPE, framed);
+    }
+    Ok(response)
+}
+
+impl Lines {
+    fn event(&mut self, event: &Event) -> Result<Vec<u8>, Error> {
+        match event {
+            Event::Object { fate, value, revision } => {
+                let word = match fate {
+                    Fate::Added => "ADDED",
+                    Fate::Modified => "MODIFIED",
+                    Fate::Deleted => "DELETED",
+                };
+                self.object(word, value, *revision)
+            }
+            Event::Bookmark { revision, initial_events_end } => self.bookmark(*revision, *initial_events_end),
+        }
+    }
+
+    fn object(&mut self, word: &str, value: &[u8], revision: Revision) -> Result<Vec<u8>, Error> {
+        let info = self.kind.info();
+        if self.writer.format.encoding == Encoding::Protobuf {
+            let bytes = any(self.kind, value, revision).value;
+            return Ok(frame(word, in_envelope(&bytes, info.kind, &info.api_version())));
+        }
+        Ok(line(word, &self.json(&decode(self.kind, value, revision)?)?))
+    }
+
+    fn json(&mut self, object: &Object) -> Result<Vec<u8>, Error> {
+        let value = match self.writer.format.shape {
+            Shape::Objects => return Ok(object.to_json_text(Typed::Yes)),
+            Shape::Metadata => table::partial(object),
+            Shape::Table => {
+                let headings = std::mem::replace(&mut self.headings, Headings::Hidden);
+                let rows = vec![table::row(object, self.writer.include, Timestamp::now())];
+                let version = &object.meta().resource_version;
+                table::table(self.kind, &json!({"resourceVersion": version}), rows, headings)
+            }
+        };
+        serde_json::to_vec(&value).map_err(Error::internal)
+    }
+
+    /// An object of the right kind with nothing but its resource version.
+    fn bookmark(&mut self, revision: Revision, initial_events_end: bool) -> Result<Vec<u8>, Error> {
+        let info = self.kind.info();
+        let mut object = Object::decode(self.kind, &[])?;
+        object.meta_mut().resource_version = revision.to_string();
+        if initial_events_end && self.marks_end {
+            object.meta_mut().annotations.insert(INITIAL_EVENTS_END.to_owned(), "true".to_owned());
+        }
+        match (self.writer.format.encoding, self.writer.format.shape) {
+            (Encoding::Protobuf, _) => {
+                Ok(frame("BOOKMARK", in_envelope(&object.encode(), info.kind, &info.api_version())))
+            }
+            (_, Shape::Objects) => Ok(line("BOOKMARK", &object.to_json_text(Typed::Yes))),
+            (_, Shape::Metadata) => Ok(line("BOOKMARK", table::partial(&object).to_string().as_bytes())),
+            (_, Shape::Table) => {
+                let row = json!({"cells": [], "object": table::partial(&object)});
+                let metadata = json!({"resourceVersion": revision.to_string()});
+                let table = table::table(self.kind, &metadata, vec![row], Headings::Hidden);
+                Ok(line("BOOKMARK", table.to_string().as_bytes()))
+            }
+        }
+    }
+
+    /// The last event of a watch that cannot go on.
+    fn error(&self, error: &Error) -> Bytes {
+        match self.writer.format.encoding {
+            Encoding::Protobuf => frame("ERROR", in_envelope(&error.status.encode_to_vec(), "Status", "v1")).into(),
+            Encoding::Json | Encoding::Yaml => line("ERROR", &status_json(&error.status, false)).into(),
+        }
+    }
+}
+
+fn line(word: &str, object: &[u8]) -> Vec<u8> {
+    [b"{\"type\":\"", word.as_bytes(), b"\",\"object\":", object, b"}\n"].concat()
+}
+
+/// Kubernetes: each event has its length before it, in four bytes.
+fn frame(word: &str, object: Vec<u8>) -> Vec<u8> {
+    let event = WatchEvent { r#type: word.to_owned(), object: RawExtension { raw: object } }.encode_to_vec();
+    let length = u32::try_from(event.len()).unwrap_or(u32::MAX).to_be_bytes();
+    [&length[..], &event].concat()
+}
+
+/// A watch that could not begin because its revision is no longer kept: Kubernetes tells it as an event.
+pub fn expired(error: &Error, writer: &Writer) -> Response {
+    let text = line("ERROR", &with_type("Status", "v1", &serde_json::to_vec(&error.status).unwrap_or_default()));
+    writer.stream(Body::from(text), StatusCode::OK)
+}
