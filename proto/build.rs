@@ -12,7 +12,8 @@ use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, Messa
 
 type Error = Box<dyn std::error::Error>;
 
-const KUBERNETES: [&str; 12] = [
+/// The files, which are named for their packages, but for the last.
+const KUBERNETES: [&str; 13] = [
     "apps.v1",
     "authentication.v1",
     "authorization.v1",
@@ -25,6 +26,7 @@ const KUBERNETES: [&str; 12] = [
     "policy.v1",
     "resource",
     "runtime",
+    "time",
 ];
 const OWN: [&str; 5] = ["admin.v1", "api.v1", "cri.v1", "openapi.v2", "raft.v1"];
 
@@ -212,7 +214,8 @@ fn rust_name(name: &str) -> String {
 /// Rewrites the descriptors of the Kubernetes messages for prost: Rust names, and `required` for fields that are
 /// plain values, so that they do not become `Option`s.
 fn prepare(file: &mut prost_types::FileDescriptorProto, pool: &DescriptorPool) -> Result<(), Error> {
-    if !KUBERNETES.contains(&file.package()) {
+    // In proto3 a scalar is a plain value as it is.
+    if !KUBERNETES.contains(&file.package()) || file.syntax() == "proto3" {
         return Ok(());
     }
     let package = file.package().to_owned();

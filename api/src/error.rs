@@ -7,6 +7,7 @@ use tonic::Code;
 
 use squall_proto::meta::v1::{Status, StatusCause, StatusDetails};
 
+use crate::apply::Conflict;
 use crate::field::Errors;
 use crate::kinds::Kind;
 
@@ -221,6 +222,32 @@ impl Error {
         Self::new(Reason::Invalid, format!("{qualified} {name:?} is invalid: {text}"), Some(details))
     }
 
+    /// Applying would change what others own.
+    #[must_use]
+    pub fn apply_conflict(conflicts: &[Conflict]) -> Self {
+        let causes = conflicts.iter().map(|conflict| StatusCause {
+            reason: "FieldManagerConflict".to_owned(),
+            message: format!("conflict with {}", conflict.manager),
+            field: conflict.path.clone(),
+        });
+        let details = StatusDetails { causes: causes.collect(), ..StatusDetails::default() };
+        let message = match conflicts {
+            [one] => format!("Apply failed with 1 conflict: conflict with {}: {}", one.manager, one.path),
+            many => {
+                let mut managers: Vec<&str> = many.iter().map(|conflict| conflict.manager.as_str()).collect();
+                managers.sort_unstable();
+                managers.dedup();
+                let mut lines = Vec::new();
+                for manager in managers {
+                    lines.push(format!("conflicts with {manager}:"));
+                    lines.extend(many.iter().filter(|c| c.manager == manager).map(|c| format!("- {}", c.path)));
+                }
+                format!("Apply failed with {} conflicts: {}", many.len(), lines.join("\n"))
+            }
+        };
+        Self::new(Reason::Conflict, message, Some(details))
+    }
+
     /// The request cannot be understood.
     pub fn bad_request(message: impl Into<String>) -> Self {
         Self::new(Reason::BadRequest, message.into(), None)
@@ -389,6 +416,15 @@ impl Error {
     pub fn too_many_requests(message: impl Into<String>) -> Self {
         let details = StatusDetails { retry_after_seconds: 1, ..StatusDetails::default() };
         Self::new(Reason::TooManyRequests, message.into(), Some(details))
+    }
+
+    /// A pod that its disruption budget does not let go.
+    #[must_use]
+    pub fn disruption_refused(cause: String) -> Self {
+        let message = "Cannot evict pod as it would violate the pod's disruption budget.".to_owned();
+        let cause = StatusCause { reason: "DisruptionBudget".to_owned(), message: cause, field: String::new() };
+        let details = StatusDetails { causes: vec![cause], ..StatusDetails::default() };
+        Self::new(Reason::TooManyRequests, message, Some(details))
     }
 
     /// A defect, or data that cannot be read.

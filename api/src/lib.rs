@@ -4,6 +4,7 @@
 //! that neither has a rule the other lacks.
 
 pub mod age;
+pub mod apply;
 pub mod decode;
 pub mod describe;
 pub mod duration;

@@ -1,14 +1,18 @@
 //! What happens to an object between a request and the store: pure functions from objects to objects.
 
+mod apply;
 mod create;
 mod delete;
+mod disruption;
 mod node;
 mod patch;
 mod services;
 mod update;
 
+pub use apply::{apply, apply_to_nothing};
 pub use create::{Birth, create};
 pub use delete::{DeleteOptions, Deletion, delete};
+pub use disruption::{Budget, budget};
 pub use node::restrict_node;
 pub use patch::{patch, patch_scale};
 pub use services::{Claim, Range, choose_addresses, claims};

@@ -50,6 +50,18 @@ impl Body {
         }
     }
 
+    /// The document that is to become an object of this kind, or a part of one.
+    pub fn document(self, kind: Kind) -> Result<Value, Error> {
+        let info = kind.info();
+        let json = match self {
+            Self::Json(bytes) => json(&bytes, info.kind)?,
+            Self::Yaml(bytes) => yaml(&bytes, info.kind)?,
+            Self::Protobuf(_) | Self::Object(_) => return Err(Error::unsupported_media_type()),
+        };
+        check_document(&json, kind)?;
+        Ok(json)
+    }
+
     /// A message that is no object of the store: a scale, a binding, an eviction, the options of a delete. An empty body
     /// is an empty message.
     pub fn message<M: Message + Default + DeserializeOwned>(self, name: &str) -> Result<M, Error> {
@@ -70,13 +82,17 @@ impl Body {
 }
 
 fn typed(json: Value, kind: Kind, validation: FieldValidation) -> Result<Decoded, Error> {
+    check_document(&json, kind)?;
+    decode::from_json(kind, json, validation)
+}
+
+fn check_document(json: &Value, kind: Kind) -> Result<(), Error> {
     let info = kind.info();
     if !json.is_object() {
         return Err(not_of_kind(info.kind));
     }
     let word = |field: &str| json.get(field).and_then(Value::as_str).unwrap_or_default();
-    check_type(word("apiVersion"), word("kind"), &info.api_version(), info.kind)?;
-    decode::from_json(kind, json, validation)
+    check_type(word("apiVersion"), word("kind"), &info.api_version(), info.kind)
 }
 
 /// What an object says of itself may be left out, but must not be something else.

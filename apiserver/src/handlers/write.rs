@@ -4,7 +4,9 @@ use bytes::Bytes;
 use squall_api::autoscaling::v1::Scale;
 use squall_api::core::v1::Binding;
 use squall_api::error::Reason;
+use squall_api::field::{Errors, Path};
 use squall_api::patch::{self, Patch, PatchType, Problem};
+use squall_api::policy::v1::Eviction;
 use squall_api::{Error, Kind, Object};
 
 use super::{Body, Handlers, ListQuery};
@@ -32,6 +34,12 @@ pub struct Deleting {
     pub version: String,
 }
 
+fn no_manager() -> Error {
+    let mut errors = Errors::default();
+    errors.required(&Path::new("fieldManager"), "is required for apply patch");
+    Error::invalid_request("meta.k8s.io", "PatchOptions", &errors)
+}
+
 impl Handlers {
     /// Creates an object; or binds or evicts a pod.
     pub async fn create(&self, resource: &Resource, body: Body, options: WriteOptions) -> Result<Reply, Error> {
@@ -44,6 +52,17 @@ impl Handlers {
                     return Err(Error::bad_request("target.name: Required value"));
                 }
                 self.registry.bind(resource, &binding.target.name, &options).await
+            }
+            ("eviction", Kind::Pod) => {
+                let eviction: Eviction = body.message("policy.v1.Eviction")?;
+                let given = eviction.delete_options.unwrap_or_default();
+                let how = DeleteOptions {
+                    grace_period: given.grace_period_seconds,
+                    propagation: given.propagation_policy.unwrap_or_default(),
+                    uid: given.preconditions.and_then(|preconditions| preconditions.uid).unwrap_or_default(),
+                };
+                let dry_run = options.dry_run || !given.dry_run.is_empty();
+                self.registry.evict(resource, &how, &WriteOptions { dry_run, ..options }).await
             }
             _ => {
                 let decoded = body.object(resource.kind, options.validation)?;
@@ -69,7 +88,11 @@ impl Handlers {
         self.authorize(Verb::Patch, resource)?;
         let options = self.on_behalf(options);
         if body.content_type == patch::APPLY {
-            return Err(Error::unsupported_patch_type());
+            if options.field_manager.is_empty() {
+                return Err(no_manager());
+            }
+            let config = Body::Yaml(body.bytes).document(resource.kind)?;
+            return self.registry.apply(resource, &config, body.force, &options).await;
         }
         let patch =
             Patch::parse(PatchType::parse(&body.content_type)?, &body.bytes).map_err(|problem| match problem {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::freshness::Freshness;
 use super::repeated::{ATTEMPTS, Attempt, Done};
 use super::service::Claims;
-use super::write::WriteOptions;
+use super::write::{WriteOptions, note_owner};
 use super::{Registry, Resource, decode_stored};
 use crate::admission;
 use crate::keys;
@@ -118,6 +118,7 @@ impl Registry {
     ) -> Result<Decided, Error> {
         admission::restrict_node(&request.options.caller, request.resource, Some(old))?;
         let mut new = decide(old)?;
+        note_owner(Some(old), &mut new, request.resource, request.options, (self.inner.clock)());
         new.meta_mut().resource_version.clear();
         let claims = self.claim_addresses(&mut new, Some(old))?;
         Ok(Decided { done: is_done(&new), new, claims, read_at: revision_of(old)? })
@@ -166,10 +167,13 @@ impl Registry {
         revision: Revision,
         options: &WriteOptions,
     ) -> Result<Object, Error> {
-        match self.member().view().state().get(key).filter(|_| !options.dry_run) {
-            Some(entry) => decode_stored(new.kind(), entry),
-            // Gone already, or never written.
-            None => Ok(versioned(new, revision)),
+        let state = self.member().view().state();
+        match (state.get(key), options.dry_run) {
+            (Some(entry), false) => decode_stored(new.kind(), entry),
+            // Kubernetes: what is only tried out has the version of what it would replace.
+            (entry, true) => Ok(versioned(new, entry.map_or(0, |entry| entry.mod_revision))),
+            // Gone already.
+            (None, false) => Ok(versioned(new, revision)),
         }
     }
 
@@ -238,7 +242,7 @@ pub(super) fn epoch(holder: &str, transitions: i32) -> Bytes {
 }
 
 pub(super) fn versioned(mut object: Object, revision: Revision) -> Object {
-    object.meta_mut().resource_version = revision.to_string();
+    object.meta_mut().resource_version = if revision == 0 { String::new() } else { revision.to_string() };
     object
 }
 

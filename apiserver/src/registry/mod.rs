@@ -1,11 +1,12 @@
 //! The calls of the API, whatever face they came through: reading, writing, with the store's guarantees.
 //!
 //! `read` answers gets and lists (`freshness` says from which state, `page` where the next part begins), `change` holds the loop of read, decide, compare-and-write that every change goes
-//! through, `write` are the verbs made of it, `repeated` answers those that come again, `service` adds the claims of
+//! through, `write` are the verbs made of it, `repeated` answers those that come again, `evict` takes a pod away if its budget allows it, `service` adds the claims of
 //! services to it, `bootstrap` makes what every cluster has.
 
 mod bootstrap;
 mod change;
+mod evict;
 mod freshness;
 mod page;
 mod read;
@@ -29,7 +30,7 @@ pub use freshness::{Freshness, VersionOptions, WatchStart};
 pub use page::Continuation;
 pub use read::{ListOptions, Listing, Selection};
 pub use stored::{any, decode, decode_stored};
-pub use write::{Reply, WriteOptions};
+pub use write::{Ownership, Reply, WriteOptions};
 
 /// The key and the value that a fenced write is compared with.
 #[must_use]

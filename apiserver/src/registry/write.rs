@@ -1,12 +1,16 @@
 //! The verbs that change objects.
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use prost::Message;
 use prost_types::Any;
+use serde_json::Value;
 use squall_api::autoscaling::v1::Scale;
 use squall_api::decode::{Decoded, FieldValidation};
+use squall_api::error::Reason;
+use squall_api::metav1::v1::Time;
 use squall_api::patch::Patch;
-use squall_api::{Error, Kind, Object};
+use squall_api::{Error, Kind, Object, apply};
 use squall_proto::TYPE_PREFIX;
 use uuid::Uuid;
 
@@ -33,6 +37,18 @@ pub struct WriteOptions {
     pub caller: Caller,
     /// Who is recorded as the owner of what is written; empty: nobody.
     pub field_manager: String,
+    /// How the manager writes.
+    pub ownership: Ownership,
+}
+
+/// How a write changes who owns which fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Ownership {
+    /// The manager owns what it changes.
+    #[default]
+    Changed,
+    /// It has been noted already, by applying.
+    Noted,
 }
 
 /// What a write answers.
@@ -44,11 +60,13 @@ pub struct Reply {
     pub warnings: Vec<String>,
     /// It is gone.
     pub deleted: bool,
+    /// It is new.
+    pub created: bool,
 }
 
 impl Reply {
-    fn of(object: &Object, warnings: Vec<String>) -> Self {
-        Self { object: object.to_any(), warnings, deleted: false }
+    pub(super) fn of(object: &Object, warnings: Vec<String>) -> Self {
+        Self { object: object.to_any(), warnings, deleted: false, created: false }
     }
 }
 
@@ -72,6 +90,7 @@ impl Registry {
             let attempt = Attempt::Create(attempt);
             let birth = Birth { uid: Uuid::new_v4().to_string(), now: (self.inner.clock)(), seed: attempt.seed(id) };
             let mut new = admission::create(object.clone(), &birth)?;
+            note_owner(None, &mut new, resource, options, birth.now);
             let claims = self.claim_addresses(&mut new, None)?;
             let key = keys::object(new.kind(), &new.meta().namespace, &new.meta().name);
             let mut change = Change { compares: vec![at(&key, 0)], writes: vec![put(&key, &new)] };
@@ -79,7 +98,8 @@ impl Registry {
             claims.add_to(&mut change);
             match self.write(change, id, attempt, options).await? {
                 Written::At(revision) => {
-                    return Ok(Reply::of(&self.as_written(&key, new, revision, options)?, warnings));
+                    let object = self.as_written(&key, new, revision, options)?;
+                    return Ok(Reply { created: true, ..Reply::of(&object, warnings) });
                 }
                 Written::Refused(0) if generated => {}
                 Written::Refused(0) => return Err(Error::already_exists(new.kind(), &new.meta().name)),
@@ -107,7 +127,7 @@ impl Registry {
         let result =
             self.change(resource, &version, options, |old| store_part(resource, "update", new.clone(), old)).await;
         match result {
-            Err(error) if error.is(squall_api::error::Reason::NotFound) && creates(resource, &new) => {
+            Err(error) if error.is(Reason::NotFound) && creates(resource, &new) => {
                 new.meta_mut().resource_version.clear();
                 Box::pin(self.create(resource, Decoded { object: new, warnings }, options)).await
             }
@@ -145,6 +165,35 @@ impl Registry {
         let object =
             self.change(resource, version, options, |old| admission::set_scale(old, scale.spec.replicas)).await?;
         reply_of_part(resource, object, Vec::new())
+    }
+
+    /// Applies a configuration to an object, which is made if it is not there.
+    pub async fn apply(
+        &self,
+        resource: &Resource,
+        config: &Value,
+        force: bool,
+        options: &WriteOptions,
+    ) -> Result<Reply, Error> {
+        let noted = WriteOptions { ownership: Ownership::Noted, ..options.clone() };
+        let manager =
+            |now: Timestamp| (options.field_manager.as_str(), resource.subresource.as_str(), Time::from_timestamp(now));
+        let mut warnings = Vec::new();
+        let changed = self
+            .change(resource, "", &noted, |old| {
+                let decoded = admission::apply(old, config, manager((self.inner.clock)()), force, options.validation)?;
+                warnings = decoded.warnings;
+                store_part(resource, "apply", decoded.object, old)
+            })
+            .await;
+        match changed {
+            Err(error) if error.is(Reason::NotFound) && resource.subresource.is_empty() => {
+                let who = manager((self.inner.clock)());
+                let decoded = admission::apply_to_nothing(resource, config, who, options.validation)?;
+                self.create(resource, decoded, &noted).await
+            }
+            other => other.map(|object| Reply::of(&object, warnings)),
+        }
     }
 
     /// Puts a pod on a node.
@@ -234,6 +283,22 @@ fn creates(resource: &Resource, new: &Object) -> bool {
     resource.subresource.is_empty() && resource.kind.info().create_on_update && new.meta().uid.is_empty()
 }
 
+/// Notes who has written, as far as that has not been done.
+pub(super) fn note_owner(
+    old: Option<&Object>,
+    new: &mut Object,
+    resource: &Resource,
+    options: &WriteOptions,
+    now: Timestamp,
+) {
+    if options.ownership == Ownership::Noted {
+        return;
+    }
+    let now = Time::from_timestamp(now);
+    let manager = apply::Manager { name: &options.field_manager, subresource: &resource.subresource, now };
+    apply::updated(old, new, &manager);
+}
+
 /// The part of the object that the resource names, stored in the place of the old one.
 fn store_part(resource: &Resource, verb: &str, new: Object, old: &Object) -> Result<Object, Error> {
     match (resource.subresource.as_str(), resource.kind) {
@@ -246,7 +311,7 @@ fn store_part(resource: &Resource, verb: &str, new: Object, old: &Object) -> Res
 
 fn reply_of_part(resource: &Resource, mut object: Object, warnings: Vec<String>) -> Result<Reply, Error> {
     match resource.subresource.as_str() {
-        "scale" => Ok(Reply { object: scale_any(&mut object)?, warnings, deleted: false }),
+        "scale" => Ok(Reply { object: scale_any(&mut object)?, warnings, deleted: false, created: false }),
         _ => Ok(Reply::of(&object, warnings)),
     }
 }

@@ -56,7 +56,8 @@ impl Head {
         })
     }
 
-    fn answer(&self, reply: &Reply, code: StatusCode) -> Result<Response, Error> {
+    fn answer(&self, reply: &Reply) -> Result<Response, Error> {
+        let code = if reply.created { StatusCode::CREATED } else { StatusCode::OK };
         let mut response = self.writer.object(&reply.object, code)?;
         warn(&mut response, &reply.warnings);
         Ok(response)
@@ -131,7 +132,7 @@ impl Head {
         let options = self.query.write(&self.headers)?;
         let reply = self.handlers.create(resource, self.body(body).await?, options).await?;
         if resource.subresource.is_empty() {
-            return self.answer(&reply, StatusCode::CREATED);
+            return self.answer(&reply);
         }
         // Kubernetes: what binds or evicts a pod is no object that one would want to have back.
         let status = success(Status { code: 201, ..Status::default() });
@@ -141,7 +142,7 @@ impl Head {
     async fn update(&self, resource: &Resource, body: axum::body::Body) -> Result<Response, Error> {
         let options = self.query.write(&self.headers)?;
         let reply = self.handlers.update(resource, self.body(body).await?, options).await?;
-        self.answer(&reply, StatusCode::OK)
+        self.answer(&reply)
     }
 
     async fn patch(&self, resource: &Resource, body: axum::body::Body) -> Result<Response, Error> {
@@ -153,7 +154,7 @@ impl Head {
         }
         let body = PatchBody { content_type, bytes: whole(body).await?, force: self.query.flag("force") };
         let reply = self.handlers.patch(resource, body, options).await?;
-        self.answer(&reply, StatusCode::OK)
+        self.answer(&reply)
     }
 
     async fn delete(&self, resource: &Resource, body: axum::body::Body) -> Result<Response, Error> {
@@ -161,7 +162,7 @@ impl Head {
         let reply = self.handlers.delete(resource, &how, options).await?;
         // Kubernetes: of most kinds a deleted object is told by a Status, of pods and services it is given back.
         if !reply.deleted || matches!(resource.kind, Kind::Pod | Kind::Service) {
-            return self.answer(&reply, StatusCode::OK);
+            return self.answer(&reply);
         }
         let object = Object::from_any(&reply.object)?;
         let info = resource.kind.info();

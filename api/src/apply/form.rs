@@ -1,0 +1,71 @@
+//! How a field is owned: as a whole, field by field, or element by element. The schema says which.
+
+use serde_json::{Map, Value};
+use squall_proto::schema::{Field, Kind, MESSAGES, Message, Shape};
+
+use super::fields::Element;
+
+/// The schema of a place; `None` where there is none.
+pub(super) type Schema = Option<&'static Message>;
+
+/// How a value is owned.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Form {
+    /// As a whole.
+    Whole,
+    /// Field by field; the message says which fields there are.
+    Fields(Schema),
+    /// Key by key; each value is owned as the message says, or as a whole.
+    Keys(Schema),
+    /// A list, element by element, told apart by these keys.
+    Elements(&'static [&'static str], Schema),
+    /// A list of values.
+    Values,
+}
+
+impl Form {
+    /// Of a field; one that the schema does not know is owned by what it is.
+    pub(super) fn of(field: Option<&'static Field>, value: &Value) -> Self {
+        let Some(field) = field else {
+            return if value.is_object() { Self::Keys(None) } else { Self::Whole };
+        };
+        let message = match field.kind {
+            Kind::Message(index) => Some(&MESSAGES[index]),
+            _ => None,
+        };
+        let granular = message.filter(|message| !message.custom_json && !message.atomic);
+        match field.shape {
+            _ if field.atomic || value.is_null() => Self::Whole,
+            Shape::Single => granular.map_or(Self::Whole, |message| Self::Fields(Some(message))),
+            Shape::Map => Self::Keys(granular),
+            Shape::List if !field.map_keys.is_empty() => Self::Elements(field.map_keys, granular),
+            Shape::List if field.patch_strategy.contains(&"merge") => Self::Values,
+            Shape::List => Self::Whole,
+        }
+    }
+}
+
+/// Kubernetes: of the fields that lists are keyed by, only this one has a default.
+const PROTOCOL: &str = "protocol";
+
+/// The step to an element of a list that is told apart by keys.
+pub(super) fn element_of(keys: &[&str], item: &Value) -> Element {
+    let mut named = Map::new();
+    for key in keys {
+        match item.get(key) {
+            Some(value) => {
+                named.insert((*key).to_owned(), value.clone());
+            }
+            None if *key == PROTOCOL => {
+                named.insert((*key).to_owned(), "TCP".into());
+            }
+            None => {}
+        }
+    }
+    Element::Key(Value::Object(named).to_string())
+}
+
+/// The step to a value of a list.
+pub(super) fn value_of(item: &Value) -> Element {
+    Element::Value(item.to_string())
+}

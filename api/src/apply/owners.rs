@@ -1,0 +1,343 @@
+//! The books: which manager owns which fields (`metadata.managedFields`), and what each write does to that.
+
+use serde_json::{Map, Value, json};
+use squall_proto::meta::v1::{FieldsV1, ManagedFieldsEntry, Time};
+use squall_proto::schema::Message;
+
+use super::fields::Fields;
+use super::form::Schema;
+use super::merge::{merge, remove};
+use super::walk::{difference, fields_of};
+use crate::kinds::{Kind, Object};
+
+/// How a manager has come to own fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// By applying a configuration.
+    Apply,
+    /// By any other write.
+    Update,
+}
+
+impl Operation {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Apply => "Apply",
+            Self::Update => "Update",
+        }
+    }
+}
+
+/// Who writes, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Manager<'a> {
+    /// The name of the manager; empty if nobody is to own what is written.
+    pub name: &'a str,
+    /// The part of the object that is written; empty for the object itself.
+    pub subresource: &'a str,
+    /// Now.
+    pub now: Time,
+}
+
+/// A field that is owned by another manager, which wants it otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// The manager, as it stands in a message: `"kubectl" using apps/v1`.
+    pub manager: String,
+    /// The field: `.spec.replicas`.
+    pub path: String,
+}
+
+/// One line of the books.
+#[derive(Debug, Clone)]
+struct Owner {
+    entry: ManagedFieldsEntry,
+    fields: Fields,
+}
+
+impl Owner {
+    fn is(&self, manager: &Manager<'_>, operation: Operation, api_version: &str) -> bool {
+        self.entry.manager == manager.name
+            && self.entry.operation == operation.as_str()
+            && self.entry.subresource == manager.subresource
+            && self.entry.api_version == api_version
+    }
+
+    /// Kubernetes: how a manager is named in a conflict.
+    fn shown(&self) -> String {
+        let entry = &self.entry;
+        let mut text = format!("{:?}", entry.manager);
+        if !entry.subresource.is_empty() {
+            text.push_str(&format!(" with subresource {:?}", entry.subresource));
+        }
+        if entry.operation == Operation::Update.as_str() {
+            text.push_str(&format!(" using {}", entry.api_version));
+            if let Some(time) = &entry.time {
+                text.push_str(&format!(" at {}", squall_proto::format_rfc3339_seconds(time.timestamp())));
+            }
+        }
+        text
+    }
+}
+
+fn schema_of(kind: Kind) -> Schema {
+    Message::find(kind.info().message)
+}
+
+/// An object as JSON without what nobody owns.
+fn owned_part(object: &Object) -> Map<String, Value> {
+    match object.to_json() {
+        Value::Object(json) => stripped(json),
+        _ => Map::new(),
+    }
+}
+
+/// Kubernetes: these are the server's, whoever writes them.
+fn stripped(mut json: Map<String, Value>) -> Map<String, Value> {
+    for field in ["apiVersion", "kind"] {
+        json.remove(field);
+    }
+    if let Some(Value::Object(metadata)) = json.get_mut("metadata") {
+        for field in [
+            "name",
+            "namespace",
+            "generateName",
+            "uid",
+            "resourceVersion",
+            "generation",
+            "creationTimestamp",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "selfLink",
+            "managedFields",
+        ] {
+            metadata.remove(field);
+        }
+        if metadata.is_empty() {
+            json.remove("metadata");
+        }
+    }
+    json
+}
+
+fn read(entries: &[ManagedFieldsEntry]) -> Vec<Owner> {
+    let fields = |entry: &ManagedFieldsEntry| {
+        let raw = entry.fields_v1.as_ref().map(|fields| fields.raw.as_slice()).unwrap_or_default();
+        Fields::parse(&serde_json::from_slice(raw).unwrap_or(Value::Null))
+    };
+    entries.iter().map(|entry| Owner { fields: fields(entry), entry: entry.clone() }).collect()
+}
+
+fn write(owners: Vec<Owner>) -> Vec<ManagedFieldsEntry> {
+    let kept = owners.into_iter().filter(|owner| !owner.fields.is_empty());
+    kept.map(|owner| ManagedFieldsEntry {
+        fields_type: "FieldsV1".to_owned(),
+        fields_v1: Some(FieldsV1 { raw: owner.fields.to_value().to_string().into_bytes() }),
+        ..owner.entry
+    })
+    .collect()
+}
+
+fn new_owner(manager: &Manager<'_>, operation: Operation, api_version: String) -> Owner {
+    let entry = ManagedFieldsEntry {
+        manager: manager.name.to_owned(),
+        operation: operation.as_str().to_owned(),
+        api_version,
+        time: Some(manager.now),
+        subresource: manager.subresource.to_owned(),
+        ..ManagedFieldsEntry::default()
+    };
+    Owner { entry, fields: Fields::default() }
+}
+
+/// Notes a write that was no apply: the manager owns what it has changed, and nobody else does any longer. An object
+/// that nobody owns anything of, written by nobody in particular, stays so without being looked at.
+pub fn updated(old: Option<&Object>, new: &mut Object, manager: &Manager<'_>) {
+    let nobody = new.meta().managed_fields.is_empty() && manager.name.is_empty();
+    if nobody {
+        return;
+    }
+    let kind = new.kind();
+    let before = old.map(owned_part).unwrap_or_default();
+    let found = difference(&before, &owned_part(new), schema_of(kind));
+    if found.set.is_empty() && found.removed.is_empty() {
+        return;
+    }
+    let api_version = kind.info().api_version();
+    let mut owners = read(&new.meta().managed_fields);
+    for owner in &mut owners {
+        let own = owner.is(manager, Operation::Update, &api_version);
+        let lost = if own { found.removed.clone() } else { found.removed.clone().union(&found.set) };
+        owner.fields = owner.fields.without(&lost);
+    }
+    if !manager.name.is_empty() && !found.set.is_empty() {
+        if !owners.iter().any(|owner| owner.is(manager, Operation::Update, &api_version)) {
+            owners.push(new_owner(manager, Operation::Update, api_version.clone()));
+        }
+        for owner in owners.iter_mut().filter(|owner| owner.is(manager, Operation::Update, &api_version)) {
+            owner.fields = owner.fields.clone().union(&found.set);
+            owner.entry.time = Some(manager.now);
+        }
+    }
+    new.meta_mut().managed_fields = write(owners);
+}
+
+/// What applying a configuration makes of an object: its JSON, with the books in it; or with whom the manager is in
+/// conflict. With `force`, it takes over what others own.
+pub fn applied(live: &Object, config: &Value, manager: &Manager<'_>, force: bool) -> Result<Value, Vec<Conflict>> {
+    let kind = live.kind();
+    let (schema, api_version) = (schema_of(kind), kind.info().api_version());
+    let config = stripped(config.as_object().cloned().unwrap_or_default());
+    let wanted = fields_of(&config, schema);
+    let before = owned_part(live);
+    let mut merged = before.clone();
+    merge(&mut merged, &config, schema);
+    let changed = difference(&before, &merged, schema).set;
+
+    let mut owners = read(&live.meta().managed_fields);
+    let own = owners.iter().position(|owner| owner.is(manager, Operation::Apply, &api_version));
+    let is_other = |place: usize| Some(place) != own;
+    let conflicts = conflicts(&owners, &changed, is_other);
+    if !force && !conflicts.is_empty() {
+        return Err(conflicts);
+    }
+    let others = owners.iter().enumerate().filter(|(place, _)| is_other(*place));
+    let owned_by_others = others.fold(Fields::default(), |all, (_, owner)| all.union(&owner.fields));
+    let given_up = own.map(|own| owners[own].fields.without(&wanted).without(&owned_by_others)).unwrap_or_default();
+    remove(&mut merged, &given_up, schema);
+
+    for (place, owner) in owners.iter_mut().enumerate() {
+        if is_other(place) {
+            owner.fields = owner.fields.without(&changed).without(&given_up);
+        }
+    }
+    match own {
+        Some(own) if owners[own].fields == wanted && changed.is_empty() => {}
+        Some(own) => {
+            owners[own].fields = wanted;
+            owners[own].entry.time = Some(manager.now);
+        }
+        None => owners.push(Owner { fields: wanted, ..new_owner(manager, Operation::Apply, api_version) }),
+    }
+    Ok(with_books(live, merged, &write(owners)))
+}
+
+fn conflicts(owners: &[Owner], changed: &Fields, is_other: impl Fn(usize) -> bool) -> Vec<Conflict> {
+    let others = owners.iter().enumerate().filter(|(place, _)| is_other(*place));
+    others
+        .flat_map(|(_, owner)| {
+            let paths = owner.fields.common(changed).paths().into_iter();
+            paths.map(|path| Conflict { manager: owner.shown(), path }).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// Puts back what nobody owns.
+fn with_books(live: &Object, merged: Map<String, Value>, entries: &[ManagedFieldsEntry]) -> Value {
+    let mut json = live.to_json();
+    let kept = json.get("metadata").cloned().unwrap_or_else(|| json!({}));
+    if let Value::Object(json) = &mut json {
+        json.retain(|key, _| matches!(key.as_str(), "apiVersion" | "kind"));
+        json.extend(merged);
+        let metadata = json.entry("metadata").or_insert_with(|| json!({}));
+        if let (Value::Object(metadata), Value::Object(kept)) = (metadata, kept) {
+            for (key, value) in kept {
+                // What is owned has been merged, or taken out.
+                if !matches!(key.as_str(), "labels" | "annotations" | "finalizers" | "ownerReferences") {
+                    metadata.insert(key, value);
+                }
+            }
+            metadata.insert("managedFields".to_owned(), json!(entries));
+        }
+    }
+    json
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squall_proto::apps::v1::Deployment;
+
+    fn manager(name: &str) -> Manager<'_> {
+        Manager { name, subresource: "", now: Time { seconds: 0, nanos: 0 } }
+    }
+
+    fn object(json: Value) -> Object {
+        Object::from_json(Kind::Deployment, json).unwrap()
+    }
+
+    fn apply(live: &Object, name: &str, config: Value, force: bool) -> Result<Object, Vec<Conflict>> {
+        applied(live, &config, &manager(name), force).map(object)
+    }
+
+    fn config(replicas: Option<i32>, labels: Value, containers: Value) -> Value {
+        let mut config = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "kubia", "labels": labels},
+            "spec": {"template": {"spec": {"containers": containers}}}});
+        if let Some(replicas) = replicas {
+            config["spec"]["replicas"] = replicas.into();
+        }
+        config
+    }
+
+    fn deployment(object: &Object) -> Deployment {
+        Deployment::try_from(object.clone()).unwrap()
+    }
+
+    #[test]
+    fn what_is_no_longer_applied_goes_and_what_others_own_stays() {
+        let live = object(json!({"metadata": {"name": "kubia"}}));
+        let first = config(Some(3), json!({"a": "1", "b": "2"}), json!([{"name": "c", "image": "i:1"}]));
+        let live = apply(&live, "one", first, false).unwrap();
+        let live = apply(&live, "two", config(None, json!({"b": "2"}), json!([{"name": "d", "image": "j:1"}])), false)
+            .unwrap();
+        let second = config(None, json!({}), json!([{"name": "c", "image": "i:2"}]));
+        let live = deployment(&apply(&live, "one", second, false).unwrap());
+        assert_eq!(live.spec.replicas, None);
+        assert_eq!(live.metadata.labels.into_iter().collect::<Vec<_>>(), [("b".to_owned(), "2".to_owned())]);
+        let images: Vec<&str> = live.spec.template.spec.containers.iter().map(|c| c.image.as_str()).collect();
+        assert_eq!(images, ["i:2", "j:1"]);
+    }
+
+    #[test]
+    fn another_value_for_what_another_owns_is_a_conflict() {
+        let live = object(json!({"metadata": {"name": "kubia"}}));
+        let live = apply(&live, "one", config(Some(3), json!({}), json!([])), false).unwrap();
+        let same = apply(&live, "two", config(Some(3), json!({}), json!([])), false).unwrap();
+        assert_eq!(same.meta().managed_fields.len(), 2, "both own it");
+        let wanted = config(Some(5), json!({}), json!([]));
+        let conflicts = apply(&live, "two", wanted.clone(), false).unwrap_err();
+        assert_eq!(conflicts, [Conflict { manager: "\"one\"".to_owned(), path: ".spec.replicas".to_owned() }]);
+        let forced = apply(&live, "two", wanted, true).unwrap();
+        assert_eq!(deployment(&forced).spec.replicas, Some(5));
+        assert!(apply(&forced, "one", config(Some(3), json!({}), json!([])), false).is_err(), "it is the other's now");
+    }
+
+    #[test]
+    fn an_update_takes_over_what_it_changes() {
+        let live = object(json!({"metadata": {"name": "kubia"}}));
+        let live = apply(&live, "one", config(Some(3), json!({"a": "1"}), json!([])), false).unwrap();
+        let mut scaled = deployment(&live);
+        scaled.spec.replicas = Some(7);
+        let mut scaled = Object::from(scaled);
+        updated(Some(&live), &mut scaled, &Manager { subresource: "scale", ..manager("kubectl") });
+        let conflicts = apply(&scaled, "one", config(Some(3), json!({"a": "1"}), json!([])), false).unwrap_err();
+        assert_eq!(
+            conflicts[0].manager,
+            "\"kubectl\" with subresource \"scale\" using apps/v1 at 1970-01-01T00:00:00Z"
+        );
+        let relaxed = apply(&scaled, "one", config(None, json!({"a": "1"}), json!([])), false).unwrap();
+        assert_eq!(deployment(&relaxed).spec.replicas, Some(7), "it is no longer one's to take away");
+    }
+
+    #[test]
+    fn nothing_new_changes_nothing() {
+        let live = object(json!({"metadata": {"name": "kubia"}}));
+        let wanted = config(Some(3), json!({"a": "1"}), json!([{"name": "c", "ports": [{"containerPort": 80}]}]));
+        let live = apply(&live, "one", wanted.clone(), false).unwrap();
+        let later = Manager { now: Time { seconds: 99, nanos: 0 }, ..manager("one") };
+        assert_eq!(object(applied(&live, &wanted, &later, false).unwrap()), live);
+        let mut same = live.clone();
+        updated(Some(&live), &mut same, &later);
+        assert_eq!(same, live);
+    }
+}

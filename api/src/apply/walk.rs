@@ -1,0 +1,146 @@
+//! The fields of a document, and those that differ between two.
+
+use serde_json::{Map, Value};
+use squall_proto::schema::Field;
+
+use super::fields::{Element, Fields};
+use super::form::{Form, Schema, element_of, value_of};
+
+/// What differs between two documents.
+#[derive(Debug, Default)]
+pub(super) struct Difference {
+    /// What is new or has another value.
+    pub(super) set: Fields,
+    /// What is gone.
+    pub(super) removed: Fields,
+}
+
+impl Difference {
+    fn put(&mut self, element: &Element, inner: Self) {
+        self.set.put(element.clone(), inner.set);
+        self.removed.put(element.clone(), inner.removed);
+    }
+}
+
+/// The fields of an object.
+pub(super) fn fields_of(object: &Map<String, Value>, schema: Schema) -> Fields {
+    let mut fields = Fields::default();
+    for (name, value) in object {
+        let field = schema.and_then(|message| message.field(name));
+        fields.put(Element::Field(name.clone()), fields_in(value, field));
+    }
+    fields
+}
+
+fn fields_in(value: &Value, field: Option<&'static Field>) -> Fields {
+    let mut fields = Fields::default();
+    match (Form::of(field, value), value) {
+        (Form::Fields(schema), Value::Object(object)) if !object.is_empty() => return fields_of(object, schema),
+        (Form::Keys(schema), Value::Object(entries)) if !entries.is_empty() => {
+            for (key, value) in entries {
+                fields.put(Element::Field(key.clone()), fields_under_key(value, schema));
+            }
+        }
+        (Form::Elements(keys, schema), Value::Array(items)) => {
+            for item in items {
+                fields.put(element_of(keys, item), fields_of_element(item, schema));
+            }
+        }
+        (Form::Values, Value::Array(items)) => {
+            items.iter().for_each(|item| fields.put(value_of(item), Fields::leaf()));
+        }
+        _ => return Fields::leaf(),
+    }
+    fields
+}
+
+fn fields_under_key(value: &Value, schema: Schema) -> Fields {
+    let inner = value.as_object().filter(|_| schema.is_some()).map(|object| fields_of(object, schema));
+    Fields::leaf().union(&inner.unwrap_or_default())
+}
+
+fn fields_of_element(item: &Value, schema: Schema) -> Fields {
+    let inner = item.as_object().map(|object| fields_of(object, schema)).unwrap_or_default();
+    Fields::leaf().union(&inner)
+}
+
+/// What has to be said to get from one object to the other.
+pub(super) fn difference(old: &Map<String, Value>, new: &Map<String, Value>, schema: Schema) -> Difference {
+    let mut found = Difference::default();
+    for (name, value) in new {
+        let field = schema.and_then(|message| message.field(name));
+        let inner = match old.get(name) {
+            None if is_nothing(value) => Difference::default(),
+            None => Difference { set: fields_in(value, field), removed: Fields::default() },
+            Some(before) => difference_in(before, value, field),
+        };
+        found.put(&Element::Field(name.clone()), inner);
+    }
+    for (name, value) in old.iter().filter(|(name, value)| !new.contains_key(*name) && !is_nothing(value)) {
+        let field = schema.and_then(|message| message.field(name));
+        found.removed.put(Element::Field(name.clone()), fields_in(value, field));
+    }
+    found
+}
+
+/// An empty list or map is as good as none.
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Object(object) => object.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        _ => false,
+    }
+}
+
+fn difference_in(old: &Value, new: &Value, field: Option<&'static Field>) -> Difference {
+    if old == new {
+        return Difference::default();
+    }
+    match (Form::of(field, new), old, new) {
+        (Form::Fields(schema), Value::Object(old), Value::Object(new)) => difference(old, new, schema),
+        (Form::Keys(schema), Value::Object(old), Value::Object(new)) => {
+            let mut found = Difference::default();
+            for (key, value) in new.iter().filter(|(key, value)| old.get(*key) != Some(value)) {
+                found.set.put(Element::Field(key.clone()), fields_under_key(value, schema));
+            }
+            for (key, value) in old.iter().filter(|(key, _)| !new.contains_key(*key)) {
+                found.removed.put(Element::Field(key.clone()), fields_under_key(value, schema));
+            }
+            found
+        }
+        (Form::Elements(keys, schema), Value::Array(old), Value::Array(new)) => elements(old, new, keys, schema),
+        (Form::Values, Value::Array(old), Value::Array(new)) => {
+            let mut found = Difference::default();
+            let missing = |from: &[Value], item: &Value| !from.contains(item);
+            new.iter().filter(|item| missing(old, item)).for_each(|item| found.set.put(value_of(item), Fields::leaf()));
+            let gone = old.iter().filter(|item| missing(new, item));
+            gone.for_each(|item| found.removed.put(value_of(item), Fields::leaf()));
+            found
+        }
+        _ => Difference { set: Fields::leaf(), removed: Fields::default() },
+    }
+}
+
+fn elements(old: &[Value], new: &[Value], keys: &[&str], schema: Schema) -> Difference {
+    let mut found = Difference::default();
+    let find = |list: &[Value], element: &Element| list.iter().find(|item| element_of(keys, item) == *element).cloned();
+    for item in new {
+        let element = element_of(keys, item);
+        match find(old, &element) {
+            None => found.set.put(element, fields_of_element(item, schema)),
+            Some(before) => {
+                if let (Some(before), Some(after)) = (before.as_object(), item.as_object()) {
+                    found.put(&element, difference(before, after, schema));
+                }
+            }
+        }
+    }
+    for item in old {
+        let element = element_of(keys, item);
+        if find(new, &element).is_none() {
+            found.removed.put(element, fields_of_element(item, schema));
+        }
+    }
+    found
+}

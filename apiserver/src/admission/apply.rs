@@ -1,0 +1,58 @@
+//! A configuration applied to an object gives an object, with the books of who owns what; or says who is in the way.
+
+use serde_json::Value;
+use squall_api::apply::{Manager, applied};
+use squall_api::decode::{Decoded, FieldValidation, from_json};
+use squall_api::metav1::v1::Time;
+use squall_api::{Error, Object};
+
+use crate::registry::Resource;
+
+/// The name of the manager, the part it writes, and now.
+type Who<'a> = (&'a str, &'a str, Time);
+
+/// The stored object with a configuration applied to it.
+pub fn apply(
+    stored: &Object,
+    config: &Value,
+    who: Who<'_>,
+    force: bool,
+    validation: FieldValidation,
+) -> Result<Decoded, Error> {
+    let meta = stored.meta();
+    let said =
+        |field: &str| config.get("metadata").and_then(|m| m.get(field)).and_then(Value::as_str).unwrap_or_default();
+    if config.get("metadata").and_then(|metadata| metadata.get("managedFields")).is_some_and(|books| !books.is_null()) {
+        return Err(Error::bad_request("metadata.managedFields must be nil"));
+    }
+    if !said("name").is_empty() && said("name") != meta.name {
+        let message =
+            format!("the name of the object ({}) does not match the name on the URL ({})", said("name"), meta.name);
+        return Err(Error::bad_request(message));
+    }
+    if !said("resourceVersion").is_empty() && said("resourceVersion") != meta.resource_version {
+        return Err(Error::modified(stored.kind(), &meta.name));
+    }
+    // What is unknown in the configuration is told as it is for a whole object.
+    let warnings = from_json(stored.kind(), config.clone(), validation)?.warnings;
+    let (name, subresource, now) = who;
+    let merged = applied(stored, config, &Manager { name, subresource, now }, force)
+        .map_err(|conflicts| Error::apply_conflict(&conflicts))?;
+    let object = from_json(stored.kind(), merged, FieldValidation::Ignore)?.object;
+    Ok(Decoded { object, warnings })
+}
+
+/// The object that a configuration makes where there is none.
+pub fn apply_to_nothing(
+    resource: &Resource,
+    config: &Value,
+    who: Who<'_>,
+    validation: FieldValidation,
+) -> Result<Decoded, Error> {
+    let mut nothing = Object::decode(resource.kind, &[])?;
+    nothing.meta_mut().name.clone_from(&resource.name);
+    nothing.meta_mut().namespace.clone_from(&resource.namespace);
+    let mut decoded = apply(&nothing, config, who, false, validation)?;
+    decoded.object.meta_mut().resource_version.clear();
+    Ok(decoded)
+}

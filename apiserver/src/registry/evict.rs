@@ -1,0 +1,133 @@
+//! Evictions: a pod is taken away if its disruption budget allows it. Pod and budget are written together, so that two
+//! evictions cannot both use up what is left of a budget.
+
+use squall_api::core::v1::Pod;
+use squall_api::kinds::{is_pod_active, is_pod_ready};
+use squall_api::labels::Selector;
+use squall_api::meta::controller_of;
+use squall_api::policy::v1::PodDisruptionBudget;
+use squall_api::{Error, Kind, Object};
+use uuid::Uuid;
+
+use super::change::{Change, Written, at, put, removal, revision_of};
+use super::repeated::{ATTEMPTS, Attempt};
+use super::write::{Reply, WriteOptions};
+use super::{Freshness, Registry, Resource, decode_stored};
+use crate::admission::{self, Budget, DeleteOptions, Deletion};
+use crate::keys;
+use crate::store::State;
+
+impl Registry {
+    /// Takes a pod away, unless its budget forbids it.
+    pub async fn evict(
+        &self,
+        resource: &Resource,
+        how: &DeleteOptions,
+        options: &WriteOptions,
+    ) -> Result<Reply, Error> {
+        let key = resource.key()?;
+        let id = options.request_id.unwrap_or_else(|| Uuid::new_v4().into_bytes());
+        for attempt in 0..ATTEMPTS {
+            let state = self.state(Freshness::MostRecent).await?;
+            let entry = state.get(&key).ok_or_else(|| Error::not_found(resource.kind, &resource.name))?;
+            let old = decode_stored(resource.kind, entry)?;
+            let Object::Pod(pod) = &old else { return Err(Error::not_found(Kind::Pod, &resource.name)) };
+            let mut change = match admission::delete(&old, how, (self.inner.clock)())? {
+                Deletion::Nothing => return Ok(Reply::of(&old, Vec::new())),
+                Deletion::Mark(new) => Change { compares: vec![], writes: vec![put(&key, &new)] },
+                Deletion::Remove => Change { compares: vec![], writes: removal(&key, &old) },
+            };
+            change.compares.push(at(&key, revision_of(&old)?));
+            // Kubernetes: a pod that does not serve yet or any more uses up nothing.
+            if is_pod_active(pod)
+                && pod.status.phase != "Pending"
+                && let Some(budget) = budget_of(pod, &state)?
+            {
+                let used = use_up(&budget, pod, &state)?;
+                let meta = &budget.metadata;
+                let key = keys::object(Kind::PodDisruptionBudget, &meta.namespace, &meta.name);
+                let object = Object::from(budget.clone());
+                change.compares.push(at(&key, revision_of(&object)?));
+                change.writes.push(put(&key, &used));
+            }
+            if let Written::At(_) = self.write(change, id, Attempt::Change(attempt), options).await? {
+                return Ok(Reply::of(&old, Vec::new()));
+            }
+        }
+        Err(Error::modified(resource.kind, &resource.name))
+    }
+}
+
+fn all_of<K: TryFrom<Object>>(kind: Kind, namespace: &str, state: &State) -> Result<Vec<K>, Error> {
+    let prefix = keys::collection(kind, namespace);
+    let mut found = Vec::new();
+    for (_, entry) in state.range(&prefix) {
+        found.extend(K::try_from(decode_stored(kind, entry)?).ok());
+    }
+    Ok(found)
+}
+
+fn covers(budget: &PodDisruptionBudget, pod: &Pod) -> bool {
+    Selector::from_label_selector(budget.spec.selector.as_ref())
+        .is_some_and(|selector| selector.matches(&pod.metadata.labels))
+}
+
+/// The budget of a pod.
+fn budget_of(pod: &Pod, state: &State) -> Result<Option<PodDisruptionBudget>, Error> {
+    let budgets: Vec<PodDisruptionBudget> = all_of(Kind::PodDisruptionBudget, &pod.metadata.namespace, state)?;
+    let mut covering = budgets.into_iter().filter(|budget| covers(budget, pod));
+    match (covering.next(), covering.next()) {
+        (Some(_), Some(_)) => Err(Error::internal(
+            "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
+        )),
+        (first, _) => Ok(first),
+    }
+}
+
+/// The budget after one more pod is gone, or why it does not let it go.
+fn use_up(budget: &PodDisruptionBudget, pod: &Pod, state: &State) -> Result<Object, Error> {
+    let pods: Vec<Pod> = all_of(Kind::Pod, &pod.metadata.namespace, state)?;
+    let pods: Vec<Pod> = pods.into_iter().filter(|other| covers(budget, other)).collect();
+    let counted = admission::budget(budget, &pods, expected(&pods, state)?);
+    // Kubernetes: a pod that is not healthy may go as long as the others are enough.
+    let takes = i32::from(is_pod_ready(pod));
+    if counted.allowed() < takes || (takes == 0 && counted.healthy < counted.desired) {
+        let Budget { desired, healthy, .. } = counted;
+        return Err(Error::disruption_refused(format!(
+            "The disruption budget {} needs {desired} healthy pods and has {healthy} currently",
+            budget.metadata.name
+        )));
+    }
+    let mut used = budget.clone();
+    let status = &mut used.status;
+    status.observed_generation = used.metadata.generation;
+    status.expected_pods = counted.expected;
+    status.desired_healthy = counted.desired;
+    status.current_healthy = counted.healthy - takes;
+    status.disruptions_allowed = counted.allowed() - takes;
+    used.metadata.resource_version.clear();
+    Ok(used.into())
+}
+
+/// How many pods the controllers of these pods want; a pod without one stands for itself.
+fn expected(pods: &[Pod], state: &State) -> Result<i32, Error> {
+    let mut controllers = Vec::new();
+    let mut alone = 0;
+    for pod in pods.iter().filter(|pod| is_pod_active(pod)) {
+        match controller_of(&pod.metadata) {
+            Some(owner) if !controllers.contains(owner) => controllers.push(owner.clone()),
+            Some(_) => {}
+            None => alone += 1,
+        }
+    }
+    let namespace = pods.first().map_or("", |pod| &pod.metadata.namespace);
+    let mut wanted = alone;
+    for owner in controllers {
+        let Some(kind) = Kind::of_manifest(&owner.api_version, &owner.kind) else { continue };
+        let key = keys::object(kind, namespace, &owner.name);
+        if let Some(entry) = state.get(&key) {
+            wanted += decode_stored(kind, entry)?.replicas_mut().and_then(|replicas| *replicas).unwrap_or(1);
+        }
+    }
+    Ok(wanted)
+}
