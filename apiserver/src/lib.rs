@@ -10,7 +10,6 @@ pub mod folder;
 pub mod grpc;
 pub mod handlers;
 pub mod host;
-pub mod identity;
 pub mod keys;
 pub mod metrics;
 pub mod raft;

@@ -24,10 +24,10 @@ use crate::admission::Range;
 use crate::folder::{DataFolder, Origin};
 use crate::grpc::{AccessService, AdminService, ObjectsService, masters_only};
 use crate::host::{Clock, LocalDisk, LocalNetwork};
-use crate::identity::{self, Caller};
 use crate::raft::{self, LogLimits, Member, RaftService};
 use crate::registry::Registry;
 use crate::rest;
+use squall_daemon::identity::{self, Caller};
 
 /// How long open requests may take to end when the server stops.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -117,7 +117,7 @@ pub async fn serve(args: ServerArgs, stopping: watch::Receiver<bool>) -> anyhow:
         id: args.id,
         folder,
         founders: args.founder.iter().cloned().collect::<BTreeMap<_, _>>(),
-        network: Arc::new(LocalNetwork(args.tls.client()?)),
+        network: Arc::new(LocalNetwork { members: args.tls.client()?, kubelets: args.tls.client_of_kubelets()? }),
         via: args.via.into_iter().collect(),
         heartbeat: Duration::from_millis(args.heartbeat_ms),
         election: (election, election * 2),
@@ -135,9 +135,10 @@ where
     C: AsyncRead + AsyncWrite + Connected<ConnectInfo = Caller> + Unpin + Send + 'static,
     E: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    let network = setup.member.network.clone();
     let member = Member::start(setup.member).await?;
     tracing::info!(name = setup.name, "serving");
-    let registry = Registry::new(member.clone(), setup.service_range, setup.clock);
+    let registry = Registry::new(member.clone(), network, setup.service_range, setup.clock);
     let routes = Routes::from(rest::router(registry.clone()))
         .add_service(InterceptedService::new(RaftService::server(member.clone()), masters_only))
         .add_service(ObjectsService::server(registry.clone()))

@@ -103,6 +103,11 @@ impl Network {
     pub fn node(self, index: usize) -> String {
         format!("127.{}.{}.0/24", self.0, FIRST_NODE + index)
     }
+
+    /// The address of a node itself.
+    pub fn node_address(self, index: usize) -> String {
+        format!("127.{}.{}.1", self.0, FIRST_NODE + index)
+    }
 }
 
 /// How many nodes fit into a network.

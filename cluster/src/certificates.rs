@@ -7,7 +7,7 @@ use squall_client::{ClusterEntry, Kubeconfig};
 use crate::cluster::Cluster;
 use crate::files::write_private;
 use crate::member::{MemberName, Role};
-use crate::pki::{Authority, Subject};
+use crate::pki::{APISERVER, Authority, Subject};
 
 impl Cluster {
     /// Writes them into the folder, and the admin's into the kubeconfig.
@@ -15,7 +15,7 @@ impl Cluster {
         let authority = Authority::create(&self.pki())?;
         self.members().into_iter().try_for_each(|member| self.issue_certificate(&authority, member))?;
         let (certificate, key) =
-            authority.issue(&Subject { user: "admin", group: "system:masters", addresses: &[] })?;
+            authority.issue(&Subject { user: "admin", group: "system:masters", addresses: &[], server_name: None })?;
         self.write_kubeconfig(&ClusterEntry {
             name: "squall".to_owned(),
             endpoints: self.apiserver_urls(),
@@ -31,16 +31,26 @@ impl Cluster {
     pub(super) fn issue_certificate(&self, authority: &Authority, member: MemberName) -> anyhow::Result<()> {
         let node = format!("system:node:node-{}", member.index);
         let mut addresses = Vec::new();
+        let mut server_name = None;
         let (user, group) = match member.role {
             Role::Apiserver => {
                 addresses.extend(self.addresses_of_apiserver(member.index));
+                server_name = Some(APISERVER);
                 ("kube-apiserver", "system:masters")
             }
             Role::ControllerManager => ("system:kube-controller-manager", "system:controllers"),
-            Role::Kubelet => (node.as_str(), "system:nodes"),
+            Role::Kubelet => {
+                // Only its address: the name of apiservers is not a kubelet's to have.
+                addresses.push(self.description.network.node_address(member.index));
+                (node.as_str(), "system:nodes")
+            }
             Role::Runtime => return Ok(()),
         };
-        authority.issue_to(&self.pki(), &member.to_string(), &Subject { user, group, addresses: &addresses })
+        authority.issue_to(
+            &self.pki(),
+            &member.to_string(),
+            &Subject { user, group, addresses: &addresses, server_name },
+        )
     }
 
     fn addresses_of_apiserver(&self, index: usize) -> [String; 3] {

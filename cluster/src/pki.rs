@@ -12,7 +12,7 @@ use time::{Duration, OffsetDateTime};
 use crate::files::write_private;
 
 /// The name that every apiserver's certificate has, whatever its address.
-const SERVER_NAME: &str = "apiserver.squall";
+pub const APISERVER: &str = "apiserver.squall";
 /// The CA's files.
 const CERTIFICATE: &str = "ca.crt";
 const KEY: &str = "ca.key";
@@ -33,6 +33,8 @@ pub struct Subject<'a> {
     pub group: &'a str,
     /// The addresses of a server; none for a client.
     pub addresses: &'a [String],
+    /// The name of a server, whatever its address.
+    pub server_name: Option<&'static str>,
 }
 
 impl Authority {
@@ -68,7 +70,9 @@ impl Authority {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         if !subject.addresses.is_empty() {
             params.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
-            params.subject_alt_names.push(SanType::DnsName(SERVER_NAME.try_into()?));
+            if let Some(name) = subject.server_name {
+                params.subject_alt_names.push(SanType::DnsName(name.try_into()?));
+            }
             for address in subject.addresses {
                 params
                     .subject_alt_names

@@ -10,7 +10,7 @@ use clap::Args;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 
 /// The name in every apiserver's certificate, whatever its address.
@@ -51,10 +51,9 @@ impl TlsArgs {
         Ok(ClientTlsConfig::new().identity(self.identity()?).ca_certificate(self.ca()?).domain_name(SERVER_NAME))
     }
 
-    /// For a client that is no gRPC client.
-    pub fn plain_client(&self) -> anyhow::Result<ClientConfig> {
-        let (chain, key) = self.chain()?;
-        Ok(ClientConfig::builder().with_root_certificates(self.roots()?).with_client_auth_cert(chain, key)?)
+    /// For a client of a kubelet, which is known by its address.
+    pub fn client_of_kubelets(&self) -> anyhow::Result<ClientTlsConfig> {
+        Ok(ClientTlsConfig::new().identity(self.identity()?).ca_certificate(self.ca()?))
     }
 
     fn roots(&self) -> anyhow::Result<RootCertStore> {

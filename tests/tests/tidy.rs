@@ -17,7 +17,7 @@ const MAY_USE: [(&str, &[&str]); 11] = [
     ("cluster", &["api", "client"]),
     ("chaos", &["api", "client", "cluster"]),
     ("ctl", &["api", "client", "cluster", "chaos"]),
-    ("tests/simulation", &["api", "apiserver", "chaos", "client"]),
+    ("tests/simulation", &["api", "apiserver", "chaos", "client", "daemon"]),
 ];
 const MAX_LINES: usize = 600;
 const BAD_NAMES: [&str; 5] = ["util", "utils", "common", "helpers", "misc"];

@@ -4,8 +4,8 @@
 
 use squall_api::{Error, Kind, Object};
 
-use crate::identity::Caller;
 use crate::registry::Resource;
+use squall_daemon::identity::Caller;
 
 const LEASES: &str = "kube-node-lease";
 

@@ -1,13 +1,13 @@
 //! What a caller may do: a small fixed set of roles, as data. Pure.
 //!
-//! Who the caller is comes from [`crate::identity`]; what a node may do to which object is [`crate::admission`]'s.
+//! Who the caller is comes from [`squall_daemon::identity`]; what a node may do to which object is [`crate::admission`]'s.
 
 mod action;
 mod roles;
 
 use squall_api::Error;
 
-use crate::identity::Caller;
+use squall_daemon::identity::Caller;
 
 pub use action::{Action, Target, Verb};
 pub use roles::{ROLES, Role, Rule};

@@ -1,7 +1,7 @@
 //! The roles: who has them, and what they permit.
 
 use super::action::{Action, Target, Verb};
-use crate::identity::Caller;
+use squall_daemon::identity::Caller;
 
 /// Stands for all groups, resources or verbs.
 const ANY: &str = "*";

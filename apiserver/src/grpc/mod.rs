@@ -7,8 +7,8 @@ mod objects;
 use tonic::{Request, Status};
 
 use crate::handlers::Handlers;
-use crate::identity::Caller;
 use crate::registry::Registry;
+use squall_daemon::identity::Caller;
 
 pub use access::AccessService;
 pub use admin::AdminService;

@@ -12,7 +12,7 @@ use tonic::{Request, Response, Status};
 
 use super::handlers_of;
 use crate::admission::DeleteOptions;
-use crate::handlers::{Body, Deleting, ListQuery, PatchBody, WatchQuery};
+use crate::handlers::{Body, Deleting, ListQuery, LogQuery, PatchBody, WatchQuery};
 use crate::registry::{Registry, Reply, Resource, WriteOptions, any};
 use crate::watch::{Event, Fate};
 
@@ -141,6 +141,30 @@ impl Objects for ObjectsService {
             version: request.precondition_resource_version,
         };
         answer(handlers.delete(&resource, &how, options).await)
+    }
+
+    type LogsStream = BoxStream<'static, Result<proto::LogsReply, Status>>;
+
+    async fn logs(&self, request: Request<proto::LogsRequest>) -> Result<Response<Self::LogsStream>, Status> {
+        let handlers = handlers_of(&self.registry, &request);
+        let request = request.into_inner();
+        let resource = Resource::parse(request.resource)?;
+        let query = LogQuery {
+            container: request.container,
+            previous: request.previous,
+            follow: request.follow,
+            timestamps: request.timestamps,
+            tail_lines: request.tail_lines,
+            since_seconds: request.since_seconds,
+            since_time: request.since_time,
+            limit_bytes: request.limit_bytes,
+        };
+        let lines = handlers.logs(&resource, &query).await?;
+        let replies = lines.map(|line| match line {
+            Ok(data) => Ok(proto::LogsReply { data: data.into() }),
+            Err(error) => Err(error.into()),
+        });
+        Ok(Response::new(replies.boxed()))
     }
 
     async fn delete_collection(

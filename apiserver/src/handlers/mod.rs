@@ -2,6 +2,7 @@
 //! then the `registry`. Neither face has a rule that is not here.
 
 mod body;
+mod logs;
 mod read;
 mod review;
 mod write;
@@ -9,10 +10,11 @@ mod write;
 use squall_api::Error;
 
 use crate::authorization::{Action, Target, Verb, authorize};
-use crate::identity::Caller;
 use crate::registry::{Registry, Resource};
+use squall_daemon::identity::Caller;
 
 pub use body::{Body, PROTOBUF_MAGIC};
+pub use logs::LogQuery;
 pub use read::{ListQuery, WatchQuery};
 pub use write::{Deleting, PatchBody};
 

@@ -118,7 +118,7 @@ impl Handlers {
     ) -> Result<Vec<Object>, Error> {
         self.authorize(Verb::DeleteCollection, resource)?;
         let options = self.on_behalf(options);
-        let reader = Self { registry: self.registry.clone(), caller: crate::identity::Caller::server() };
+        let reader = Self { registry: self.registry.clone(), caller: squall_daemon::identity::Caller::server() };
         let listing = reader.list(resource, query, usize::MAX).await?;
         let mut deleted = Vec::new();
         for entry in &listing.entries {

@@ -11,11 +11,20 @@ use super::network::Network;
 
 /// What a member shows itself to others by.
 #[derive(Debug, Clone)]
-pub struct LocalNetwork(pub ClientTlsConfig);
+pub struct LocalNetwork {
+    /// As a client of other members.
+    pub members: ClientTlsConfig,
+    /// As a client of kubelets.
+    pub kubelets: ClientTlsConfig,
+}
 
 impl Network for LocalNetwork {
     fn channel(&self, endpoint: Endpoint) -> Result<Channel, Error> {
-        Ok(endpoint.tls_config(self.0.clone())?.tcp_nodelay(true).connect_lazy())
+        Ok(endpoint.tls_config(self.members.clone())?.tcp_nodelay(true).connect_lazy())
+    }
+
+    fn kubelet(&self, endpoint: Endpoint) -> Result<Channel, Error> {
+        Ok(endpoint.tls_config(self.kubelets.clone())?.connect_lazy())
     }
 
     fn probe(&self, address: String) -> BoxFuture<'static, io::Result<()>> {

@@ -23,7 +23,7 @@ use squall_proto::squall::api::v1 as proto;
 use tokio::time::Instant;
 
 use crate::admission::Range;
-use crate::host::Clock;
+use crate::host::{Clock, Network};
 use crate::raft::{Member, ProposeError};
 
 pub use freshness::{Freshness, VersionOptions, WatchStart};
@@ -51,6 +51,7 @@ pub struct Registry {
 
 struct Inner {
     member: Member,
+    network: Arc<dyn Network>,
     service_range: Range,
     clock: Clock,
 }
@@ -96,8 +97,20 @@ impl Resource {
 impl Registry {
     /// The objects that a member has. Services get addresses of this range, objects the times of this clock.
     #[must_use]
-    pub fn new(member: Member, service_range: Range, clock: Clock) -> Self {
-        Self { inner: Arc::new(Inner { member, service_range, clock }) }
+    pub fn new(member: Member, network: Arc<dyn Network>, service_range: Range, clock: Clock) -> Self {
+        Self { inner: Arc::new(Inner { member, network, service_range, clock }) }
+    }
+
+    /// How kubelets are reached.
+    #[must_use]
+    pub fn network(&self) -> &dyn Network {
+        self.inner.network.as_ref()
+    }
+
+    /// The moment.
+    #[must_use]
+    pub fn now(&self) -> jiff::Timestamp {
+        (self.inner.clock)()
     }
 
     /// The member behind it.

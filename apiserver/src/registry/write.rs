@@ -18,9 +18,9 @@ use super::change::{Change, Read, Written, at, fence_of, put, removal, revision_
 use super::repeated::{ATTEMPTS, Attempt, Done};
 use super::{Freshness, Registry, Resource, decode_stored};
 use crate::admission::{self, Birth, DeleteOptions, Deletion};
-use crate::identity::Caller;
 use crate::keys;
 use crate::store::RequestId;
+use squall_daemon::identity::Caller;
 
 /// What every write carries.
 #[derive(Debug, Clone, Default)]

@@ -12,6 +12,7 @@ mod list;
 mod objects;
 mod openapi;
 mod path;
+mod proxy;
 mod query;
 mod review;
 mod table;
@@ -25,8 +26,8 @@ use http::Extensions;
 use squall_api::Error;
 
 use crate::handlers::Handlers;
-use crate::identity::Caller;
 use crate::registry::Registry;
+use squall_daemon::identity::Caller;
 
 /// Larger requests are refused (Kubernetes: 3 MiB).
 pub(crate) const MAX_REQUEST_BYTES: usize = 3 << 20;
@@ -71,6 +72,9 @@ async fn fallback(State(rest): State<Rest>, request: Request) -> Response {
     let handlers = rest.handlers(request.extensions());
     let path = request.uri().path().to_owned();
     let result = match path::parse(&path) {
+        Some(path::Target::Objects(resource)) if proxy::is_meant(&resource) => {
+            proxy::serve(&handlers, &resource, request).await
+        }
         Some(path::Target::Objects(resource)) => objects::serve(handlers, resource, request).await,
         Some(path::Target::Review(review)) => review::serve(handlers, review, request).await,
         None => handlers.authorize_path(&path).and(Err(Error::no_such_path())),

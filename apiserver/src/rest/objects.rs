@@ -16,7 +16,7 @@ use super::encode::{Writer, success};
 use super::failure::is_pretty;
 use super::query::{Query, dry_run};
 use super::{MAX_REQUEST_BYTES, list, table, watch};
-use crate::handlers::{Body, Deleting, Handlers, PatchBody, WatchQuery};
+use crate::handlers::{Body, Deleting, Handlers, LogQuery, PatchBody, WatchQuery};
 use crate::registry::{Reply, Resource, WriteOptions};
 
 /// A request that has been read as far as its head.
@@ -93,6 +93,7 @@ pub async fn serve(handlers: Handlers, resource: Resource, request: Request) -> 
         Method::GET | Method::HEAD if head.query.flag("watch") && resource.subresource.is_empty() => {
             head.watch(&resource).await
         }
+        Method::GET if resource.kind == Kind::Pod && resource.subresource == "log" => head.logs(&resource).await,
         Method::GET | Method::HEAD => {
             let object = head.handlers.get(&resource, head.query.text("resourceVersion")).await?;
             head.writer.object(&object, StatusCode::OK)
@@ -113,6 +114,23 @@ impl Head {
         }
         let listing = self.handlers.list(resource, &self.query.list()?, usize::MAX).await?;
         list::respond(resource.kind, listing, &self.writer)
+    }
+
+    async fn logs(&self, resource: &Resource) -> Result<Response, Error> {
+        let query = LogQuery {
+            container: self.query.text("container").to_owned(),
+            previous: self.query.flag("previous"),
+            follow: self.query.flag("follow"),
+            timestamps: self.query.flag("timestamps"),
+            tail_lines: self.query.number("tailLines")?,
+            since_seconds: self.query.number("sinceSeconds")?,
+            since_time: self.query.text("sinceTime").to_owned(),
+            limit_bytes: self.query.number("limitBytes")?,
+        };
+        let lines = self.handlers.logs(resource, &query).await?;
+        let mut response = Response::new(axum::body::Body::from_stream(lines));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        Ok(response)
     }
 
     async fn watch(&self, resource: &Resource) -> Result<Response, Error> {

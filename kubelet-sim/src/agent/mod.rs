@@ -1,11 +1,12 @@
-//! The kubelet: registers its node, renews its Lease, keeps a worker for each pod bound to it, and tells its runtime
-//! of the services.
+//! The kubelet: registers its node, renews its Lease, keeps a worker for each pod bound to it, tells its runtime of the
+//! services, and answers apiservers.
 
 mod addresses;
 mod node;
 mod pods;
 mod probes;
 mod runtime_client;
+mod service;
 mod services;
 mod worker;
 
@@ -61,6 +62,9 @@ pub async fn run_agent(args: AgentArgs, mut stopping: watch::Receiver<bool>) -> 
         error = client.follow_apiservers() => bail!("the apiservers could not be followed: {error}"),
         error = node.run() => bail!("the node could not be kept up to date: {error}"),
         error = pods::follow(&args.node, args.pod_cidr, &client, &runtime, &recorder, timing) => bail!("the pods could not be followed: {error}"),
+        served = service::serve((args.pod_cidr.node(), service::PORT).into(), &args.tls, runtime.clone()) => {
+            served.and_then(|()| bail!("the kubelet's own server ended"))
+        }
         error = services::follow(args.pod_cidr, &client, &runtime) => bail!("the services could not be followed: {error}"),
         _ = stopping.wait_for(|stop| *stop) => Ok(()),
     }

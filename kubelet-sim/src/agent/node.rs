@@ -12,6 +12,7 @@ use squall_client::{Api, Client, Error, Reason};
 use squall_daemon::Timing;
 
 use super::addresses::PodRange;
+use super::service;
 
 /// What a simulated node has to give.
 const CAPACITY: [(&str, &str); 4] =
@@ -119,6 +120,7 @@ impl NodeAgent {
         let address = |kind: &str, address: String| NodeAddress { r#type: kind.to_owned(), address };
         status.addresses =
             vec![address("InternalIP", self.range.node().to_string()), address("Hostname", self.name.clone())];
+        status.daemon_endpoints.kubelet_endpoint.port = service::PORT.into();
         status.node_info = NodeSystemInfo {
             kubelet_version: format!("v{}-squall", env!("CARGO_PKG_VERSION")),
             container_runtime_version: format!("squall://{}", env!("CARGO_PKG_VERSION")),

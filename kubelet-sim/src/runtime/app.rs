@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::log::Log;
 use crate::catalogue::{Answer, Image, Shutdown};
 
 /// A container that drains ends when no request has come for this long.
@@ -42,6 +43,7 @@ pub struct Exit {
 struct App {
     image: Image,
     pod: String,
+    log: Arc<Log>,
     requests: AtomicU64,
     open: AtomicUsize,
     last_request: watch::Sender<Instant>,
@@ -59,13 +61,20 @@ pub fn listen(addresses: &[SocketAddr]) -> std::io::Result<Vec<TcpListener>> {
 }
 
 /// Runs a container until it ends.
-pub async fn run(image: Image, pod: String, listeners: Vec<TcpListener>, mut orders: watch::Receiver<Order>) -> Exit {
+pub async fn run(
+    image: Image,
+    pod: String,
+    log: Arc<Log>,
+    listeners: Vec<TcpListener>,
+    mut orders: watch::Receiver<Order>,
+) -> Exit {
     let exit_after = image.exit_after;
     let exit_code = image.exit_code;
     let shutdown = image.shutdown;
     let app = Arc::new(App {
         image,
         pod,
+        log,
         requests: AtomicU64::new(0),
         open: AtomicUsize::new(0),
         last_request: watch::Sender::new(Instant::now()),
@@ -97,8 +106,8 @@ async fn accept(app: Arc<App>, listener: TcpListener, orders: watch::Receiver<Or
     loop {
         tokio::select! {
             accepted = listener.accept() => {
-                if let Ok((stream, _)) = accepted {
-                    connections.spawn(app.clone().serve(stream, orders.clone()));
+                if let Ok((stream, from)) = accepted {
+                    connections.spawn(app.clone().serve(stream, from, orders.clone()));
                 }
             }
             Some(_) = connections.join_next() => {}
@@ -107,11 +116,11 @@ async fn accept(app: Arc<App>, listener: TcpListener, orders: watch::Receiver<Or
 }
 
 impl App {
-    async fn serve(self: Arc<Self>, stream: TcpStream, orders: watch::Receiver<Order>) {
+    async fn serve(self: Arc<Self>, stream: TcpStream, from: SocketAddr, orders: watch::Receiver<Order>) {
         self.open.fetch_add(1, Ordering::Relaxed);
         self.last_request.send_replace(Instant::now());
         let service = service_fn(|request: Request<Incoming>| {
-            let response = self.answer(&request, *orders.borrow());
+            let response = self.answer(&request, from, *orders.borrow());
             async move { Ok::<_, Infallible>(response) }
         });
         // A client that breaks off is no concern of the application's.
@@ -120,11 +129,12 @@ impl App {
         self.last_request.send_replace(Instant::now());
     }
 
-    fn answer(&self, _: &Request<Incoming>, order: Order) -> Response<Full<Bytes>> {
+    fn answer(&self, request: &Request<Incoming>, from: SocketAddr, order: Order) -> Response<Full<Bytes>> {
         self.last_request.send_replace(Instant::now());
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         let failed = self.image.fail_after_requests.is_some_and(|limit| number >= limit);
         let Answer { status, body } = self.image.failure.as_ref().filter(|_| failed).unwrap_or(&self.image.answer);
+        self.log.write(format!("{} {} {status} {}", request.method(), request.uri(), from.ip()));
         let mut builder = Response::builder().status(*status).header("content-type", "text/plain");
         if order == Order::End {
             // Whoever holds this connection open should come back to another pod.

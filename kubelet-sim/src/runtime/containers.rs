@@ -12,6 +12,7 @@ use tonic::Status;
 use uuid::Uuid;
 
 use super::app::{self, Exit, Order};
+use super::log::Log;
 use crate::catalogue::{Catalogue, Image};
 
 /// How many changes a kubelet may be behind before it has to read the state anew.
@@ -40,6 +41,7 @@ struct State {
 struct Running {
     info: cri::Container,
     orders: watch::Sender<Order>,
+    log: Arc<Log>,
     task: Option<tokio::task::AbortHandle>,
 }
 
@@ -114,10 +116,14 @@ impl Containers {
             exit: None,
         };
         let (orders, receiver) = watch::channel(Order::Run);
-        self.state().containers.insert(info.id.clone(), Running { info: info.clone(), orders, task: None });
+        let log = Arc::new(Log::new());
+        let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        log.write(format!("{} listens on {}", info.image, addresses.join(", ")));
+        let running = Running { info: info.clone(), orders, log: log.clone(), task: None };
+        self.state().containers.insert(info.id.clone(), running);
         let (containers, id, pod) = (self.clone(), info.id.clone(), request.pod_name);
         let task = tokio::spawn(async move {
-            let exit = app::run(image, pod, listeners, receiver).await;
+            let exit = app::run(image, pod, log, listeners, receiver).await;
             containers.ended(&id, exit);
         });
         if let Some(running) = self.state().containers.get_mut(&info.id) {
@@ -172,9 +178,17 @@ impl Containers {
             running.info.exit =
                 Some(cri::Exit { code: exit.code, finished_at: nanos_now(), reason: reason.to_owned() });
             running.task = None;
+            running.log.write(format!("ended with exit code {}", exit.code));
+            running.log.end();
             running.info.clone()
         };
         self.tell(&info);
+    }
+
+    /// What a container has written.
+    pub fn log(&self, id: &str) -> Result<Arc<Log>, Status> {
+        let unknown = || Status::not_found(format!("there is no container {id:?}"));
+        self.state().containers.get(id).map(|running| running.log.clone()).ok_or_else(unknown)
     }
 
     fn tell(&self, info: &cri::Container) {

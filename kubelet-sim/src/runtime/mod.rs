@@ -2,6 +2,8 @@
 
 mod app;
 mod containers;
+mod log;
+mod log_stream;
 mod proxy;
 mod service;
 

@@ -77,6 +77,14 @@ impl Runtime for RuntimeService {
         Ok(Response::new(events.boxed()))
     }
 
+    type LogsStream = BoxStream<'static, Result<cri::LogLine, Status>>;
+
+    async fn logs(&self, request: Request<cri::LogsRequest>) -> Result<Response<Self::LogsStream>, Status> {
+        let request = request.into_inner();
+        let log = self.containers.log(&request.id)?;
+        Ok(Response::new(super::log_stream::lines(log, request).map(Ok).boxed()))
+    }
+
     async fn set_services(
         &self,
         request: Request<cri::SetServicesRequest>,

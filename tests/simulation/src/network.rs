@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, Stream, stream};
 use hyper_util::rt::TokioIo;
 use squall_apiserver::host::Network;
-use squall_apiserver::identity::Caller;
+use squall_daemon::identity::Caller;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tonic::codegen::http::Uri;
 use tonic::transport::server::Connected;
@@ -33,6 +33,10 @@ pub struct SimulatedNetwork;
 
 impl Network for SimulatedNetwork {
     fn channel(&self, endpoint: Endpoint) -> Result<Channel, Error> {
+        channel(&endpoint)
+    }
+
+    fn kubelet(&self, endpoint: Endpoint) -> Result<Channel, Error> {
         channel(&endpoint)
     }
 

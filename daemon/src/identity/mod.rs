@@ -1,6 +1,6 @@
 //! Who is asking: the certificate of a connection, as Kubernetes reads it (CN is the user, O are the groups).
 //!
-//! What the caller may do is in [`crate::authorization`].
+//! What the caller may do is for the server to say.
 
 mod caller;
 mod connection;

@@ -1,0 +1,194 @@
+//! The `proxy` subresource: a request handed on to a pod, or to a pod behind a service.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::response::Response;
+use http::header::{CONNECTION, HOST, TRANSFER_ENCODING};
+use http::{Method, Uri};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use squall_api::core::v1::{Pod, Service};
+use squall_api::discovery::v1::EndpointSlice;
+use squall_api::{Error, Kind, Object};
+
+use crate::authorization::Verb;
+use crate::handlers::{Handlers, ListQuery};
+use crate::registry::{Resource, decode_stored};
+
+/// A pod that does not accept a connection in this time is not there.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// On every slice: which service it is of.
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
+static CLIENT: LazyLock<Client<HttpConnector, axum::body::Body>> = LazyLock::new(|| {
+    let mut connector = HttpConnector::new();
+    connector.set_connect_timeout(Some(PATIENCE));
+    Client::builder(TokioExecutor::new()).build(connector)
+});
+
+/// What a path names before and behind `proxy`: `http:kubia:8080`, `proxy/a/b`.
+struct Destination<'a> {
+    name: &'a str,
+    port: &'a str,
+    path: &'a str,
+}
+
+impl<'a> Destination<'a> {
+    /// `None`: it is not about `proxy`.
+    fn parse(resource: &'a Resource) -> Option<Self> {
+        let path = resource.subresource.strip_prefix("proxy")?;
+        if !path.is_empty() && !path.starts_with('/') {
+            return None;
+        }
+        let name = resource.name.strip_prefix("http:").unwrap_or(&resource.name);
+        let (name, port) = name.split_once(':').unwrap_or((name, ""));
+        Some(Self { name, port, path: path.trim_start_matches('/') })
+    }
+}
+
+/// Whether a request is to be handed on.
+pub fn is_meant(resource: &Resource) -> bool {
+    matches!(resource.kind, Kind::Pod | Kind::Service) && Destination::parse(resource).is_some()
+}
+
+/// Hands a request on, and its answer back.
+pub async fn serve(handlers: &Handlers, resource: &Resource, request: Request) -> Result<Response, Error> {
+    let Some(destination) = Destination::parse(resource) else { return Err(Error::no_such_path()) };
+    let one = |subresource: &str| Resource {
+        name: destination.name.to_owned(),
+        subresource: subresource.to_owned(),
+        ..resource.clone()
+    };
+    handlers.authorize(verb_of(request.method()), &one("proxy"))?;
+    let object = Object::from_any(&handlers.registry().get(&one(""), "").await?)?;
+    let (address, port) = match object {
+        Object::Pod(pod) => pod_address(&pod, destination.port)?,
+        Object::Service(service) => service_address(handlers, &service, destination.port).await?,
+        _ => return Err(Error::no_such_path()),
+    };
+    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+    let target = format!("http://{address}:{port}/{}{query}", destination.path);
+    let uri: Uri = target.parse().map_err(|error| Error::bad_request(format!("{target}: {error}")))?;
+    let (mut parts, body) = request.into_parts();
+    parts.uri = uri;
+    // What is about the connection stays with it.
+    for name in [HOST, CONNECTION, TRANSFER_ENCODING] {
+        parts.headers.remove(name);
+    }
+    parts.version = http::Version::HTTP_11;
+    let forwarded = Request::from_parts(parts, body);
+    let answer = CLIENT.request(forwarded).await.map_err(|error| {
+        let reason = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+        Error::unavailable(format!("error trying to reach service: {reason}"))
+    })?;
+    let mut answer = answer.map(axum::body::Body::new);
+    for name in [CONNECTION, TRANSFER_ENCODING] {
+        answer.headers_mut().remove(name);
+    }
+    Ok(answer)
+}
+
+fn verb_of(method: &Method) -> Verb {
+    match *method {
+        Method::POST => Verb::Create,
+        Method::PUT => Verb::Update,
+        Method::PATCH => Verb::Patch,
+        Method::DELETE => Verb::Delete,
+        _ => Verb::Get,
+    }
+}
+
+/// Kubernetes: without a port, the first that the pod declares, or else 80.
+fn pod_address(pod: &Pod, port: &str) -> Result<(String, u16), Error> {
+    let name = &pod.metadata.name;
+    if pod.status.pod_ip.is_empty() {
+        return Err(Error::unavailable(format!("address not allowed: pod {name} has none yet")));
+    }
+    let mut declared = pod.spec.containers.iter().flat_map(|container| &container.ports);
+    let found = match port {
+        "" => Some(declared.next().map_or(80, |declared| declared.container_port)),
+        text => text.parse().ok().or_else(|| declared.find(|d| d.name == text).map(|d| d.container_port)),
+    };
+    let found = found.and_then(|port| u16::try_from(port).ok());
+    let found = found.ok_or_else(|| Error::bad_request(format!("pod {name} has no port {port:?}")))?;
+    Ok((pod.status.pod_ip.clone(), found))
+}
+
+async fn service_address(handlers: &Handlers, service: &Service, port: &str) -> Result<(String, u16), Error> {
+    let meta = &service.metadata;
+    let known = service.spec.ports.iter().find(|known| match port {
+        "" => service.spec.ports.len() == 1,
+        text => known.name == text || known.port.to_string() == text,
+    });
+    let no_port = || Error::unavailable(format!("no service port {port:?} found for service {:?}", meta.name));
+    let port_name = &known.ok_or_else(no_port)?.name;
+    let collection = Resource {
+        kind: Kind::EndpointSlice,
+        namespace: meta.namespace.clone(),
+        name: String::new(),
+        subresource: String::new(),
+    };
+    let query = ListQuery { labels: format!("{SERVICE_NAME}={}", meta.name), ..ListQuery::default() };
+    let trusted = Handlers::new(handlers.registry().clone(), squall_daemon::identity::Caller::server());
+    let listing = trusted.list(&collection, &query, usize::MAX).await?;
+    let mut ready = Vec::new();
+    for entry in &listing.entries {
+        let Ok(slice) = EndpointSlice::try_from(decode_stored(Kind::EndpointSlice, entry)?) else { continue };
+        let named = slice.ports.iter().find(|port| port.name.as_ref().is_none_or(|name| name == port_name));
+        let Some(port) = named.and_then(|port| u16::try_from(port.port?).ok()) else { continue };
+        let serving = slice.endpoints.iter().filter(|endpoint| endpoint.conditions.ready != Some(false));
+        ready.extend(serving.flat_map(|endpoint| endpoint.addresses.first()).map(|address| (address.clone(), port)));
+    }
+    let place = fastrand::usize(..ready.len().max(1));
+    ready
+        .into_iter()
+        .nth(place)
+        .ok_or_else(|| Error::unavailable(format!("no endpoints available for service {:?}", meta.name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squall_api::core::v1::{Container, ContainerPort};
+
+    fn resource(name: &str, subresource: &str) -> Resource {
+        Resource {
+            kind: Kind::Pod,
+            namespace: "default".to_owned(),
+            name: name.to_owned(),
+            subresource: subresource.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_destination_has_a_name_a_port_and_a_path() {
+        for (name, subresource, expected) in [
+            ("x", "proxy", Some(("x", "", ""))),
+            ("x:8080", "proxy/a/b", Some(("x", "8080", "a/b"))),
+            ("http:x:web", "proxy/", Some(("x", "web", ""))),
+            ("x", "log", None),
+            ("x", "proxyless", None),
+        ] {
+            let resource = resource(name, subresource);
+            let found = Destination::parse(&resource).map(|d| (d.name, d.port, d.path));
+            assert_eq!(found, expected, "{name} {subresource}");
+        }
+    }
+
+    #[test]
+    fn a_port_is_a_number_a_name_or_the_first_there_is() {
+        let mut pod = Pod::default();
+        pod.status.pod_ip = "127.0.0.9".to_owned();
+        let ip = || "127.0.0.9".to_owned();
+        assert_eq!(pod_address(&pod, "").unwrap(), (ip(), 80));
+        let port = ContainerPort { name: "web".to_owned(), container_port: 8_080, ..ContainerPort::default() };
+        pod.spec.containers.push(Container { ports: vec![port], ..Container::default() });
+        assert_eq!(pod_address(&pod, "").unwrap(), (ip(), 8_080));
+        assert_eq!(pod_address(&pod, "web").unwrap(), (ip(), 8_080));
+        assert_eq!(pod_address(&pod, "9").unwrap(), (ip(), 9));
+        assert!(pod_address(&pod, "nosuch").is_err() && pod_address(&pod, "70000").is_err());
+    }
+}

@@ -1,0 +1,100 @@
+//! What a container writes: its last lines, and news of more.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+/// How many lines are kept.
+const KEPT: usize = 1_000;
+
+/// A line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// When it was written.
+    pub at: Timestamp,
+    /// Without its end.
+    pub text: String,
+}
+
+/// The last lines of a container.
+#[derive(Debug)]
+pub struct Log {
+    lines: Mutex<Lines>,
+    /// How many lines there have been; the channel closes when there will be no more.
+    count: watch::Sender<Count>,
+}
+
+#[derive(Debug, Default)]
+struct Lines {
+    kept: VecDeque<Line>,
+    /// How many are no longer kept.
+    gone: usize,
+}
+
+/// How far a log is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Count {
+    /// How many lines there have been.
+    pub lines: usize,
+    /// There will be no more.
+    pub ended: bool,
+}
+
+impl Log {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self { lines: Mutex::default(), count: watch::Sender::default() }
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a line, and drops the oldest if there are too many.
+    pub fn write(&self, text: String) {
+        let mut lines = self.lines();
+        lines.kept.push_back(Line { at: Timestamp::now(), text });
+        if lines.kept.len() > KEPT {
+            lines.kept.pop_front();
+            lines.gone += 1;
+        }
+        let total = lines.gone + lines.kept.len();
+        drop(lines);
+        self.count.send_modify(|count| count.lines = total);
+    }
+
+    /// There will be no more.
+    pub fn end(&self) {
+        self.count.send_modify(|count| count.ended = true);
+    }
+
+    /// The lines from a number on, counted from 0; those that are no longer kept are left out.
+    pub fn after(&self, number: usize) -> Vec<Line> {
+        let lines = self.lines();
+        lines.kept.iter().skip(number.saturating_sub(lines.gone)).cloned().collect()
+    }
+
+    /// How far it is, and a signal when it grows or ends.
+    pub fn news(&self) -> watch::Receiver<Count> {
+        self.count.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_last_lines_are_kept() {
+        let log = Log::new();
+        (0..KEPT + 5).for_each(|number| log.write(number.to_string()));
+        let text = |lines: Vec<Line>| lines.into_iter().map(|line| line.text).collect::<Vec<_>>();
+        assert_eq!(log.after(0).len(), KEPT);
+        assert_eq!(text(log.after(KEPT + 3)), [(KEPT + 3).to_string(), (KEPT + 4).to_string()]);
+        assert_eq!(*log.news().borrow(), Count { lines: KEPT + 5, ended: false });
+        log.end();
+        assert!(log.news().borrow().ended);
+    }
+}
