@@ -105,6 +105,8 @@ pub struct Setup {
     pub service_range: Range,
     /// What gives objects their times.
     pub clock: Clock,
+    /// The cluster's CA (PEM), where there is one.
+    pub ca: Option<String>,
 }
 
 /// Serves on this machine until `stopping` says otherwise, or raft cannot go on.
@@ -124,7 +126,13 @@ pub async fn serve(args: ServerArgs, stopping: watch::Receiver<bool>) -> anyhow:
         log: LogLimits::default(),
     };
     let incoming = Box::pin(identity::incoming(listener, args.tls.server().context("the certificate")?));
-    let setup = Setup { name: args.name, member, service_range: args.service_cidr, clock: Timestamp::now };
+    let setup = Setup {
+        name: args.name,
+        member,
+        service_range: args.service_cidr,
+        clock: Timestamp::now,
+        ca: Some(args.tls.ca_text()?),
+    };
     run(setup, incoming, stopping).await
 }
 
@@ -138,7 +146,7 @@ where
     let network = setup.member.network.clone();
     let member = Member::start(setup.member).await?;
     tracing::info!(name = setup.name, "serving");
-    let registry = Registry::new(member.clone(), network, setup.service_range, setup.clock);
+    let registry = Registry::new(member.clone(), network, setup.service_range, setup.clock, setup.ca);
     let routes = Routes::from(rest::router(registry.clone()))
         .add_service(InterceptedService::new(RaftService::server(member.clone()), masters_only))
         .add_service(ObjectsService::server(registry.clone()))

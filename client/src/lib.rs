@@ -1,8 +1,9 @@
 //! How to talk to a cluster: find it, reach any of its apiservers, ask again when one is gone, watch without a gap.
 //!
-//! `kubeconfig` says where a cluster is, `client` reaches it by its `endpoints`, `admin` looks after it, `api` is typed
-//! access, `watch` and `cache` follow a collection, `election` decides who acts.
+//! `kubeconfig` says where a cluster is, `client` reaches it by its `endpoints`, `admin` looks after it, `access` says
+//! what one may do there, `api` is typed access, `watch` and `cache` follow a collection, `election` decides who acts.
 
+mod access;
 mod admin;
 mod api;
 mod cache;
@@ -14,6 +15,7 @@ pub mod events;
 mod kubeconfig;
 mod watch;
 
+pub use access::{Identity, Review};
 pub use api::{Api, DeleteParams, manifest};
 pub use cache::{Cache, Change};
 pub use client::{Client, Reply, ResourceRef};

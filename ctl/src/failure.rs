@@ -24,6 +24,11 @@ impl Failure {
         Self { texts: vec![text.into()] }
     }
 
+    /// The exit code says it all.
+    pub fn silent() -> Self {
+        Self { texts: Vec::new() }
+    }
+
     /// An error of the API while a file was worked on: `creating`, `applying`.
     pub fn api_with_file(error: &Error, doing: &str, file: &str) -> Self {
         Self { texts: vec![text(error, Some((doing, file)))] }

@@ -1,7 +1,7 @@
 //! What a command is about: `TYPE`, `TYPE NAME...`, `TYPE/NAME...`, `TYPE,TYPE`.
 
 use squall_api::{Kind, Object};
-use squall_client::{Client, ResourceRef};
+use squall_client::{Client, Reason, ResourceRef};
 
 use crate::cli::SelectArgs;
 use crate::context::Context;
@@ -87,7 +87,8 @@ pub async fn fetch(
         let collection = ResourceRef::collection(target.kind, &namespace);
         let labels = args.selector.as_deref().unwrap_or_default();
         let fields = args.field_selector.as_deref().unwrap_or_default();
-        return Ok(context.client.list(&collection, labels, fields, "").await?.1);
+        let listed = context.client.list(&collection, labels, fields, "").await;
+        return listed.map(|(_, objects)| objects).map_err(|error| unable(target.kind, labels, fields, error));
     }
     if args.selector.is_some() {
         return Err(Failure::error("name cannot be provided when a selector is specified"));
@@ -101,6 +102,21 @@ pub async fn fetch(
         }
     }
     Ok(objects)
+}
+
+/// kubectl: a list that is refused for its selectors says which they were.
+fn unable(kind: Kind, labels: &str, fields: &str, error: squall_client::Error) -> Failure {
+    let squall_client::Error::Api(api) = &error else { return error.into() };
+    if !api.is(Reason::BadRequest) {
+        return error.into();
+    }
+    let info = kind.info();
+    let resource = format!("{}/{}, Resource={}", info.group, info.version, info.plural);
+    let text = format!(
+        "Unable to find {resource:?} that match label selector {labels:?}, field selector {fields:?}: {}",
+        api.status.message
+    );
+    squall_client::Error::from(squall_api::Error::bad_request(text)).into()
 }
 
 /// One object.

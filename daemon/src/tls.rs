@@ -56,6 +56,11 @@ impl TlsArgs {
         Ok(ClientTlsConfig::new().identity(self.identity()?).ca_certificate(self.ca()?))
     }
 
+    /// The CA's certificate (PEM).
+    pub fn ca_text(&self) -> anyhow::Result<String> {
+        String::from_utf8(read(&self.ca)?).with_context(|| format!("{} is no text", self.ca.display()))
+    }
+
     fn roots(&self) -> anyhow::Result<RootCertStore> {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(&read(&self.ca)?) {

@@ -1,6 +1,7 @@
 //! What the black-box tests share: a cluster of their own, and `ctl` as a user runs it.
 
 mod ctl;
+pub mod kubectl;
 mod lab;
 pub mod processes;
 mod scratch;

@@ -161,7 +161,7 @@ impl Objects for ObjectsService {
         };
         let lines = handlers.logs(&resource, &query).await?;
         let replies = lines.map(|line| match line {
-            Ok(data) => Ok(proto::LogsReply { data: data.into() }),
+            Ok(data) => Ok(proto::LogsReply { data }),
             Err(error) => Err(error.into()),
         });
         Ok(Response::new(replies.boxed()))

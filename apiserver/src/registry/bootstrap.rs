@@ -1,6 +1,6 @@
-//! What every cluster has from its first moment: the namespaces, and the `kubernetes` service.
+//! What every cluster has from its first moment: the namespaces and what is in each, and the `kubernetes` service.
 
-use squall_api::core::v1::{Namespace, Service, ServicePort};
+use squall_api::core::v1::{ConfigMap, Namespace, Service, ServiceAccount, ServicePort};
 use squall_api::decode::Decoded;
 use squall_api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
 use squall_api::error::Reason;
@@ -19,6 +19,7 @@ impl Registry {
             name.clone_into(&mut namespace.metadata.name);
             self.create_if_absent(namespace.into()).await?;
         }
+        self.furnish_namespaces().await?;
         let addresses: Vec<(String, i32)> =
             self.member().status().voters.values().filter_map(|url| host_and_port(url)).collect();
         let address = self.inner.service_range.address(1).to_string();
@@ -52,6 +53,31 @@ impl Registry {
         }
     }
 
+    /// What every namespace has: the service account that pods run as, and the CA that they trust.
+    async fn furnish_namespaces(&self) -> Result<(), Error> {
+        let state = self.member().view().state();
+        for (_, entry) in state.range(&crate::keys::collection(Kind::Namespace, "")) {
+            let namespace = super::decode_stored(Kind::Namespace, entry)?;
+            if namespace.meta().deletion_timestamp.is_some() {
+                continue;
+            }
+            let name = &namespace.meta().name;
+            let mut account = ServiceAccount::default();
+            "default".clone_into(&mut account.metadata.name);
+            account.metadata.namespace.clone_from(name);
+            let mut furniture = vec![Object::from(account)];
+            furniture.extend(self.inner.ca.as_ref().map(|ca| Object::from(ca_map(name, ca))));
+            for object in furniture {
+                match self.create_if_absent(object).await {
+                    // It is on its way out, or gone.
+                    Err(error) if error.is(Reason::Forbidden) || error.is(Reason::NotFound) => {}
+                    other => other?,
+                }
+            }
+        }
+        Ok(())
+    }
+
     async fn create_if_absent(&self, object: Object) -> Result<(), Error> {
         let namespace = object.meta().namespace.clone();
         let name = object.meta().name.clone();
@@ -68,6 +94,14 @@ impl Registry {
             other => other.map(drop),
         }
     }
+}
+
+fn ca_map(namespace: &str, ca: &str) -> ConfigMap {
+    let mut map = ConfigMap::default();
+    "kube-root-ca.crt".clone_into(&mut map.metadata.name);
+    namespace.clone_into(&mut map.metadata.namespace);
+    map.data.insert("ca.crt".to_owned(), ca.to_owned());
+    map
 }
 
 fn host_and_port(url: &str) -> Option<(String, i32)> {

@@ -54,6 +54,8 @@ struct Inner {
     network: Arc<dyn Network>,
     service_range: Range,
     clock: Clock,
+    /// The cluster's CA (PEM), which every namespace has in a config map.
+    ca: Option<String>,
 }
 
 /// Which collection or object a request is about.
@@ -95,10 +97,17 @@ impl Resource {
 }
 
 impl Registry {
-    /// The objects that a member has. Services get addresses of this range, objects the times of this clock.
+    /// The objects that a member has. Services get addresses of this range, objects the times of this clock, namespaces
+    /// this CA.
     #[must_use]
-    pub fn new(member: Member, network: Arc<dyn Network>, service_range: Range, clock: Clock) -> Self {
-        Self { inner: Arc::new(Inner { member, network, service_range, clock }) }
+    pub fn new(
+        member: Member,
+        network: Arc<dyn Network>,
+        service_range: Range,
+        clock: Clock,
+        ca: Option<String>,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { member, network, service_range, clock, ca }) }
     }
 
     /// How kubelets are reached.

@@ -17,13 +17,20 @@ use super::failure::{Failure, is_pretty};
 /// The Kubernetes whose API this is.
 const MAJOR: &str = "1";
 const MINOR: &str = "36";
+/// What Go calls this processor.
+const GO_ARCH: &str = match std::env::consts::ARCH.as_bytes() {
+    b"x86_64" => "amd64",
+    b"aarch64" => "arm64",
+    _ => std::env::consts::ARCH,
+};
 /// A member that no quorum answers for this long is not ready.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Rest {
-    fn permit(&self, request: &Request) -> Result<(), Failure> {
-        self.handlers(request.extensions())
-            .authorize_path(request.uri().path())
+    /// Refuses a path that whoever asks may not read.
+    pub(super) fn permit(&self, request: &Request) -> Result<(), Failure> {
+        self.handlers(request.extensions(), request.headers())
+            .and_then(|handlers| handlers.authorize_path(request.uri().path()))
             .map_err(|error| Failure { error, pretty: is_pretty(request.uri(), request.headers()) })
     }
 }
@@ -40,7 +47,7 @@ pub(super) async fn version(State(rest): State<Rest>, request: Request) -> Resul
         "buildDate": "1970-01-01T00:00:00Z",
         "goVersion": "",
         "compiler": "rustc",
-        "platform": format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
+        "platform": format!("{}/{}", std::env::consts::OS, GO_ARCH),
     })))
 }
 

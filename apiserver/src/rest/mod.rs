@@ -8,6 +8,7 @@ mod discovery;
 mod encode;
 mod failure;
 mod health;
+mod impersonate;
 mod list;
 mod objects;
 mod openapi;
@@ -22,7 +23,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use http::Extensions;
+use http::{Extensions, HeaderMap};
 use squall_api::Error;
 
 use crate::handlers::Handlers;
@@ -39,10 +40,10 @@ struct Rest {
 }
 
 impl Rest {
-    /// The calls that whoever sent a request may make.
-    fn handlers(&self, extensions: &Extensions) -> Handlers {
+    /// The calls that whoever sent a request may make, or whom the sender stands in for.
+    fn handlers(&self, extensions: &Extensions, headers: &HeaderMap) -> Result<Handlers, Error> {
         let caller = extensions.get().cloned().unwrap_or_else(Caller::anonymous);
-        Handlers::new(self.registry.clone(), caller)
+        Ok(Handlers::new(self.registry.clone(), impersonate::acting(caller, headers)?))
     }
 }
 
@@ -69,15 +70,20 @@ pub fn router(registry: Registry) -> Router {
 /// Objects, and paths that lead nowhere.
 async fn fallback(State(rest): State<Rest>, request: Request) -> Response {
     let pretty = failure::is_pretty(request.uri(), request.headers());
-    let handlers = rest.handlers(request.extensions());
+    let result = answer(&rest, request).await;
+    result.unwrap_or_else(|error| failure::Failure { error, pretty }.into_response())
+}
+
+async fn answer(rest: &Rest, request: Request) -> Result<Response, Error> {
+    let handlers = rest.handlers(request.extensions(), request.headers())?;
     let path = request.uri().path().to_owned();
-    let result = match path::parse(&path) {
+    match path::parse(&path) {
         Some(path::Target::Objects(resource)) if proxy::is_meant(&resource) => {
             proxy::serve(&handlers, &resource, request).await
         }
         Some(path::Target::Objects(resource)) => objects::serve(handlers, resource, request).await,
         Some(path::Target::Review(review)) => review::serve(handlers, review, request).await,
+        Some(path::Target::CustomResources) => discovery::custom_resources(handlers, &request),
         None => handlers.authorize_path(&path).and(Err(Error::no_such_path())),
-    };
-    result.unwrap_or_else(|error| failure::Failure { error, pretty }.into_response())
+    }
 }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use squall_api::{Error, openapi};
 
 use super::Rest;
-use super::failure::{Failure, is_pretty};
+use super::failure::Failure;
 
 /// The only form of the older document that is given: it is the one that clients read.
 const V2: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
@@ -23,23 +23,15 @@ static V3_DOCUMENTS: LazyLock<Vec<(String, Bytes)>> = LazyLock::new(|| {
     documents.map(|(group, path)| (path, Bytes::from(openapi::v3(group).to_string()))).collect()
 });
 
-impl Rest {
-    fn permit_document(&self, request: &Request) -> Result<(), Failure> {
-        self.handlers(request.extensions())
-            .authorize_path(request.uri().path())
-            .map_err(|error| Failure { error, pretty: is_pretty(request.uri(), request.headers()) })
-    }
-}
-
 /// `/openapi/v2`.
 pub(super) async fn v2(State(rest): State<Rest>, request: Request) -> Result<Response, Failure> {
-    rest.permit_document(&request)?;
+    rest.permit(&request)?;
     Ok(([(CONTENT_TYPE, V2)], V2_DOCUMENT.clone()).into_response())
 }
 
 /// `/openapi/v3`: which documents there are.
 pub(super) async fn v3(State(rest): State<Rest>, request: Request) -> Result<Response, Failure> {
-    rest.permit_document(&request)?;
+    rest.permit(&request)?;
     let paths: Map<String, Value> = V3_DOCUMENTS
         .iter()
         .map(|(path, text)| {
@@ -57,7 +49,7 @@ pub(super) async fn v3_document(
     Path(path): Path<String>,
     request: Request,
 ) -> Result<Response, Failure> {
-    rest.permit_document(&request)?;
+    rest.permit(&request)?;
     let found = V3_DOCUMENTS.iter().find(|(known, _)| *known == path);
     let (_, text) = found.ok_or_else(|| Failure::from(Error::no_such_path()))?;
     Ok(([(CONTENT_TYPE, "application/json")], text.clone()).into_response())

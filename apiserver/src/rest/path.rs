@@ -11,6 +11,8 @@ pub enum Target {
     Objects(Resource),
     /// A question about the caller.
     Review(Review),
+    /// The kinds that users have defined.
+    CustomResources,
 }
 
 /// The questions that a caller may ask about itself.
@@ -34,6 +36,9 @@ pub fn parse(path: &str) -> Option<Target> {
         ["apis", group, version, rest @ ..] => (*group, *version, rest),
         _ => return None,
     };
+    if (group, version, rest) == ("apiextensions.k8s.io", "v1", &["customresourcedefinitions"]) {
+        return Some(Target::CustomResources);
+    }
     if let Some(review) = review(group, version, rest) {
         return Some(Target::Review(review));
     }
@@ -98,6 +103,7 @@ mod tests {
                 Some(format!("{} {:?} {:?} {:?}", r.kind.info().kind, r.namespace, r.name, r.subresource))
             }
             Target::Review(review) => Some(format!("{review:?}")),
+            Target::CustomResources => Some("CustomResources".to_owned()),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The command line, as clap reads it. No logic.
 
+mod auth;
 mod bench;
 mod cluster;
 mod lab;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use auth::{AuthCommand, CanIArgs, WhoamiArgs};
 pub use bench::{BenchCommand, BenchFailoverArgs, BenchSizeArgs, BenchStartupArgs, BenchStoreArgs};
 pub use cluster::{
     AddArgs, Addable, ClusterCommand, DirArgs, DownArgs, LogsArgs, MemberArgs, RemoveArgs, ShapeArgs, StatusArgs,
@@ -105,6 +107,9 @@ pub enum Command {
     /// Change an object by a merge patch
     #[command(after_help = "Example:\n  ctl patch deployment kubia -p '{\"spec\": {\"minReadySeconds\": 10}}'")]
     Patch(PatchArgs),
+    /// Say who you are, and what you may do
+    #[command(subcommand)]
+    Auth(AuthCommand),
     /// Watch and undo rollouts
     #[command(subcommand)]
     Rollout(RolloutCommand),

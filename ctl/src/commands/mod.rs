@@ -1,6 +1,7 @@
 //! The commands, a file each.
 
 mod apply;
+mod auth;
 mod bench;
 mod cluster;
 mod create;
@@ -37,6 +38,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Scale(args) => scale::run(&Context::find(global)?, args).await,
         Command::Set(SetCommand::Image(args)) => set_image::run(&Context::find(global)?, args).await,
         Command::Patch(args) => patch::run(&Context::find(global)?, args).await,
+        Command::Auth(command) => auth::run(&Context::find(global)?, command).await,
         Command::Rollout(RolloutCommand::Status(args)) => rollout::status(&Context::find(global)?, args).await,
         Command::Rollout(RolloutCommand::Undo(args)) => rollout::undo(&Context::find(global)?, args).await,
     }

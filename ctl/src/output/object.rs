@@ -49,10 +49,10 @@ pub fn print_objects(objects: &[Object], single: bool, format: Format) -> Result
         return Ok(());
     }
     let value = match objects {
-        [object] if single => object.to_json(),
+        [object] if single => shown(object),
         many => json!({
             "apiVersion": "v1",
-            "items": many.iter().map(Object::to_json).collect::<Vec<Value>>(),
+            "items": many.iter().map(shown).collect::<Vec<Value>>(),
             "kind": "List",
             "metadata": {"resourceVersion": ""},
         }),
@@ -63,6 +63,15 @@ pub fn print_objects(objects: &[Object], single: bool, format: Format) -> Result
         line(&indented(&value)?);
     }
     Ok(())
+}
+
+/// kubectl: who owns which fields is not for people to read.
+fn shown(object: &Object) -> Value {
+    let mut json = object.to_json();
+    if let Some(metadata) = json.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("managedFields");
+    }
+    json
 }
 
 /// JSON with four spaces.

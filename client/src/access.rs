@@ -1,0 +1,65 @@
+//! What one may do, and who one is, as an apiserver sees it.
+
+use squall_proto::squall::api::v1::access_client::AccessClient;
+use squall_proto::squall::api::v1::{Resource, ReviewRequest, WhoAmIRequest};
+use tonic::transport::Channel;
+use tonic::{Response, Status};
+
+use crate::client::{Client, ResourceRef, no_answer, unreachable};
+use crate::error::Error;
+
+/// Whether one may do something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Review {
+    /// Whether one may.
+    pub allowed: bool,
+    /// What allows it.
+    pub reason: String,
+}
+
+/// Who one is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The user's name.
+    pub user: String,
+    /// The user's groups.
+    pub groups: Vec<String>,
+}
+
+impl Client {
+    /// Whether one may do this with that, whether or not there is such a thing.
+    pub async fn can_i(&self, verb: &str, of: &ResourceRef, subresource: &str) -> Result<Review, Error> {
+        let resource = Resource { subresource: subresource.to_owned(), ..of.to_proto() };
+        let request = ReviewRequest { verb: verb.to_owned(), resource: Some(resource), path: String::new() };
+        let reply = self
+            .ask_any(|mut access| {
+                let request = request.clone();
+                async move { access.review(request).await }
+            })
+            .await?;
+        Ok(Review { allowed: reply.allowed, reason: reply.reason })
+    }
+
+    /// Who one is.
+    pub async fn who_am_i(&self) -> Result<Identity, Error> {
+        let reply = self.ask_any(|mut access| async move { access.who_am_i(WhoAmIRequest {}).await }).await?;
+        Ok(Identity { user: reply.user, groups: reply.groups })
+    }
+
+    /// Asks one apiserver after the other until one answers.
+    async fn ask_any<A, F>(&self, ask: impl Fn(AccessClient<Channel>) -> F) -> Result<A, Error>
+    where
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
+        let mut last = no_answer();
+        for (_, channel) in self.channels() {
+            match tokio::time::timeout(self.deadline(), ask(AccessClient::new(channel))).await {
+                Ok(Ok(reply)) => return Ok(reply.into_inner()),
+                Ok(Err(status)) if !status.details().is_empty() => return Err(squall_api::Error::from(status).into()),
+                Ok(Err(status)) => last = status,
+                Err(_) => {}
+            }
+        }
+        Err(unreachable(&self.endpoints(), &last))
+    }
+}
