@@ -27,10 +27,16 @@ pub struct ObjectsService {
 }
 
 impl ObjectsService {
+    /// The calls of the service, without a connection before them.
+    #[must_use]
+    pub fn new(registry: Registry) -> Self {
+        Self { registry }
+    }
+
     /// The service of a registry.
     #[must_use]
     pub fn server(registry: Registry) -> ObjectsServer<Self> {
-        ObjectsServer::new(Self { registry })
+        ObjectsServer::new(Self::new(registry))
             .max_decoding_message_size(MAX_REQUEST_BYTES)
             .max_encoding_message_size(usize::MAX)
     }
