@@ -83,11 +83,11 @@ pub(super) fn difference(old: &Map<String, Value>, new: &Map<String, Value>, sch
     found
 }
 
-/// An empty list or map is as good as none.
+/// An empty list or map is as good as none, and so is an object that has nothing else in it.
 fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null => true,
-        Value::Object(object) => object.is_empty(),
+        Value::Object(object) => object.values().all(is_nothing),
         Value::Array(items) => items.is_empty(),
         _ => false,
     }
