@@ -69,7 +69,8 @@ impl Admin for AdminService {
 
     async fn status(&self, _: Request<proto::StatusRequest>) -> Result<Response<proto::StatusReply>, Status> {
         let member = self.registry.member();
-        let ready = member.read_barrier(Instant::now() + READY_PATIENCE).await.is_ok();
+        let quorum = member.read_barrier(Instant::now() + READY_PATIENCE).await.is_ok();
+        let ready = quorum && self.registry.has_begun();
         let status = member.status();
         let state = member.view().state();
         let now = (state.revision(), state.hash());

@@ -12,6 +12,13 @@ use super::{Registry, Resource, WriteOptions};
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-node-lease", "kube-public"];
 
 impl Registry {
+    /// Whether the cluster has the namespaces that users take for granted.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        let state = self.member().view().state();
+        NAMESPACES.iter().all(|name| state.get(&crate::keys::object(Kind::Namespace, "", name)).is_some())
+    }
+
     /// Makes what is not there (any more). All members do this; who comes second finds it done.
     pub async fn bootstrap(&self) -> Result<(), Error> {
         for name in NAMESPACES {

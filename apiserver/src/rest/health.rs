@@ -61,7 +61,11 @@ pub(super) async fn live(State(rest): State<Rest>, request: Request) -> Result<&
 pub(super) async fn ready(State(rest): State<Rest>, request: Request) -> Result<Response, Failure> {
     rest.permit(&request)?;
     Ok(match rest.registry.member().read_barrier(Instant::now() + PATIENCE).await {
-        Ok(_) => "ok".into_response(),
+        Ok(_) if rest.registry.has_begun() => "ok".into_response(),
+        Ok(_) => {
+            let text = "[-]namespaces failed: the first ones are not there yet\nreadyz check failed\n";
+            (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
+        }
         Err(error) => {
             let text = format!("[-]quorum failed: {error:#}\nreadyz check failed\n");
             (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
