@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use futures_util::Stream;
 use jiff::Timestamp;
+use squall_daemon::identity::{self, Caller};
 use squall_daemon::tls::TlsArgs;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -27,7 +28,6 @@ use crate::host::{Clock, LocalDisk, LocalNetwork};
 use crate::raft::{self, LogLimits, Member, RaftService};
 use crate::registry::Registry;
 use crate::rest;
-use squall_daemon::identity::{self, Caller};
 
 /// How long open requests may take to end when the server stops.
 const DRAIN: Duration = Duration::from_secs(2);

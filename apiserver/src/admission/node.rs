@@ -3,9 +3,9 @@
 //! Kubernetes: the NodeRestriction admission plugin.
 
 use squall_api::{Error, Kind, Object};
+use squall_daemon::identity::Caller;
 
 use crate::registry::Resource;
-use squall_daemon::identity::Caller;
 
 const LEASES: &str = "kube-node-lease";
 

@@ -4,11 +4,11 @@ mod access;
 mod admin;
 mod objects;
 
+use squall_daemon::identity::Caller;
 use tonic::{Request, Status};
 
 use crate::handlers::Handlers;
 use crate::registry::Registry;
-use squall_daemon::identity::Caller;
 
 pub use access::AccessService;
 pub use admin::AdminService;

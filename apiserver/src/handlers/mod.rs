@@ -8,10 +8,10 @@ mod review;
 mod write;
 
 use squall_api::Error;
+use squall_daemon::identity::Caller;
 
 use crate::authorization::{Action, Target, Verb, authorize};
 use crate::registry::{Registry, Resource};
-use squall_daemon::identity::Caller;
 
 pub use body::{Body, PROTOBUF_MAGIC};
 pub use logs::LogQuery;

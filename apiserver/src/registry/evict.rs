@@ -9,10 +9,10 @@ use squall_api::policy::v1::PodDisruptionBudget;
 use squall_api::{Error, Kind, Object};
 use uuid::Uuid;
 
-use super::change::{Change, Written, at, put, removal, revision_of};
-use super::repeated::{ATTEMPTS, Attempt};
+use super::change::{Change, Read, Written, at, put, removal, revision_of};
+use super::repeated::{ATTEMPTS, Attempt, Done};
 use super::write::{Reply, WriteOptions};
-use super::{Freshness, Registry, Resource, decode_stored};
+use super::{Registry, Resource, decode_stored};
 use crate::admission::{self, Budget, DeleteOptions, Deletion};
 use crate::keys;
 use crate::store::State;
@@ -28,9 +28,14 @@ impl Registry {
         let key = resource.key()?;
         let id = options.request_id.unwrap_or_else(|| Uuid::new_v4().into_bytes());
         for attempt in 0..ATTEMPTS {
-            let state = self.state(Freshness::MostRecent).await?;
-            let entry = state.get(&key).ok_or_else(|| Error::not_found(resource.kind, &resource.name))?;
-            let old = decode_stored(resource.kind, entry)?;
+            let old = match self.read(resource, "", (attempt == 0).then_some(id)).await? {
+                Read::Found(old) => *old,
+                Read::Done(Done { object, deleted }) => {
+                    return Ok(Reply { deleted, ..Reply::of(&object, Vec::new()) });
+                }
+            };
+            // Not older than the pod that was read; what it says of the budget is compared when it is written.
+            let state = self.member().view().state();
             let Object::Pod(pod) = &old else { return Err(Error::not_found(Kind::Pod, &resource.name)) };
             let mut change = match admission::delete(&old, how, (self.inner.clock)())? {
                 Deletion::Nothing => return Ok(Reply::of(&old, Vec::new())),

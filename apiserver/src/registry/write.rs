@@ -11,6 +11,7 @@ use squall_api::error::Reason;
 use squall_api::metav1::v1::Time;
 use squall_api::patch::Patch;
 use squall_api::{Error, Kind, Object, apply};
+use squall_daemon::identity::Caller;
 use squall_proto::TYPE_PREFIX;
 use uuid::Uuid;
 
@@ -20,7 +21,6 @@ use super::{Freshness, Registry, Resource, decode_stored};
 use crate::admission::{self, Birth, DeleteOptions, Deletion};
 use crate::keys;
 use crate::store::RequestId;
-use squall_daemon::identity::Caller;
 
 /// What every write carries.
 #[derive(Debug, Clone, Default)]

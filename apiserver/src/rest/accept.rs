@@ -118,8 +118,8 @@ impl Format {
         };
         let known = match shape {
             Shape::Objects => true,
-            Shape::Table => range.parameter("g") == "meta.k8s.io" && encoding != Encoding::Protobuf,
-            Shape::Metadata => range.parameter("g") == "meta.k8s.io",
+            // In JSON and YAML only: clients that would like them in protobuf name JSON next.
+            Shape::Table | Shape::Metadata => range.parameter("g") == "meta.k8s.io" && encoding != Encoding::Protobuf,
         };
         let version = matches!(range.parameter("v"), "" | "v1");
         (known && (version || shape == Shape::Objects)).then_some(Self { encoding, shape })
@@ -149,8 +149,9 @@ mod tests {
             ("application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json", (Encoding::Json, Shape::Objects)),
             ("application/json;as=Chart;v=v1;g=meta.k8s.io,application/json", (Encoding::Json, Shape::Objects)),
             (
-                "application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
-                (Encoding::Protobuf, Shape::Metadata),
+                "application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,\
+                 application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
+                (Encoding::Json, Shape::Metadata),
             ),
         ] {
             assert_eq!(negotiated(accept), Some(expected), "{accept}");

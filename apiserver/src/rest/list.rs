@@ -42,7 +42,6 @@ pub fn respond(kind: Kind, listing: Listing, writer: &Writer) -> Result<Response
     let entries = VecDeque::from(listing.entries);
     match (writer.format.shape, writer.format.encoding) {
         (Shape::Objects, Encoding::Protobuf) => protobuf(kind, &meta, &entries, writer),
-        (Shape::Metadata, Encoding::Protobuf) => Err(Error::not_acceptable(&[Encoding::Json.content_type()])),
         (shape, _) => {
             let (head, tail) = json_frame(kind, &meta, shape)?;
             let include = writer.include;

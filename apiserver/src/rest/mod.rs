@@ -25,10 +25,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{Extensions, HeaderMap};
 use squall_api::Error;
+use squall_daemon::identity::Caller;
 
 use crate::handlers::Handlers;
 use crate::registry::Registry;
-use squall_daemon::identity::Caller;
 
 /// Larger requests are refused (Kubernetes: 3 MiB).
 pub(crate) const MAX_REQUEST_BYTES: usize = 3 << 20;

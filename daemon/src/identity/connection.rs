@@ -18,6 +18,8 @@ use super::Caller;
 
 /// A client that has not said who it is after this time is turned away.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
+/// The wait after a connection that could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// How many clients may be saying who they are at once; more wait to be accepted.
 const HANDSHAKES: usize = 1_024;
 
@@ -40,6 +42,10 @@ pub fn incoming(listener: TcpListener, tls: ServerConfig) -> impl Stream<Item = 
     let acceptor = TlsAcceptor::from(Arc::new(tls));
     let accepted = stream::unfold(listener, async |listener| {
         let accepted = listener.accept().await;
+        if accepted.is_err() {
+            // Out of files, most likely: asking again at once would only keep the processor busy.
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+        }
         Some((accepted, listener))
     });
     accepted

@@ -70,10 +70,11 @@ impl Log {
         self.count.send_modify(|count| count.ended = true);
     }
 
-    /// The lines from a number on, counted from 0; those that are no longer kept are left out.
-    pub fn after(&self, number: usize) -> Vec<Line> {
+    /// The lines from a number on, counted from 0, and the number of the next; those that are no longer kept are left out.
+    pub fn after(&self, number: usize) -> (Vec<Line>, usize) {
         let lines = self.lines();
-        lines.kept.iter().skip(number.saturating_sub(lines.gone)).cloned().collect()
+        let wanted = lines.kept.iter().skip(number.saturating_sub(lines.gone)).cloned().collect();
+        (wanted, lines.gone + lines.kept.len())
     }
 
     /// How far it is, and a signal when it grows or ends.
@@ -91,8 +92,9 @@ mod tests {
         let log = Log::new();
         (0..KEPT + 5).for_each(|number| log.write(number.to_string()));
         let text = |lines: Vec<Line>| lines.into_iter().map(|line| line.text).collect::<Vec<_>>();
-        assert_eq!(log.after(0).len(), KEPT);
-        assert_eq!(text(log.after(KEPT + 3)), [(KEPT + 3).to_string(), (KEPT + 4).to_string()]);
+        assert_eq!(log.after(0).0.len(), KEPT);
+        let (last, next) = log.after(KEPT + 3);
+        assert_eq!((text(last), next), (vec![(KEPT + 3).to_string(), (KEPT + 4).to_string()], KEPT + 5));
         assert_eq!(*log.news().borrow(), Count { lines: KEPT + 5, ended: false });
         log.end();
         assert!(log.news().borrow().ended);

@@ -10,12 +10,14 @@ use super::log::{Line, Log};
 /// The lines that a request asks for.
 pub fn lines(log: Arc<Log>, request: cri::LogsRequest) -> impl Stream<Item = cri::LogLine> {
     let news = log.news();
-    let seen = news.borrow().lines;
-    let first = wanted(log.after(0), &request);
+    // Read at one moment: what is written next is told once.
+    let (lines, seen) = log.after(0);
+    let first = wanted(lines, &request);
     let later = stream::unfold((log, news, seen), |(log, mut news, seen)| async move {
         // An ended log whose last lines have been told has no more.
-        let count = *news.wait_for(|count| count.lines > seen || count.ended).await.ok()?;
-        (count.lines > seen).then(|| (log.after(seen), (log, news, count.lines)))
+        news.wait_for(|count| count.lines > seen || count.ended).await.ok()?;
+        let (lines, next) = log.after(seen);
+        (next > seen).then_some((lines, (log, news, next)))
     });
     let later = if request.follow { later.left_stream() } else { stream::empty().right_stream() };
     stream::iter(first).chain(later.flat_map(stream::iter)).map(line_to)
