@@ -1,6 +1,6 @@
 //! Amounts of CPU, memory and the like: `500m`, `1.5Gi`, `2e3`. Compared and added in thousandths of a unit.
 
-use squall_proto::resource::Quantity;
+pub use squall_proto::resource::Quantity;
 
 /// A quantity in thousandths of its unit, so that `100m` of a CPU is a whole number. Parts below that round up
 /// (Kubernetes: no quantity finer than a thousandth may be asked of a scheduler).

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use squall_proto::apps::v1::{Deployment, DeploymentStatus, DeploymentStrategy, RollingUpdateDeployment};
 use squall_proto::intstr::IntOrString;
 
+use super::amount::{is_over_100_percent, number, validate_amount};
 use super::pod_template;
 use super::workload::{container_images, container_names, selector_text, validate_selector, validate_selector_update};
 use super::{Kind, KindInfo, Resource, Scope, StatusUpdate};
@@ -157,34 +158,9 @@ fn validate_rolling_update(rolling: &RollingUpdateDeployment, path: &Path, error
     if number(unavailable) == Some(0) && number(surge) == Some(0) {
         errors.invalid(&unavailable_path, unavailable, "may not be 0 when `maxSurge` is 0");
     }
-    if unavailable.as_str().and_then(percent).is_some_and(|percent| percent > 100) {
+    if is_over_100_percent(unavailable) {
         errors.invalid(&unavailable_path, unavailable, "must not be greater than 100%");
     }
-}
-
-fn validate_amount(amount: &IntOrString, path: &Path, errors: &mut Errors) {
-    match (amount.as_int(), amount.as_str()) {
-        (Some(number), _) => errors.non_negative(path, number.into()),
-        (None, text) if text.and_then(percent).is_none() => errors.invalid(
-            path,
-            amount,
-            "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used \
-             for validation is '[0-9]+%')",
-        ),
-        _ => {}
-    }
-}
-
-fn percent(text: &str) -> Option<u32> {
-    let digits = text.strip_suffix('%')?;
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    Some(digits.parse().unwrap_or(u32::MAX))
-}
-
-fn number(amount: &IntOrString) -> Option<i64> {
-    amount.as_int().map(i64::from).or_else(|| amount.as_str().and_then(percent).map(i64::from))
 }
 
 fn validate_status(status: &DeploymentStatus, errors: &mut Errors) {

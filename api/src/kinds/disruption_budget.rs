@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use squall_proto::policy::v1::PodDisruptionBudget;
 
+use super::amount::{is_over_100_percent, validate_amount};
 use super::{Kind, KindInfo, Resource, Scope, StatusUpdate};
+use crate::field::{Errors, Path};
+use crate::labels::validate_selector;
 use crate::table::{Column, narrow};
 use crate::{age, names};
 
@@ -29,6 +32,32 @@ impl Resource for PodDisruptionBudget {
         narrow("Allowed Disruptions").integer(),
         narrow("Age"),
     ];
+
+    fn validate(&self, errors: &mut Errors) {
+        let (spec, path) = (&self.spec, Path::new("spec"));
+        if spec.min_available.is_some() && spec.max_unavailable.is_some() {
+            errors.invalid(&path, spec, "minAvailable and maxUnavailable cannot be both set");
+        }
+        for (field, amount) in [("minAvailable", &spec.min_available), ("maxUnavailable", &spec.max_unavailable)] {
+            let (Some(amount), path) = (amount, path.child(field)) else { continue };
+            validate_amount(amount, &path, errors);
+            if is_over_100_percent(amount) {
+                errors.invalid(&path, amount, "must not be greater than 100%");
+            }
+        }
+        if let Some(selector) = &spec.selector {
+            validate_selector(selector, &path.child("selector"), errors);
+        }
+        if let Some(policy) = &spec.unhealthy_pod_eviction_policy
+            && !["AlwaysAllow", "IfHealthyBudget"].contains(&policy.as_str())
+        {
+            errors.not_supported(
+                &path.child("unhealthyPodEvictionPolicy"),
+                policy,
+                &["AlwaysAllow", "IfHealthyBudget"],
+            );
+        }
+    }
 
     fn prepare_create(&mut self) {
         self.status = Default::default();

@@ -1,6 +1,8 @@
 //! The kinds: one file each with the kind's rules, and one list from which the compiler asks for the rest.
 
+mod amount;
 mod config_map;
+mod data;
 mod deployment;
 mod disruption_budget;
 mod endpoint_slice;

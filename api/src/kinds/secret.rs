@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use squall_proto::core::v1::Secret;
 
+use super::data::{validate_fixed, validate_keys, validate_size};
 use super::{Kind, KindInfo, Resource, Scope};
+use crate::field::{Errors, Path};
 use crate::table::{Column, narrow};
 use crate::{age, names};
 
@@ -30,6 +32,19 @@ impl Resource for Secret {
         }
     }
 
+    fn validate(&self, errors: &mut Errors) {
+        validate_keys(self.data.keys(), "data", errors);
+        validate_size(self.data.values().map(Vec::len).sum(), errors);
+        validate_type(self, errors);
+    }
+
+    fn validate_update(&self, old: &Self, errors: &mut Errors) {
+        if self.r#type != old.r#type {
+            errors.invalid(&Path::new("type"), &self.r#type, "field is immutable");
+        }
+        validate_fixed(old.immutable, self.immutable, &[("data", self.data != old.data)], errors);
+    }
+
     fn prepare_create(&mut self) {
         store_string_data(self);
     }
@@ -49,6 +64,38 @@ impl Resource for Secret {
             self.data.len().to_string(),
             age::since(&self.metadata.creation_timestamp, now),
         ]
+    }
+}
+
+/// The types of secrets that must have certain keys.
+const DEMANDED_KEYS: [(&str, &[&str]); 4] = [
+    ("kubernetes.io/dockercfg", &[".dockercfg"]),
+    ("kubernetes.io/dockerconfigjson", &[".dockerconfigjson"]),
+    ("kubernetes.io/ssh-auth", &["ssh-privatekey"]),
+    ("kubernetes.io/tls", &["tls.crt", "tls.key"]),
+];
+
+/// What a secret of this type lacks. Runs on what is stored, when `stringData` has become `data`.
+fn validate_type(secret: &Secret, errors: &mut Errors) {
+    let data = Path::new("data");
+    let has = |key: &str| secret.data.contains_key(key);
+    for (_, keys) in DEMANDED_KEYS.iter().filter(|(kind, _)| *kind == secret.r#type) {
+        for key in keys.iter().filter(|key| !has(key)) {
+            errors.required(&data.key(key), "");
+        }
+    }
+    match secret.r#type.as_str() {
+        "kubernetes.io/basic-auth" if !has("username") && !has("password") => {
+            errors.required(&data.key("username"), "");
+            errors.required(&data.key("password"), "");
+        }
+        "kubernetes.io/service-account-token" => {
+            const ACCOUNT: &str = "kubernetes.io/service-account.name";
+            if secret.metadata.annotations.get(ACCOUNT).is_none_or(String::is_empty) {
+                errors.required(&Path::new("metadata").child("annotations").key(ACCOUNT), "");
+            }
+        }
+        _ => {}
     }
 }
 

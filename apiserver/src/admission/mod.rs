@@ -6,6 +6,7 @@ mod delete;
 mod disruption;
 mod node;
 mod patch;
+mod quota;
 mod services;
 mod update;
 
@@ -15,5 +16,6 @@ pub use delete::{DeleteOptions, Deletion, delete};
 pub use disruption::{Budget, budget};
 pub use node::restrict_node;
 pub use patch::{patch, patch_scale};
+pub use quota::{charge, may_count, recount};
 pub use services::{Claim, Range, choose_addresses, claims};
 pub use update::{bind, finalize, scale_of, set_scale, update, update_status};

@@ -84,7 +84,7 @@ impl Registry {
             && let Ok(Read::Found(old)) = self.read(resource, "0", None).await
             && let Ok(decided) = self.decide(&request, &old, &mut decide)
             && !decided.is_unchanged(&old)
-            && let Tried::Written(object) = self.try_write(&request, decided, Attempt::Change(0)).await?
+            && let Tried::Written(object) = self.try_write(&request, &old, decided, 0).await?
         {
             return Ok(object);
         }
@@ -100,7 +100,7 @@ impl Registry {
             if decided.is_unchanged(&old) {
                 return Ok(old);
             }
-            match self.try_write(&request, decided, Attempt::Change(attempt)).await? {
+            match self.try_write(&request, &old, decided, attempt).await? {
                 Tried::Written(object) => return Ok(object),
                 Tried::ChangedMeanwhile if version.is_empty() => {}
                 Tried::ChangedMeanwhile => return Err(Error::modified(resource.kind, &resource.name)),
@@ -120,19 +120,28 @@ impl Registry {
         let mut new = decide(old)?;
         note_owner(Some(old), &mut new, request.resource, request.options, (self.inner.clock)());
         new.meta_mut().resource_version.clear();
+        self.count_quota(&mut new, Some(old))?;
         let claims = self.claim_addresses(&mut new, Some(old))?;
         Ok(Decided { done: is_done(&new), new, claims, read_at: revision_of(old)? })
     }
 
     /// Writes what was decided, if the object is still what was read.
-    async fn try_write(&self, request: &Request<'_>, decided: Decided, attempt: Attempt) -> Result<Tried, Error> {
+    async fn try_write(
+        &self,
+        request: &Request<'_>,
+        old: &Object,
+        decided: Decided,
+        attempt: usize,
+    ) -> Result<Tried, Error> {
         let Decided { new, claims, read_at, done } = decided;
         let Request { key, options, .. } = *request;
         let writes = if done { removal(key, &new) } else { vec![put(key, &new)] };
         let mut change = Change { compares: vec![at(key, read_at)], writes };
         change.writes.extend(fence_of(&new));
         claims.add_to(&mut change);
-        match self.write(change, request.id, attempt, options).await? {
+        let charges = self.charge(Some(old), (!done).then_some(&new), attempt).await?;
+        charges.add_to(&mut change)?;
+        match self.write(change, request.id, Attempt::Change(attempt), options).await? {
             Written::At(revision) if done => Ok(Tried::Written(versioned(new, revision))),
             Written::At(revision) => self.as_written(key, new, revision, options).map(Tried::Written),
             Written::Refused(0) => Ok(Tried::ChangedMeanwhile),

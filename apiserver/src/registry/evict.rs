@@ -37,7 +37,13 @@ impl Registry {
             // Not older than the pod that was read; what it says of the budget is compared when it is written.
             let state = self.member().view().state();
             let Object::Pod(pod) = &old else { return Err(Error::not_found(Kind::Pod, &resource.name)) };
-            let mut change = match admission::delete(&old, how, (self.inner.clock)())? {
+            let going = admission::delete(&old, how, (self.inner.clock)())?;
+            let left = match &going {
+                Deletion::Mark(new) => Some(new.as_ref()),
+                _ => None,
+            };
+            let charges = self.charge(Some(&old), left, attempt).await?;
+            let mut change = match going {
                 Deletion::Nothing => return Ok(Reply::of(&old, Vec::new())),
                 Deletion::Mark(new) => Change { compares: vec![], writes: vec![put(&key, &new)] },
                 Deletion::Remove => Change { compares: vec![], writes: removal(&key, &old) },
@@ -55,6 +61,7 @@ impl Registry {
                 change.compares.push(at(&key, revision_of(&object)?));
                 change.writes.push(put(&key, &used));
             }
+            charges.add_to(&mut change)?;
             if let Written::At(_) = self.write(change, id, Attempt::Change(attempt), options).await? {
                 return Ok(Reply::of(&old, Vec::new()));
             }

@@ -2,13 +2,14 @@
 //!
 //! `read` answers gets and lists (`freshness` says from which state, `page` where the next part begins), `change` holds the loop of read, decide, compare-and-write that every change goes
 //! through, `write` are the verbs made of it, `repeated` answers those that come again, `evict` takes a pod away if its budget allows it, `service` adds the claims of
-//! services to it, `bootstrap` makes what every cluster has.
+//! services to it, `quota` what it costs, `bootstrap` makes what every cluster has.
 
 mod bootstrap;
 mod change;
 mod evict;
 mod freshness;
 mod page;
+mod quota;
 mod read;
 mod repeated;
 mod service;
@@ -56,6 +57,7 @@ struct Inner {
     clock: Clock,
     /// The cluster's CA (PEM), which every namespace has in a config map.
     ca: Option<String>,
+    quota_turn: quota::Turn,
 }
 
 /// Which collection or object a request is about.
@@ -107,7 +109,7 @@ impl Registry {
         clock: Clock,
         ca: Option<String>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { member, network, service_range, clock, ca }) }
+        Self { inner: Arc::new(Inner { member, network, service_range, clock, ca, quota_turn: quota::Turn::default() }) }
     }
 
     /// How kubelets are reached.

@@ -86,16 +86,27 @@ impl Registry {
         self.check_namespace(&object).await?;
         let generated = object.meta().name.is_empty();
         let id = options.request_id.unwrap_or_else(|| Uuid::new_v4().into_bytes());
-        for attempt in 0..ATTEMPTS {
-            let attempt = Attempt::Create(attempt);
+        for number in 0..ATTEMPTS {
+            let attempt = Attempt::Create(number);
             let birth = Birth { uid: Uuid::new_v4().to_string(), now: (self.inner.clock)(), seed: attempt.seed(id) };
             let mut new = admission::create(object.clone(), &birth)?;
             note_owner(None, &mut new, resource, options, birth.now);
+            self.count_quota(&mut new, None)?;
             let claims = self.claim_addresses(&mut new, None)?;
             let key = keys::object(new.kind(), &new.meta().namespace, &new.meta().name);
+            let charges = match self.charge(None, Some(&new), number).await {
+                Ok(charges) => charges,
+                // What uses up the quota may be what this very request has made.
+                Err(refusal) => {
+                    let state = self.state(Freshness::MostRecent).await?;
+                    let Done { object, .. } = self.done_before(id, new.kind(), &key, &state)?.ok_or(refusal)?;
+                    return Ok(Reply { created: true, ..Reply::of(&object, warnings) });
+                }
+            };
             let mut change = Change { compares: vec![at(&key, 0)], writes: vec![put(&key, &new)] };
             change.writes.extend(fence_of(&new));
             claims.add_to(&mut change);
+            charges.add_to(&mut change)?;
             match self.write(change, id, attempt, options).await? {
                 Written::At(revision) => {
                     let object = self.as_written(&key, new, revision, options)?;
@@ -103,10 +114,15 @@ impl Registry {
                 }
                 Written::Refused(0) if generated => {}
                 Written::Refused(0) => return Err(Error::already_exists(new.kind(), &new.meta().name)),
+                // Beyond the claims are the quotas, which are charged anew.
                 Written::Refused(place) => claims.refused(place - 1, &object)?,
             }
         }
-        Err(Error::already_exists(resource.kind, &object.meta().generate_name))
+        Err(if generated {
+            Error::already_exists(resource.kind, &object.meta().generate_name)
+        } else {
+            Error::modified(resource.kind, &object.meta().name)
+        })
     }
 
     /// Stores an object, or its status, in the place of the one that is there.
@@ -234,11 +250,13 @@ impl Registry {
                 Deletion::Mark(new) => (*new, false),
                 Deletion::Remove => (old.clone(), true),
             };
-            let change = if deleted {
+            let charges = self.charge(Some(&old), (!deleted).then_some(&new), attempt).await?;
+            let mut change = if deleted {
                 Change { compares: vec![at(&key, read_at)], writes: removal(&key, &old) }
             } else {
                 Change { compares: vec![at(&key, read_at)], writes: vec![put(&key, &new)] }
             };
+            charges.add_to(&mut change)?;
             if let Written::At(revision) = self.write(change, id, Attempt::Change(attempt), options).await? {
                 let new =
                     if deleted { versioned(new, revision) } else { self.as_written(&key, new, revision, options)? };

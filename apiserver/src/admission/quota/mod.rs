@@ -1,0 +1,142 @@
+//! Resource quotas: what a namespace may use in all. Pure.
+//!
+//! `usage` says what an object uses, `scope` which objects a quota is about; here is what follows: a change is charged
+//! to the quotas of its namespace, and refused by the one that it would exceed. Only what grows is refused.
+
+mod scope;
+mod usage;
+
+use std::collections::BTreeMap;
+
+use squall_api::core::v1::ResourceQuota;
+use squall_api::quantity::{self, Milli, Quantity};
+use squall_api::{Error, Kind, Object};
+
+use scope::is_about;
+use usage::{Amounts, unspecified, usage};
+
+/// The quota after a change of an object, or nothing if the change is nothing to it.
+///
+/// # Errors
+///
+/// The change would use more than the quota allows, or it cannot be said what it uses.
+pub fn charge(
+    quota: &ResourceQuota,
+    old: Option<&Object>,
+    new: Option<&Object>,
+) -> Result<Option<ResourceQuota>, Error> {
+    if let (None, Some(new)) = (old, new) {
+        demand_amounts(quota, new)?;
+    }
+    let before = old.map(|old| counted(quota, old)).unwrap_or_default();
+    let after = new.map(|new| counted(quota, new)).unwrap_or_default();
+    let deltas: Amounts = quota
+        .status
+        .hard
+        .keys()
+        .map(|name| (name.clone(), Milli(amount_in(&after, name).0 - amount_in(&before, name).0)))
+        .filter(|(_, delta)| delta.0 != 0)
+        .collect();
+    if let Some(new) = new {
+        check(quota, new, &deltas)?;
+    }
+    if deltas.is_empty() {
+        return Ok(None);
+    }
+    let mut charged = quota.clone();
+    for (name, delta) in deltas {
+        let used = Milli((in_list(&quota.status.used, &name).0 + delta.0).max(0));
+        charged.status.used.insert(name.clone(), written(&name, used));
+    }
+    Ok(Some(charged))
+}
+
+/// The quota with its limits taken into force and everything in its namespace counted anew.
+#[must_use]
+pub fn recount(quota: &ResourceQuota, objects: impl Iterator<Item = Object>) -> ResourceQuota {
+    let mut sum: Amounts = quota.spec.hard.keys().map(|name| (name.clone(), Milli(0))).collect();
+    for object in objects {
+        for (name, amount) in counted(quota, &object) {
+            if let Some(whole) = sum.get_mut(&name) {
+                whole.0 += amount.0;
+            }
+        }
+    }
+    let mut counted = quota.clone();
+    counted.status.hard.clone_from(&quota.spec.hard);
+    counted.status.used = sum.into_iter().map(|(name, amount)| (name.clone(), written(&name, amount))).collect();
+    counted
+}
+
+/// Whether objects of the kind may count in the quota at all.
+#[must_use]
+pub fn may_count(quota: &ResourceQuota, kind: Kind) -> bool {
+    let counter = format!("count/{}", kind.info().plural_group());
+    match kind {
+        Kind::Event => false,
+        Kind::Pod => true,
+        _ => quota.spec.hard.keys().any(|name| *name == counter || name.starts_with(kind.info().plural)),
+    }
+}
+
+/// What the quota counts of the object.
+fn counted(quota: &ResourceQuota, object: &Object) -> Amounts {
+    if is_about(quota, object) { usage(object) } else { Amounts::new() }
+}
+
+fn demand_amounts(quota: &ResourceQuota, new: &Object) -> Result<(), Error> {
+    let Object::Pod(pod) = new else { return Ok(()) };
+    if !is_about(quota, new) {
+        return Ok(());
+    }
+    let missing = unspecified(pod, quota.status.hard.keys());
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let parts = missing.iter().map(|(resource, containers)| format!("{resource} for: {}", containers.join(",")));
+    let parts: Vec<String> = parts.collect();
+    let detail = format!("failed quota: {}: must specify {}", quota.metadata.name, parts.join("; "));
+    Err(Error::forbidden(new.kind(), &new.meta().name, &detail))
+}
+
+fn check(quota: &ResourceQuota, new: &Object, deltas: &Amounts) -> Result<(), Error> {
+    let (hard, used) = (&quota.status.hard, &quota.status.used);
+    let exceeded: Vec<&String> = deltas
+        .iter()
+        .filter(|(name, delta)| delta.0 > 0 && in_list(used, name).0 + delta.0 > in_list(hard, name).0)
+        .map(|(name, _)| name)
+        .collect();
+    if exceeded.is_empty() {
+        return Ok(());
+    }
+    let list = |amount: &dyn Fn(&str) -> Milli| {
+        let parts: Vec<String> =
+            exceeded.iter().map(|name| format!("{name}={}", written(name, amount(name)).string)).collect();
+        parts.join(",")
+    };
+    let detail = format!(
+        "exceeded quota: {}, requested: {}, used: {}, limited: {}",
+        quota.metadata.name,
+        list(&|name| amount_in(deltas, name)),
+        list(&|name| in_list(used, name)),
+        list(&|name| in_list(hard, name)),
+    );
+    Err(Error::forbidden(new.kind(), &new.meta().name, &detail))
+}
+
+fn amount_in(amounts: &Amounts, name: &str) -> Milli {
+    amounts.get(name).copied().unwrap_or_default()
+}
+
+fn in_list(list: &BTreeMap<String, Quantity>, name: &str) -> Milli {
+    list.get(name).and_then(quantity::parse).unwrap_or_default()
+}
+
+/// Bytes are written by 1024s, everything else by thousands.
+fn written(name: &str, amount: Milli) -> Quantity {
+    let is_bytes = ["memory", "storage"].iter().any(|bytes| name.ends_with(bytes)) || name.contains("hugepages-");
+    Quantity { string: if is_bytes { quantity::binary(amount) } else { quantity::decimal(amount) } }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+//! Which pods a quota is about.
+
+use squall_api::core::v1::{Affinity, Pod, PodAffinityTerm, ResourceQuota, ScopedResourceSelectorRequirement};
+use squall_api::Object;
+
+/// Whether the quota is about the object: its scopes pick pods only, and all must hold.
+#[must_use]
+pub fn is_about(quota: &ResourceQuota, object: &Object) -> bool {
+    let expressions = quota.spec.scope_selector.iter().flat_map(|selector| &selector.match_expressions);
+    let mut requirements = quota.spec.scopes.iter().map(|scope| exists(scope)).chain(expressions.cloned()).peekable();
+    match (requirements.peek(), object) {
+        (None, _) => true,
+        (Some(_), Object::Pod(pod)) => requirements.all(|requirement| holds(&requirement, pod)),
+        (Some(_), _) => false,
+    }
+}
+
+fn exists(scope: &str) -> ScopedResourceSelectorRequirement {
+    ScopedResourceSelectorRequirement {
+        scope_name: scope.to_owned(),
+        operator: "Exists".to_owned(),
+        ..ScopedResourceSelectorRequirement::default()
+    }
+}
+
+fn holds(requirement: &ScopedResourceSelectorRequirement, pod: &Pod) -> bool {
+    match requirement.scope_name.as_str() {
+        "Terminating" => ends(pod),
+        "NotTerminating" => !ends(pod),
+        "BestEffort" => pod.status.qos_class == "BestEffort",
+        "NotBestEffort" => pod.status.qos_class != "BestEffort",
+        "CrossNamespacePodAffinity" => looks_elsewhere(&pod.spec.affinity),
+        "PriorityClass" => has_class(requirement, &pod.spec.priority_class_name),
+        _ => false,
+    }
+}
+
+/// Kubernetes: `Terminating` is a pod that is given only so long to run.
+fn ends(pod: &Pod) -> bool {
+    pod.spec.active_deadline_seconds.is_some_and(|seconds| seconds >= 0)
+}
+
+fn has_class(requirement: &ScopedResourceSelectorRequirement, class: &str) -> bool {
+    let is_listed = requirement.values.iter().any(|value| value == class);
+    match requirement.operator.as_str() {
+        "In" => !class.is_empty() && is_listed,
+        "NotIn" => !is_listed,
+        "Exists" => !class.is_empty(),
+        "DoesNotExist" => class.is_empty(),
+        _ => false,
+    }
+}
+
+fn looks_elsewhere(affinity: &Option<Affinity>) -> bool {
+    let terms = |required: &[PodAffinityTerm], mut preferred: std::slice::Iter<'_, _>| {
+        let elsewhere = |term: &PodAffinityTerm| !term.namespaces.is_empty() || term.namespace_selector.is_some();
+        required.iter().any(elsewhere)
+            || preferred.any(|weighted: &squall_api::core::v1::WeightedPodAffinityTerm| elsewhere(&weighted.pod_affinity_term))
+    };
+    affinity.as_ref().is_some_and(|affinity| {
+        affinity.pod_affinity.as_ref().is_some_and(|near| {
+            terms(
+                &near.required_during_scheduling_ignored_during_execution,
+                near.preferred_during_scheduling_ignored_during_execution.iter(),
+            )
+        }) || affinity.pod_anti_affinity.as_ref().is_some_and(|far| {
+            terms(
+                &far.required_during_scheduling_ignored_during_execution,
+                far.preferred_during_scheduling_ignored_during_execution.iter(),
+            )
+        })
+    })
+}
