@@ -13,6 +13,12 @@ struct Term {
     equal: bool,
 }
 
+impl Term {
+    fn holds(&self, value: &str) -> bool {
+        (value == self.value) == self.equal
+    }
+}
+
 impl FieldSelector {
     /// Reads the text form. The error is a sentence for the user.
     pub fn parse(text: &str) -> Result<Self, String> {
@@ -44,9 +50,23 @@ impl FieldSelector {
     /// Whether the object's fields have (or, with `!=`, do not have) the values.
     #[must_use]
     pub fn matches(&self, object: &Object) -> bool {
-        self.0
-            .iter()
-            .all(|term| object.selectable(&term.field).is_some_and(|value| (value == term.value) == term.equal))
+        self.0.iter().all(|term| object.selectable(&term.field).is_some_and(|value| term.holds(&value)))
+    }
+
+    /// The fields that it looks at.
+    pub fn fields(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|term| term.field.as_str())
+    }
+
+    /// Whether what it demands of a field holds for this value of it.
+    #[must_use]
+    pub fn holds(&self, field: &str, value: &str) -> bool {
+        self.0.iter().filter(|term| term.field == field).all(|term| term.holds(value))
+    }
+
+    /// The values that fields must have.
+    pub fn equalities(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().filter(|term| term.equal).map(|term| (term.field.as_str(), term.value.as_str()))
     }
 }
 

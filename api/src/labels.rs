@@ -32,6 +32,15 @@ enum Operator {
     Less(i64),
 }
 
+/// What a requirement asks for, as far as an index can answer it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sought<'a> {
+    /// A label of this key with one of these values.
+    Value(&'a str, &'a [String]),
+    /// A label of this key.
+    Key(&'a str),
+}
+
 impl Requirement {
     fn matches(&self, labels: &Labels) -> bool {
         let value = labels.get(&self.key);
@@ -86,6 +95,15 @@ impl Selector {
             requirements.push(Requirement { key: expression.key.clone(), operator });
         }
         Some(Self(requirements))
+    }
+
+    /// What every object that matches has.
+    pub fn sought(&self) -> impl Iterator<Item = Sought<'_>> {
+        self.0.iter().filter_map(|Requirement { key, operator }| match operator {
+            Operator::In(values) => Some(Sought::Value(key, values)),
+            Operator::Exists | Operator::Greater(_) | Operator::Less(_) => Some(Sought::Key(key)),
+            Operator::NotIn(_) | Operator::Absent => None,
+        })
     }
 
     /// Whether the labels meet every requirement.

@@ -16,6 +16,7 @@ pub mod raft;
 pub mod registry;
 pub mod rest;
 pub mod restore;
+pub mod scan;
 pub mod server;
 pub mod store;
 pub mod watch;

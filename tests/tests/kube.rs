@@ -76,7 +76,8 @@ async fn every_verb_of_kube_works() {
     let error = maps.replace("map-0", &PostParams::default(), &stale).await.unwrap_err();
     assert!(matches!(error, kube::Error::Api(status) if status.is_conflict()));
 
-    let applied = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "map-0"}, "data": {"value": "third"}});
+    let applied =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "map-0"}, "data": {"value": "third"}});
     let error = maps.patch("map-0", &PatchParams::apply("kube"), &Patch::Apply(&applied)).await.unwrap_err();
     assert!(matches!(error, kube::Error::Api(status) if status.is_conflict()), "someone else owns the value");
     let forced = maps.patch("map-0", &PatchParams::apply("kube").force(), &Patch::Apply(&applied)).await.unwrap();
@@ -173,8 +174,16 @@ async fn a_controller_of_kube_lives_through_the_death_of_the_leader() {
         for number in 0..20 {
             let name = format!("map-{number}");
             let reflected = reader.get(&ObjectRef::new(&name).within("default")).ok_or(name.clone())?;
-            let expected = if number < 5 { "changed" } else if number < 10 { "before" } else { "after" };
-            if value(&reflected) != expected || reflected.annotations().get("seen").map(String::as_str) != Some(expected) {
+            let expected = if number < 5 {
+                "changed"
+            } else if number < 10 {
+                "before"
+            } else {
+                "after"
+            };
+            if value(&reflected) != expected
+                || reflected.annotations().get("seen").map(String::as_str) != Some(expected)
+            {
                 return Err(format!("{name}: {reflected:?}"));
             }
         }

@@ -46,7 +46,10 @@ async fn a_quota_is_used_up_to_the_last_and_no_further() {
     for creator in creators.collect::<Vec<_>>() {
         let (number, refusal) = creator.await.unwrap();
         created += number;
-        assert!(refusal.contains("exceeded quota: maps, requested: count/configmaps=1, used: count/configmaps=10"), "{refusal}");
+        assert!(
+            refusal.contains("exceeded quota: maps, requested: count/configmaps=1, used: count/configmaps=10"),
+            "{refusal}"
+        );
     }
     assert_eq!(created, 9);
     assert_eq!(used(&lab.client).await, "10");

@@ -5,8 +5,8 @@ use squall_proto::core::v1::{ResourceQuota, ResourceQuotaSpec, ScopedResourceSel
 
 use super::{Kind, KindInfo, Resource, Scope, StatusUpdate};
 use crate::field::{Errors, Path};
-use crate::table::{Column, narrow};
 use crate::quantity::{self, Quantity};
+use crate::table::{Column, narrow};
 use crate::{age, names};
 
 impl Resource for ResourceQuota {
@@ -214,7 +214,8 @@ mod tests {
 
     #[test]
     fn a_quota_limits_what_can_be_counted() {
-        let good = [("pods", "10"), ("count/deployments.apps", "3"), ("cpu", "500m"), ("requests.example.com/gpu", "1")];
+        let good =
+            [("pods", "10"), ("count/deployments.apps", "3"), ("cpu", "500m"), ("requests.example.com/gpu", "1")];
         assert_eq!(problems(&good, &[]), Vec::<String>::new());
         assert_eq!(
             problems(&[("deployments", "1"), ("pods", "1500m"), ("services", "-1")], &[]),
@@ -237,9 +238,6 @@ mod tests {
             problems(&[("cpu", "1")], &["BestEffort"]),
             [r#"spec.scopes: Invalid value: ["BestEffort"]: unsupported scope applied to resource"#]
         );
-        assert_eq!(
-            problems(&[("pods", "1")], &["Odd"]),
-            [r#"spec.scopes: Invalid value: ["Odd"]: unsupported scope"#]
-        );
+        assert_eq!(problems(&[("pods", "1")], &["Odd"]), [r#"spec.scopes: Invalid value: ["Odd"]: unsupported scope"#]);
     }
 }

@@ -109,7 +109,9 @@ impl Registry {
         clock: Clock,
         ca: Option<String>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { member, network, service_range, clock, ca, quota_turn: quota::Turn::default() }) }
+        Self {
+            inner: Arc::new(Inner { member, network, service_range, clock, ca, quota_turn: quota::Turn::default() }),
+        }
     }
 
     /// How kubelets are reached.

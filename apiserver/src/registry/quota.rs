@@ -144,7 +144,9 @@ fn quotas(state: &State, namespace: &str) -> Result<Vec<ResourceQuota>, Error> {
 /// The quota counted from the objects of its namespace and one that is not there yet.
 fn recounted(quota: &ResourceQuota, state: &State, and: Option<Object>) -> Result<ResourceQuota, Error> {
     let mut objects: Vec<Object> = and.into_iter().collect();
-    for kind in Kind::ALL.iter().copied().filter(|kind| kind.info().is_namespaced() && admission::may_count(quota, *kind)) {
+    for kind in
+        Kind::ALL.iter().copied().filter(|kind| kind.info().is_namespaced() && admission::may_count(quota, *kind))
+    {
         let prefix = keys::collection(kind, &quota.metadata.namespace);
         for (_, entry) in state.range(&prefix) {
             objects.push(decode_stored(kind, entry)?);

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use prost_types::Any;
 use squall_api::error::Reason;
 use squall_api::field_selector::FieldSelector;
-use squall_api::labels::Selector;
+use squall_api::labels::{Selector, Sought};
 use squall_api::{Error, Kind, Object};
 use tokio::time::Instant;
 
 use super::freshness::{Freshness, VersionOptions};
 use super::page::Continuation;
 use super::{REVISION_PATIENCE, Registry, Resource, any, decode_stored};
-use crate::keys;
-use crate::store::{Entry, Revision, State};
+use crate::store::{Entry, Revision, State, Term};
+use crate::{keys, scan};
 
 /// Which objects of a collection are wanted.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct Selection {
     pub prefix: String,
     labels: Selector,
     fields: FieldSelector,
+    /// The key of the one object that can be wanted.
+    only_key: Option<String>,
 }
 
 impl Selection {
@@ -38,8 +40,12 @@ impl Selection {
         if let Some(field) = fields.unsupported(&sample) {
             return Err(Error::bad_request(format!("field label not supported: {field}")));
         }
+        let name = fields.equalities().find(|(field, _)| *field == "metadata.name").map(|(_, name)| name);
+        let is_in_one_place = !kind.info().is_namespaced() || !resource.namespace.is_empty();
+        let only_key = name.filter(|_| is_in_one_place).map(|name| keys::object(kind, &resource.namespace, name));
         Ok(Self {
             kind,
+            only_key,
             prefix: keys::collection(kind, &resource.namespace),
             labels: Selector::parse(labels).map_err(Error::bad_request)?,
             fields,
@@ -57,8 +63,47 @@ impl Selection {
         if self.is_everything() {
             return Ok(true);
         }
-        let object = super::decode(self.kind, value, 0)?;
-        Ok(self.labels.matches(&object.meta().labels) && self.fields.matches(&object))
+        if !self.labels.is_everything() && !self.labels.matches(&scan::labels(value)?) {
+            return Ok(false);
+        }
+        let mut others = self.fields.fields();
+        if others.any(|name| scan::fields(self.kind).iter().all(|field| field.name != name)) {
+            return Ok(self.fields.matches(&super::decode(self.kind, value, 0)?));
+        }
+        for name in self.fields.fields() {
+            for field in scan::fields(self.kind).iter().filter(|field| field.name == name) {
+                if !self.fields.holds(name, field.read(value)?) {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// The entries that may be wanted, in order: not all where the index knows better.
+    pub fn candidates<'a>(
+        &'a self,
+        state: &'a State,
+        start: &'a str,
+    ) -> Box<dyn Iterator<Item = (&'a str, &'a Entry)> + Send + 'a> {
+        match &self.only_key {
+            Some(key) if key.as_str() >= start => {
+                Box::new(state.range(key).take(1).filter(move |found| found.0 == key))
+            }
+            Some(_) => Box::new(std::iter::empty()),
+            None => state.candidates(&self.prefix, start, &self.terms()),
+        }
+    }
+
+    /// What every object that is wanted has: one term of each group.
+    fn terms(&self) -> Vec<Vec<Term>> {
+        let labels = self.labels.sought().map(|sought| match sought {
+            Sought::Value(key, values) => values.iter().map(|value| Term::label(self.kind, key, value)).collect(),
+            Sought::Key(key) => vec![Term::labeled(self.kind, key)],
+        });
+        let indexed = |name: &str| scan::fields(self.kind).iter().any(|field| field.indexed && field.name == name);
+        let fields = self.fields.equalities().filter(|(name, _)| indexed(name));
+        labels.chain(fields.map(|(name, value)| vec![Term::field(self.kind, name, value)])).collect()
     }
 }
 
@@ -129,7 +174,7 @@ impl Registry {
         let mut listing = Listing { revision: state.revision(), entries: Vec::new(), next: None, remaining: None };
         let mut bytes = 0;
         let limit = if options.limit == 0 { usize::MAX } else { options.limit };
-        let mut range = state.range_from(&selection.prefix, &start);
+        let mut range = selection.candidates(&state, &start);
         let mut last = "";
         while let Some((key, entry)) = range.next() {
             if !selection.matches(&entry.value)? {
@@ -170,5 +215,124 @@ impl Registry {
             false => error,
         })?;
         Ok((state, start))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Change, Requests, Transaction, Write};
+    use squall_api::core::v1::Pod;
+
+    /// The pod of this number: another combination of labels and fields for each.
+    fn pod(number: usize, of: usize) -> Object {
+        let mut pod = Pod::default();
+        pod.metadata.name = format!("pod-{number}");
+        pod.metadata.namespace = if of % 2 == 0 { "default" } else { "other" }.to_owned();
+        let mut label = |key: &str, value: &str| pod.metadata.labels.insert(key.to_owned(), value.to_owned());
+        match of / 2 % 3 {
+            0 => drop(label("app", "a")),
+            1 => drop(label("app", "b")),
+            _ => {}
+        }
+        match of / 6 % 3 {
+            0 => drop(label("tier", "")),
+            1 => drop(label("tier", "7")),
+            _ => {}
+        }
+        ["", "node-0"][of / 18 % 2].clone_into(&mut pod.spec.node_name);
+        ["Pending", "Running"][of / 36 % 2].clone_into(&mut pod.status.phase);
+        pod.into()
+    }
+
+    #[derive(Default)]
+    struct Store {
+        state: State,
+        requests: Requests,
+        changes: Vec<Change>,
+    }
+
+    impl Store {
+        fn write(&mut self, object: &Object, stays: bool) {
+            let key = keys::object(Kind::Pod, &object.meta().namespace, &object.meta().name);
+            let write = Write { key, value: stays.then(|| object.encode().into()) };
+            let id = u128::try_from(self.changes.len()).unwrap().to_le_bytes();
+            let transaction = Transaction { request_id: id, compares: Vec::new(), writes: vec![write] };
+            self.state.apply(transaction, &mut self.requests, &mut self.changes);
+        }
+    }
+
+    fn check(state: &State) {
+        let labels =
+            ["", "app=a", "app!=a", "app in (a,b)", "app", "!app", "app=a,tier=7", "tier=", "tier>6", "app=nosuch"];
+        let fields = [
+            "",
+            "spec.nodeName=",
+            "spec.nodeName=node-0,status.phase=Running",
+            "status.phase!=Running",
+            "metadata.name=pod-3",
+            "metadata.name!=pod-3",
+            "spec.restartPolicy=Always",
+            "metadata.namespace=other",
+        ];
+        for (labels, fields) in labels.iter().flat_map(|labels| fields.iter().map(move |fields| (labels, fields))) {
+            for namespace in ["", "default"] {
+                let (namespace, name, subresource) = (namespace.to_owned(), String::new(), String::new());
+                let resource = Resource { kind: Kind::Pod, namespace, name, subresource };
+                let selection = Selection::parse(&resource, labels, fields).unwrap();
+                let found: Vec<&str> = selection
+                    .candidates(state, "")
+                    .filter(|(_, entry)| selection.matches(&entry.value).unwrap())
+                    .map(|(key, _)| key)
+                    .collect();
+                let wanted = |entry: &Entry| {
+                    let object = decode_stored(Kind::Pod, entry).unwrap();
+                    selection.labels.matches(&object.meta().labels) && selection.fields.matches(&object)
+                };
+                let range = state.range(&selection.prefix);
+                let expected: Vec<&str> = range.filter(|(_, entry)| wanted(entry)).map(|(key, _)| key).collect();
+                assert_eq!(found, expected, "{labels} {fields}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_index_finds_what_looking_at_each_object_would() {
+        let mut store = Store::default();
+        for number in 0..72 {
+            store.write(&pod(number, number), true);
+        }
+        check(&store.state);
+        let (revision, count) = (store.state.revision(), store.changes.len());
+        // Everything changes, keeping its namespace, and some things go.
+        for number in 0..72 {
+            store.write(&pod(number, number * 10 + number % 2), number % 5 > 0);
+        }
+        check(&store.state);
+        check(&store.state.before(revision, &store.changes[count..]));
+        let mut restored = State::at_revision(store.state.revision());
+        for (key, entry) in store.state.range("") {
+            restored.restore_entry(key.into(), entry.clone());
+        }
+        check(&restored);
+    }
+
+    #[test]
+    fn few_objects_are_looked_at_for_few_that_are_wanted() {
+        let mut store = Store::default();
+        for number in 0..72 {
+            store.write(&pod(number, if number == 5 { 0 } else { 1 + number / 36 * 36 }), true);
+        }
+        let resource =
+            Resource { kind: Kind::Pod, namespace: String::new(), name: String::new(), subresource: String::new() };
+        let looked_at = |labels: &str, fields: &str| {
+            let selection = Selection::parse(&resource, labels, fields).unwrap();
+            selection.candidates(&store.state, "").count()
+        };
+        assert_eq!(looked_at("", ""), 72);
+        assert_eq!(looked_at("app=a", "status.phase=Running"), 36);
+        assert_eq!(looked_at("app=nosuch,app=a", ""), 0);
+        assert_eq!(looked_at("app in (nosuch,a)", "status.phase=Succeeded"), 0);
+        assert_eq!(looked_at("!app", ""), 72);
     }
 }

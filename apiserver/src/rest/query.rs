@@ -120,11 +120,13 @@ pub fn dry_run<'a>(values: impl Iterator<Item = &'a str>) -> Result<bool, Error>
     Ok(dry)
 }
 
-/// Kubernetes: a client that names no field manager is known by the first word of its user agent.
+/// Kubernetes: a client that names no field manager is known by the first word of its user agent, and one without
+/// either as unknown.
 fn manager_of(headers: &HeaderMap) -> String {
     let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     let word = agent.split('/').next().unwrap_or_default();
-    word.chars().filter(|c| !c.is_control()).take(MAX_MANAGER).collect()
+    let name: String = word.chars().filter(|c| !c.is_control()).take(MAX_MANAGER).collect();
+    if name.is_empty() { "unknown".to_owned() } else { name }
 }
 
 #[cfg(test)]

@@ -4,12 +4,14 @@
 //! `raft`, what the bytes mean is in `admission` and `grpc`.
 
 mod history;
+mod index;
 mod requests;
 mod state;
 mod transaction;
 mod view;
 
 pub use history::{Change, History};
+pub use index::Term;
 pub use requests::Requests;
 pub use state::{Entry, State};
 pub use transaction::{Compare, Outcome, RequestId, Revision, Target, Transaction, Write};

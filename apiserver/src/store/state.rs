@@ -7,6 +7,7 @@ use bytes::Bytes;
 use imbl::OrdMap;
 
 use super::history::Change;
+use super::index::{Index, Term};
 use super::requests::Requests;
 use super::transaction::{Compare, Outcome, Revision, Target, Transaction, Write};
 
@@ -27,6 +28,7 @@ pub struct State {
     revision: Revision,
     entries: OrdMap<Arc<str>, Entry>,
     hash: u64,
+    index: Index,
 }
 
 impl State {
@@ -112,9 +114,7 @@ impl State {
                 let entry = Entry { value: value.clone(), create_revision, mod_revision: self.revision };
                 self.restore_entry(key.clone(), entry);
             }
-            None => {
-                self.entries.remove(&key);
-            }
+            None => self.remove(&key),
         }
         Some(Change::new(self.revision, key, previous, write.value))
     }
@@ -130,12 +130,12 @@ impl State {
     /// The state as it was, by undoing the last changes. It is for reading: its hash is of no meaning.
     #[must_use]
     pub fn before(&self, revision: Revision, changes: &[Change]) -> Self {
-        let mut earlier = Self { revision, entries: self.entries.clone(), hash: 0 };
+        let mut earlier = Self { revision, hash: 0, ..self.clone() };
         for change in changes.iter().rev() {
             match &change.previous {
-                Some(entry) => earlier.entries.insert(change.key.clone(), entry.clone()),
-                None => earlier.entries.remove(&change.key),
-            };
+                Some(entry) => earlier.insert(change.key.clone(), entry.clone()),
+                None => earlier.remove(&change.key),
+            }
         }
         earlier
     }
@@ -149,7 +149,34 @@ impl State {
     /// Puts an entry of a snapshot back.
     pub fn restore_entry(&mut self, key: Arc<str>, entry: Entry) {
         self.hash = self.hash.wrapping_add(hash_entry(&key, &entry));
-        self.entries.insert(key, entry);
+        self.insert(key, entry);
+    }
+
+    fn insert(&mut self, key: Arc<str>, entry: Entry) {
+        let new = entry.value.clone();
+        let old = self.entries.insert(key.clone(), entry);
+        self.index.change(&key, old.as_ref().map(|old| &*old.value), Some(&new));
+    }
+
+    fn remove(&mut self, key: &Arc<str>) {
+        let old = self.entries.remove(key);
+        self.index.change(key, old.as_ref().map(|old| &*old.value), None);
+    }
+
+    /// The entries of a range that may have one term of each group, in order of their keys: those that have, and few
+    /// others. Without groups, all.
+    pub fn candidates<'a>(
+        &'a self,
+        prefix: &'a str,
+        start: &'a str,
+        groups: &[Vec<Term>],
+    ) -> Box<dyn Iterator<Item = (&'a str, &'a Entry)> + Send + 'a> {
+        if groups.is_empty() {
+            return Box::new(self.range_from(prefix, start));
+        }
+        let keys = self.index.candidates(groups, prefix, start);
+        let entries = keys.into_iter().filter_map(|key| self.entries.get_key_value(&key));
+        Box::new(entries.map(|(key, entry)| (key.as_ref(), entry)))
     }
 }
 

@@ -112,7 +112,7 @@ impl Watcher {
     async fn list(&mut self, freshness: Freshness) -> Result<(), Error> {
         let state = self.registry.state(freshness).await?;
         self.position = state.revision();
-        for (_, entry) in state.range(&self.selection.prefix) {
+        for (_, entry) in self.selection.candidates(&state, "") {
             if self.selection.matches(&entry.value)? {
                 self.initial.push(Event::Object {
                     fate: Fate::Added,

@@ -1,7 +1,7 @@
 //! Which pods a quota is about.
 
-use squall_api::core::v1::{Affinity, Pod, PodAffinityTerm, ResourceQuota, ScopedResourceSelectorRequirement};
 use squall_api::Object;
+use squall_api::core::v1::{Affinity, Pod, PodAffinityTerm, ResourceQuota, ScopedResourceSelectorRequirement};
 
 /// Whether the quota is about the object: its scopes pick pods only, and all must hold.
 #[must_use]
@@ -55,7 +55,8 @@ fn looks_elsewhere(affinity: &Option<Affinity>) -> bool {
     let terms = |required: &[PodAffinityTerm], mut preferred: std::slice::Iter<'_, _>| {
         let elsewhere = |term: &PodAffinityTerm| !term.namespaces.is_empty() || term.namespace_selector.is_some();
         required.iter().any(elsewhere)
-            || preferred.any(|weighted: &squall_api::core::v1::WeightedPodAffinityTerm| elsewhere(&weighted.pod_affinity_term))
+            || preferred
+                .any(|weighted: &squall_api::core::v1::WeightedPodAffinityTerm| elsewhere(&weighted.pod_affinity_term))
     };
     affinity.as_ref().is_some_and(|affinity| {
         affinity.pod_affinity.as_ref().is_some_and(|near| {

@@ -53,7 +53,11 @@ fn what_comes_is_charged_and_what_goes_is_given_back() {
 
 #[test]
 fn what_is_exceeded_is_named_and_nothing_else() {
-    let full = charge(&quota(&[("pods", "1"), ("cpu", "500m"), ("count/pods", "9")]), None, Some(&pod(&[("cpu", "500m")], &[])));
+    let full = charge(
+        &quota(&[("pods", "1"), ("cpu", "500m"), ("count/pods", "9")]),
+        None,
+        Some(&pod(&[("cpu", "500m")], &[])),
+    );
     let full = full.unwrap().unwrap();
     assert_eq!(
         message(charge(&full, None, Some(&pod(&[("cpu", "250m")], &[])))),

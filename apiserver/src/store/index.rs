@@ -1,0 +1,113 @@
+//! Which keys have a term: what selectors ask for, kept up to date with every change.
+//!
+//! A term is the hash of what it means. Two meanings with one hash cost a look at an object that does not match; they
+//! never hide one.
+
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use imbl::OrdSet;
+use squall_api::Kind;
+
+use crate::scan;
+
+/// Something that objects can be found by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Term(u64);
+
+impl Term {
+    /// The object has a label of this key.
+    #[must_use]
+    pub fn labeled(kind: Kind, key: &str) -> Self {
+        Self::of((kind as usize, "labeled", key, ""))
+    }
+
+    /// The object has a label of this key and value.
+    #[must_use]
+    pub fn label(kind: Kind, key: &str, value: &str) -> Self {
+        Self::of((kind as usize, "label", key, value))
+    }
+
+    /// A field of the object has this value.
+    #[must_use]
+    pub fn field(kind: Kind, name: &str, value: &str) -> Self {
+        Self::of((kind as usize, "field", name, value))
+    }
+
+    fn of(meaning: (usize, &str, &str, &str)) -> Self {
+        // With the same keys in every process, though nothing depends on that: indexes are not stored.
+        let mut hasher = DefaultHasher::new();
+        meaning.hash(&mut hasher);
+        Self(hasher.finish())
+    }
+}
+
+/// The index of a state. A clone is cheap.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Index {
+    keys: OrdSet<(Term, Arc<str>)>,
+}
+
+impl Index {
+    /// The value at a key has changed.
+    pub(super) fn change(&mut self, key: &Arc<str>, old: Option<&[u8]>, new: Option<&[u8]>) {
+        let (old, new) = (terms(key, old), terms(key, new));
+        for gone in old.difference(&new) {
+            self.keys.remove(&(*gone, key.clone()));
+        }
+        for come in new.difference(&old) {
+            self.keys.insert((*come, key.clone()));
+        }
+    }
+
+    /// The keys with a term, in order, that start with the prefix and are not before `start`.
+    pub(super) fn keys<'a>(&'a self, term: Term, prefix: &'a str, start: &str) -> impl Iterator<Item = &'a Arc<str>> {
+        let from = (term, Arc::from(start.max(prefix)));
+        self.keys
+            .range((Bound::Included(from), Bound::Unbounded))
+            .take_while(move |(other, key)| *other == term && key.starts_with(prefix))
+            .map(|(_, key)| key)
+    }
+
+    /// The keys that have one term of each group, or more: those of the group with the fewest.
+    pub(super) fn candidates(&self, groups: &[Vec<Term>], prefix: &str, start: &str) -> BTreeSet<Arc<str>> {
+        let keys = |group: &Vec<Term>| {
+            let group: Vec<Term> = group.clone();
+            group.into_iter().flat_map(|term| self.keys(term, prefix, start))
+        };
+        let mut counters: Vec<_> = groups.iter().map(keys).collect();
+        // All at the same pace: the first at its end has the fewest.
+        let fewest = loop {
+            match counters.iter_mut().position(|counter| counter.next().is_none()) {
+                Some(place) => break place,
+                None if counters.is_empty() => return BTreeSet::new(),
+                None => {}
+            }
+        };
+        keys(&groups[fewest]).cloned().collect()
+    }
+}
+
+/// The terms of a value. What is no object has none, and neither has what cannot be read: reading it fails anyway.
+fn terms(key: &str, value: Option<&[u8]>) -> BTreeSet<Term> {
+    let mut terms = BTreeSet::new();
+    let (Some(value), Some(kind)) = (value, kind_of(key)) else { return terms };
+    let _ = scan::for_each_label(value, |key, value| {
+        terms.insert(Term::labeled(kind, key));
+        terms.insert(Term::label(kind, key, value));
+    });
+    for field in scan::fields(kind).iter().filter(|field| field.indexed) {
+        if let Ok(text) = field.read(value) {
+            terms.insert(Term::field(kind, field.name, text));
+        }
+    }
+    terms
+}
+
+fn kind_of(key: &str) -> Option<Kind> {
+    let (collection, _) = key.split_once('/')?;
+    let (plural, group) = collection.split_once('.').unwrap_or((collection, ""));
+    Kind::find(group, plural)
+}
