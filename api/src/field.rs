@@ -109,7 +109,10 @@ impl Display for FieldError {
     }
 }
 
-/// Everything that is wrong with an object, in the order in which it was found.
+/// How many errors are kept: an object of many thousand bad labels would else make an answer larger than itself.
+const MAX_ERRORS: usize = 256;
+
+/// What is wrong with an object, in the order in which it was found.
 #[derive(Debug, Default, Clone)]
 pub struct Errors(Vec<FieldError>);
 
@@ -175,7 +178,7 @@ impl Errors {
             message.push_str(part);
         }
         let error = FieldError { path: path.clone(), problem, message };
-        if !self.0.contains(&error) {
+        if self.0.len() < MAX_ERRORS && !self.0.contains(&error) {
             self.0.push(error);
         }
     }

@@ -4,15 +4,15 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use squall_api::Kind;
 use squall_api::apply::{Manager, applied};
 use squall_api::decode::{FieldValidation, read};
-use squall_api::field_selector::FieldSelector;
-use squall_api::labels::Selector;
 use squall_api::metav1::v1::Time;
-use squall_api::patch::{Patch, PatchType};
-use squall_api::resource::Quantity;
-use squall_api::{Kind, Object, manifest, quantity};
-use squall_proto::schema::Message;
+
+#[path = "../fuzz/targets.rs"]
+mod targets;
+
+use targets::stored;
 
 /// Text that looks a little like what is expected.
 fn nearly_json() -> impl Strategy<Value = String> {
@@ -87,71 +87,34 @@ fn document() -> impl Strategy<Value = Value> {
     })
 }
 
-fn stored() -> Object {
-    Object::from_json(
-        Kind::Deployment,
-        json!({
-            "metadata": {"name": "kubia", "namespace": "default", "finalizers": ["a", "b"], "labels": {"app": "kubia"}},
-            "spec": {
-                "replicas": 3,
-                "selector": {"matchLabels": {"app": "kubia"}},
-                "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": "25%"}},
-                "template": {
-                    "metadata": {"labels": {"app": "kubia"}},
-                    "spec": {"containers": [
-                        {"name": "a", "image": "i:1", "ports": [{"containerPort": 80}], "env": [{"name": "X"}]},
-                        {"name": "b", "image": "i:2"},
-                    ]},
-                },
-            },
-        }),
-    )
-    .unwrap()
-}
-
-/// Any value a field may have is written so that it reads back.
-fn reads_back(json: Value) {
-    if let Ok(decoded) = read(Kind::Deployment, json, FieldValidation::Warn) {
-        let again = Object::decode(Kind::Deployment, &decoded.object.encode()).unwrap();
-        assert_eq!(again, decoded.object);
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn text_is_read_or_refused(text in prop_oneof!["\\PC{0,40}", nearly_json()]) {
-        drop(manifest::documents(&text));
-        drop(Selector::parse(&text));
-        drop(FieldSelector::parse(&text));
-        let _ = quantity::parse(&Quantity { string: text.clone() });
+        let bytes = text.as_bytes();
+        targets::json(bytes);
+        targets::yaml(bytes);
+        targets::selectors(bytes);
+        targets::quantities(bytes);
+        targets::patches(bytes);
         drop(squall_api::duration::parse(&text));
         let _ = Kind::of_word(&text);
-        for patch_type in [PatchType::Json, PatchType::Merge, PatchType::Strategic] {
-            drop(Patch::parse(patch_type, text.as_bytes()));
-        }
     }
 
     #[test]
-    fn a_selector_that_is_read_prints_as_one_that_means_the_same(text in "[a-c!=<>, ()]{0,12}(in|notin)?[a-c!=, ()]{0,8}") {
-        if let Ok(selector) = Selector::parse(&text) {
-            let again = Selector::parse(&selector.to_string()).unwrap();
-            for labels in [json!({}), json!({"a": "b"}), json!({"a": "", "b": "c"}), json!({"c": "1"})] {
-                let labels = serde_json::from_value(labels).unwrap();
-                prop_assert_eq!(selector.matches(&labels), again.matches(&labels), "{:?} printed {}", text, again);
-            }
-        }
+    fn selectors_are_read_or_refused(text in "[a-c!=<>, ()]{0,12}(in|notin)?[a-c!=, ()]{0,8}") {
+        targets::selectors(text.as_bytes());
+    }
+
+    #[test]
+    fn quantities_are_read_or_refused(text in "[-+]?[0-9]{0,6}[.]?[0-9]{0,4}([KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]{1,2})?") {
+        targets::quantities(text.as_bytes());
     }
 
     #[test]
     fn bytes_are_decoded_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
-        for kind in Kind::ALL {
-            if let Ok(object) = Object::decode(*kind, &bytes) {
-                drop(object.to_json());
-                drop(object.row(jiff::Timestamp::UNIX_EPOCH));
-            }
-        }
+        targets::protobuf(&bytes);
     }
 
     #[test]
@@ -159,24 +122,13 @@ proptest! {
         for kind in Kind::ALL {
             drop(read(*kind, json.clone(), FieldValidation::Strict));
         }
-        reads_back(json);
+        targets::json(json.to_string().as_bytes());
+        targets::yaml(json.to_string().as_bytes());
     }
 
     #[test]
     fn a_patched_object_is_an_object_or_an_error(document in document()) {
-        let stored = stored();
-        let schema = Message::find("apps.v1.Deployment");
-        for patch_type in [PatchType::Merge, PatchType::Strategic] {
-            let Ok(patch) = Patch::parse(patch_type, document.to_string().as_bytes()) else { continue };
-            let mut json = stored.to_json();
-            if patch.apply(&mut json, schema).is_ok() {
-                reads_back(json);
-            }
-        }
-        let manager = Manager { name: "me", subresource: "", now: Time { seconds: 1, nanos: 0 } };
-        if let Ok(json) = applied(&stored, &document, &manager, true) {
-            reads_back(json);
-        }
+        targets::patches(document.to_string().as_bytes());
     }
 
     #[test]

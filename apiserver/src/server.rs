@@ -35,6 +35,8 @@ const DRAIN: Duration = Duration::from_secs(2);
 const RECONCILE: Duration = Duration::from_secs(1);
 /// The wait after an attempt that failed.
 const RETRY: Duration = Duration::from_millis(100);
+/// How many requests may be open on one connection of HTTP/2.
+const STREAMS: u32 = 4_096;
 /// A silent connection is asked for a sign of life this often.
 const KEEPALIVE: Duration = Duration::from_secs(5);
 
@@ -154,6 +156,7 @@ where
         .add_service(InterceptedService::new(AdminService::server(setup.name, registry.clone()), masters_only));
     let server = Server::builder()
         .accept_http1(true)
+        .max_concurrent_streams(Some(STREAMS))
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE))
         .add_routes(routes.prepare())

@@ -45,6 +45,7 @@ where
     let result = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
         let result = runtime.block_on(async {
             files_may_be_limited()?;
+            open_as_many_files_as_allowed()?;
             let (stop, stopping) = watch::channel(false);
             let work = work(stopping);
             tokio::pin!(work);
@@ -76,6 +77,14 @@ where
 fn files_may_be_limited() -> anyhow::Result<()> {
     drop(signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?);
     Ok(())
+}
+
+/// Each connection is a file, and the usual limit is 1,024; what an administrator allows is more.
+fn open_as_many_files_as_allowed() -> anyhow::Result<()> {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    Ok(setrlimit(Resource::Nofile, limit)?)
 }
 
 async fn end_requested(with_stdin: bool) {

@@ -30,7 +30,7 @@ use crate::raft::{Member, ProposeError};
 pub use freshness::{Freshness, VersionOptions, WatchStart};
 pub use page::Continuation;
 pub use read::{ListOptions, Listing, Selection};
-pub use stored::{any, decode, decode_stored};
+pub use stored::{any, any_len, decode, decode_stored};
 pub use write::{Ownership, Reply, WriteOptions};
 
 /// The key and the value that a fenced write is compared with.

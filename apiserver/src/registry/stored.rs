@@ -27,6 +27,14 @@ pub fn any(kind: Kind, value: &[u8], revision: Revision) -> Any {
     Any { type_url: kind.type_url(), value: bytes }
 }
 
+/// How many bytes the object has with its resource version.
+#[must_use]
+pub fn any_len(value: &[u8], revision: Revision) -> usize {
+    let digits = revision.checked_ilog10().map_or(1, |log| log as usize + 1);
+    let inner = 2 + digits;
+    value.len() + 1 + encoded_len_varint(inner as u64) + inner
+}
+
 /// A stored object.
 pub fn decode(kind: Kind, value: &[u8], revision: Revision) -> Result<Object, Error> {
     let mut object = Object::decode(kind, value).map_err(|error| Error::internal(format!("stored data: {error}")))?;
@@ -51,6 +59,9 @@ mod tests {
         pod.metadata.labels.insert("app".to_owned(), "kubia".to_owned());
         pod.status.phase = "Running".to_owned();
         let stored = Object::from(pod.clone()).encode();
+        for revision in [0, 9, 10, 12_345, u64::MAX] {
+            assert_eq!(any(Kind::Pod, &stored, revision).value.len(), any_len(&stored, revision), "{revision}");
+        }
         let read = Object::from_any(&any(Kind::Pod, &stored, 12_345)).unwrap();
         pod.metadata.resource_version = "12345".to_owned();
         assert_eq!(read, pod.into());

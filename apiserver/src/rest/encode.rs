@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 use prost::Message;
+use prost::encoding::encode_varint;
 use prost_types::Any;
 use serde::Serialize;
 use serde_json::Value;
@@ -19,6 +20,9 @@ use squall_proto::TYPE_PREFIX;
 use super::accept::{Encoding, Format, Shape};
 use super::table;
 use crate::handlers::PROTOBUF_MAGIC;
+
+/// The tag of field 2, length-delimited: `raw` in `Unknown`.
+const RAW: u8 = 2 << 3 | 2;
 
 /// How one client's answers are written.
 #[derive(Debug, Clone)]
@@ -143,6 +147,16 @@ pub fn in_envelope(raw: &[u8], kind: &str, api_version: &str) -> Vec<u8> {
     bytes
 }
 
+/// What stands in such an envelope before a message of this length.
+pub fn envelope_head(length: usize, kind: &str, api_version: &str) -> Vec<u8> {
+    let type_meta = TypeMeta { api_version: api_version.to_owned(), kind: kind.to_owned() };
+    let mut bytes = PROTOBUF_MAGIC.to_vec();
+    bytes.extend(Unknown { type_meta, ..Unknown::default() }.encode_to_vec());
+    bytes.push(RAW);
+    encode_varint(length as u64, &mut bytes);
+    bytes
+}
+
 /// JSON text with line breaks and two spaces for each level. What comes in is valid.
 pub fn laid_out(json: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(json.len() * 2);
@@ -196,6 +210,16 @@ mod tests {
             String::from_utf8(laid_out(text.as_bytes())).unwrap(),
             serde_json::to_string_pretty(&value).unwrap()
         );
+    }
+
+    #[test]
+    fn an_envelope_can_be_written_before_what_is_in_it() {
+        for raw in [vec![], vec![7; 5], vec![7; 300]] {
+            let mut bytes = envelope_head(raw.len(), "PodList", "v1");
+            bytes.extend(&raw);
+            let unknown = Unknown::decode(bytes.strip_prefix(PROTOBUF_MAGIC).unwrap()).unwrap();
+            assert_eq!((unknown.type_meta.kind.as_str(), unknown.raw), ("PodList", raw));
+        }
     }
 
     #[test]

@@ -9,20 +9,22 @@ use futures_util::stream;
 use http::StatusCode;
 use jiff::Timestamp;
 use prost::Message;
-use prost::encoding::encode_varint;
+use prost::encoding::{encode_varint, encoded_len_varint};
 use serde_json::{Value, json};
 use squall_api::kinds::Typed;
 use squall_api::metav1::v1::ListMeta;
 use squall_api::{Error, Kind, Object};
 
 use super::accept::{Encoding, Shape};
-use super::encode::{Writer, in_envelope};
+use super::encode::{Writer, envelope_head};
 use super::table;
-use crate::registry::{Listing, any, decode_stored};
+use crate::registry::{Listing, any, any_len, decode_stored};
 use crate::store::Entry;
 
 /// How many objects are written at a time.
 const BATCH: usize = 256;
+/// The tag of field 1, length-delimited: `metadata` of every list.
+const METADATA: u8 = 1 << 3 | 2;
 /// The tag of field 2, length-delimited: `items` of every list.
 const ITEMS: u8 = 2 << 3 | 2;
 
@@ -41,7 +43,7 @@ pub fn respond(kind: Kind, listing: Listing, writer: &Writer) -> Result<Response
     let meta = list_meta(&listing);
     let entries = VecDeque::from(listing.entries);
     match (writer.format.shape, writer.format.encoding) {
-        (Shape::Objects, Encoding::Protobuf) => protobuf(kind, &meta, &entries, writer),
+        (Shape::Objects, Encoding::Protobuf) => Ok(protobuf(kind, &meta, entries, writer)),
         (shape, _) => {
             let (head, tail) = json_frame(kind, &meta, shape)?;
             let include = writer.include;
@@ -55,7 +57,7 @@ pub fn respond(kind: Kind, listing: Listing, writer: &Writer) -> Result<Response
                 }
             };
             if writer.is_plain_json() {
-                return Ok(writer.stream(pieces(head, entries, tail, item), StatusCode::OK));
+                return Ok(writer.stream(pieces(head, entries, tail, b",", item), StatusCode::OK));
             }
             let mut text = head;
             for (place, entry) in entries.iter().enumerate() {
@@ -96,6 +98,7 @@ fn pieces(
     head: Vec<u8>,
     entries: VecDeque<Entry>,
     tail: Vec<u8>,
+    between: &'static [u8],
     item: impl Fn(&Entry) -> Result<Vec<u8>, Error> + Send + 'static,
 ) -> Body {
     let body = stream::unfold(Some((head, entries)), move |rest| {
@@ -104,7 +107,7 @@ fn pieces(
             for place in 0..BATCH {
                 let Some(entry) = entries.pop_front() else { break };
                 if !(first && place == 0) {
-                    piece.push(b',');
+                    piece.extend(between);
                 }
                 // The client sees that the list is not whole.
                 piece.extend(item(&entry).map_err(std::io::Error::other)?);
@@ -123,22 +126,27 @@ fn pieces(
     Body::from_stream(body)
 }
 
-/// A list in Kubernetes' protobuf, which must say beforehand how long it is.
-fn protobuf(kind: Kind, meta: &ListMeta, entries: &VecDeque<Entry>, writer: &Writer) -> Result<Response, Error> {
+/// A list in Kubernetes' protobuf, which says beforehand how long it is.
+fn protobuf(kind: Kind, meta: &ListMeta, entries: VecDeque<Entry>, writer: &Writer) -> Response {
     let info = kind.info();
-    let mut raw = Vec::new();
-    raw.push(1 << 3 | 2);
     let meta = meta.encode_to_vec();
-    encode_varint(meta.len() as u64, &mut raw);
-    raw.extend(meta);
-    for entry in entries {
-        let item = any(kind, &entry.value, entry.mod_revision).value;
-        raw.push(ITEMS);
-        encode_varint(item.len() as u64, &mut raw);
-        raw.extend(item);
-    }
-    let body = in_envelope(&raw, &format!("{}List", info.kind), &info.api_version());
-    Ok(writer.stream(Body::from(body), StatusCode::OK))
+    let framed = |length: usize| 1 + encoded_len_varint(length as u64) + length;
+    let items = entries.iter().map(|entry| framed(any_len(&entry.value, entry.mod_revision)));
+    let length = framed(meta.len()) + items.sum::<usize>();
+    let mut head = envelope_head(length, &format!("{}List", info.kind), &info.api_version());
+    put_framed(METADATA, &meta, &mut head);
+    let body = pieces(head, entries, Vec::new(), b"", move |entry| {
+        let mut framed = Vec::new();
+        put_framed(ITEMS, &any(kind, &entry.value, entry.mod_revision).value, &mut framed);
+        Ok(framed)
+    });
+    writer.stream(body, StatusCode::OK)
+}
+
+fn put_framed(tag: u8, content: &[u8], out: &mut Vec<u8>) {
+    out.push(tag);
+    encode_varint(content.len() as u64, out);
+    out.extend(content);
 }
 
 /// The answer to the removal of a collection: what was there.

@@ -1,11 +1,13 @@
 //! A request about objects: from HTTP to a call, and back.
 
+use std::time::Duration;
+
 use axum::extract::Request;
 use axum::response::Response;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, WARNING};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use squall_api::decode::FieldValidation;
 use squall_api::error::Reason;
 use squall_api::metav1::v1::{DeleteOptions, Status, StatusDetails};
@@ -64,13 +66,31 @@ impl Head {
     }
 }
 
+/// A body that has not come whole after this time is refused.
+const BODY_PATIENCE: Duration = Duration::from_secs(30);
+
+/// So much of a body that is too large is read and forgotten, as most clients listen to an answer only then.
+const DISCARDED_BYTES: usize = 4 * MAX_REQUEST_BYTES;
+
 /// The body of a request, if it is not too large.
 async fn whole(body: axum::body::Body) -> Result<Bytes, Error> {
-    match Limited::new(body, MAX_REQUEST_BYTES).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Error::too_large(MAX_REQUEST_BYTES)),
-        Err(error) => Err(Error::bad_request(format!("the body could not be read: {error}"))),
+    let collected = tokio::time::timeout(BODY_PATIENCE, collect(body)).await;
+    collected.map_err(|_| Error::timeout("the body of the request did not come in time"))?
+}
+
+async fn collect(mut body: axum::body::Body) -> Result<Bytes, Error> {
+    let (mut bytes, mut length) = (BytesMut::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Error::bad_request(format!("the body could not be read: {error}")))?;
+        let Ok(data) = frame.into_data() else { continue };
+        length += data.len();
+        if length <= MAX_REQUEST_BYTES {
+            bytes.extend_from_slice(&data);
+        } else if length > DISCARDED_BYTES {
+            break;
+        }
     }
+    if length > MAX_REQUEST_BYTES { Err(Error::too_large(MAX_REQUEST_BYTES)) } else { Ok(bytes.freeze()) }
 }
 
 /// Kubernetes: warnings stand in headers of the answer.

@@ -15,6 +15,8 @@ use crate::store::{Change, Revision};
 
 /// How many changes are read from the history at a time.
 const BATCH: usize = 256;
+/// How many watches a member serves at once.
+const WATCHES: i64 = 16_384;
 /// How often a client that wants bookmarks is told how far the watch is.
 const BOOKMARK_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -82,6 +84,9 @@ impl Watcher {
         bookmarks: bool,
         deadline: Instant,
     ) -> Result<Self, Error> {
+        if registry.member().metrics().watchers.get() >= WATCHES {
+            return Err(Error::too_many_requests("too many watches are open, please try again later"));
+        }
         let revision = registry.member().view().watch_revision();
         registry.member().metrics().watchers.inc();
         let mut watcher = Self {

@@ -9,6 +9,8 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt, stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::server::TlsStream;
@@ -20,13 +22,20 @@ use super::Caller;
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
 /// The wait after a connection that could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+/// A client that has not begun its first request after this time is turned away.
+const FIRST_REQUEST_PATIENCE: Duration = Duration::from_secs(10);
+/// So many bytes tell which protocol a client speaks: the preface of HTTP/2, or a request of HTTP/1.
+const PREFACE_BYTES: usize = 24;
+/// How many connections there may be at once; more are closed. What a process may have open is asked for at its start.
+const CONNECTIONS: usize = 16_384;
 /// How many clients may be saying who they are at once; more wait to be accepted.
 const HANDSHAKES: usize = 1_024;
 
 /// An encrypted connection with someone.
 pub struct Connection {
-    stream: TlsStream<TcpStream>,
+    stream: Awaited<TlsStream<TcpStream>>,
     caller: Caller,
+    _place: OwnedSemaphorePermit,
 }
 
 impl Connected for Connection {
@@ -40,6 +49,7 @@ impl Connected for Connection {
 /// Whoever connects and can be spoken to. A handshake that fails or takes too long keeps nobody else waiting.
 pub fn incoming(listener: TcpListener, tls: ServerConfig) -> impl Stream<Item = io::Result<Connection>> {
     let acceptor = TlsAcceptor::from(Arc::new(tls));
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
     let accepted = stream::unfold(listener, async |listener| {
         let accepted = listener.accept().await;
         if accepted.is_err() {
@@ -51,16 +61,18 @@ pub fn incoming(listener: TcpListener, tls: ServerConfig) -> impl Stream<Item = 
     accepted
         .map(move |accepted| {
             let acceptor = acceptor.clone();
+            let place = places.clone().try_acquire_owned();
             async move {
                 let (stream, _) = accepted?;
+                let place = place.map_err(|_| io::Error::other("there are too many connections"))?;
                 // A task of its own: the signature takes a while.
-                tokio::spawn(greet(acceptor, stream)).await.map_err(io::Error::other)?
+                tokio::spawn(greet(acceptor, stream, place)).await.map_err(io::Error::other)?
             }
         })
         .buffer_unordered(HANDSHAKES)
 }
 
-async fn greet(acceptor: TlsAcceptor, stream: TcpStream) -> io::Result<Connection> {
+async fn greet(acceptor: TlsAcceptor, stream: TcpStream, place: OwnedSemaphorePermit) -> io::Result<Connection> {
     stream.set_nodelay(true)?;
     let greeting = tokio::time::timeout(HANDSHAKE_PATIENCE, acceptor.accept(stream)).await;
     let stream = greeting.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
@@ -71,7 +83,35 @@ async fn greet(acceptor: TlsAcceptor, stream: TcpStream) -> io::Result<Connectio
         Some(certificate) => Caller::of_certificate(certificate)
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the certificate names no user"))?,
     };
-    Ok(Connection { stream, caller })
+    Ok(Connection { stream: Awaited::new(stream), caller, _place: place })
+}
+
+/// A stream whose other end must begin before long. Whoever answers it waits for the first bytes without a limit.
+struct Awaited<S> {
+    stream: S,
+    /// How much is still to come, and until when.
+    beginning: Option<(usize, Pin<Box<Sleep>>)>,
+}
+
+impl<S> Awaited<S> {
+    fn new(stream: S) -> Self {
+        Self { stream, beginning: Some((PREFACE_BYTES, Box::pin(tokio::time::sleep(FIRST_REQUEST_PATIENCE)))) }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Awaited<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let Some((left, until)) = &mut self.beginning else { return read };
+        *left = left.saturating_sub(buf.filled().len() - before);
+        if *left == 0 {
+            self.beginning = None;
+        } else if read.is_pending() && until.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        read
+    }
 }
 
 impl AsyncRead for Connection {
@@ -82,7 +122,7 @@ impl AsyncRead for Connection {
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        Pin::new(&mut self.stream.stream).poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -90,18 +130,49 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        Pin::new(&mut self.stream.stream).poll_write_vectored(cx, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.stream.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        Pin::new(&mut self.stream.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        Pin::new(&mut self.stream.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_says_too_little_is_not_waited_for() {
+        let (mut client, server) = duplex(64);
+        let mut server = Awaited::new(server);
+        let began = Instant::now();
+        client.write_all(b"PRI *").await.unwrap();
+        let mut buffer = [0; 5];
+        server.read_exact(&mut buffer).await.unwrap();
+        let error = server.read_u8().await.unwrap_err();
+        assert_eq!((error.kind(), began.elapsed()), (io::ErrorKind::TimedOut, FIRST_REQUEST_PATIENCE));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_begun_may_be_silent() {
+        let (mut client, server) = duplex(64);
+        let mut server = Awaited::new(server);
+        client.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let mut buffer = [0; 32];
+        server.read_exact(&mut buffer).await.unwrap();
+        let silent = tokio::time::timeout(FIRST_REQUEST_PATIENCE * 100, server.read_exact(&mut buffer)).await;
+        assert!(silent.is_err(), "still waiting");
     }
 }
