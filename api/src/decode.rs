@@ -41,7 +41,7 @@ impl FieldValidation {
 pub struct Decoded {
     /// The object.
     pub object: Object,
-    /// Unknown fields, as `unknown field "spec.foo"`.
+    /// Unknown fields, as `unknown field "spec.foo"`, and those that are there twice.
     pub warnings: Vec<String>,
 }
 
@@ -55,7 +55,7 @@ pub enum Refusal {
         /// In the words of Kubernetes' conversion of documents.
         found_in: String,
     },
-    /// Unknown fields, and they are not let pass.
+    /// Unknown fields, or fields that are there twice, and they are not let pass.
     Strict(Vec<String>),
     /// A value is of the right type and makes no sense.
     Value(String),
@@ -72,8 +72,18 @@ impl fmt::Display for Refusal {
 
 /// Reads an object of this kind that was sent as a whole.
 pub fn from_json(kind: Kind, json: Value, validation: FieldValidation) -> Result<Decoded, Error> {
+    from_json_with(kind, json, &[], validation)
+}
+
+/// As [`from_json`], where the text had several values for these fields.
+pub fn from_json_with(
+    kind: Kind,
+    json: Value,
+    duplicates: &[String],
+    validation: FieldValidation,
+) -> Result<Decoded, Error> {
     let info = kind.info();
-    read(kind, json, validation).map_err(|refusal| {
+    read_with(kind, json, duplicates, validation).map_err(|refusal| {
         Error::bad_request(format!(
             "{} in version {:?} cannot be handled as a {}: {refusal}",
             info.kind, info.version, info.kind
@@ -83,6 +93,10 @@ pub fn from_json(kind: Kind, json: Value, validation: FieldValidation) -> Result
 
 /// Reads an object of this kind.
 pub fn read(kind: Kind, json: Value, validation: FieldValidation) -> Result<Decoded, Refusal> {
+    read_with(kind, json, &[], validation)
+}
+
+fn read_with(kind: Kind, json: Value, duplicates: &[String], validation: FieldValidation) -> Result<Decoded, Refusal> {
     let mut walk = Walk::default();
     if let Some(message) = Message::find(kind.info().message) {
         walk.object(&json, message, &mut Vec::new());
@@ -90,7 +104,9 @@ pub fn read(kind: Kind, json: Value, validation: FieldValidation) -> Result<Deco
     if let Some(mismatch) = walk.mismatch {
         return Err(mismatch);
     }
-    let warnings: Vec<String> = walk.unknown.iter().map(|path| format!("unknown field {path:?}")).collect();
+    let duplicates = duplicates.iter().map(|path| format!("duplicate field {path:?}"));
+    let unknown = walk.unknown.iter().map(|path| format!("unknown field {path:?}"));
+    let warnings: Vec<String> = duplicates.chain(unknown).collect();
     if validation == FieldValidation::Strict && !warnings.is_empty() {
         return Err(Refusal::Strict(warnings));
     }

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use squall_api::decode::{self, Decoded, FieldValidation};
 use squall_api::runtime::Unknown;
-use squall_api::{Error, Kind, Object, manifest};
+use squall_api::{Error, Kind, Object, duplicates, manifest};
 use squall_proto::TYPE_PREFIX;
 
 /// What stands before an object in Kubernetes' protobuf encoding.
@@ -45,8 +45,11 @@ impl Body {
                 check_type(&unknown.type_meta.api_version, &unknown.type_meta.kind, &info.api_version(), info.kind)?;
                 Ok(Decoded { object: Object::decode(kind, &unknown.raw)?, warnings: Vec::new() })
             }
-            Self::Json(bytes) => typed(json(&bytes, info.kind)?, kind, validation),
-            Self::Yaml(bytes) => typed(yaml(&bytes, info.kind)?, kind, validation),
+            Self::Json(bytes) => {
+                let (json, duplicates) = json_with_duplicates(&bytes, info.kind)?;
+                typed(json, &duplicates, kind, validation)
+            }
+            Self::Yaml(bytes) => typed(yaml(&bytes, info.kind)?, &[], kind, validation),
         }
     }
 
@@ -81,9 +84,9 @@ impl Body {
     }
 }
 
-fn typed(json: Value, kind: Kind, validation: FieldValidation) -> Result<Decoded, Error> {
+fn typed(json: Value, duplicates: &[String], kind: Kind, validation: FieldValidation) -> Result<Decoded, Error> {
     check_document(&json, kind)?;
-    decode::from_json(kind, json, validation)
+    decode::from_json_with(kind, json, duplicates, validation)
 }
 
 fn check_document(json: &Value, kind: Kind) -> Result<(), Error> {
@@ -112,7 +115,11 @@ fn check_type(api_version: &str, kind: &str, expected_version: &str, expected: &
 }
 
 fn json(bytes: &[u8], expected: &str) -> Result<Value, Error> {
-    serde_json::from_slice(bytes).map_err(|error| {
+    json_with_duplicates(bytes, expected).map(|(json, _)| json)
+}
+
+fn json_with_duplicates(bytes: &[u8], expected: &str) -> Result<(Value, Vec<String>), Error> {
+    duplicates::from_slice(bytes).map_err(|error| {
         let text = if error.is_eof() { "unexpected end of JSON input".to_owned() } else { error.to_string() };
         unrecognized(expected, &format!("couldn't get version/kind; json parse error: {text}"), bytes)
     })
@@ -203,5 +210,15 @@ mod tests {
             Body::Json(Bytes::from_static(br#"{"spec":{"replicas":4}}"#)).message("autoscaling.v1.Scale").unwrap();
         assert_eq!(scale.spec.replicas, 4);
         assert_eq!(Body::Json(Bytes::new()).message::<Scale>("autoscaling.v1.Scale").unwrap(), Scale::default());
+    }
+
+    #[test]
+    fn a_field_that_is_there_twice_is_told_or_refused() {
+        let text = r#"{"kind": "ConfigMap", "apiVersion": "v1", "data": {"a": "1", "a": "2"}}"#;
+        let read = |validation| Body::Json(text.into()).object(Kind::ConfigMap, validation);
+        let error = read(FieldValidation::Strict).unwrap_err().to_string();
+        assert!(error.ends_with("strict decoding error: duplicate field \"data.a\""), "{error}");
+        assert_eq!(read(FieldValidation::Warn).unwrap().warnings, ["duplicate field \"data.a\""]);
+        assert!(read(FieldValidation::Ignore).unwrap().warnings.is_empty());
     }
 }
