@@ -51,7 +51,9 @@ pub fn selectors(data: &[u8]) {
     drop(FieldSelector::parse(text));
     let Ok(selector) = Selector::parse(text) else { return };
     let printed = selector.to_string();
-    let again = Selector::parse(&printed).unwrap_or_else(|error| panic!("{text:?} prints as {printed:?}: {error}"));
+    let again = Selector::parse(&printed);
+    assert!(again.is_ok(), "{text:?} prints as {printed:?}: {again:?}");
+    let again = again.unwrap();
     for labels in [json!({}), json!({"a": "b"}), json!({"a": "", "b": "c"}), json!({"a": "1"})] {
         let labels: Labels = serde_json::from_value(labels).unwrap_or_default();
         assert_eq!(selector.matches(&labels), again.matches(&labels), "{text:?} prints as {printed:?}");
@@ -114,5 +116,5 @@ pub fn stored() -> Object {
             },
         },
     });
-    Object::from_json(Kind::Deployment, json).unwrap_or_else(|error| panic!("{error:?}"))
+    Object::from_json(Kind::Deployment, json).unwrap()
 }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail};
 use clap::Args;
-use squall_client::{Client, Elector, ElectorConfig, over_tls};
+use squall_client::{Client, Elector, ElectorConfig, Term, over_tls};
 use squall_daemon::tls::TlsArgs;
 use squall_daemon::{Timing, TimingProfile};
 use tokio::sync::watch;
@@ -67,14 +67,9 @@ async fn lead(
             term = elector.win() => term,
             _ = stopping.wait_for(|stop| *stop) => return,
         };
-        tracing::info!(transitions = term.transitions, "became leader");
-        let handles = controllers::all(caches, &client.fenced(elector.fence(&term)), timing);
-        let stop = tokio::select! {
-            () = elector.hold(&term) => false,
-            _ = stopping.wait_for(|stop| *stop) => true,
-        };
-        drop(handles);
-        tracing::info!("stopped leading");
+        let fenced = client.fenced(elector.fence(&term));
+        let controllers = || controllers::all(caches, &fenced, timing);
+        let stop = rule(&mut elector, &term, controllers, stopping).await;
         if stop {
             if let Err(error) = elector.resign(&term).await {
                 tracing::warn!(%error, "could not resign");
@@ -82,4 +77,22 @@ async fn lead(
             return;
         }
     }
+}
+
+/// One term: the controllers work until the Lease is lost, or until asked to stop. Whether it was that.
+async fn rule<C>(
+    elector: &mut Elector,
+    term: &Term,
+    controllers: impl FnOnce() -> C,
+    stopping: &mut watch::Receiver<bool>,
+) -> bool {
+    tracing::info!(transitions = term.transitions, "became leader");
+    let handles = controllers();
+    let stop = tokio::select! {
+        () = elector.hold(term) => false,
+        _ = stopping.wait_for(|stop| *stop) => true,
+    };
+    drop(handles);
+    tracing::info!("stopped leading");
+    stop
 }

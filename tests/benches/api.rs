@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use futures_util::stream::{self, FuturesUnordered};
 use http::Request;
+use http_body_util::BodyExt;
 use k8s_openapi::api::core::v1::Pod as KubePod;
 use kube::api::{Api as KubeApi, ListParams, PostParams};
 use kube::client::Body;
@@ -51,17 +52,14 @@ async fn rest_client(lab: &Lab) -> kube::Client {
     kube::Client::try_from(config).unwrap()
 }
 
-/// A pod as a Deployment makes it, which no scheduler looks at.
+/// A pod much as a Deployment makes it, which no scheduler looks at.
 fn pod(name: &str, few: bool) -> serde_json::Value {
     json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {
             "name": name,
             "labels": {"app": "kubia", "pod-template-hash": "7d6f9c8b5d", "few": few.to_string()},
-            "ownerReferences": [{
-                "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "kubia-7d6f9c8b5d",
-                "uid": "6f0f3b0e-4c0f-4b44-9d8e-0b1f6f0a1a11", "controller": true, "blockOwnerDeletion": true,
-            }],
+            "annotations": {"note": "an owner that is not there would have the pod collected"},
         },
         "spec": {
             "schedulerName": "nobody",
@@ -172,7 +170,7 @@ async fn list(client: &Client, rest: &kube::Client) {
         let raw = times(ROUNDS, async |_| {
             let request = Request::get("/api/v1/namespaces/default/pods").header("accept", accept);
             let response = rest.send(request.body(Body::empty()).unwrap()).await.unwrap();
-            let mut body = response.into_body().into_stream();
+            let mut body = response.into_body().into_data_stream();
             while let Some(piece) = body.next().await {
                 piece.unwrap();
             }
@@ -216,7 +214,7 @@ async fn fan_out(lab: &Lab, rest: &kube::Client) {
     drop(watches);
     let path = "/api/v1/namespaces/default/configmaps?watch=true&labelSelector=fan%3Drest&resourceVersion=0";
     let streams = stream::iter((0..WATCHERS).map(|_| async {
-        rest.send(Request::get(path).body(Body::empty()).unwrap()).await.unwrap().into_body().into_stream()
+        rest.send(Request::get(path).body(Body::empty()).unwrap()).await.unwrap().into_body().into_data_stream()
     }));
     let mut streams: Vec<_> = streams.buffer_unordered(CONCURRENT).collect().await;
     let mut by_rest = Vec::new();

@@ -204,7 +204,7 @@ async fn ten_thousand_idle_watches_are_served() {
                 match watch.next().await.unwrap() {
                     Event::Applied(object, _) => return object.meta().name.clone(),
                     Event::Progress(_) => {}
-                    other => panic!("{other:?}"),
+                    other => unreachable!("{other:?}"),
                 }
             }
         })

@@ -112,7 +112,7 @@ async fn a_watch_of_kube_tells_what_happens() {
             WatchEvent::Added(map) => ("added", value(map)),
             WatchEvent::Modified(map) => ("modified", value(map)),
             WatchEvent::Deleted(map) => ("deleted", value(map)),
-            other => panic!("{other:?}"),
+            other => unreachable!("{other:?}"),
         })
         .collect();
     assert_eq!(told, [("added", "first"), ("modified", "second"), ("deleted", "second")]);

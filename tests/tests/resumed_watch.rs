@@ -63,7 +63,7 @@ async fn follow(mut watch: Watch, mut told: Told) -> Told {
             Event::Applied(object, _) if object.meta().name == "end" => return told,
             Event::Applied(object, _) => told.of(&object),
             Event::Progress(_) => {}
-            other => panic!("the watch begins anew or loses objects: {other:?}"),
+            other => unreachable!("the watch begins anew or loses objects: {other:?}"),
         }
     }
 }

@@ -78,7 +78,7 @@ impl Registry {
             Some(_) => None,
             None => Some(Object::ResourceQuota(quota.clone())),
         };
-        *quota = Box::new(recounted(quota, &self.member().view().state(), itself)?);
+        **quota = recounted(quota, &self.member().view().state(), itself)?;
         Ok(())
     }
 

@@ -228,7 +228,7 @@ mod tests {
     fn pod(number: usize, of: usize) -> Object {
         let mut pod = Pod::default();
         pod.metadata.name = format!("pod-{number}");
-        pod.metadata.namespace = if of % 2 == 0 { "default" } else { "other" }.to_owned();
+        pod.metadata.namespace = if of.is_multiple_of(2) { "default" } else { "other" }.to_owned();
         let mut label = |key: &str, value: &str| pod.metadata.labels.insert(key.to_owned(), value.to_owned());
         match of / 2 % 3 {
             0 => drop(label("app", "a")),

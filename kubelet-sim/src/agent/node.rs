@@ -37,20 +37,12 @@ pub struct NodeAgent {
 impl NodeAgent {
     /// Registers the node and reports on it for ever.
     pub async fn run(&self) -> Infallible {
-        while let Err(error) = self.report().await {
-            tracing::debug!(%error, "could not register yet");
-            tokio::time::sleep(RETRY).await;
-        }
+        self.register().await;
         let mut lease: Option<Lease> = None;
         let mut reported = tokio::time::Instant::now();
         loop {
-            lease = match self.renew(lease).await {
-                Ok(lease) => Some(lease),
-                Err(error) => {
-                    tracing::debug!(%error, "could not renew the lease");
-                    None
-                }
-            };
+            let renewed = self.renew(lease).await;
+            lease = renewed.inspect_err(|error| tracing::debug!(%error, "could not renew the lease")).ok();
             tokio::time::sleep(self.timing.node_renew).await;
             // A node that was thought gone, or is not as it should be, is put right with the next heartbeat.
             if reported.elapsed() >= self.timing.node_status || lease.is_none() || !self.is_ready().await {
@@ -59,6 +51,13 @@ impl NodeAgent {
                     Err(error) => tracing::debug!(%error, "could not report the node's state"),
                 }
             }
+        }
+    }
+
+    async fn register(&self) {
+        while let Err(error) = self.report().await {
+            tracing::debug!(%error, "could not register yet");
+            tokio::time::sleep(RETRY).await;
         }
     }
 
