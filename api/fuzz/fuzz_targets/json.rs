@@ -1,3 +1,5 @@
+//! JSON: see `targets::json`.
+
 #![no_main]
 
 #[path = "../targets.rs"]

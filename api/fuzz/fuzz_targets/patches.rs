@@ -1,3 +1,5 @@
+//! Patches: see `targets::patches`.
+
 #![no_main]
 
 #[path = "../targets.rs"]

@@ -1,3 +1,5 @@
+//! Protobuf: see `targets::protobuf`.
+
 #![no_main]
 
 #[path = "../targets.rs"]

@@ -1,3 +1,5 @@
+//! Quantities: see `targets::quantities`.
+
 #![no_main]
 
 #[path = "../targets.rs"]

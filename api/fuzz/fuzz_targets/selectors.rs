@@ -1,3 +1,5 @@
+//! Selectors: see `targets::selectors`.
+
 #![no_main]
 
 #[path = "../targets.rs"]

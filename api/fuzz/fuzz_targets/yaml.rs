@@ -1,3 +1,5 @@
+//! YAML: see `targets::yaml`.
+
 #![no_main]
 
 #[path = "../targets.rs"]

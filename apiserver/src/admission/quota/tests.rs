@@ -1,3 +1,5 @@
+//! What quotas count, refuse and give back.
+
 use super::*;
 use squall_api::core::v1::{Container, Pod, Service, ServicePort};
 
