@@ -21,7 +21,7 @@ pub use cluster::{
 };
 pub use lab::{LabArgs, SoakArgs, StatusOutput, Timing};
 pub use objects::{
-    DeleteArgs, DescribeArgs, FileArgs, GetArgs, PatchArgs, ScaleArgs, SelectArgs, SetCommand, SetImageArgs,
+    DeleteArgs, DescribeArgs, FileArgs, GetArgs, PatchArgs, PatchForm, ScaleArgs, SelectArgs, SetCommand, SetImageArgs,
 };
 pub use rollout::{RolloutCommand, RolloutStatusArgs, RolloutUndoArgs};
 pub use snapshot::{RestoreArgs, SaveArgs, SnapshotCommand, SummaryArgs};
@@ -104,8 +104,10 @@ pub enum Command {
     /// Set a part of an object
     #[command(subcommand)]
     Set(SetCommand),
-    /// Change an object by a merge patch
-    #[command(after_help = "Example:\n  ctl patch deployment kubia -p '{\"spec\": {\"minReadySeconds\": 10}}'")]
+    /// Change a part of an object
+    #[command(
+        after_help = "Examples:\n  ctl patch deployment kubia -p '{\"spec\": {\"minReadySeconds\": 10}}'\n  ctl patch deployment kubia --type json -p '[{\"op\": \"remove\", \"path\": \"/spec/minReadySeconds\"}]'"
+    )]
     Patch(PatchArgs),
     /// Say who you are, and what you may do
     #[command(subcommand)]

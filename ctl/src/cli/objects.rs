@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 #[derive(Debug, Args)]
 pub struct FileArgs {
@@ -128,6 +128,16 @@ pub struct PatchArgs {
     #[arg(short, long)]
     pub patch: String,
     /// The kind of patch
-    #[arg(long = "type", default_value = "merge", value_parser = ["merge"])]
-    pub patch_type: String,
+    #[arg(long = "type", value_enum, default_value_t = PatchForm::Strategic)]
+    pub form: PatchForm,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum PatchForm {
+    /// Objects merge, and lists of objects by their keys
+    Strategic,
+    /// Objects merge, everything else is replaced (RFC 7386)
+    Merge,
+    /// A list of operations (RFC 6902)
+    Json,
 }

@@ -1,9 +1,9 @@
 //! `ctl patch`.
 
-use squall_api::manifest;
+use squall_api::{manifest, patch};
 use squall_client::{ResourceRef, WriteOptions};
 
-use crate::cli::PatchArgs;
+use crate::cli::{PatchArgs, PatchForm};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::{line, named, warnings};
@@ -11,6 +11,11 @@ use crate::selection;
 
 /// Applies a patch to each object.
 pub async fn run(context: &Context, args: PatchArgs) -> Result<(), Failure> {
+    let content_type = match args.form {
+        PatchForm::Strategic => patch::STRATEGIC,
+        PatchForm::Merge => patch::MERGE,
+        PatchForm::Json => patch::JSON,
+    };
     let patch = manifest::parse(&args.patch)
         .map_err(|problem| Failure::error(format!("unable to parse {:?}: {problem}", args.patch)))?;
     let mut failures = Vec::new();
@@ -25,7 +30,8 @@ pub async fn run(context: &Context, args: PatchArgs) -> Result<(), Failure> {
                 }
             };
             let resource = ResourceRef::object(target.kind, &namespace, name);
-            match context.client.patch(&resource, &patch, WriteOptions::default()).await {
+            let bytes = patch.to_string().into_bytes();
+            match context.client.patch_as(&resource, content_type, bytes, WriteOptions::default()).await {
                 Ok(reply) => {
                     warnings(&reply.warnings);
                     let after = reply.object()?;
