@@ -1,7 +1,5 @@
 //! `ctl patch` with each kind of patch: the server's own code applies them.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
-
 use squall_tests::Lab;
 
 const KUBIA: &str = include_str!("../../examples/chapter/kubia-deployment-v1.yaml");
