@@ -52,11 +52,10 @@ pub fn selectors(data: &[u8]) {
     let Ok(selector) = Selector::parse(text) else { return };
     let printed = selector.to_string();
     let again = Selector::parse(&printed);
-    assert!(again.is_ok(), "{text:?} prints as {printed:?}: {again:?}");
-    let again = again.unwrap();
     for labels in [json!({}), json!({"a": "b"}), json!({"a": "", "b": "c"}), json!({"a": "1"})] {
         let labels: Labels = serde_json::from_value(labels).unwrap_or_default();
-        assert_eq!(selector.matches(&labels), again.matches(&labels), "{text:?} prints as {printed:?}");
+        let matches = again.as_ref().map(|again| again.matches(&labels));
+        assert_eq!(matches, Ok(selector.matches(&labels)), "{text:?} prints as {printed:?}");
     }
 }
 

@@ -68,6 +68,12 @@ pub fn fields(kind: Kind) -> &'static [Field] {
     FIELDS.get(kind as usize).map_or(&[], Vec::as_slice)
 }
 
+/// One of them by its name in a selector.
+#[must_use]
+pub fn find(kind: Kind, name: &str) -> Option<&'static Field> {
+    fields(kind).iter().find(|field| field.name == name)
+}
+
 impl Field {
     /// Its text in a stored object; empty if it is not set.
     pub fn read<'a>(&self, value: &'a [u8]) -> Result<&'a str, Error> {

@@ -33,6 +33,8 @@ use crate::rest;
 const DRAIN: Duration = Duration::from_secs(2);
 /// What every cluster has is looked after this often. Kubernetes takes 10 s; looking costs nothing here.
 const RECONCILE: Duration = Duration::from_secs(1);
+/// Quotas are counted anew this often, which reads what is in their namespaces. Kubernetes: 5 min, and when something goes.
+const RECOUNT: Duration = Duration::from_secs(10);
 /// The wait after an attempt that failed.
 const RETRY: Duration = Duration::from_millis(100);
 /// How many requests may be open on one connection of HTTP/2.
@@ -166,6 +168,7 @@ where
         result = &mut server => return result.context("serving"),
         reason = member.stopped() => bail!("raft cannot go on: {reason}"),
         never = keep_first_objects(&registry) => match never {},
+        never = keep_quotas(&registry) => match never {},
         // A sender that is gone means the same as its signal.
         _ = stopping.wait_for(|stop| *stop) => {}
     }
@@ -185,6 +188,16 @@ async fn keep_first_objects(registry: &Registry) -> Infallible {
                 tracing::warn!(%error, "could not make the first objects yet");
                 tokio::time::sleep(RETRY).await;
             }
+        }
+    }
+}
+
+/// Counts quotas anew: a change that was under way when a quota came is in none of its counts.
+async fn keep_quotas(registry: &Registry) -> Infallible {
+    loop {
+        tokio::time::sleep(RECOUNT).await;
+        if let Err(error) = registry.keep_quotas().await {
+            tracing::warn!(%error, "could not count the quotas, which is tried again");
         }
     }
 }

@@ -18,13 +18,17 @@ use http_body_util::BodyExt;
 use k8s_openapi::api::core::v1::Pod as KubePod;
 use kube::api::{Api as KubeApi, ListParams, PostParams};
 use kube::client::Body;
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::json;
 use squall_api::core::v1::Pod;
 use squall_api::{Kind, Object};
 use squall_client::{Api, Client, Event, ResourceRef, Selection, Watch};
 use squall_cluster::MemberName;
 use squall_tests::Lab;
+
+#[path = "../tests/rest/mod.rs"]
+mod rest;
+
+use rest::client_of;
 
 const PODS: usize = 10_000;
 const CONCURRENT: usize = 64;
@@ -38,18 +42,12 @@ fn main() {
 
 async fn measure() {
     let lab = Lab::of(3, 1, 0).await.unwrap();
-    let rest = rest_client(&lab).await;
+    let rest = client_of(&lab, 0).await;
     println!("{:<44} {:>12} {:>12} {:>8}", "", "gRPC", "REST", "ratio");
     create(&lab, &rest).await;
     get(&lab.client, &rest).await;
     list(&lab.client, &rest).await;
     fan_out(&lab, &rest).await;
-}
-
-async fn rest_client(lab: &Lab) -> kube::Client {
-    let kubeconfig = Kubeconfig::read_from(lab.cluster.kubeconfig()).unwrap();
-    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
-    kube::Client::try_from(config).unwrap()
 }
 
 /// A pod much as a Deployment makes it, which no scheduler looks at.
@@ -89,13 +87,7 @@ fn median(mut times: Vec<Duration>) -> f64 {
 /// Resident memory of each apiserver, in MiB.
 fn memory(lab: &Lab) -> Vec<f64> {
     let members = (0..3).map(|index| format!("apiserver-{index}").parse::<MemberName>().unwrap());
-    let pids = members.map(|member| lab.cluster.state(member).1.unwrap());
-    pids.map(|pid| {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap().to_owned();
-        line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1_024.0
-    })
-    .collect()
+    members.map(|member| lab.cluster.usage(member).unwrap().resident_mib()).collect()
 }
 
 async fn create(lab: &Lab, rest: &kube::Client) {

@@ -8,7 +8,6 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use http::Request;
 use http_body_util::BodyExt;
 use kube::client::Body;
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::{Value, json};
 use squall_api::Kind;
 use squall_api::core::v1::ConfigMap;
@@ -23,14 +22,12 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
+mod rest;
+
+use rest::client_of;
+
 /// Config maps of the cluster's namespace `default`.
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
-
-async fn kube_client(lab: &Lab) -> kube::Client {
-    let kubeconfig = Kubeconfig::read_from(lab.cluster.kubeconfig()).unwrap();
-    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
-    kube::Client::try_from(config).unwrap()
-}
 
 fn address(lab: &Lab) -> String {
     lab.cluster.apiserver_url(0).trim_start_matches("https://").to_owned()
@@ -86,7 +83,7 @@ async fn post(client: &kube::Client, content_type: &str, bytes: Vec<u8>) -> (u16
 async fn bodies_that_are_too_much_are_refused() {
     let lab = Lab::of(1, 1, 0).await.unwrap();
     let pid = pid_of(&lab);
-    let client = kube_client(&lab).await;
+    let client = client_of(&lab, 0).await;
     let map =
         |data: &str| format!(r#"{{"kind":"ConfigMap","apiVersion":"v1","metadata":{{"name":"x"}},"data":{data}}}"#);
     let text = |length: usize| map(&format!(r#"{{"a":"{}"}}"#, "x".repeat(length)));
@@ -234,7 +231,7 @@ async fn a_list_of_fifty_thousand_objects_is_never_in_memory_as_a_whole() {
     for writer in writers.collect::<Vec<_>>() {
         writer.await.unwrap();
     }
-    let client = kube_client(&lab).await;
+    let client = client_of(&lab, 0).await;
     let (_, before) = memory(&lab);
     for accept in ["application/json", "application/vnd.kubernetes.protobuf"] {
         let mut lists: FuturesUnordered<_> = (0..LISTS)

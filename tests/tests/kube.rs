@@ -12,24 +12,19 @@ use kube::api::{
     Api, DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams, ValidationDirective, WatchEvent,
     WatchParams,
 };
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::controller::{Action, Controller};
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Client, Config, ResourceExt};
+use kube::{Client, ResourceExt};
 use serde_json::json;
 use squall_cluster::MemberName;
 use squall_tests::{Lab, wait_for};
 
-const KUBIA: &str = include_str!("../../examples/chapter/kubia-deployment-v1.yaml");
+mod rest;
 
-/// A client that asks one member.
-async fn client_of(lab: &Lab, index: usize) -> Client {
-    let kubeconfig = Kubeconfig::read_from(lab.cluster.kubeconfig()).unwrap();
-    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
-    config.cluster_url = lab.cluster.apiserver_url(index).parse().unwrap();
-    Client::try_from(config).unwrap()
-}
+use rest::client_of;
+
+const KUBIA: &str = include_str!("../../examples/chapter/kubia-deployment-v1.yaml");
 
 fn map(name: &str, value: &str) -> ConfigMap {
     ConfigMap {

@@ -5,7 +5,7 @@
 use squall_api::Kind;
 use squall_api::core::v1::{ConfigMap, ResourceQuota};
 use squall_client::{Api, Client, DeleteParams, Reason, ResourceRef, WriteOptions, manifest};
-use squall_tests::Lab;
+use squall_tests::{Lab, wait_for};
 
 const QUOTA: &str = r#"
 apiVersion: v1
@@ -61,6 +61,23 @@ async fn a_quota_is_used_up_to_the_last_and_no_further() {
     }
     assert_eq!(used(&lab.client).await, "1");
     assert_eq!(create_until_refused(lab.client.clone(), 9).await.0, 9);
+}
+
+#[tokio::test]
+async fn a_quota_that_is_wrong_is_counted_anew() {
+    let lab = Lab::of(1, 1, 0).await.unwrap();
+    lab.create(QUOTA).await.unwrap();
+    let quotas = Api::<ResourceQuota>::new(lab.client.clone(), "default");
+    let mut wrong = quotas.get("maps").await.unwrap();
+    wrong.status.used.clear();
+    quotas.update_status(wrong).await.unwrap();
+    wait_for("the quota to be counted", || async {
+        let quota = quotas.get("maps").await.map_err(|error| error.to_string())?;
+        let used = quota.status.used.get("count/configmaps").map(|used| used.string.clone());
+        if used.as_deref() == Some("1") { Ok(()) } else { Err(format!("{used:?}")) }
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test]

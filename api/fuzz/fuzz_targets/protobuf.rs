@@ -1,9 +1,5 @@
-//! Protobuf: see `targets::protobuf`.
+//! See `targets.rs`.
 
 #![no_main]
 
-#[path = "../targets.rs"]
-#[allow(dead_code)]
-mod targets;
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::protobuf(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| squall_api_fuzz::protobuf(data));

@@ -34,8 +34,7 @@ impl Registry {
         self.create_if_absent(kubernetes_service(address, port).into()).await?;
         let endpoints = kubernetes_endpoints(&addresses, port);
         self.create_if_absent(endpoints.clone().into()).await?;
-        self.keep_endpoints(endpoints).await?;
-        self.keep_quotas().await
+        self.keep_endpoints(endpoints).await
     }
 
     /// Makes the endpoints of the `kubernetes` service those of the members that vote. Clients follow them.

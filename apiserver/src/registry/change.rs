@@ -55,8 +55,8 @@ impl Decided {
 enum Tried {
     Written(Object),
     ChangedMeanwhile,
-    /// An address that the server chose was taken by another; it can choose again.
-    ClaimTaken,
+    /// Another was faster at an address that the server chose, or at a quota: it can be tried again.
+    Overtaken,
 }
 
 /// What reading an object for a change finds.
@@ -104,7 +104,7 @@ impl Registry {
                 Tried::Written(object) => return Ok(object),
                 Tried::ChangedMeanwhile if version.is_empty() => {}
                 Tried::ChangedMeanwhile => return Err(Error::modified(resource.kind, &resource.name)),
-                Tried::ClaimTaken => {}
+                Tried::Overtaken => {}
             }
         }
         Err(Error::modified(resource.kind, &resource.name))
@@ -145,7 +145,7 @@ impl Registry {
             Written::At(revision) if done => Ok(Tried::Written(versioned(new, revision))),
             Written::At(revision) => self.as_written(key, new, revision, options).map(Tried::Written),
             Written::Refused(0) => Ok(Tried::ChangedMeanwhile),
-            Written::Refused(place) => claims.refused(place - 1, &new).map(|()| Tried::ClaimTaken),
+            Written::Refused(place) => claims.refused(place - 1, &new).map(|()| Tried::Overtaken),
         }
     }
 

@@ -53,21 +53,18 @@ impl Registry {
         new: Option<&Object>,
         try_number: usize,
     ) -> Result<Charges, Error> {
-        let free = Charges { quotas: Vec::new(), _turn: None };
-        if try_number == 0 {
-            match charges(&self.member().view().state(), old, new) {
-                Ok(quotas) if quotas.is_empty() => return Ok(free),
-                // There is something to pay, from what is left when it is our turn; or there is not enough left as far
-                // as this member knows.
-                Ok(_) | Err(_) => {}
-            }
+        let own = || charges(&self.member().view().state(), old, new);
+        // Most changes cost nothing, and wait for nobody.
+        if matches!(own(), Ok(quotas) if quotas.is_empty()) {
+            return Ok(Charges { quotas: Vec::new(), _turn: None });
         }
-        let turn = self.inner.quota_turn.clone().lock_owned().await;
-        if let (0, Ok(quotas)) = (try_number, charges(&self.member().view().state(), old, new)) {
-            return Ok(Charges { quotas, _turn: Some(turn) });
+        let turn = Some(self.inner.quota_turn.clone().lock_owned().await);
+        // What is left when it is our turn, as far as this member knows. Only the newest state may refuse.
+        if let (0, Ok(quotas)) = (try_number, own()) {
+            return Ok(Charges { quotas, _turn: turn });
         }
         let quotas = charges(self.state(Freshness::MostRecent).await?.as_ref(), old, new)?;
-        Ok(Charges { quotas, _turn: Some(turn) })
+        Ok(Charges { quotas, _turn: turn })
     }
 
     /// A quota whose limits are new is counted at once.
@@ -83,7 +80,7 @@ impl Registry {
     }
 
     /// Counts every quota anew, if this member leads.
-    pub(super) async fn keep_quotas(&self) -> Result<(), Error> {
+    pub async fn keep_quotas(&self) -> Result<(), Error> {
         let status = self.member().status();
         if status.leader != Some(status.id) {
             return Ok(());

@@ -66,15 +66,12 @@ impl Selection {
         if !self.labels.is_everything() && !self.labels.matches(&scan::labels(value)?) {
             return Ok(false);
         }
-        let mut others = self.fields.fields();
-        if others.any(|name| scan::fields(self.kind).iter().all(|field| field.name != name)) {
-            return Ok(self.fields.matches(&super::decode(self.kind, value, 0)?));
-        }
         for name in self.fields.fields() {
-            for field in scan::fields(self.kind).iter().filter(|field| field.name == name) {
-                if !self.fields.holds(name, field.read(value)?) {
-                    return Ok(false);
-                }
+            let Some(field) = scan::find(self.kind, name) else {
+                return Ok(self.fields.matches(&super::decode(self.kind, value, 0)?));
+            };
+            if !self.fields.holds(name, field.read(value)?) {
+                return Ok(false);
             }
         }
         Ok(true)
@@ -101,7 +98,7 @@ impl Selection {
             Sought::Value(key, values) => values.iter().map(|value| Term::label(self.kind, key, value)).collect(),
             Sought::Key(key) => vec![Term::labeled(self.kind, key)],
         });
-        let indexed = |name: &str| scan::fields(self.kind).iter().any(|field| field.indexed && field.name == name);
+        let indexed = |name: &str| scan::find(self.kind, name).is_some_and(|field| field.indexed);
         let fields = self.fields.equalities().filter(|(name, _)| indexed(name));
         labels.chain(fields.map(|(name, value)| vec![Term::field(self.kind, name, value)])).collect()
     }
@@ -221,7 +218,7 @@ impl Registry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Change, Requests, Transaction, Write};
+    use crate::store::{Store, Transaction, Write};
     use squall_api::core::v1::Pod;
 
     /// The pod of this number: another combination of labels and fields for each.
@@ -245,21 +242,11 @@ mod tests {
         pod.into()
     }
 
-    #[derive(Default)]
-    struct Store {
-        state: State,
-        requests: Requests,
-        changes: Vec<Change>,
-    }
-
-    impl Store {
-        fn write(&mut self, object: &Object, stays: bool) {
-            let key = keys::object(Kind::Pod, &object.meta().namespace, &object.meta().name);
-            let write = Write { key, value: stays.then(|| object.encode().into()) };
-            let id = u128::try_from(self.changes.len()).unwrap().to_le_bytes();
-            let transaction = Transaction { request_id: id, compares: Vec::new(), writes: vec![write] };
-            self.state.apply(transaction, &mut self.requests, &mut self.changes);
-        }
+    fn write(store: &mut Store, object: &Object, stays: bool) {
+        let key = keys::object(Kind::Pod, &object.meta().namespace, &object.meta().name);
+        let write = Write { key, value: stays.then(|| object.encode().into()) };
+        let id = u128::try_from(store.changes.len()).unwrap().to_le_bytes();
+        store.apply(Transaction { request_id: id, compares: Vec::new(), writes: vec![write] });
     }
 
     fn check(state: &State) {
@@ -300,13 +287,13 @@ mod tests {
     fn the_index_finds_what_looking_at_each_object_would() {
         let mut store = Store::default();
         for number in 0..72 {
-            store.write(&pod(number, number), true);
+            write(&mut store, &pod(number, number), true);
         }
         check(&store.state);
         let (revision, count) = (store.state.revision(), store.changes.len());
         // Everything changes, keeping its namespace, and some things go.
         for number in 0..72 {
-            store.write(&pod(number, number * 10 + number % 2), number % 5 > 0);
+            write(&mut store, &pod(number, number * 10 + number % 2), number % 5 > 0);
         }
         check(&store.state);
         check(&store.state.before(revision, &store.changes[count..]));
@@ -321,7 +308,7 @@ mod tests {
     fn few_objects_are_looked_at_for_few_that_are_wanted() {
         let mut store = Store::default();
         for number in 0..72 {
-            store.write(&pod(number, if number == 5 { 0 } else { 1 + number / 36 * 36 }), true);
+            write(&mut store, &pod(number, if number == 5 { 0 } else { 1 + number / 36 * 36 }), true);
         }
         let resource =
             Resource { kind: Kind::Pod, namespace: String::new(), name: String::new(), subresource: String::new() };

@@ -17,7 +17,7 @@ const RESOURCE_VERSION: u8 = 6 << 3 | 2;
 pub fn any(kind: Kind, value: &[u8], revision: Revision) -> Any {
     let text = revision.to_string();
     let inner = 2 + text.len();
-    let mut bytes = Vec::with_capacity(value.len() + 1 + encoded_len_varint(inner as u64) + inner);
+    let mut bytes = Vec::with_capacity(any_len(value, revision));
     bytes.extend_from_slice(value);
     bytes.push(METADATA);
     encode_varint(inner as u64, &mut bytes);

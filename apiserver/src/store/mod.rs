@@ -6,6 +6,8 @@
 mod history;
 mod index;
 mod requests;
+#[cfg(test)]
+mod scratch;
 mod state;
 mod transaction;
 mod view;
@@ -13,6 +15,8 @@ mod view;
 pub use history::{Change, History};
 pub use index::Term;
 pub use requests::Requests;
+#[cfg(test)]
+pub(crate) use scratch::Store;
 pub use state::{Entry, State};
 pub use transaction::{Compare, Outcome, RequestId, Revision, Target, Transaction, Write};
 pub use view::View;

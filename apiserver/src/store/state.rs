@@ -202,20 +202,7 @@ fn mix(mut word: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A state with what goes along with it.
-    #[derive(Default)]
-    struct Store {
-        state: State,
-        requests: Requests,
-        changes: Vec<Change>,
-    }
-
-    impl Store {
-        fn apply(&mut self, transaction: Transaction) -> Outcome {
-            self.state.apply(transaction, &mut self.requests, &mut self.changes)
-        }
-    }
+    use crate::store::Store;
 
     fn put(id: u8, key: &str, value: &str, compares: Vec<Compare>) -> Transaction {
         let write = Write { key: key.to_owned(), value: Some(Bytes::from(value.to_owned())) };

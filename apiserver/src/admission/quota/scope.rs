@@ -1,7 +1,7 @@
 //! Which pods a quota is about.
 
 use squall_api::Object;
-use squall_api::core::v1::{Affinity, Pod, PodAffinityTerm, ResourceQuota, ScopedResourceSelectorRequirement};
+use squall_api::core::v1::{Affinity, Pod, ResourceQuota, ScopedResourceSelectorRequirement};
 
 /// Whether the quota is about the object: its scopes pick pods only, and all must hold.
 #[must_use]
@@ -29,7 +29,7 @@ fn holds(requirement: &ScopedResourceSelectorRequirement, pod: &Pod) -> bool {
         "NotTerminating" => !ends(pod),
         "BestEffort" => pod.status.qos_class == "BestEffort",
         "NotBestEffort" => pod.status.qos_class != "BestEffort",
-        "CrossNamespacePodAffinity" => looks_elsewhere(&pod.spec.affinity),
+        "CrossNamespacePodAffinity" => pod.spec.affinity.as_ref().is_some_and(looks_elsewhere),
         "PriorityClass" => has_class(requirement, &pod.spec.priority_class_name),
         _ => false,
     }
@@ -51,24 +51,15 @@ fn has_class(requirement: &ScopedResourceSelectorRequirement, class: &str) -> bo
     }
 }
 
-fn looks_elsewhere(affinity: &Option<Affinity>) -> bool {
-    let terms = |required: &[PodAffinityTerm], mut preferred: std::slice::Iter<'_, _>| {
-        let elsewhere = |term: &PodAffinityTerm| !term.namespaces.is_empty() || term.namespace_selector.is_some();
-        required.iter().any(elsewhere)
-            || preferred
-                .any(|weighted: &squall_api::core::v1::WeightedPodAffinityTerm| elsewhere(&weighted.pod_affinity_term))
-    };
-    affinity.as_ref().is_some_and(|affinity| {
-        affinity.pod_affinity.as_ref().is_some_and(|near| {
-            terms(
-                &near.required_during_scheduling_ignored_during_execution,
-                near.preferred_during_scheduling_ignored_during_execution.iter(),
-            )
-        }) || affinity.pod_anti_affinity.as_ref().is_some_and(|far| {
-            terms(
-                &far.required_during_scheduling_ignored_during_execution,
-                far.preferred_during_scheduling_ignored_during_execution.iter(),
-            )
-        })
-    })
+fn looks_elsewhere(affinity: &Affinity) -> bool {
+    let (near, far) = (affinity.pod_affinity.iter(), affinity.pod_anti_affinity.iter());
+    let required = near
+        .clone()
+        .flat_map(|near| &near.required_during_scheduling_ignored_during_execution)
+        .chain(far.clone().flat_map(|far| &far.required_during_scheduling_ignored_during_execution));
+    let preferred = near
+        .flat_map(|near| &near.preferred_during_scheduling_ignored_during_execution)
+        .chain(far.flat_map(|far| &far.preferred_during_scheduling_ignored_during_execution))
+        .map(|preferred| &preferred.pod_affinity_term);
+    required.chain(preferred).any(|term| !term.namespaces.is_empty() || term.namespace_selector.is_some())
 }
