@@ -77,7 +77,9 @@ fn files_are_short_say_what_they_are_for_and_have_good_names() {
 #[test]
 fn tests_wait_for_conditions() {
     let mut tests = Vec::new();
-    sources(&root().join("tests/tests"), &mut tests);
+    for folder in ["tests/tests", "tests/clients/tests"] {
+        sources(&root().join(folder), &mut tests);
+    }
     for path in tests.iter().filter(|path| path.file_name().is_some_and(|name| name != "tidy.rs")) {
         assert!(!fs::read_to_string(path).unwrap().contains("sleep("), "{} sleeps", path.display());
     }

@@ -22,9 +22,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
-mod rest;
-
-use rest::client_of;
+use squall_client_tests::client_of;
 
 /// Config maps of the cluster's namespace `default`.
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";

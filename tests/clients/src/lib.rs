@@ -1,4 +1,7 @@
-//! `kube` as the client of a test's cluster.
+//! What is tested with `kube`, a client that is not ours: a crate of its own, since `kube` turns on features of crates
+//! that the programs use, and they are to be tested as they are built.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};

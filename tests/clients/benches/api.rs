@@ -25,10 +25,7 @@ use squall_client::{Api, Client, Event, ResourceRef, Selection, Watch};
 use squall_cluster::MemberName;
 use squall_tests::Lab;
 
-#[path = "../tests/rest/mod.rs"]
-mod rest;
-
-use rest::client_of;
+use squall_client_tests::client_of;
 
 const PODS: usize = 10_000;
 const CONCURRENT: usize = 64;

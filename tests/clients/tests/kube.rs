@@ -20,11 +20,9 @@ use serde_json::json;
 use squall_cluster::MemberName;
 use squall_tests::{Lab, wait_for};
 
-mod rest;
+use squall_client_tests::client_of;
 
-use rest::client_of;
-
-const KUBIA: &str = include_str!("../../examples/chapter/kubia-deployment-v1.yaml");
+const KUBIA: &str = include_str!("../../../examples/chapter/kubia-deployment-v1.yaml");
 
 fn map(name: &str, value: &str) -> ConfigMap {
     ConfigMap {
