@@ -1,13 +1,16 @@
 //! Patches: the three forms of Kubernetes, and the patch that turns one document into another. Pure, on JSON.
 
 mod json;
-pub mod merge;
+mod merge;
 mod strategic;
+mod three_way;
 
 use serde_json::Value;
 use squall_proto::schema::Message;
 
 use crate::error::Error;
+
+pub use three_way::three_way;
 
 /// The content type of a merge patch.
 pub const MERGE: &str = "application/merge-patch+json";

@@ -8,17 +8,17 @@ use squall_proto::schema::{Field, Kind, MESSAGES, Message, Shape};
 
 use super::Problem;
 
-const PATCH: &str = "$patch";
-const RETAIN_KEYS: &str = "$retainKeys";
-const DELETE_FROM: &str = "$deleteFromPrimitiveList/";
-const SET_ORDER: &str = "$setElementOrder/";
+pub(super) const PATCH: &str = "$patch";
+pub(super) const RETAIN_KEYS: &str = "$retainKeys";
+pub(super) const DELETE_FROM: &str = "$deleteFromPrimitiveList/";
+pub(super) const SET_ORDER: &str = "$setElementOrder/";
 
-type Object = Map<String, Value>;
-type Schema = Option<&'static Message>;
+pub(super) type Object = Map<String, Value>;
+pub(super) type Schema = Option<&'static Message>;
 
 /// How the elements of a list are told apart.
 #[derive(Clone, Copy)]
-enum Merging {
+pub(super) enum Merging {
     /// The list is replaced.
     Not,
     /// Strings and numbers, by themselves.
@@ -89,19 +89,19 @@ fn merge_field(target: &mut Object, key: String, value: Value, schema: Schema) -
     }
 }
 
-fn replaces(field: Option<&'static Field>) -> bool {
+pub(super) fn replaces(field: Option<&'static Field>) -> bool {
     field.is_some_and(|field| field.patch_strategy.contains(&"replace"))
 }
 
 /// The schema of a field's value, or of each of its elements.
-fn element(field: Option<&'static Field>) -> Schema {
+pub(super) fn element(field: Option<&'static Field>) -> Schema {
     match field?.kind {
         Kind::Message(index) if !MESSAGES[index].custom_json && field?.shape != Shape::Map => Some(&MESSAGES[index]),
         _ => None,
     }
 }
 
-fn merging(field: Option<&'static Field>) -> Merging {
+pub(super) fn merging(field: Option<&'static Field>) -> Merging {
     match field {
         Some(field) if field.shape == Shape::List && field.patch_strategy.contains(&"merge") => match field.merge_key {
             "" => Merging::Values,

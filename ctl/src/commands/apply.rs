@@ -1,7 +1,7 @@
 //! `ctl apply -f`: the three-way merge of what was applied last, what is applied now, and what is there.
 
 use serde_json::{Value, json};
-use squall_api::{Object, manifest, patch as patches};
+use squall_api::{Object, manifest, patch};
 use squall_client::WriteOptions;
 
 use super::create::validation;
@@ -69,11 +69,12 @@ async fn apply(
         ));
     }
     let original = applied.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_else(|| json!({}));
-    let patch = patches::merge::three_way(&original, &document.json, &live.to_json());
+    let patch = patch::three_way(document.kind, &original, &document.json, &live.to_json());
     if patch.as_object().is_some_and(serde_json::Map::is_empty) {
         return Ok((live, "unchanged"));
     }
-    let reply = context.client.patch(&document.object(), &patch, options).await?;
+    let reply =
+        context.client.patch_as(&document.object(), patch::STRATEGIC, patch.to_string().into_bytes(), options).await?;
     warnings(&reply.warnings);
     Ok((reply.object()?, "configured"))
 }
