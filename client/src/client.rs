@@ -99,6 +99,8 @@ pub struct Client {
     endpoints: Arc<Endpoints>,
     /// Writes are refused when another is elected.
     fence: Option<proto::Fence>,
+    /// Who is recorded as the owner of the fields it writes; empty: nobody.
+    field_manager: &'static str,
     deadline: Duration,
 }
 
@@ -114,7 +116,8 @@ impl Client {
 
     /// A client of these apiservers, reached in this way.
     pub fn connect(endpoints: &[String], connect: Connect) -> Result<Self, Error> {
-        Ok(Self { endpoints: Arc::new(Endpoints::new(endpoints, connect)?), fence: None, deadline: DEADLINE })
+        let endpoints = Arc::new(Endpoints::new(endpoints, connect)?);
+        Ok(Self { endpoints, fence: None, field_manager: "", deadline: DEADLINE })
     }
 
     /// The same client on the same connections, which asks this apiserver first (by its place among the endpoints).
@@ -127,6 +130,12 @@ impl Client {
     #[must_use]
     pub fn fenced(&self, fence: proto::Fence) -> Self {
         Self { fence: Some(fence), ..self.clone() }
+    }
+
+    /// The same client, whose writes make this manager the owner of the fields that they change.
+    #[must_use]
+    pub fn with_field_manager(&self, field_manager: &'static str) -> Self {
+        Self { field_manager, ..self.clone() }
     }
 
     /// The same client with another deadline for each call.
@@ -295,6 +304,10 @@ impl Client {
                 false => options.request_id,
             },
             fence: self.fence.clone().or(options.fence),
+            field_manager: match options.field_manager.is_empty() {
+                true => self.field_manager.to_owned(),
+                false => options.field_manager,
+            },
             ..options
         }
     }

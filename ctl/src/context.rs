@@ -18,7 +18,7 @@ impl Context {
         let path =
             Kubeconfig::find(global.kubeconfig.as_deref(), std::env::var_os("KUBECONFIG").map(Into::into), &here)?;
         let entry = Kubeconfig::read(&path)?.current()?;
-        let mut client = Client::new(&entry)?;
+        let mut client = Client::new(&entry)?.with_field_manager(env!("CARGO_BIN_NAME"));
         // kubectl: zero is no limit of one's own.
         if let Some(timeout) = global.request_timeout.filter(|timeout| !timeout.is_zero()) {
             client = client.with_deadline(timeout);

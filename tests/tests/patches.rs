@@ -1,4 +1,4 @@
-//! `ctl patch` with each kind of patch: the server's own code applies them.
+//! `ctl patch` with each kind of patch, and the one that `ctl apply` makes: the server's own code applies them.
 
 use squall_tests::Lab;
 
@@ -29,4 +29,29 @@ async fn each_kind_of_patch_does_what_it_says() {
         .await
         .unwrap();
     assert_eq!(refused.code, 1, "{}", refused.stdout);
+}
+
+#[tokio::test]
+async fn apply_leaves_alone_what_others_added() {
+    let lab = Lab::of(1, 1, 0).await.unwrap();
+    let ctl = lab.ctl().unwrap();
+    let file = lab.cluster.folder().join("kubia.yaml");
+    let apply = async |manifest: &str| {
+        std::fs::write(&file, manifest).unwrap();
+        let output = ctl.run(&format!("apply -f {}", file.display())).await.unwrap();
+        assert_eq!(output.stderr, "");
+        output.stdout
+    };
+    assert_eq!(apply(KUBIA).await, "deployment.apps/kubia created\n");
+    let sidecar =
+        "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"sidecar\",\"image\":\"luksa/kubia:v1\"}]}}}}";
+    ctl.run(&format!("patch deployment kubia -p {sidecar}")).await.unwrap();
+    assert_eq!(apply(KUBIA).await, "deployment.apps/kubia unchanged\n");
+    assert_eq!(apply(&KUBIA.replace("kubia:v1", "kubia:v2")).await, "deployment.apps/kubia configured\n");
+    let kubia = lab.deployments().get("kubia").await.unwrap();
+    let containers = &kubia.spec.template.spec.containers;
+    let images: Vec<(&str, &str)> =
+        containers.iter().map(|container| (container.name.as_str(), container.image.as_str())).collect();
+    assert_eq!(images, [("sidecar", "luksa/kubia:v1"), ("nodejs", "luksa/kubia:v2")]);
+    assert_eq!(kubia.metadata.managed_fields.first().map(|entry| entry.manager.as_str()), Some("ctl"));
 }

@@ -39,6 +39,14 @@ pub struct Manager<'a> {
     pub now: Time,
 }
 
+impl Manager<'_> {
+    /// The time of an entry, in whole seconds as JSON has them: otherwise a patch that changes nothing, which is made
+    /// of JSON, would change that.
+    fn stamp(&self) -> Time {
+        Time { nanos: 0, ..self.now }
+    }
+}
+
 /// A field that is owned by another manager, which wants it otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {
@@ -143,7 +151,7 @@ fn new_owner(manager: &Manager<'_>, operation: Operation, api_version: String) -
         manager: manager.name.to_owned(),
         operation: operation.as_str().to_owned(),
         api_version,
-        time: Some(manager.now),
+        time: Some(manager.stamp()),
         subresource: manager.subresource.to_owned(),
         ..ManagedFieldsEntry::default()
     };
@@ -176,7 +184,7 @@ pub fn updated(old: Option<&Object>, new: &mut Object, manager: &Manager<'_>) {
         }
         for owner in owners.iter_mut().filter(|owner| owner.is(manager, Operation::Update, &api_version)) {
             owner.fields = owner.fields.clone().union(&found.set);
-            owner.entry.time = Some(manager.now);
+            owner.entry.time = Some(manager.stamp());
         }
     }
     new.meta_mut().managed_fields = write(owners);
@@ -215,7 +223,7 @@ pub fn applied(live: &Object, config: &Value, manager: &Manager<'_>, force: bool
         Some(own) if owners[own].fields == wanted && changed.is_empty() => {}
         Some(own) => {
             owners[own].fields = wanted;
-            owners[own].entry.time = Some(manager.now);
+            owners[own].entry.time = Some(manager.stamp());
         }
         None => owners.push(Owner { fields: wanted, ..new_owner(manager, Operation::Apply, api_version) }),
     }

@@ -210,7 +210,7 @@ mod tests {
         let (patch, result) =
             applied(&finalizers(json!(["a"])), &finalizers(json!(["b"])), &finalizers(json!(["a", "server"])));
         assert_eq!(patch["metadata"]["$deleteFromPrimitiveList/finalizers"], json!(["a"]));
-        assert_eq!(result, finalizers(json!(["server", "b"])));
+        assert_eq!(result, finalizers(json!(["b", "server"])));
     }
 
     #[test]
