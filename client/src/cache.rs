@@ -44,26 +44,39 @@ struct Objects<K> {
     by_key: BTreeMap<Key, Arc<K>>,
     /// By the uid of the controlling owner; empty for those without.
     by_owner: HashMap<String, BTreeSet<Key>>,
+    /// By what `group_of` says.
+    by_group: HashMap<String, BTreeSet<Key>>,
+    group_of: fn(&K) -> &str,
 }
 
 impl<K: Resource> Objects<K> {
     fn insert(&mut self, object: Arc<K>) -> Option<Arc<K>> {
-        let old = self.remove(&key(object.as_ref()));
-        self.by_owner.entry(owner(object.as_ref())).or_default().insert(key(object.as_ref()));
-        self.by_key.insert(key(object.as_ref()), object);
+        let key = key(object.as_ref());
+        let old = self.remove(&key);
+        self.by_owner.entry(owner(object.as_ref())).or_default().insert(key.clone());
+        self.by_group.entry((self.group_of)(&object).to_owned()).or_default().insert(key.clone());
+        self.by_key.insert(key, object);
         old
     }
 
     fn remove(&mut self, key: &Key) -> Option<Arc<K>> {
         let old = self.by_key.remove(key)?;
-        let owner = owner(old.as_ref());
-        if let Some(keys) = self.by_owner.get_mut(&owner) {
-            keys.remove(key);
-            if keys.is_empty() {
-                self.by_owner.remove(&owner);
-            }
-        }
+        take_out(&mut self.by_owner, &owner(old.as_ref()), key);
+        take_out(&mut self.by_group, (self.group_of)(&old), key);
         Some(old)
+    }
+
+    fn listed(&self, keys: Option<&BTreeSet<Key>>) -> Vec<Arc<K>> {
+        keys.into_iter().flatten().filter_map(|key| self.by_key.get(key).cloned()).collect()
+    }
+}
+
+fn take_out(index: &mut HashMap<String, BTreeSet<Key>>, value: &str, key: &Key) {
+    if let Some(keys) = index.get_mut(value) {
+        keys.remove(key);
+        if keys.is_empty() {
+            index.remove(value);
+        }
     }
 }
 
@@ -79,7 +92,13 @@ impl<K: Resource + TryFrom<Object> + Send + Sync> Cache<K> {
     /// An empty copy; [`Cache::follow`] fills it.
     #[must_use]
     pub fn new() -> Self {
-        let objects = Objects { by_key: BTreeMap::new(), by_owner: HashMap::new() };
+        Self::grouped(|_| "")
+    }
+
+    /// An empty copy that can be asked for the objects of a group.
+    #[must_use]
+    pub fn grouped(group_of: fn(&K) -> &str) -> Self {
+        let objects = Objects { by_key: BTreeMap::new(), by_owner: HashMap::new(), by_group: HashMap::new(), group_of };
         Self { inner: Arc::new(Inner { objects: RwLock::new(objects), revision: watch::Sender::new(0) }) }
     }
 
@@ -148,6 +167,12 @@ impl<K: Resource + TryFrom<Object> + Send + Sync> Cache<K> {
         }
     }
 
+    /// Up to which revision the copy shows everything; 0 until it is complete for the first time.
+    #[must_use]
+    pub fn reached_revision(&self) -> u64 {
+        *self.inner.revision.borrow()
+    }
+
     /// Waits until the copy shows everything up to a revision (1: until it is complete).
     pub async fn wait_for(&self, revision: u64) {
         let mut reached = self.inner.revision.subscribe();
@@ -183,8 +208,14 @@ impl<K: Resource + TryFrom<Object> + Send + Sync> Cache<K> {
     #[must_use]
     pub fn controlled_by(&self, uid: &str) -> Vec<Arc<K>> {
         let objects = self.read();
-        let keys = objects.by_owner.get(uid).into_iter().flatten();
-        keys.filter_map(|key| objects.by_key.get(key).cloned()).collect()
+        objects.listed(objects.by_owner.get(uid))
+    }
+
+    /// The objects of a group.
+    #[must_use]
+    pub fn group(&self, group: &str) -> Vec<Arc<K>> {
+        let objects = self.read();
+        objects.listed(objects.by_group.get(group))
     }
 }
 

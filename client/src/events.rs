@@ -4,9 +4,10 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use squall_api::Resource;
 use squall_api::core::v1::{Event, EventSource, ObjectReference};
+use squall_api::metav1::v1::ObjectMeta;
 use squall_api::metav1::v1::Time;
+use squall_api::{KindInfo, Object, Resource};
 use tokio::sync::mpsc;
 
 use crate::api::Api;
@@ -56,12 +57,22 @@ impl ObjectId {
     /// The identity of an object.
     #[must_use]
     pub fn of<K: Resource>(object: &K) -> Self {
+        Self::of_kind(&K::INFO, object.meta())
+    }
+
+    /// The identity of an object of any kind.
+    #[must_use]
+    pub fn of_object(object: &Object) -> Self {
+        Self::of_kind(object.kind().info(), object.meta())
+    }
+
+    fn of_kind(info: &KindInfo, meta: &ObjectMeta) -> Self {
         Self {
-            api_version: K::INFO.api_version(),
-            kind: K::INFO.kind,
-            namespace: object.meta().namespace.clone(),
-            name: object.meta().name.clone(),
-            uid: object.meta().uid.clone(),
+            api_version: info.api_version(),
+            kind: info.kind,
+            namespace: meta.namespace.clone(),
+            name: meta.name.clone(),
+            uid: meta.uid.clone(),
             field_path: String::new(),
         }
     }

@@ -3,6 +3,7 @@
 pub mod failover;
 mod fan_out;
 pub mod load;
+pub mod rollout;
 pub mod size;
 pub mod startup;
 pub mod store;

@@ -53,6 +53,17 @@ pub enum Action {
     },
     /// Several at a time, more and more as long as all succeed (Kubernetes: slow start). The first error ends it.
     Together(Vec<Action>),
+    /// All at the same time, whatever becomes of the others. The first error is that of all.
+    AtOnce(Vec<Action>),
+    /// Do it, and tell of it.
+    Telling {
+        /// What to do.
+        action: Box<Action>,
+        /// What to tell when it is done.
+        done: Happening,
+        /// What to tell when it could not be done, with the error behind it.
+        failed: Option<Happening>,
+    },
     /// Tell people.
     Tell(Happening),
 }

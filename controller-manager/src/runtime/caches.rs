@@ -4,14 +4,19 @@ use std::sync::Arc;
 
 use squall_api::apps::v1::{Deployment, ReplicaSet};
 use squall_api::coordination::v1::Lease;
-use squall_api::core::v1::{ConfigMap, Namespace, Node, Pod, ReplicationController, Secret, Service, ServiceAccount};
+use squall_api::core::v1::{
+    ConfigMap, Endpoints, Namespace, Node, Pod, ReplicationController, ResourceQuota, Secret, Service, ServiceAccount,
+};
 use squall_api::discovery::v1::EndpointSlice;
 use squall_api::metav1::v1::ObjectMeta;
+use squall_api::policy::v1::PodDisruptionBudget;
 use squall_api::{Kind, Object, Resource};
 use squall_client::{Cache, Change, Client, Error, Selection};
 use tokio::sync::broadcast;
 
 use futures_util::future::{BoxFuture, FutureExt, select_all};
+
+use super::graph::Graph;
 
 /// That an object changed: what its metadata was and is.
 #[derive(Debug, Clone)]
@@ -33,17 +38,24 @@ impl ObjectChange {
 }
 
 macro_rules! caches {
+    (@cache Pod) => { Cache::grouped(|pod: &Pod| &pod.spec.node_name) };
+    (@cache $kind:ident) => { Cache::new() };
     ($($field:ident: $kind:ident),* $(,)?) => {
         /// A cache of each kind that a controller reads.
         #[derive(Clone)]
         #[expect(missing_docs, reason = "each is the cache of the kind it is named for")]
-        pub struct Caches { $(pub $field: Cache<$kind>,)* changes: broadcast::Sender<ObjectChange> }
+        pub struct Caches {
+            $(pub $field: Cache<$kind>,)*
+            /// Who owns whom.
+            pub graph: Graph,
+            changes: broadcast::Sender<ObjectChange>,
+        }
 
         impl Caches {
             /// Empty caches.
             #[must_use]
             pub fn new() -> Self {
-                Self { $($field: Cache::new(),)* changes: broadcast::Sender::new(CHANGES) }
+                Self { $($field: caches!(@cache $kind),)* graph: Graph::default(), changes: broadcast::Sender::new(CHANGES) }
             }
 
             /// Follows all collections. Ends only with an error that no repetition can mend.
@@ -66,6 +78,15 @@ macro_rules! caches {
                 }
             }
 
+            /// Up to which revision the cache of a kind shows everything.
+            #[must_use]
+            pub fn reached(&self, kind: Kind) -> u64 {
+                match kind {
+                    $(Kind::$kind => self.$field.reached_revision(),)*
+                    _ => 0,
+                }
+            }
+
             /// Every object of a kind, as the untyped objects that the garbage collector works on.
             #[must_use]
             pub fn objects(&self, kind: Kind) -> Vec<Object> {
@@ -84,7 +105,7 @@ macro_rules! caches {
                 }
             }
 
-            /// The metadata of one object.
+            /// One object.
             #[must_use]
             pub fn find(&self, kind: Kind, namespace: &str, name: &str) -> Option<Object> {
                 match kind {
@@ -115,6 +136,9 @@ caches! {
     config_maps: ConfigMap,
     secrets: Secret,
     service_accounts: ServiceAccount,
+    endpoints: Endpoints,
+    disruption_budgets: PodDisruptionBudget,
+    resource_quotas: ResourceQuota,
 }
 
 impl Caches {
@@ -130,6 +154,11 @@ impl Caches {
     {
         let meta = |object: Option<Arc<K>>| object.map(|object| Arc::new(object.meta().clone()));
         let tell = |change: Change<K>| {
+            self.graph.note(
+                K::KIND,
+                change.old.as_ref().map(|old| old.meta()),
+                change.new.as_ref().map(|new| new.meta()),
+            );
             let change = ObjectChange { kind: K::KIND, old: meta(change.old), new: meta(change.new) };
             // Without a controller nobody listens.
             drop(self.changes.send(change));

@@ -40,6 +40,17 @@ impl Executor {
             match action {
                 Action::Tell(happening) => self.recorder.record(happening),
                 Action::Together(actions) => self.slow_start(actions, written).await?,
+                Action::AtOnce(actions) => self.at_once(actions, written).await?,
+                Action::Telling { action, done, failed } => match self.act(*action, written).await {
+                    Ok(()) => self.recorder.record(done),
+                    Err(error) => {
+                        if let Some(failed) = failed {
+                            let message = format!("{}{error}", failed.message);
+                            self.recorder.record(Happening { message, ..failed });
+                        }
+                        return Err(error);
+                    }
+                },
                 Action::CreateNamed { object, told } => self.create_named(*object, told, written).await?,
                 other => {
                     if let Some(reply) = self.write(other).await? {
@@ -58,21 +69,25 @@ impl Executor {
         let mut size = 1;
         while rest.peek().is_some() {
             let batch: Vec<Action> = rest.by_ref().take(size).collect();
-            let results = join_all(batch.into_iter().map(|action| async move {
-                let mut written = Written::new();
-                let result = self.act(action, &mut written).await;
-                (result, written)
-            }))
-            .await;
-            let mut first_error = Ok(());
-            for (result, each) in results {
-                each.into_iter().for_each(|(kind, revision)| reached(written, kind, revision));
-                first_error = first_error.and(result);
-            }
-            first_error?;
+            self.at_once(batch, written).await?;
             size *= 2;
         }
         Ok(())
+    }
+
+    async fn at_once(&self, actions: Vec<Action>, written: &mut Written) -> Result<(), Error> {
+        let results = join_all(actions.into_iter().map(|action| async move {
+            let mut written = Written::new();
+            let result = self.act(action, &mut written).await;
+            (result, written)
+        }))
+        .await;
+        let mut first_error = Ok(());
+        for (result, each) in results {
+            each.into_iter().for_each(|(kind, revision)| reached(written, kind, revision));
+            first_error = first_error.and(result);
+        }
+        first_error
     }
 
     async fn create_named(&self, object: Object, mut told: Happening, written: &mut Written) -> Result<(), Error> {
@@ -119,7 +134,11 @@ impl Executor {
                 let pod = pods.bind(&name, &node).await?;
                 return Ok(Some(Reply { object: Object::from(pod).to_any(), warnings: Vec::new(), deleted: false }));
             }
-            Action::Together(_) | Action::Tell(_) | Action::CreateNamed { .. } => return Ok(None),
+            Action::Together(_)
+            | Action::AtOnce(_)
+            | Action::Telling { .. }
+            | Action::Tell(_)
+            | Action::CreateNamed { .. } => return Ok(None),
         };
         reply.map(Some)
     }

@@ -7,10 +7,12 @@ mod action;
 mod caches;
 mod controller;
 mod executor;
+mod graph;
 pub mod ownership;
 mod queue;
 
 pub use action::{Action, Plan};
 pub use caches::{Caches, ObjectChange};
 pub use controller::{Controller, Handle, start};
+pub use graph::{Known, Place};
 pub use queue::Key;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use squall_chaos::bench::store::{Target, Workload};
 
-use super::lab::{LabArgs, StatusOutput};
+use super::lab::{LabArgs, StatusOutput, Timing};
 
 #[derive(Debug, Subcommand)]
 pub enum BenchCommand {
@@ -23,6 +23,9 @@ pub enum BenchCommand {
     /// How long writes wait when the leading apiserver is killed
     #[command(after_help = "Example:\n  ctl bench failover --rounds 20")]
     Failover(BenchFailoverArgs),
+    /// A Deployment of many pods: created, rolled to a new image, and rolled while the leading controller-manager dies
+    #[command(after_help = "Example:\n  ctl bench rollout --pods 1000 --nodes 20")]
+    Rollout(BenchRolloutArgs),
 }
 
 #[derive(Debug, Args)]
@@ -92,4 +95,20 @@ pub struct BenchStartupArgs {
     pub idle: Duration,
     #[command(flatten)]
     pub lab: LabArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct BenchRolloutArgs {
+    /// How many pods
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(i32).range(4..=10_000))]
+    pub pods: i32,
+    /// On how many nodes; each takes 110 pods
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u8).range(1..=120))]
+    pub nodes: u8,
+    /// Which constants to use
+    #[arg(long, value_enum, default_value = "fast")]
+    pub timing: Timing,
+    /// json for scripts
+    #[arg(short, long, value_enum)]
+    pub output: Option<StatusOutput>,
 }

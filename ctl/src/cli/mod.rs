@@ -14,7 +14,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 pub use auth::{AuthCommand, CanIArgs, WhoamiArgs};
-pub use bench::{BenchCommand, BenchFailoverArgs, BenchSizeArgs, BenchStartupArgs, BenchStoreArgs};
+pub use bench::{BenchCommand, BenchFailoverArgs, BenchRolloutArgs, BenchSizeArgs, BenchStartupArgs, BenchStoreArgs};
 pub use cluster::{
     AddArgs, Addable, ClusterCommand, DirArgs, DownArgs, LogsArgs, MemberArgs, RemoveArgs, ShapeArgs, StatusArgs,
     UpArgs,

@@ -2,10 +2,12 @@
 
 use squall_chaos::bench::load::Load;
 use squall_chaos::bench::store::{self, Bench, Report};
-use squall_chaos::bench::{failover, startup};
+use squall_chaos::bench::{failover, rollout, startup};
 
 use super::demo::options_of;
-use crate::cli::{BenchCommand, BenchFailoverArgs, BenchSizeArgs, BenchStartupArgs, BenchStoreArgs, Timing};
+use crate::cli::{
+    BenchCommand, BenchFailoverArgs, BenchRolloutArgs, BenchSizeArgs, BenchStartupArgs, BenchStoreArgs, Timing,
+};
 use crate::failure::Failure;
 use crate::output::{line, line_error, print_cells};
 
@@ -16,6 +18,7 @@ pub async fn run(command: BenchCommand) -> Result<(), Failure> {
         BenchCommand::Size(args) => size(args).await,
         BenchCommand::Startup(args) => startup(args).await,
         BenchCommand::Failover(args) => failover(args).await,
+        BenchCommand::Rollout(args) => rollout(args).await,
     }
 }
 
@@ -42,6 +45,42 @@ async fn failover(args: BenchFailoverArgs) -> Result<(), Failure> {
         ));
     }
     Ok(())
+}
+
+async fn rollout(args: BenchRolloutArgs) -> Result<(), Failure> {
+    // A rolling update has a quarter more pods for a while.
+    let (room, needed) = (i32::from(args.nodes) * 110, args.pods + args.pods.div_euclid(4) + 1);
+    if room < needed {
+        let message = format!("{} nodes have room for {room} pods; rolling {} takes {needed}", args.nodes, args.pods);
+        return Err(Failure::error(message));
+    }
+    let folder = tempfile::tempdir().map_err(anyhow::Error::from)?;
+    let options = options_of(args.nodes, args.timing);
+    let report = rollout::run(folder.path(), &options, args.pods, |phase| line_error(&said(phase))).await?;
+    if args.output.is_some() {
+        line(&serde_json::to_string_pretty(&report).map_err(Failure::error)?);
+        return Ok(());
+    }
+    let mut cells = vec![["PHASE", "TIME", "PODS/S", "WRITES/POD", "CPU"].map(str::to_owned).to_vec()];
+    cells.extend(report.phases.iter().map(|phase| {
+        let cpu: f64 = phase.cpu_seconds.values().sum();
+        let roles: Vec<String> = phase.cpu_seconds.iter().map(|(role, cpu)| format!("{role} {cpu:.2}")).collect();
+        vec![
+            format!("{} {} pods", phase.name, report.pods),
+            format!("{:.2} s", phase.seconds),
+            format!("{:.0}", phase.pods_per_second),
+            format!("{:.1}", phase.writes_per_pod),
+            format!("{cpu:.2} s ({})", roles.join(", ")),
+        ]
+    }));
+    print_cells(&cells, 3);
+    line(&format!("a rollout went on {:.2} s after its controller-manager was killed", report.resumed_seconds));
+    line(&format!("memory of all processes: {:.0} MiB", report.resident_mib));
+    Ok(())
+}
+
+fn said(phase: &rollout::Phase) -> String {
+    format!("{}: {:.2} s", phase.name, phase.seconds)
 }
 
 async fn store(args: BenchStoreArgs) -> Result<(), Failure> {

@@ -1,29 +1,25 @@
-//! The garbage collector: deletes what only belonged to owners that are gone.
+//! The garbage collector: deletes what only belonged to owners that are gone, lets go what is to be orphaned, and ends the
+//! wait of those that are deleted in the foreground.
 
-use std::collections::HashSet;
-use std::time::Duration;
+mod plan;
 
 use jiff::Timestamp;
-use squall_api::metav1::v1::ObjectMeta;
+use squall_api::metav1::v1::{ObjectMeta, OwnerReference};
 use squall_api::{Kind, Object};
 
-use crate::runtime::{Action, Caches, Controller, Key, ObjectChange, Plan};
+use crate::runtime::{Caches, Controller, Key, Known, ObjectChange, Place, Plan};
 
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
-/// How often everything is looked at anew, in case a cache was behind.
-const SWEEP: Duration = Duration::from_secs(30);
-/// How long a reference to an owner that is nowhere to be seen may be younger than our caches.
-const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Collects garbage.
 pub struct GarbageCollector;
 
-/// An object with owners or with one of our finalizers.
+/// An object with owners, or with one of our finalizers.
 pub struct Item {
     object: Object,
-    /// Whether every owner it names is there, and not only waiting for it to go.
-    owners: Vec<Owner>,
+    /// Each owner that it names, and what has become of it.
+    owners: Vec<(OwnerReference, Owner)>,
     /// Objects that name it as an owner.
     dependents: Vec<Object>,
 }
@@ -35,162 +31,115 @@ enum Owner {
     Solid,
     /// It is gone, or another object has its name.
     Gone,
-    /// It waits for its dependents to go first.
+    /// It is in another namespace, where none of its dependents can be.
+    Elsewhere,
+    /// It waits for its dependents to go first, this one too.
     Waiting,
+    /// It is nowhere to be seen, but our cache of its kind may be older than the object that names it.
+    Unseen,
 }
 
-impl Controller for GarbageCollector {
-    type Observed = Vec<Item>;
-    const NAME: &'static str = "garbage-collector";
+/// A key says kind and name in one.
+fn key(place: &Place) -> Key {
+    Key::new(&place.namespace, format!("{}/{}", place.kind.info().kind, place.name))
+}
 
-    fn keys(&self, change: &ObjectChange, _: &Caches) -> Vec<Key> {
-        let gone = change.new.is_none();
-        let owned =
-            change.latest().is_some_and(|meta| !meta.owner_references.is_empty() || meta.deletion_timestamp.is_some());
-        // Heartbeats own nothing and belong to nobody.
-        if (gone || owned) && change.kind != Kind::Lease { vec![Key::new("", "everything")] } else { Vec::new() }
-    }
-
-    fn all_keys(&self, _: &Caches) -> Vec<Key> {
-        vec![Key::new("", "everything")]
-    }
-
-    fn observe(&self, caches: &Caches, _: &Key, _: Option<&str>) -> Option<Vec<Item>> {
-        let metadata: Vec<(Kind, ObjectMeta)> = Caches::KINDS
-            .iter()
-            .flat_map(|kind| caches.metadata(*kind).into_iter().map(move |meta| (*kind, meta)))
-            .collect();
-        let alive: HashSet<&str> = metadata.iter().map(|(_, meta)| meta.uid.as_str()).collect();
-        let waiting: HashSet<&str> = metadata
-            .iter()
-            .filter(|(_, meta)| meta.deletion_timestamp.is_some() && has(meta, FOREGROUND))
-            .map(|(_, meta)| meta.uid.as_str())
-            .collect();
-        let interesting = |meta: &ObjectMeta| {
-            let finalizing = meta.deletion_timestamp.is_some() && (has(meta, FOREGROUND) || has(meta, ORPHAN));
-            let orphaned = meta
-                .owner_references
-                .iter()
-                .any(|owner| !alive.contains(owner.uid.as_str()) || waiting.contains(owner.uid.as_str()));
-            finalizing || (orphaned && meta.deletion_timestamp.is_none())
-        };
-        let items = metadata.iter().filter(|(_, meta)| interesting(meta)).filter_map(|(kind, meta)| {
-            let owners = meta.owner_references.iter().map(|owner| match owner.uid.as_str() {
-                uid if waiting.contains(uid) => Owner::Waiting,
-                uid if alive.contains(uid) => Owner::Solid,
-                _ => Owner::Gone,
-            });
-            let dependents = metadata
-                .iter()
-                .filter(|(_, other)| other.owner_references.iter().any(|owner| owner.uid == meta.uid))
-                .filter_map(|(kind, other)| caches.find(*kind, &other.namespace, &other.name));
-            Some(Item {
-                object: caches.find(*kind, &meta.namespace, &meta.name)?,
-                owners: owners.collect(),
-                dependents: dependents.collect(),
-            })
-        });
-        Some(items.collect())
-    }
-
-    fn plan(&self, items: Vec<Item>, now: Timestamp) -> Plan {
-        let mut plan = Plan { actions: Vec::new(), wake_after: Some(SWEEP) };
-        for item in &items {
-            plan_item(item, now, &mut plan);
-        }
-        plan
-    }
+fn place(key: &Key) -> Option<Place> {
+    let (kind, name) = key.name.split_once('/')?;
+    let kind = Caches::KINDS.iter().copied().find(|known| known.info().kind == kind)?;
+    Some(Place { kind, namespace: key.namespace.clone(), name: name.to_owned() })
 }
 
 fn has(meta: &ObjectMeta, finalizer: &str) -> bool {
     meta.finalizers.iter().any(|name| name == finalizer)
 }
 
-fn plan_item(item: &Item, now: Timestamp, plan: &mut Plan) {
-    let meta = item.object.meta();
-    if meta.deletion_timestamp.is_some() {
-        if has(meta, ORPHAN) {
-            let keep = |dependent: &Object| {
-                dependent.meta().owner_references.iter().filter(|owner| owner.uid != meta.uid).cloned().collect()
-            };
-            plan.actions.extend(
-                item.dependents.iter().map(|dependent| Action::SetOwners {
-                    object: Box::new(dependent.clone()),
-                    owners: keep(dependent),
-                }),
-            );
-            plan.actions.push(without_finalizer(&item.object, ORPHAN));
-        } else if has(meta, FOREGROUND) && !item.dependents.iter().any(|dependent| blocks(dependent, &meta.uid)) {
-            plan.actions.push(without_finalizer(&item.object, FOREGROUND));
+/// It is being deleted, and not before its dependents.
+fn is_waiting(meta: &ObjectMeta) -> bool {
+    meta.deletion_timestamp.is_some() && has(meta, FOREGROUND)
+}
+
+impl Controller for GarbageCollector {
+    type Observed = Item;
+    const NAME: &'static str = "garbage-collector";
+    const WORKERS: usize = 20;
+
+    fn keys(&self, change: &ObjectChange, caches: &Caches) -> Vec<Key> {
+        let mut keys = Vec::new();
+        let dependents = |meta: &ObjectMeta| caches.graph.dependents(&meta.uid);
+        match (change.old.as_deref(), change.new.as_deref()) {
+            (old, Some(new)) => {
+                let finalizing = new.deletion_timestamp.is_some() && (has(new, FOREGROUND) || has(new, ORPHAN));
+                let owners_changed = old.is_none_or(|old| old.owner_references != new.owner_references);
+                if finalizing || (owners_changed && !new.owner_references.is_empty()) {
+                    keys.push(key(&Place::of(change.kind, new)));
+                }
+                if is_waiting(new) && !old.is_some_and(is_waiting) {
+                    keys.extend(dependents(new).iter().map(key));
+                }
+                // Another object of its name came before we heard of its end.
+                if let Some(old) = old.filter(|old| old.uid != new.uid) {
+                    keys.extend(dependents(old).iter().map(key));
+                }
+            }
+            (Some(gone), None) => keys.extend(dependents(gone).iter().map(key)),
+            (None, None) => {}
         }
-        return;
+        // An owner that waits for this one may wait no longer.
+        for owner in change.old.iter().flat_map(|old| &old.owner_references) {
+            if let Known::At(place) = caches.graph.find(&owner.uid)
+                && caches.find(place.kind, &place.namespace, &place.name).is_some_and(|owner| is_waiting(owner.meta()))
+            {
+                keys.push(key(&place));
+            }
+        }
+        keys
     }
-    if item.owners.contains(&Owner::Solid) {
-        return;
+
+    fn all_keys(&self, caches: &Caches) -> Vec<Key> {
+        let mut keys: Vec<Key> = caches.graph.owned().iter().map(key).collect();
+        for kind in Caches::KINDS {
+            let going = caches.metadata(*kind).into_iter().filter(|meta| meta.deletion_timestamp.is_some());
+            keys.extend(going.map(|meta| key(&Place::of(*kind, &meta))));
+        }
+        keys
     }
-    let age = now.duration_since(meta.creation_timestamp.timestamp());
-    let young = Duration::try_from(age).unwrap_or_default() < PATIENCE;
-    if young && item.owners.contains(&Owner::Gone) {
-        plan.wake(PATIENCE);
-        return;
+
+    fn observe(&self, caches: &Caches, key: &Key, _: Option<&str>) -> Option<Item> {
+        let place = place(key)?;
+        let object = caches.find(place.kind, &place.namespace, &place.name)?;
+        let owners = object.meta().owner_references.iter().map(|owner| (owner.clone(), state(owner, &object, caches)));
+        let dependents = caches.graph.dependents(&object.meta().uid);
+        let dependents = dependents.iter().filter_map(|place| caches.find(place.kind, &place.namespace, &place.name));
+        Some(Item { owners: owners.collect(), dependents: dependents.collect(), object })
     }
-    let foreground = item.owners.contains(&Owner::Waiting) && !item.dependents.is_empty();
-    plan.actions.push(Action::Delete {
-        kind: item.object.kind(),
-        namespace: meta.namespace.clone(),
-        name: meta.name.clone(),
-        uid: meta.uid.clone(),
-        propagation: if foreground { "Foreground" } else { "Background" },
-    });
+
+    fn plan(&self, item: Item, now: Timestamp) -> Plan {
+        plan::plan(&item, now)
+    }
 }
 
-fn blocks(dependent: &Object, uid: &str) -> bool {
-    dependent.meta().owner_references.iter().any(|owner| owner.uid == uid && owner.block_owner_deletion == Some(true))
+fn state(owner: &OwnerReference, object: &Object, caches: &Caches) -> Owner {
+    match caches.graph.find(&owner.uid) {
+        Known::At(place) if !place.namespace.is_empty() && place.namespace != object.meta().namespace => {
+            Owner::Elsewhere
+        }
+        Known::At(place) => match caches.find(place.kind, &place.namespace, &place.name) {
+            Some(found) if is_waiting(found.meta()) && owner.block_owner_deletion == Some(true) => Owner::Waiting,
+            _ => Owner::Solid,
+        },
+        Known::Gone => Owner::Gone,
+        Known::Unseen => match Kind::of_manifest(&owner.api_version, &owner.kind) {
+            // What is not cached is not judged.
+            None => Owner::Solid,
+            Some(kind) if !Caches::KINDS.contains(&kind) => Owner::Solid,
+            // A cache that has passed the revision at which the object named its owner would show it.
+            Some(kind) if caches.reached(kind) >= revision(object) => Owner::Gone,
+            Some(_) => Owner::Unseen,
+        },
+    }
 }
 
-fn without_finalizer(object: &Object, finalizer: &str) -> Action {
-    let mut changed = object.clone();
-    changed.meta_mut().finalizers.retain(|name| name != finalizer);
-    Action::Update(Box::new(changed))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use squall_api::core::v1::Pod;
-    use squall_api::metav1::v1::Time;
-
-    fn planned(owners: &[Owner], deleting: bool, finalizer: &str, dependents: usize) -> Vec<Action> {
-        let mut pod = Pod::default();
-        pod.metadata.deletion_timestamp = deleting.then_some(Time { seconds: 1, nanos: 0 });
-        pod.metadata.finalizers.push(finalizer.to_owned());
-        let dependents = vec![Object::from(Pod::default()); dependents];
-        let item = Item { object: pod.into(), owners: owners.to_vec(), dependents };
-        let mut plan = Plan::default();
-        plan_item(&item, Timestamp::from_second(100).unwrap(), &mut plan);
-        plan.actions
-    }
-
-    #[test]
-    fn an_object_goes_with_its_last_owner() {
-        assert!(planned(&[Owner::Solid, Owner::Gone], false, "", 0).is_empty());
-        assert!(matches!(
-            &planned(&[Owner::Gone], false, "", 0)[..],
-            [Action::Delete { propagation: "Background", .. }]
-        ));
-        assert!(matches!(
-            &planned(&[Owner::Waiting], false, "", 1)[..],
-            [Action::Delete { propagation: "Foreground", .. }]
-        ));
-    }
-
-    #[test]
-    fn finalizers_are_dropped_when_their_work_is_done() {
-        assert!(matches!(
-            &planned(&[], true, ORPHAN, 2)[..],
-            [Action::SetOwners { .. }, Action::SetOwners { .. }, Action::Update(_)]
-        ));
-        assert!(matches!(&planned(&[], true, FOREGROUND, 0)[..], [Action::Update(_)]));
-        assert!(planned(&[], true, "mine/x", 0).is_empty());
-    }
+fn revision(object: &Object) -> u64 {
+    squall_api::meta::parse_resource_version(&object.meta().resource_version).unwrap_or(u64::MAX)
 }

@@ -81,7 +81,7 @@ impl Controller for NodeLifecycleController {
         let nodes = caches.nodes.all();
         let silent =
             nodes.iter().filter(|node| self.silence(caches, &node.metadata.name) > self.timing.node_grace).count();
-        let pods = caches.pods.all().into_iter().filter(|pod| pod.spec.node_name == key.name).collect();
+        let pods = caches.pods.group(&key.name);
         Some(Observed { node, pods, silence, mass_failure: nodes.len() > 1 && silent == nodes.len() })
     }
 

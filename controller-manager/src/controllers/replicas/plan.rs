@@ -45,7 +45,7 @@ pub fn plan(observed: &Observed, timing: &Timing, now: Timestamp) -> Plan {
         if active.len() < wanted {
             actions.push(Action::Together(create(owner, (wanted - active.len()).min(BURST))));
         } else if active.len() > wanted {
-            actions.extend(delete(observed, active, wanted, now));
+            actions.push(delete(observed, active, wanted, now));
         }
     }
     Plan { actions, wake_after }
@@ -82,27 +82,23 @@ fn create(owner: &Owner, count: usize) -> Vec<Action> {
     vec![one; count]
 }
 
-fn delete(observed: &Observed, mut active: Vec<&Pod>, wanted: usize, now: Timestamp) -> Vec<Action> {
+fn delete(observed: &Observed, mut active: Vec<&Pod>, wanted: usize, now: Timestamp) -> Action {
     let excess = (active.len() - wanted).min(BURST);
     ranking::sort(&mut active, &observed.related_on_node, now);
-    let mut deletions = Vec::new();
-    let mut told = Vec::new();
-    for pod in active.into_iter().take(excess) {
-        deletions.push(Action::Delete {
+    let told =
+        |event_type, reason, message| Happening { object: observed.owner.id.clone(), event_type, reason, message };
+    let deletions = active.into_iter().take(excess).map(|pod| Action::Telling {
+        action: Box::new(Action::Delete {
             kind: Kind::Pod,
             namespace: pod.metadata.namespace.clone(),
             name: pod.metadata.name.clone(),
             uid: pod.metadata.uid.clone(),
             propagation: "",
-        });
-        told.push(Action::Tell(Happening {
-            object: observed.owner.id.clone(),
-            event_type: EventType::Normal,
-            reason: "SuccessfulDelete",
-            message: format!("Deleted pod: {}", pod.metadata.name),
-        }));
-    }
-    std::iter::once(Action::Together(deletions)).chain(told).collect()
+        }),
+        done: told(EventType::Normal, "SuccessfulDelete", format!("Deleted pod: {}", pod.metadata.name)),
+        failed: Some(told(EventType::Warning, "FailedDelete", "Error deleting: ".to_owned())),
+    });
+    Action::AtOnce(deletions.collect())
 }
 
 /// The counts, and when the next pod becomes available by the mere passing of time.
@@ -196,10 +192,12 @@ mod tests {
         assert!(matches!(made.actions.last(), Some(Action::Together(pods)) if pods.len() == 2));
         let deleted = planned(&set(1, 0), vec![pod("ready", Some(1)), pod("unready", None)], None, 10);
         let gone = deleted.actions.iter().find_map(|action| match action {
-            Action::Together(deletions) => deletions.first(),
+            Action::AtOnce(deletions) => deletions.first(),
             _ => None,
         });
-        assert!(matches!(gone, Some(Action::Delete { name, .. }) if name == "unready"));
+        let Some(Action::Telling { action, done, .. }) = gone else { unreachable!("{deleted:?}") };
+        assert!(matches!(action.as_ref(), Action::Delete { name, .. } if name == "unready"));
+        assert_eq!(done.message, "Deleted pod: unready");
     }
 
     #[test]

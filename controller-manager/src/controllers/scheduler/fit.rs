@@ -1,139 +1,118 @@
 //! Whether a pod fits on a node, and which of the nodes it fits on is best.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use squall_api::core::v1::{Node, Pod, Taint, Toleration};
+use squall_api::core::v1::{Pod, Taint, Toleration};
 use squall_api::kinds::covers;
-use squall_api::{meta, quantity};
 
-/// What a pod that asks for nothing counts as, when nodes are compared (Kubernetes: 100m, 200Mi).
-const DEFAULT_REQUESTS: [(&str, i128); 2] = [("cpu", 100), ("memory", 200 * 1024 * 1024 * 1_000)];
-const COUNTED: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
-
-/// A node and what is left on it.
-pub struct Room<'a> {
-    node: &'a Node,
-    /// Asked for by the pods on it, in thousandths.
-    requested: HashMap<&'static str, i128>,
-    /// The same, with the defaults for pods that ask for nothing.
-    weight: HashMap<&'static str, i128>,
-    pods: i128,
-    /// How many pods of each owner are on it.
-    owners: HashMap<String, i128>,
-}
-
-impl<'a> Room<'a> {
-    /// An empty node.
-    pub fn of(node: &'a Node) -> Self {
-        Self { node, requested: HashMap::new(), weight: HashMap::new(), pods: 0, owners: HashMap::new() }
-    }
-
-    pub fn name(&self) -> &str {
-        &self.node.metadata.name
-    }
-
-    /// Puts a pod on it.
-    pub fn take(&mut self, pod: &Pod) {
-        for resource in COUNTED {
-            let amount = request(pod, resource);
-            *self.requested.entry(resource).or_default() += amount;
-            let default = DEFAULT_REQUESTS.iter().find(|(name, _)| *name == resource).map_or(0, |(_, amount)| *amount);
-            *self.weight.entry(resource).or_default() += if amount == 0 { default } else { amount };
-        }
-        self.pods += 1;
-        *self.owners.entry(owner(pod)).or_default() += 1;
-    }
-
-    fn allocatable(&self, resource: &str) -> i128 {
-        self.node.status.allocatable.get(resource).and_then(quantity::parse).map_or(0, |amount| amount.0)
-    }
-
-    /// Why the pod cannot go here, in Kubernetes' words; nothing if it can.
-    fn obstacles(&self, pod: &Pod) -> Vec<String> {
-        if self.node.spec.unschedulable && !tolerates(&pod.spec.tolerations, &unschedulable_taint()) {
-            return vec!["node(s) were unschedulable".to_owned()];
-        }
-        let blocks = |taint: &&Taint| {
-            matches!(taint.effect.as_str(), "NoSchedule" | "NoExecute") && !tolerates(&pod.spec.tolerations, taint)
-        };
-        if self.node.spec.taints.iter().any(|taint| blocks(&taint)) {
-            return vec!["node(s) had untolerated taint(s)".to_owned()];
-        }
-        if !selects(&pod.spec.node_selector, &self.node.metadata.labels) {
-            return vec!["node(s) didn't match Pod's node affinity/selector".to_owned()];
-        }
-        let mut lacking = Vec::new();
-        if (self.pods + 1) * 1_000 > self.allocatable("pods") {
-            lacking.push("Too many pods".to_owned());
-        }
-        for resource in COUNTED {
-            let asked = request(pod, resource);
-            let used = self.requested.get(resource).copied().unwrap_or(0);
-            if asked > 0 && used + asked > self.allocatable(resource) {
-                lacking.push(format!("Insufficient {resource}"));
-            }
-        }
-        lacking
-    }
-
-    /// Better is less: first where fewest pods of the same owner are, then where most is left.
-    fn score(&self, pod: &Pod) -> (i128, i128) {
-        let siblings = self.owners.get(&owner(pod)).copied().unwrap_or(0);
-        let used = ["cpu", "memory"].iter().map(|resource| {
-            let used = self.weight.get(resource).copied().unwrap_or(0);
-            used * 1_000 / self.allocatable(resource).max(1)
-        });
-        (siblings, used.sum())
-    }
-}
+use super::room::Room;
+use super::{affinity, spread};
 
 /// The place of the best node, or why there is none.
-pub fn choose(nodes: &[Room<'_>], pod: &Pod) -> Result<usize, String> {
+pub fn choose(rooms: &[Room<'_>], pod: &Pod) -> Result<usize, String> {
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
-    let mut best: Option<((i128, i128), usize)> = None;
-    for (place, room) in nodes.iter().enumerate() {
-        let obstacles = room.obstacles(pod);
+    let mut fitting = Vec::new();
+    for (place, room) in rooms.iter().enumerate() {
+        let obstacles = obstacles(pod, room, rooms);
         if obstacles.is_empty() {
-            let score = room.score(pod);
-            if best.is_none_or(|(other, _)| score < other) {
-                best = Some((score, place));
-            }
+            fitting.push(place);
         }
         obstacles.into_iter().for_each(|reason| *reasons.entry(reason).or_default() += 1);
     }
-    if let Some((_, place)) = best {
+    if let Some(place) = best(&fitting, rooms, pod) {
         return Ok(place);
     }
-    if nodes.is_empty() {
+    if rooms.is_empty() {
         return Err("no nodes available to schedule pods".to_owned());
     }
     let mut texts: Vec<String> = reasons.into_iter().map(|(reason, count)| format!("{count} {reason}")).collect();
     texts.sort();
-    Err(format!("0/{} nodes are available: {}.", nodes.len(), texts.join(", ")))
+    Err(format!("0/{} nodes are available: {}.", rooms.len(), texts.join(", ")))
 }
 
-fn owner(pod: &Pod) -> String {
-    meta::controller_of(&pod.metadata).map(|owner| owner.uid.clone()).unwrap_or_default()
+/// Why the pod cannot go to a node, in Kubernetes' words and by Kubernetes' order of filters: the first that refuses
+/// says why. Nothing if it can.
+fn obstacles(pod: &Pod, room: &Room<'_>, rooms: &[Room<'_>]) -> Vec<String> {
+    let spec = &room.node.spec;
+    let one = |reason: &str| vec![reason.to_owned()];
+    if spec.unschedulable && !tolerates(&pod.spec.tolerations, &unschedulable()) {
+        return one("node(s) were unschedulable");
+    }
+    let blocks = |taint: &&Taint| matches!(taint.effect.as_str(), "NoSchedule" | "NoExecute");
+    if spec.taints.iter().filter(blocks).any(|taint| !tolerates(&pod.spec.tolerations, taint)) {
+        return one("node(s) had untolerated taint(s)");
+    }
+    if !affinity::node_is_required(pod, room.node) {
+        return one("node(s) didn't match Pod's node affinity/selector");
+    }
+    if room.has_port_clash(pod) {
+        return one("node(s) didn't have free ports for the requested pod ports");
+    }
+    let lacking = room.lacking(pod);
+    if !lacking.is_empty() {
+        return lacking;
+    }
+    let obstacle = spread::obstacle(pod, room, rooms).or_else(|| affinity::pod_obstacle(pod, room, rooms));
+    obstacle.into_iter().map(str::to_owned).collect()
 }
 
-fn request(pod: &Pod, resource: &str) -> i128 {
-    let amount = |container: &squall_api::core::v1::Container| {
-        container.resources.requests.get(resource).and_then(quantity::parse).map_or(0, |amount| amount.0)
-    };
-    let running: i128 = pod.spec.containers.iter().map(amount).sum();
-    let starting = pod.spec.init_containers.iter().map(amount).max().unwrap_or(0);
-    running.max(starting)
-}
-
-fn selects(selector: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> bool {
-    selector.iter().all(|(key, value)| labels.get(key) == Some(value))
-}
-
-fn unschedulable_taint() -> Taint {
+fn unschedulable() -> Taint {
     Taint { key: "node.kubernetes.io/unschedulable".to_owned(), effect: "NoSchedule".to_owned(), ..Taint::default() }
 }
 
 /// Whether one of the tolerations covers the taint.
 fn tolerates(tolerations: &[Toleration], taint: &Taint) -> bool {
     tolerations.iter().any(|toleration| covers(toleration, taint))
+}
+
+/// What speaks for a node. Each is 0 to 100 among the nodes that the pod fits on, and counts by its weight.
+fn best(fitting: &[usize], rooms: &[Room<'_>], pod: &Pod) -> Option<usize> {
+    let each =
+        |score: &dyn Fn(&Room<'_>) -> f64| fitting.iter().map(|place| score(&rooms[*place])).collect::<Vec<f64>>();
+    let unwanted = each(&|room| {
+        let soft = room.node.spec.taints.iter().filter(|taint| taint.effect == "PreferNoSchedule");
+        f64_of(soft.filter(|taint| !tolerates(&pod.spec.tolerations, taint)).count())
+    });
+    let scores = [
+        (3.0, less_is_better(&unwanted)),
+        (2.0, more_is_better(&each(&|room| affinity::node_preference(pod, room.node) as f64))),
+        (2.0, less_is_better(&each(&|room| spread::crowd(pod, room, rooms)))),
+        (2.0, more_is_better(&each(&|room| affinity::pod_preference(pod, room, rooms) as f64))),
+        (1.0, each(&|room| free(room, pod))),
+        (1.0, each(&|room| balance(room, pod))),
+    ];
+    let total = |nth: usize| scores.iter().map(|(weight, each)| weight * each[nth]).sum::<f64>();
+    let ranked = fitting.iter().enumerate().map(|(nth, place)| (total(nth), rooms[*place].pods.len(), *place));
+    // Of equals the one with fewest pods, and then the first by name.
+    ranked.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)).then(b.2.cmp(&a.2))).map(|(_, _, place)| place)
+}
+
+/// Kubernetes: LeastAllocated, the mean of what is left of cpu and memory.
+fn free(room: &Room<'_>, pod: &Pod) -> f64 {
+    let [cpu, memory] = room.used_with(pod);
+    (2_000 - cpu - memory) as f64 / 20.0
+}
+
+/// Kubernetes: BalancedAllocation, full marks where cpu and memory are used alike.
+fn balance(room: &Room<'_>, pod: &Pod) -> f64 {
+    let [cpu, memory] = room.used_with(pod);
+    100.0 - (cpu - memory).abs() as f64 / 20.0
+}
+
+fn f64_of(count: usize) -> f64 {
+    count as f64
+}
+
+fn more_is_better(values: &[f64]) -> Vec<f64> {
+    let (least, most) = ends(values);
+    values.iter().map(|value| if most > least { (value - least) / (most - least) * 100.0 } else { 0.0 }).collect()
+}
+
+fn less_is_better(values: &[f64]) -> Vec<f64> {
+    let (least, most) = ends(values);
+    values.iter().map(|value| if most > least { (most - value) / (most - least) * 100.0 } else { 100.0 }).collect()
+}
+
+fn ends(values: &[f64]) -> (f64, f64) {
+    values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), value| (value.min(least), value.max(most)))
 }

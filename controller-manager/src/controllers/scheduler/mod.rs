@@ -1,7 +1,16 @@
-//! The scheduler: puts each pod that has no node on one that can take it, spreading the pods of one owner.
+//! The scheduler: puts each pod that has no node on the best one that can take it.
+//!
+//! `room` is a node with what is on it, `fit` decides, by `affinity` (what the pod wants of nodes and other pods) and
+//! `spread` (how evenly pods lie).
 
+mod affinity;
 mod fit;
+mod room;
+mod spread;
+#[cfg(test)]
+mod tests;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,19 +22,21 @@ use squall_api::metav1::v1::Time;
 use squall_client::events::{EventType, Happening, ObjectId};
 
 use crate::runtime::{Action, Caches, Controller, Key, ObjectChange, Plan};
+use room::Room;
 
 /// How many pods are placed in one go: each sees where the ones before it went.
-const BATCH: usize = 64;
+const BATCH: usize = 256;
 /// When a pod that fits nowhere is tried again, if nothing happens before.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Places pods.
 pub struct Scheduler;
 
-/// All nodes and pods.
+/// All nodes and what is on them, and the pods that have none.
 pub struct Observed {
     nodes: Vec<Arc<Node>>,
-    pods: Vec<Arc<Pod>>,
+    placed: Vec<Arc<Pod>>,
+    waiting: Vec<Arc<Pod>>,
 }
 
 /// All pods are looked at together, under one key.
@@ -46,51 +57,47 @@ impl Controller for Scheduler {
     }
 
     fn observe(&self, caches: &Caches, _: &Key, _: Option<&str>) -> Option<Observed> {
-        let pods = caches.pods.all();
-        pods.iter().any(|pod| is_waiting(pod)).then(|| Observed { nodes: caches.nodes.all(), pods })
+        let mut waiting = caches.pods.group("");
+        waiting.retain(|pod| is_waiting(pod));
+        if waiting.is_empty() {
+            return None;
+        }
+        let mut placed = caches.pods.all();
+        placed.retain(|pod| !pod.spec.node_name.is_empty() && !is_pod_terminal(pod));
+        Some(Observed { nodes: caches.nodes.all(), placed, waiting })
     }
 
     fn plan(&self, observed: Observed, now: Timestamp) -> Plan {
-        plan(&observed, now)
+        plan(observed, now)
     }
 }
 
 fn is_waiting(pod: &Pod) -> bool {
-    pod.spec.node_name.is_empty()
-        && pod.spec.scheduler_name == Scheduler::NAME
-        && pod.metadata.deletion_timestamp.is_none()
-        && !is_pod_terminal(pod)
+    pod.spec.scheduler_name == Scheduler::NAME && pod.metadata.deletion_timestamp.is_none() && !is_pod_terminal(pod)
 }
 
-fn plan(observed: &Observed, now: Timestamp) -> Plan {
-    let mut nodes: Vec<fit::Room> = observed.nodes.iter().map(|node| fit::Room::of(node)).collect();
-    for pod in observed.pods.iter().filter(|pod| !pod.spec.node_name.is_empty() && !is_pod_terminal(pod)) {
-        if let Some(room) = nodes.iter_mut().find(|room| room.name() == pod.spec.node_name) {
-            room.take(pod);
+fn plan(observed: Observed, now: Timestamp) -> Plan {
+    let Observed { nodes, placed, mut waiting } = observed;
+    let mut rooms: Vec<Room> = nodes.iter().map(|node| Room::of(node)).collect();
+    let places: HashMap<&str, usize> =
+        nodes.iter().enumerate().map(|(place, node)| (node.metadata.name.as_str(), place)).collect();
+    for pod in &placed {
+        if let Some(place) = places.get(pod.spec.node_name.as_str()) {
+            rooms[*place].take(pod);
         }
     }
     // Kubernetes: by priority, then by time.
-    let mut waiting: Vec<&Arc<Pod>> = observed.pods.iter().filter(|pod| is_waiting(pod)).collect();
     waiting.sort_by_key(|pod| {
         let created = pod.metadata.creation_timestamp;
-        (-pod.spec.priority.unwrap_or(0), created.seconds, created.nanos, pod.metadata.name.clone())
+        (-i64::from(pod.spec.priority.unwrap_or(0)), created.seconds, created.nanos, pod.metadata.name.clone())
     });
     let mut plan = Plan::default();
     let mut bindings = Vec::new();
-    let mut told = Vec::new();
     for pod in waiting.iter().take(BATCH) {
-        match fit::choose(&nodes, pod) {
+        match fit::choose(&rooms, pod) {
             Ok(place) => {
-                nodes[place].take(pod);
-                let node = nodes[place].name().to_owned();
-                let message =
-                    format!("Successfully assigned {}/{} to {node}", pod.metadata.namespace, pod.metadata.name);
-                bindings.push(Action::Bind {
-                    namespace: pod.metadata.namespace.clone(),
-                    name: pod.metadata.name.clone(),
-                    node,
-                });
-                told.push(tell(pod, EventType::Normal, "Scheduled", message));
+                rooms[place].take(pod);
+                bindings.push(bind(pod, rooms[place].name()));
             }
             Err(reason) => {
                 plan.wake(RETRY);
@@ -98,27 +105,34 @@ fn plan(observed: &Observed, now: Timestamp) -> Plan {
             }
         }
     }
-    if waiting.len() > BATCH {
+    // Those that fit nowhere must not keep the others from being looked at.
+    if waiting.len() > BATCH && !bindings.is_empty() {
         plan.wake(Duration::ZERO);
     }
     if !bindings.is_empty() {
-        plan.actions.push(Action::Together(bindings));
-        plan.actions.extend(told);
+        plan.actions.push(Action::AtOnce(bindings));
     }
     plan
 }
 
-fn tell(pod: &Pod, event_type: EventType, reason: &'static str, message: String) -> Action {
-    Action::Tell(Happening { object: ObjectId::of(pod), event_type, reason, message })
+fn bind(pod: &Pod, node: &str) -> Action {
+    let message = format!("Successfully assigned {}/{} to {node}", pod.metadata.namespace, pod.metadata.name);
+    let namespace = pod.metadata.namespace.clone();
+    let action = Action::Bind { namespace, name: pod.metadata.name.clone(), node: node.to_owned() };
+    Action::Telling { action: Box::new(action), done: tell(pod, EventType::Normal, "Scheduled", message), failed: None }
+}
+
+fn tell(pod: &Pod, event_type: EventType, reason: &'static str, message: String) -> Happening {
+    Happening { object: ObjectId::of(pod), event_type, reason, message }
 }
 
 /// Says in the pod's status and in an event why it fits nowhere, unless both have been said.
 fn unschedulable(pod: &Pod, message: String, now: Timestamp) -> Vec<Action> {
-    let said = pod_condition(pod, "PodScheduled")
-        .is_some_and(|condition| condition.status == "False" && condition.message == message);
-    if said {
+    let before = pod_condition(pod, "PodScheduled").filter(|condition| condition.status == "False");
+    if before.is_some_and(|condition| condition.message == message) {
         return Vec::new();
     }
+    let since = before.map_or_else(|| Time::from_timestamp(now), |condition| condition.last_transition_time);
     let mut changed = pod.clone();
     changed.status.conditions.retain(|condition| condition.r#type != "PodScheduled");
     changed.status.conditions.push(PodCondition {
@@ -126,64 +140,9 @@ fn unschedulable(pod: &Pod, message: String, now: Timestamp) -> Vec<Action> {
         status: "False".to_owned(),
         reason: "Unschedulable".to_owned(),
         message: message.clone(),
-        last_transition_time: Time::from_timestamp(now),
+        last_transition_time: since,
         ..PodCondition::default()
     });
-    vec![Action::UpdateStatus(Box::new(changed.into())), tell(pod, EventType::Warning, "FailedScheduling", message)]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use squall_api::resource::Quantity;
-
-    fn node(name: &str, pods: &str) -> Arc<Node> {
-        let mut node = Node::default();
-        node.metadata.name = name.to_owned();
-        for (resource, amount) in [("cpu", "4"), ("memory", "8Gi"), ("pods", pods)] {
-            node.status.allocatable.insert(resource.to_owned(), Quantity { string: amount.to_owned() });
-        }
-        Arc::new(node)
-    }
-
-    fn pod(name: &str) -> Arc<Pod> {
-        let mut pod = Pod::default();
-        pod.metadata.name = name.to_owned();
-        pod.spec.scheduler_name = Scheduler::NAME.to_owned();
-        Arc::new(pod)
-    }
-
-    fn placed(nodes: Vec<Arc<Node>>, pods: Vec<Arc<Pod>>) -> (Vec<String>, Plan) {
-        let plan = plan(&Observed { nodes, pods }, Timestamp::UNIX_EPOCH);
-        let bindings = plan.actions.iter().find_map(|action| match action {
-            Action::Together(bindings) => Some(bindings.clone()),
-            _ => None,
-        });
-        let nodes = bindings.unwrap_or_default().into_iter().map(|binding| match binding {
-            Action::Bind { node, .. } => node,
-            other => panic!("{other:?}"),
-        });
-        (nodes.collect(), plan)
-    }
-
-    #[test]
-    fn pods_are_spread_over_the_nodes() {
-        let (mut nodes, _) =
-            placed(vec![node("a", "9"), node("b", "9"), node("c", "9")], vec![pod("1"), pod("2"), pod("3")]);
-        nodes.sort();
-        assert_eq!(nodes, ["a", "b", "c"]);
-    }
-
-    #[test]
-    fn a_pod_that_fits_nowhere_says_why() {
-        let (nodes, plan) = placed(vec![node("a", "1"), node("b", "0")], vec![pod("1"), pod("2")]);
-        assert_eq!(nodes, ["a"]);
-        let why = plan.actions.iter().find_map(|action| match action {
-            Action::Tell(happening) if happening.reason == "FailedScheduling" => Some(happening.message.clone()),
-            _ => None,
-        });
-        assert_eq!(why.as_deref(), Some("0/2 nodes are available: 2 Too many pods."));
-        let (_, plan) = placed(vec![], vec![pod("1")]);
-        assert!(format!("{plan:?}").contains("no nodes available to schedule pods"));
-    }
+    let told = tell(pod, EventType::Warning, "FailedScheduling", message);
+    vec![Action::UpdateStatus(Box::new(changed.into())), Action::Tell(told)]
 }

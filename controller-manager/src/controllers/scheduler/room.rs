@@ -1,0 +1,155 @@
+//! A node as the scheduler sees it: what is on it, what that asks for, and what is left.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use squall_api::core::v1::{Container, Node, Pod};
+use squall_api::{meta, quantity};
+
+/// What a pod that asks for nothing counts as, when nodes are compared (Kubernetes: 100m, 200Mi).
+const DEFAULT_CPU: i128 = 100;
+const DEFAULT_MEMORY: i128 = 200 * 1024 * 1024 * 1_000;
+
+/// A port of a node that a pod takes: address, protocol, number.
+type HostPort = (String, String, i32);
+
+/// A node and what is on it. Amounts are in thousandths.
+pub struct Room<'a> {
+    pub node: &'a Node,
+    pub pods: Vec<&'a Pod>,
+    requested: HashMap<String, i128>,
+    /// Cpu and memory, with the defaults for pods that ask for nothing.
+    weight: [i128; 2],
+    /// How many pods of each owner are on it.
+    owners: HashMap<String, i64>,
+    ports: HashSet<HostPort>,
+}
+
+impl<'a> Room<'a> {
+    /// An empty node.
+    pub fn of(node: &'a Node) -> Self {
+        Self {
+            node,
+            pods: Vec::new(),
+            requested: HashMap::new(),
+            weight: [0; 2],
+            owners: HashMap::new(),
+            ports: HashSet::new(),
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.node.metadata.name
+    }
+
+    /// A label of the node.
+    pub fn label(&self, key: &str) -> Option<&'a str> {
+        self.node.metadata.labels.get(key).map(String::as_str)
+    }
+
+    /// Puts a pod on it.
+    pub fn take(&mut self, pod: &'a Pod) {
+        for (resource, amount) in requests(pod) {
+            *self.requested.entry(resource).or_default() += amount;
+        }
+        let [cpu, memory] = weight(pod);
+        self.weight = [self.weight[0] + cpu, self.weight[1] + memory];
+        *self.owners.entry(owner(pod).to_owned()).or_default() += 1;
+        self.ports.extend(host_ports(pod));
+        self.pods.push(pod);
+    }
+
+    fn allocatable(&self, resource: &str) -> i128 {
+        self.node.status.allocatable.get(resource).and_then(quantity::parse).map_or(0, |amount| amount.0)
+    }
+
+    /// What of the pod's requests does not fit, in Kubernetes' words.
+    pub fn lacking(&self, pod: &Pod) -> Vec<String> {
+        let mut lacking = Vec::new();
+        let pods = i128::try_from(self.pods.len()).unwrap_or(i128::MAX / 2_000);
+        if (pods + 1) * 1_000 > self.allocatable("pods") {
+            lacking.push("Too many pods".to_owned());
+        }
+        for (resource, asked) in requests(pod) {
+            let used = self.requested.get(&resource).copied().unwrap_or(0);
+            if asked > 0 && used + asked > self.allocatable(&resource) {
+                lacking.push(format!("Insufficient {resource}"));
+            }
+        }
+        lacking
+    }
+
+    /// Whether a port of the node that the pod wants is taken. The address 0.0.0.0 is every address.
+    pub fn has_port_clash(&self, pod: &Pod) -> bool {
+        let clashes = |(address, protocol, number): &HostPort| {
+            self.ports.iter().any(|(other, other_protocol, other_number)| {
+                let same_address = address == other || address == "0.0.0.0" || other == "0.0.0.0";
+                same_address && protocol == other_protocol && number == other_number
+            })
+        };
+        host_ports(pod).any(|port| clashes(&port))
+    }
+
+    /// How many pods of the pod's owner are on it; of a pod without an owner there are none.
+    pub fn siblings(&self, pod: &Pod) -> i64 {
+        Some(owner(pod))
+            .filter(|owner| !owner.is_empty())
+            .and_then(|owner| self.owners.get(owner))
+            .copied()
+            .unwrap_or(0)
+    }
+
+    /// The parts of cpu and memory that would be taken with this pod, in thousandths; all of what is not there is taken.
+    pub fn used_with(&self, pod: &Pod) -> [i128; 2] {
+        let [cpu, memory] = weight(pod);
+        let part = |used: i128, resource: &str| match self.allocatable(resource) {
+            0 => 1_000,
+            allocatable => (used * 1_000 / allocatable).min(1_000),
+        };
+        [part(self.weight[0] + cpu, "cpu"), part(self.weight[1] + memory, "memory")]
+    }
+}
+
+/// The uid of the pod's controller.
+pub fn owner(pod: &Pod) -> &str {
+    meta::controller_of(&pod.metadata).map_or("", |owner| owner.uid.as_str())
+}
+
+/// What a pod asks for: its containers together, or one of its init containers if that asks for more.
+fn requests(pod: &Pod) -> BTreeMap<String, i128> {
+    let mut sum: BTreeMap<String, i128> = BTreeMap::new();
+    for container in pod.spec.containers.iter().chain(pod.spec.init_containers.iter().filter(|c| is_sidecar(c))) {
+        amounts(container).for_each(|(resource, amount)| *sum.entry(resource).or_default() += amount);
+    }
+    for container in pod.spec.init_containers.iter().filter(|c| !is_sidecar(c)) {
+        for (resource, amount) in amounts(container) {
+            let most = sum.entry(resource).or_default();
+            *most = amount.max(*most);
+        }
+    }
+    sum
+}
+
+fn amounts(container: &Container) -> impl Iterator<Item = (String, i128)> {
+    let requests = container.resources.requests.iter();
+    requests.filter_map(|(resource, amount)| Some((resource.clone(), quantity::parse(amount)?.0)))
+}
+
+/// An init container that goes on running beside the others.
+fn is_sidecar(container: &Container) -> bool {
+    container.restart_policy.as_deref() == Some("Always")
+}
+
+fn weight(pod: &Pod) -> [i128; 2] {
+    let requests = requests(pod);
+    let of = |resource: &str, default: i128| requests.get(resource).copied().filter(|a| *a > 0).unwrap_or(default);
+    [of("cpu", DEFAULT_CPU), of("memory", DEFAULT_MEMORY)]
+}
+
+fn host_ports(pod: &Pod) -> impl Iterator<Item = HostPort> {
+    let ports = pod.spec.containers.iter().flat_map(|container| &container.ports);
+    ports.filter(|port| port.host_port > 0).map(|port| {
+        let address = if port.host_ip.is_empty() { "0.0.0.0" } else { &port.host_ip };
+        let protocol = if port.protocol.is_empty() { "TCP" } else { &port.protocol };
+        (address.to_owned(), protocol.to_owned(), port.host_port)
+    })
+}

@@ -1,0 +1,170 @@
+//! Who owns whom, over all cached kinds: what the garbage collector asks for, kept up with every change.
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use squall_api::Kind;
+use squall_api::metav1::v1::ObjectMeta;
+
+/// How many objects that are gone are remembered, so that what they owned is known to be garbage at once.
+const REMEMBERED: usize = 65_536;
+
+/// Where an object is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Place {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its namespace; empty for cluster-scoped objects.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl Place {
+    /// The place of an object.
+    #[must_use]
+    pub fn of(kind: Kind, meta: &ObjectMeta) -> Self {
+        Self { kind, namespace: meta.namespace.clone(), name: meta.name.clone() }
+    }
+}
+
+/// What is known of an owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Known {
+    /// It is there.
+    At(Place),
+    /// It was there and is gone.
+    Gone,
+    /// It has never been seen: it is gone, or our caches have not got there.
+    Unseen,
+}
+
+/// The graph. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Graph {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    alive: HashMap<String, Place>,
+    /// By the uid of an owner, whether or not it is there.
+    dependents: HashMap<String, BTreeSet<Place>>,
+    gone: HashSet<String>,
+    /// The same, oldest first.
+    gone_in_order: VecDeque<String>,
+}
+
+impl Graph {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes over a change: the metadata of an object before and after.
+    pub fn note(&self, kind: Kind, old: Option<&ObjectMeta>, new: Option<&ObjectMeta>) {
+        let mut state = self.state();
+        if let Some(old) = old {
+            let place = Place::of(kind, old);
+            for owner in &old.owner_references {
+                if let Some(dependents) = state.dependents.get_mut(&owner.uid) {
+                    dependents.remove(&place);
+                    if dependents.is_empty() {
+                        state.dependents.remove(&owner.uid);
+                    }
+                }
+            }
+            if new.is_none_or(|new| new.uid != old.uid) {
+                state.bury(&old.uid);
+            }
+        }
+        if let Some(new) = new {
+            let place = Place::of(kind, new);
+            for owner in &new.owner_references {
+                state.dependents.entry(owner.uid.clone()).or_default().insert(place.clone());
+            }
+            state.alive.insert(new.uid.clone(), place);
+        }
+    }
+
+    /// What is known of the object with this uid.
+    #[must_use]
+    pub fn find(&self, uid: &str) -> Known {
+        let state = self.state();
+        match state.alive.get(uid) {
+            Some(place) => Known::At(place.clone()),
+            None if state.gone.contains(uid) => Known::Gone,
+            None => Known::Unseen,
+        }
+    }
+
+    /// The objects that name this uid as one of their owners.
+    #[must_use]
+    pub fn dependents(&self, uid: &str) -> Vec<Place> {
+        self.state().dependents.get(uid).into_iter().flatten().cloned().collect()
+    }
+
+    /// Everything that has an owner.
+    #[must_use]
+    pub fn owned(&self) -> BTreeSet<Place> {
+        self.state().dependents.values().flatten().cloned().collect()
+    }
+}
+
+impl State {
+    fn bury(&mut self, uid: &str) {
+        self.alive.remove(uid);
+        if self.gone.insert(uid.to_owned()) {
+            self.gone_in_order.push_back(uid.to_owned());
+        }
+        if self.gone_in_order.len() > REMEMBERED
+            && let Some(oldest) = self.gone_in_order.pop_front()
+        {
+            self.gone.remove(&oldest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squall_api::metav1::v1::OwnerReference;
+
+    fn meta(name: &str, owners: &[&str]) -> ObjectMeta {
+        let owners = owners.iter().map(|uid| OwnerReference { uid: (*uid).to_owned(), ..OwnerReference::default() });
+        ObjectMeta {
+            name: name.to_owned(),
+            uid: format!("{name}-uid"),
+            owner_references: owners.collect(),
+            ..ObjectMeta::default()
+        }
+    }
+
+    #[test]
+    fn an_owner_is_there_gone_or_unseen() {
+        let graph = Graph::default();
+        let (owner, pod) = (meta("a", &[]), meta("p", &["a-uid"]));
+        graph.note(Kind::Pod, None, Some(&pod));
+        assert_eq!(graph.find("a-uid"), Known::Unseen);
+        graph.note(Kind::ReplicaSet, None, Some(&owner));
+        assert_eq!(graph.find("a-uid"), Known::At(Place::of(Kind::ReplicaSet, &owner)));
+        assert_eq!(graph.dependents("a-uid"), [Place::of(Kind::Pod, &pod)]);
+        graph.note(Kind::ReplicaSet, Some(&owner), None);
+        assert_eq!(graph.find("a-uid"), Known::Gone);
+        let adopted = ObjectMeta { owner_references: meta("p", &["b-uid"]).owner_references, ..pod.clone() };
+        graph.note(Kind::Pod, Some(&pod), Some(&adopted));
+        assert!(graph.dependents("a-uid").is_empty());
+        assert_eq!(graph.owned().len(), 1);
+        graph.note(Kind::Pod, Some(&adopted), None);
+        assert!(graph.owned().is_empty());
+    }
+
+    #[test]
+    fn another_object_of_the_same_name_is_another() {
+        let graph = Graph::default();
+        let (first, second) = (meta("a", &[]), ObjectMeta { uid: "second".to_owned(), ..meta("a", &[]) });
+        graph.note(Kind::ReplicaSet, None, Some(&first));
+        graph.note(Kind::ReplicaSet, Some(&first), Some(&second));
+        assert_eq!(graph.find("a-uid"), Known::Gone);
+        assert!(matches!(graph.find("second"), Known::At(_)));
+    }
+}
