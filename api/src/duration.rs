@@ -24,9 +24,41 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     if text.is_empty() { Err(invalid()) } else { Duration::try_from_secs_f64(seconds).map_err(|_| invalid()) }
 }
 
+/// Writes Go's form, to the millisecond: `150ms`, `1.5s`, `2m40s`.
+#[must_use]
+pub fn format(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    if millis < 1_000 {
+        return if millis == 0 { "0s".to_owned() } else { format!("{millis}ms") };
+    }
+    let (hours, minutes, rest) = (millis / 3_600_000, millis / 60_000 % 60, millis % 60_000);
+    let mut seconds = format!("{}.{:03}", rest / 1_000, rest % 1_000);
+    seconds.truncate(seconds.trim_end_matches('0').trim_end_matches('.').len());
+    match (hours, minutes) {
+        (0, 0) => format!("{seconds}s"),
+        (0, minutes) => format!("{minutes}m{seconds}s"),
+        (hours, minutes) => format!("{hours}h{minutes}m{seconds}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_are_written_as_in_go() {
+        for (millis, text) in [
+            (0, "0s"),
+            (150, "150ms"),
+            (1_500, "1.5s"),
+            (10_000, "10s"),
+            (160_000, "2m40s"),
+            (300_000, "5m0s"),
+            (3_600_010, "1h0m0.01s"),
+        ] {
+            assert_eq!(format(Duration::from_millis(millis)), text);
+        }
+    }
 
     #[test]
     fn durations_add_up() {

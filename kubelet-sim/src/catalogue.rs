@@ -48,6 +48,36 @@ pub struct Image {
     /// What it does when it is asked to end.
     #[serde(default)]
     pub shutdown: Shutdown,
+    /// What commands do in it: probes and hooks run them.
+    #[serde(default)]
+    exec: Vec<Exec>,
+}
+
+/// What a command does. One that is not named succeeds and says nothing.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Exec {
+    /// The command with its arguments, a blank between each.
+    command: String,
+    #[serde(default)]
+    exit_code: i32,
+    #[serde(default)]
+    output: String,
+    /// Only when the container has run for so long.
+    #[serde(default, deserialize_with = "read_duration")]
+    after: Duration,
+}
+
+impl Image {
+    /// The exit code and the output of a command in a container that has run for so long. Of several entries the one that
+    /// holds from the latest moment on.
+    #[must_use]
+    pub fn exec(&self, command: &str, age: Duration) -> (i32, String) {
+        let entries = self.exec.iter().filter(|exec| exec.command == command && exec.after <= age);
+        entries
+            .max_by_key(|exec| exec.after)
+            .map_or_else(Default::default, |exec| (exec.exit_code, exec.output.clone()))
+    }
 }
 
 /// An HTTP answer; `{pod}` in the body stands for the pod's name.
@@ -136,6 +166,18 @@ mod tests {
             images.iter().map(|image| image.name.as_str()).collect::<Vec<_>>(),
             ["mine/shop:v1", "mine/shop:v2", "mine/job:v1"]
         );
+    }
+
+    #[test]
+    fn a_command_does_what_its_image_says() {
+        let text = "images: [{name: a, answer: {status: 200, body: x}, exec: [
+            {command: cat /tmp/healthy, exitCode: 1, output: \"No such file\", after: 30s},
+            {command: cat /tmp/healthy, output: ok}]}]";
+        let image = Catalogue::parse(text).unwrap().images.remove(0);
+        let at = |seconds| image.exec("cat /tmp/healthy", Duration::from_secs(seconds));
+        assert_eq!(at(29), (0, "ok".to_owned()));
+        assert_eq!(at(30), (1, "No such file".to_owned()));
+        assert_eq!(image.exec("ls", Duration::ZERO), (0, String::new()));
     }
 
     #[test]

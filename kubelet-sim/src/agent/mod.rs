@@ -2,12 +2,15 @@
 //! services, and answers apiservers.
 
 mod addresses;
+mod hooks;
+mod images;
 mod node;
 mod pods;
 mod probes;
 mod runtime_client;
 mod service;
 mod services;
+mod steps;
 mod worker;
 
 use std::path::PathBuf;

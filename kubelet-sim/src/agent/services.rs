@@ -77,6 +77,7 @@ fn table(services: &[Arc<Service>], slices: &[Arc<EndpointSlice>], node: &str) -
                 name: format!("{}/{}:{}", service.metadata.namespace, service.metadata.name, port.port),
                 frontends: frontends(service, port, node),
                 backends: backends(&slices, &port.name),
+                client_affinity: service.spec.session_affinity == "ClientIP",
             });
         }
     }

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use squall_api::core::v1::{Pod, Probe};
+use jiff::{SignedDuration, Timestamp};
+use squall_api::core::v1::{Container, Pod, Probe};
 use squall_client::events::{EventType, Happening, ObjectId, Recorder};
 use squall_client::{Api, Client, DeleteParams, Reason};
 use squall_daemon::Timing;
@@ -13,16 +13,20 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::addresses::AddressPool;
+use super::hooks::Problem;
+use super::images::PullFailure;
 use super::probes::{self, Found};
 use super::runtime_client::Runtime;
-use crate::lifecycle::{ContainerView, ImageState, Place, Step, container_id, decide, pull_wait};
+use super::steps::{self, moment};
+use crate::lifecycle::{
+    Busy, ContainerView, Failure, Image, Place, ProbeKind, Role, Step, Unhealthy, all_containers, container_id, decide,
+    pull_wait,
+};
 
 /// How many messages may wait for a worker.
 const QUEUE: usize = 256;
 /// How long to wait before a report that failed is tried again.
 const RETRY: Duration = Duration::from_millis(50);
-/// How long to wait before a step that failed is tried again.
-const STEP_RETRY: Duration = Duration::from_millis(200);
 
 /// What a worker works with.
 #[derive(Clone)]
@@ -35,7 +39,7 @@ pub struct Tools {
     pub addresses: Arc<Mutex<AddressPool>>,
 }
 
-/// What a worker is told.
+/// What a worker is told. Containers are named by their place among all of the pod.
 pub enum Message {
     /// The pod has changed.
     Pod(Arc<Pod>),
@@ -43,31 +47,21 @@ pub enum Message {
     Containers(Vec<cri::Container>),
     /// A container has started or ended.
     Container(cri::Container),
-    /// A pull has ended.
-    Pulled(usize, Result<cri::PullImageReply, String>),
+    /// An image is there, or is not to be had.
+    Pulled(usize, Result<String, PullFailure>),
     /// A start has ended.
     Started(usize, Result<cri::Container, String>),
-    /// A probe has an answer.
-    Probed(usize, ProbeKind, Found, Option<bool>),
-    /// A start that failed may be tried again.
-    Retry(usize),
-}
-
-/// Which probe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ProbeKind {
-    /// Whether it can take requests.
-    Readiness,
-    /// Whether it should go on living.
-    Liveness,
+    /// A probe of the container with this id has an answer.
+    Probed(usize, String, ProbeKind, Found, Option<bool>),
 }
 
 /// Starts the worker of a pod.
 pub fn start(tools: Tools, pod: Arc<Pod>) -> (mpsc::Sender<Message>, JoinHandle<()>) {
     let (sender, receiver) = mpsc::channel(QUEUE);
-    let views = vec![ContainerView::default(); pod.spec.containers.len()];
-    let probing = pod.spec.containers.iter().map(|_| Probing::default()).collect();
+    let count = all_containers(&pod).count();
+    let probing = (0..count).map(|_| Probing::default()).collect();
     let address = Some(pod.status.pod_ip.clone()).filter(|address| !address.is_empty());
+    let views = vec![ContainerView::default(); count];
     let worker = Worker { tools, pod, views, probing, address, inbox: sender.clone(), finished: false };
     let task = tokio::spawn(worker.run(receiver));
     (sender, task)
@@ -83,6 +77,7 @@ struct Probing {
 struct Worker {
     tools: Tools,
     pod: Arc<Pod>,
+    /// One for each container of the pod.
     views: Vec<ContainerView>,
     probing: Vec<Probing>,
     address: Option<String>,
@@ -127,30 +122,23 @@ impl Worker {
             Message::Containers(containers) => self.reconcile(containers),
             Message::Container(container) => self.note(container),
             Message::Pulled(index, result) => self.pulled(index, result),
-            Message::Started(index, Ok(container)) => {
-                self.views[index].busy = false;
-                self.note(container);
-                let name = self.pod.spec.containers[index].name.clone();
-                self.tell(index, EventType::Normal, "Created", format!("Created container {name}"));
-                self.tell(index, EventType::Normal, "Started", format!("Started container {name}"));
+            Message::Started(index, result) => self.started(index, result),
+            Message::Probed(index, id, kind, found, settled) => {
+                // The answer may be of an attempt that is over.
+                if self.views[index].current.as_ref().is_some_and(|current| current.id == id) {
+                    self.probed(index, kind, found, settled);
+                }
             }
-            Message::Started(index, Err(error)) => {
-                tracing::warn!(pod = self.pod.metadata.name, error, "could not start a container");
-                self.tell(index, EventType::Warning, "Failed", format!("Error: {error}"));
-                let inbox = self.inbox.clone();
-                tokio::spawn(async move {
-                    tokio::time::sleep(STEP_RETRY).await;
-                    // The worker may be gone.
-                    drop(inbox.send(Message::Retry(index)).await);
-                });
-            }
-            Message::Probed(index, kind, found, settled) => self.probed(index, kind, found, settled),
-            Message::Retry(index) => self.views[index].busy = false,
         }
     }
 
+    /// A container of the pod's spec.
+    fn container(&self, index: usize) -> Option<&Container> {
+        all_containers(&self.pod).nth(index).map(|(_, container)| container)
+    }
+
     /// Takes over what the runtime holds; a container it does not hold any more has been killed with it.
-    fn reconcile(&mut self, containers: Vec<cri::Container>) {
+    fn reconcile(&mut self, mut containers: Vec<cri::Container>) {
         for view in &mut self.views {
             if let Some(current) = view.current.as_mut().filter(|current| current.exit.is_none())
                 && !containers.iter().any(|container| container.id == current.id)
@@ -158,11 +146,10 @@ impl Worker {
                 let now = i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
                 current.exit =
                     Some(cri::Exit { code: 137, finished_at: now, reason: "ContainerStatusUnknown".to_owned() });
-                view.image = ImageState::Unknown;
-                view.busy = false;
+                view.image = Image::Unknown;
+                view.busy = Busy::No;
             }
         }
-        let mut containers = containers;
         containers.sort_by_key(|container| container.attempt);
         for container in containers {
             self.note(container);
@@ -170,9 +157,9 @@ impl Worker {
     }
 
     fn note(&mut self, container: cri::Container) {
-        let Some(index) = self.pod.spec.containers.iter().position(|spec| spec.name == container.name) else { return };
+        let found = all_containers(&self.pod).enumerate().find(|(_, (_, spec))| spec.name == container.name);
+        let Some((index, (role, spec))) = found else { return };
         self.address.get_or_insert_with(|| container.pod_ip.clone());
-        let spec = &self.pod.spec.containers[index];
         let view = &mut self.views[index];
         match &view.current {
             Some(current) if current.id == container.id => {
@@ -183,93 +170,130 @@ impl Worker {
             }
             Some(current) if current.attempt > container.attempt => {}
             _ => {
-                view.previous = view.current.take();
-                view.stopping = false;
-                view.unhealthy = false;
                 // A pod that was ready before its kubelet came back is ready still.
-                let before = self
-                    .pod
-                    .status
-                    .container_statuses
-                    .iter()
-                    .find(|status| status.container_id == container_id(&container.id));
-                view.ready = spec.readiness_probe.is_none() || before.is_some_and(|status| status.ready);
-                if view.image == ImageState::Unknown {
-                    view.image = ImageState::Present(before.map(|status| status.image_id.clone()).unwrap_or_default());
+                let statuses =
+                    self.pod.status.container_statuses.iter().chain(&self.pod.status.init_container_statuses);
+                let before = statuses.into_iter().find(|status| status.container_id == container_id(&container.id));
+                let init = role == Role::Init;
+                view.begin(container);
+                view.ready = init || spec.readiness_probe.is_none() || before.is_some_and(|status| status.ready);
+                view.started =
+                    init || spec.startup_probe.is_none() || before.is_some_and(|status| status.started == Some(true));
+                if let Some(before) = before {
+                    view.image_id.clone_from(&before.image_id);
                 }
-                view.current = Some(container);
             }
         }
         self.probe(index);
     }
 
-    /// Probes the container that runs now, and no other.
+    /// Probes the container that runs now, and no other. Until it has started only its startup probe asks.
     fn probe(&mut self, index: usize) {
-        let running = self.views[index].current.as_ref().filter(|current| current.exit.is_none());
+        let view = &self.views[index];
+        let running = view.current.as_ref().filter(|current| current.exit.is_none());
         let id = running.map(|current| current.id.clone()).unwrap_or_default();
         if self.probing[index].container == id {
             return;
         }
+        let started_at = running.map(|current| moment(current.started_at)).unwrap_or_default();
         self.probing[index] = Probing { container: id.clone(), tasks: JoinSet::new() };
-        let (Some(address), false) = (self.address.clone(), id.is_empty()) else { return };
-        let spec = self.pod.spec.containers[index].clone();
-        let kinds: [(ProbeKind, Option<Probe>); 2] =
-            [(ProbeKind::Readiness, spec.readiness_probe.clone()), (ProbeKind::Liveness, spec.liveness_probe.clone())];
-        for (kind, probe) in kinds {
-            let Some(probe) = probe else { continue };
-            let inbox = self.inbox.clone();
+        let Some(spec) = self.container(index).cloned() else { return };
+        if id.is_empty() {
+            return;
+        }
+        let probes: Vec<(ProbeKind, Option<Probe>)> = match view.started {
+            false => vec![(ProbeKind::Startup, spec.startup_probe.clone())],
+            true => vec![
+                (ProbeKind::Readiness, spec.readiness_probe.clone()),
+                (ProbeKind::Liveness, spec.liveness_probe.clone()),
+            ],
+        };
+        for (kind, probe) in probes {
+            let (Some(probe), Some(step)) = (probe, self.step_of(index)) else { continue };
+            let (inbox, asked, id) = (self.inbox.clone(), step.asked(&id), id.clone());
             // An answer that finds the queue full is lost; the next one comes.
-            let tell = move |found, settled| drop(inbox.try_send(Message::Probed(index, kind, found, settled)));
-            self.probing[index].tasks.spawn(probes::run(probe, spec.clone(), address.clone(), self.tools.timing, tell));
+            let tell = move |found, settled| {
+                drop(inbox.try_send(Message::Probed(index, id.clone(), kind, found, settled)));
+            };
+            self.probing[index].tasks.spawn(probes::run(probe, asked, started_at, tell));
         }
     }
 
     fn probed(&mut self, index: usize, kind: ProbeKind, found: Found, settled: Option<bool>) {
-        if let Err(problem) = found {
-            self.tell(index, EventType::Warning, "Unhealthy", format!("{kind:?} probe failed: {problem}"));
+        match found {
+            Ok(()) => {}
+            Err(Problem::Failed(problem)) => {
+                self.tell(index, EventType::Warning, "Unhealthy", format!("{kind:?} probe failed: {problem}"));
+            }
+            Err(Problem::Error(problem)) => {
+                let message = format!("{kind:?} probe errored and resulted in unknown state: {problem}");
+                self.tell(index, EventType::Warning, "Unhealthy", message);
+            }
         }
+        let grace_seconds = self.container(index).and_then(|container| {
+            let probe = if kind == ProbeKind::Startup { &container.startup_probe } else { &container.liveness_probe };
+            probe.as_ref().and_then(|probe| probe.termination_grace_period_seconds)
+        });
+        let deleted = self.pod.metadata.deletion_timestamp.is_some();
+        let view = &mut self.views[index];
         match (kind, settled) {
-            (ProbeKind::Readiness, Some(ready)) => self.views[index].ready = ready,
-            (ProbeKind::Liveness, Some(false)) if !self.views[index].unhealthy => {
-                self.views[index].unhealthy = true;
-                let name = &self.pod.spec.containers[index].name;
-                let message = format!("Container {name} failed liveness probe, will be restarted");
-                self.tell(index, EventType::Normal, "Killing", message);
+            (ProbeKind::Readiness, Some(ready)) => view.ready = ready,
+            (ProbeKind::Startup, Some(true)) => {
+                view.started = true;
+                // From now on the other probes ask.
+                self.probing[index].container.clear();
+                self.probe(index);
+            }
+            // Kubernetes: a pod that is going is not restarted.
+            (ProbeKind::Liveness | ProbeKind::Startup, Some(false)) if !deleted => {
+                view.unhealthy.get_or_insert(Unhealthy { probe: kind, grace_seconds });
             }
             _ => {}
         }
     }
 
-    fn pulled(&mut self, index: usize, result: Result<cri::PullImageReply, String>) {
-        let image = self.pod.spec.containers[index].image.clone();
-        let failures = match &self.views[index].image {
-            ImageState::Failed { failures, .. } => failures + 1,
-            _ => 1,
-        };
-        self.views[index].busy = false;
-        self.views[index].image = match result {
-            Ok(reply) => {
-                let message = if reply.present {
-                    format!("Container image {image:?} already present on machine")
-                } else {
-                    format!("Successfully pulled image {image:?}. Image size: {} bytes.", reply.size_bytes)
-                };
-                self.tell(index, EventType::Normal, "Pulled", message);
-                ImageState::Present(reply.image_id)
+    fn pulled(&mut self, index: usize, result: Result<String, PullFailure>) {
+        let view = &mut self.views[index];
+        view.busy = Busy::No;
+        view.image = match result {
+            Ok(id) => {
+                view.image_id = id;
+                Image::Present
             }
-            Err(message) => {
-                self.tell(index, EventType::Warning, "Failed", format!("Failed to pull image {image:?}: {message}"));
-                self.tell(index, EventType::Warning, "Failed", "Error: ErrImagePull".to_owned());
-                let wait = pull_wait(failures, &self.tools.timing);
-                ImageState::Failed { message, retry_at: Timestamp::now() + wait, failures }
+            Err(PullFailure { reason, message }) => {
+                let failures = match &view.image {
+                    Image::Failed(failure) => failure.failures + 1,
+                    _ => 1,
+                };
+                Image::Failed(failure(reason, message, failures, &self.tools.timing))
             }
         };
     }
 
-    fn tell(&self, index: usize, event_type: EventType, reason: &'static str, message: String) {
+    fn started(&mut self, index: usize, result: Result<cri::Container, String>) {
+        let view = &mut self.views[index];
+        view.busy = Busy::No;
+        match result {
+            Ok(container) => self.note(container),
+            Err(error) => {
+                let failures = view.start_failure.as_ref().map_or(1, |failure| failure.failures + 1);
+                view.start_failure = Some(failure("RunContainerError", error.clone(), failures, &self.tools.timing));
+                tracing::warn!(pod = self.pod.metadata.name, error, "could not start a container");
+                self.tell(index, EventType::Warning, "Failed", format!("Error: {error}"));
+            }
+        }
+    }
+
+    fn object(&self, index: usize) -> ObjectId {
         let mut object = ObjectId::of(self.pod.as_ref());
-        object.field_path = format!("spec.containers{{{}}}", self.pod.spec.containers[index].name);
-        self.tools.recorder.record(Happening { object, event_type, reason, message });
+        let part = if index < self.pod.spec.init_containers.len() { "initContainers" } else { "containers" };
+        let name = self.container(index).map_or("", |container| &container.name);
+        object.field_path = format!("spec.{part}{{{name}}}");
+        object
+    }
+
+    fn tell(&self, index: usize, event_type: EventType, reason: &'static str, message: String) {
+        self.tools.recorder.record(Happening { object: self.object(index), event_type, reason, message });
     }
 
     /// Decides, acts, reports. Returns when to look again.
@@ -283,6 +307,9 @@ impl Worker {
         for step in &decision.steps {
             self.step(step);
         }
+        for told in decision.told {
+            self.tell(told.container, told.event_type, told.reason, told.message);
+        }
         let reported = decision.status == self.pod.status || self.report(decision.status).await;
         if !reported {
             return Some(tokio::time::Instant::now() + RETRY);
@@ -295,71 +322,36 @@ impl Worker {
         wait.map(|wait| tokio::time::Instant::now() + wait)
     }
 
+    fn step_of(&self, index: usize) -> Option<steps::Step> {
+        Some(steps::Step {
+            tools: self.tools.clone(),
+            inbox: self.inbox.clone(),
+            index,
+            container: self.container(index)?.clone(),
+            object: self.object(index),
+            pod_ip: self.address.clone().unwrap_or_default(),
+        })
+    }
+
     fn step(&mut self, step: &Step) {
-        match step {
-            Step::Pull(index) => self.pull(*index),
-            Step::Start(index, attempt) => self.start(*index, *attempt),
-            Step::Stop(index, grace) => self.stop(*index, *grace),
+        match *step {
+            Step::Pull(index) => {
+                self.views[index].busy = Busy::Pulling;
+                self.step_of(index).into_iter().for_each(steps::Step::pull);
+            }
+            Step::Start(index, attempt) => {
+                self.views[index].busy = Busy::Starting;
+                self.step_of(index).into_iter().for_each(|step| step.start(&self.pod, attempt));
+            }
+            Step::Stop(index, grace) => {
+                self.views[index].stopping = Some(grace);
+                let id = self.views[index].current.as_ref().map(|current| current.id.clone());
+                if let (Some(step), Some(id)) = (self.step_of(index), id) {
+                    step.stop(id, grace);
+                }
+            }
             Step::Finish => {}
         }
-    }
-
-    fn pull(&mut self, index: usize) {
-        self.views[index].busy = true;
-        let image = self.pod.spec.containers[index].image.clone();
-        self.tell(index, EventType::Normal, "Pulling", format!("Pulling image {image:?}"));
-        let (mut runtime, inbox) = (self.tools.runtime.clone(), self.inbox.clone());
-        tokio::spawn(async move {
-            let result = runtime.pull_image(cri::PullImageRequest { image }).await;
-            let result = result.map(tonic::Response::into_inner).map_err(|status| status.message().to_owned());
-            // The worker may be gone.
-            drop(inbox.send(Message::Pulled(index, result)).await);
-        });
-    }
-
-    fn start(&mut self, index: usize, attempt: i32) {
-        self.views[index].busy = true;
-        let spec = &self.pod.spec.containers[index];
-        let request = cri::StartContainerRequest {
-            pod_uid: self.pod.metadata.uid.clone(),
-            pod_namespace: self.pod.metadata.namespace.clone(),
-            pod_name: self.pod.metadata.name.clone(),
-            pod_ip: self.address.clone().unwrap_or_default(),
-            name: spec.name.clone(),
-            image: spec.image.clone(),
-            attempt,
-            ports: spec.ports.iter().filter_map(|port| u32::try_from(port.container_port).ok()).collect(),
-        };
-        let (mut runtime, inbox) = (self.tools.runtime.clone(), self.inbox.clone());
-        tokio::spawn(async move {
-            let result = match runtime.start_container(request).await {
-                Ok(reply) => reply.into_inner().container.ok_or_else(|| "the runtime gave no container".to_owned()),
-                Err(status) => Err(status.message().to_owned()),
-            };
-            // The worker may be gone.
-            drop(inbox.send(Message::Started(index, result)).await);
-        });
-    }
-
-    fn stop(&mut self, index: usize, grace: Duration) {
-        let view = &mut self.views[index];
-        view.stopping = true;
-        let Some(current) = &view.current else { return };
-        let request = cri::StopContainerRequest {
-            id: current.id.clone(),
-            grace_period_millis: i64::try_from(grace.as_millis()).unwrap_or(i64::MAX),
-        };
-        if !view.unhealthy {
-            let message = format!("Stopping container {}", self.pod.spec.containers[index].name);
-            self.tell(index, EventType::Normal, "Killing", message);
-        }
-        let mut runtime = self.tools.runtime.clone();
-        tokio::spawn(async move {
-            if let Err(error) = runtime.stop_container(request).await {
-                // The runtime is gone, and its containers with it; its state is read when it is back.
-                tracing::warn!(%error, "could not stop a container");
-            }
-        });
     }
 
     /// Writes the status. A pod that has changed meanwhile comes by itself.
@@ -407,4 +399,12 @@ impl Worker {
             }
         }
     }
+}
+
+/// Something that has failed so often in a row, and is tried again after a wait.
+fn failure(reason: &'static str, message: String, failures: u32, timing: &Timing) -> Failure {
+    let since = Timestamp::now();
+    let wait = SignedDuration::try_from(pull_wait(failures, timing)).unwrap_or(SignedDuration::MAX);
+    let retry_at = since.checked_add(wait).unwrap_or(Timestamp::MAX);
+    Failure { reason, message, since, retry_at, failures }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use squall_proto::squall::cri::v1 as cri;
 use tokio::sync::{broadcast, watch};
+use tokio::time::Instant;
 use tonic::Status;
 use uuid::Uuid;
 
@@ -17,6 +18,8 @@ use crate::catalogue::{Catalogue, Image};
 
 /// How many changes a kubelet may be behind before it has to read the state anew.
 const EVENTS: usize = 1_024;
+/// How large each image is said to be.
+const IMAGE_BYTES: i64 = 50_000_000;
 /// The exit code of a container that was killed.
 const KILLED: i32 = 137;
 
@@ -29,6 +32,8 @@ pub struct Containers {
 struct Inner {
     catalogue: Catalogue,
     state: Mutex<State>,
+    /// Held while an image is pulled.
+    pulling: tokio::sync::Mutex<()>,
     events: broadcast::Sender<cri::Container>,
 }
 
@@ -48,7 +53,12 @@ struct Running {
 impl Containers {
     /// None yet.
     pub fn new(catalogue: Catalogue) -> Self {
-        let inner = Inner { catalogue, state: Mutex::default(), events: broadcast::Sender::new(EVENTS) };
+        let inner = Inner {
+            catalogue,
+            state: Mutex::default(),
+            pulling: tokio::sync::Mutex::default(),
+            events: broadcast::Sender::new(EVENTS),
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -79,15 +89,34 @@ impl Containers {
         })
     }
 
-    /// Returns when the image is here.
+    /// Whether an image is here.
+    pub fn image_status(&self, name: &str) -> cri::ImageStatusReply {
+        cri::ImageStatusReply { present: self.state().images.contains(name), image_id: image_id(name) }
+    }
+
+    /// Returns when the image is here. Kubernetes: one pull at a time; of an image that is here nothing has to be fetched.
     pub async fn pull(&self, name: &str) -> Result<cri::PullImageReply, Status> {
         let image = self.image(name)?;
-        let present = self.state().images.contains(name);
-        if !present {
+        let _turn = self.inner.pulling.lock().await;
+        let start = Instant::now();
+        if !self.state().images.contains(name) {
             tokio::time::sleep(image.pull_time).await;
             self.state().images.insert(name.to_owned());
         }
-        Ok(cri::PullImageReply { image_id: image_id(name), size_bytes: 50_000_000, present })
+        let pull_nanos = i64::try_from(start.elapsed().as_nanos()).unwrap_or(i64::MAX);
+        Ok(cri::PullImageReply { image_id: image_id(name), size_bytes: IMAGE_BYTES, pull_nanos })
+    }
+
+    /// Runs a command in a container, which does what the image says.
+    pub fn exec(&self, request: &cri::ExecRequest) -> Result<cri::ExecReply, Status> {
+        let info = {
+            let state = self.state();
+            let running = state.containers.get(&request.id).filter(|running| running.info.exit.is_none());
+            running.ok_or_else(|| Status::failed_precondition("container not running"))?.info.clone()
+        };
+        let age = Duration::from_nanos(u64::try_from(nanos_now() - info.started_at).unwrap_or(0));
+        let (exit_code, output) = self.image(&info.image)?.exec(&request.command.join(" "), age);
+        Ok(cri::ExecReply { exit_code, output })
     }
 
     /// Starts a container; it serves when this returns. A second request for the same attempt gives the first one's.

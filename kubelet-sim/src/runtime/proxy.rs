@@ -1,7 +1,9 @@
-//! The service data plane: connections to a service's addresses go to one of its backends, at random.
+//! The service data plane: connections to a service's addresses go to one of its backends: any, or for a service with
+//! `sessionAffinity: ClientIP` the same for each client.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +17,37 @@ const BACKLOG: u32 = 1_024;
 /// A backend that does not accept in this time is passed over.
 const CONNECT: Duration = Duration::from_secs(1);
 
-type Backends = Arc<ArcSwap<Vec<SocketAddr>>>;
+type Backends = Arc<ArcSwap<Table>>;
+
+/// Where connections to an address go.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Table {
+    backends: Vec<SocketAddr>,
+    client_affinity: bool,
+}
+
+impl Table {
+    /// The backends in the order in which they are tried for a client. With affinity each client has an order of its own,
+    /// which is the same on every node and changes for few clients when backends come and go (rendezvous hashing).
+    fn order(&self, client: IpAddr) -> Vec<SocketAddr> {
+        let mut order = self.backends.clone();
+        if self.client_affinity {
+            order.sort_by_key(|backend| Reverse(rank(client, *backend)));
+        } else {
+            fastrand::shuffle(&mut order);
+        }
+        order
+    }
+}
+
+fn rank(client: IpAddr, backend: SocketAddr) -> u64 {
+    // FNV-1a, and a last mixing so that neighbouring addresses are far apart.
+    let text = format!("{client} {backend}");
+    let hash = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    (hash ^ (hash >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9).rotate_left(31)
+}
 
 /// The listeners of all services.
 #[derive(Default)]
@@ -38,21 +70,22 @@ impl Proxy {
     /// Makes the table true: listens where there are backends, refuses where there are none. Returns what could not be
     /// bound. Connections that are open stay open.
     pub fn set(&mut self, ports: &[cri::ServicePort]) -> Vec<String> {
-        let mut wanted: HashMap<SocketAddr, Vec<SocketAddr>> = HashMap::new();
+        let mut wanted: HashMap<SocketAddr, Table> = HashMap::new();
         for port in ports {
             let backends: Vec<SocketAddr> = port.backends.iter().filter_map(address).collect();
             for frontend in port.frontends.iter().filter_map(address).filter(|_| !backends.is_empty()) {
-                wanted.insert(frontend, backends.clone());
+                let table = Table { backends: backends.clone(), client_affinity: port.client_affinity };
+                wanted.insert(frontend, table);
             }
         }
         self.frontends.retain(|address, _| wanted.contains_key(address));
         let mut failures = Vec::new();
-        for (address, backends) in wanted {
+        for (address, table) in wanted {
             match self.frontends.get(&address) {
-                Some(frontend) => frontend.backends.store(Arc::new(backends)),
+                Some(frontend) => frontend.backends.store(Arc::new(table)),
                 None => match listen(address) {
                     Ok(listener) => {
-                        let backends: Backends = Arc::new(ArcSwap::from_pointee(backends));
+                        let backends: Backends = Arc::new(ArcSwap::from_pointee(table));
                         let task = tokio::spawn(accept(listener, backends.clone())).abort_handle();
                         self.frontends.insert(address, Frontend { backends, task });
                     }
@@ -79,22 +112,47 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 
 async fn accept(listener: TcpListener, backends: Backends) {
     loop {
-        if let Ok((client, _)) = listener.accept().await {
-            tokio::spawn(forward(client, backends.clone()));
+        if let Ok((client, from)) = listener.accept().await {
+            tokio::spawn(forward(client, backends.load().order(from.ip())));
         }
     }
 }
 
 /// A backend that refuses is passed over: the table may be older than the pod's end.
-async fn forward(mut client: TcpStream, backends: Backends) {
-    let mut left: Vec<SocketAddr> = backends.load().to_vec();
-    while !left.is_empty() {
-        let backend = left.swap_remove(fastrand::usize(..left.len()));
+async fn forward(mut client: TcpStream, backends: Vec<SocketAddr>) {
+    for backend in backends {
         if let Ok(Ok(mut server)) = tokio::time::timeout(CONNECT, TcpStream::connect(backend)).await {
             // Small requests and answers should not wait for each other; an end that breaks off ends both.
             drop(client.set_nodelay(true).and_then(|()| server.set_nodelay(true)));
             drop(copy_bidirectional(&mut client, &mut server).await);
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(backends: &[u8]) -> Table {
+        let backends = backends.iter().map(|last| SocketAddr::from(([127, 64, 64, *last], 8080)));
+        Table { backends: backends.collect(), client_affinity: true }
+    }
+
+    #[test]
+    fn a_client_keeps_its_backend_as_long_as_that_is_there() {
+        let (before, after) = (table(&[1, 2, 3, 4]), table(&[4, 2, 1]));
+        let clients = (1..=100).map(|last| IpAddr::from([127, 0, 1, last]));
+        let (mut used, mut kept) = (std::collections::BTreeSet::new(), 0);
+        for client in clients {
+            let first = before.order(client)[0];
+            used.insert(first);
+            if after.backends.contains(&first) {
+                assert_eq!(after.order(client)[0], first);
+                kept += 1;
+            }
+        }
+        assert_eq!(used.len(), 4, "all backends have clients");
+        assert!(kept > 50, "only {kept} of 100 clients kept their backend");
     }
 }

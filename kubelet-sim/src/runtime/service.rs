@@ -35,6 +35,17 @@ impl Runtime for RuntimeService {
         Ok(Response::new(self.containers.snapshot()))
     }
 
+    async fn image_status(
+        &self,
+        request: Request<cri::ImageStatusRequest>,
+    ) -> Result<Response<cri::ImageStatusReply>, Status> {
+        Ok(Response::new(self.containers.image_status(&request.into_inner().image)))
+    }
+
+    async fn exec(&self, request: Request<cri::ExecRequest>) -> Result<Response<cri::ExecReply>, Status> {
+        Ok(Response::new(self.containers.exec(&request.into_inner())?))
+    }
+
     async fn pull_image(
         &self,
         request: Request<cri::PullImageRequest>,

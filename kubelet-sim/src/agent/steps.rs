@@ -1,0 +1,150 @@
+//! The steps of a pod that take a while: each runs beside the worker and tells it of its end.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use squall_api::core::v1::{Container, Pod};
+use squall_client::events::{EventType, Happening, ObjectId};
+use squall_proto::squall::cri::v1 as cri;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::hooks::{Asked, Problem};
+use super::images::Puller;
+use super::worker::{Message, Tools};
+
+/// Kubernetes: after a preStop hook a container is given at least this time.
+const LEAST_GRACE_SECONDS: i64 = 2;
+
+/// One container of a pod, and what is needed to take a step for it.
+pub struct Step {
+    pub tools: Tools,
+    pub inbox: mpsc::Sender<Message>,
+    /// Its place among the pod's containers.
+    pub index: usize,
+    pub container: Container,
+    /// For its events.
+    pub object: ObjectId,
+    pub pod_ip: String,
+}
+
+impl Step {
+    /// Gets the image.
+    pub fn pull(self) {
+        let puller = Puller {
+            runtime: self.tools.runtime.clone(),
+            recorder: self.tools.recorder.clone(),
+            object: self.object.clone(),
+            image: self.container.image.clone(),
+            policy: self.container.image_pull_policy.clone(),
+        };
+        tokio::spawn(async move {
+            let result = puller.get().await;
+            self.say(Message::Pulled(self.index, result)).await;
+        });
+    }
+
+    /// Starts the container, and runs its postStart hook.
+    pub fn start(self, pod: &Pod, attempt: i32) {
+        let ports = self.container.ports.iter().filter_map(|port| u32::try_from(port.container_port).ok());
+        let request = cri::StartContainerRequest {
+            pod_uid: pod.metadata.uid.clone(),
+            pod_namespace: pod.metadata.namespace.clone(),
+            pod_name: pod.metadata.name.clone(),
+            pod_ip: self.pod_ip.clone(),
+            name: self.container.name.clone(),
+            image: self.container.image.clone(),
+            attempt,
+            ports: ports.collect(),
+        };
+        let mut runtime = self.tools.runtime.clone();
+        tokio::spawn(async move {
+            let result = match runtime.start_container(request).await {
+                Ok(reply) => reply.into_inner().container.ok_or_else(|| "the runtime gave no container".to_owned()),
+                Err(status) => Err(status.message().to_owned()),
+            };
+            if let Ok(container) = &result {
+                self.tell(EventType::Normal, "Created", format!("Created container: {}", self.container.name));
+                self.tell(EventType::Normal, "Started", format!("Started container {}", self.container.name));
+                self.post_start(container).await;
+            }
+            self.say(Message::Started(self.index, result)).await;
+        });
+    }
+
+    /// Kubernetes: a container whose postStart hook fails is ended.
+    async fn post_start(&self, container: &cri::Container) {
+        let Some(hook) = self.container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.post_start.as_ref()) else {
+            return;
+        };
+        if let Err(problem) = self.asked(&container.id).hook(hook).await {
+            self.tell(EventType::Warning, "FailedPostStartHook", format!("PostStartHook failed: {}", text(problem)));
+            self.end(&container.id, Duration::ZERO).await;
+        }
+    }
+
+    /// Runs the preStop hook of a container and asks it to end. The hook's time is part of the grace period.
+    pub fn stop(self, id: String, grace: Duration) {
+        tokio::spawn(async move {
+            let start = Instant::now();
+            let hook = self.container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.pre_stop.clone());
+            let mut left = grace;
+            if let Some(hook) = hook.filter(|_| !grace.is_zero()) {
+                match tokio::time::timeout(grace, self.asked(&id).hook(&hook)).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(problem)) => {
+                        let message = format!("PreStopHook failed: {}", text(problem));
+                        self.tell(EventType::Warning, "FailedPreStopHook", message);
+                    }
+                    Err(_) => {
+                        let message = "PreStopHook failed: it was not done within the grace period".to_owned();
+                        self.tell(EventType::Warning, "FailedPreStopHook", message);
+                    }
+                }
+                let least = self.tools.timing.seconds(LEAST_GRACE_SECONDS);
+                left = grace.saturating_sub(start.elapsed()).max(least);
+            }
+            self.end(&id, left).await;
+        });
+    }
+
+    async fn end(&self, id: &str, grace: Duration) {
+        let grace_period_millis = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
+        let request = cri::StopContainerRequest { id: id.to_owned(), grace_period_millis };
+        if let Err(error) = self.tools.runtime.clone().stop_container(request).await {
+            // The runtime is gone, and its containers with it; its state is read when it is back.
+            tracing::warn!(%error, "could not stop a container");
+        }
+    }
+
+    /// The container, to be asked by probes and hooks.
+    pub fn asked(&self, id: &str) -> Asked {
+        Asked {
+            container: self.container.clone(),
+            id: id.to_owned(),
+            pod_ip: self.pod_ip.clone(),
+            runtime: self.tools.runtime.clone(),
+            timing: self.tools.timing,
+        }
+    }
+
+    fn tell(&self, event_type: EventType, reason: &'static str, message: String) {
+        self.tools.recorder.record(Happening { object: self.object.clone(), event_type, reason, message });
+    }
+
+    async fn say(&self, message: Message) {
+        // The worker may be gone.
+        drop(self.inbox.send(message).await);
+    }
+}
+
+fn text(problem: Problem) -> String {
+    match problem {
+        Problem::Failed(text) | Problem::Error(text) => text,
+    }
+}
+
+/// The moment that a number of nanoseconds since 1970 is.
+pub fn moment(nanos: i64) -> Timestamp {
+    Timestamp::from_nanosecond(nanos.into()).unwrap_or_default()
+}

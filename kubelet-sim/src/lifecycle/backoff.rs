@@ -1,0 +1,50 @@
+//! How long a container waits before it is started again, and a pull before it is tried again.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use squall_daemon::Timing;
+use squall_proto::squall::cri::v1 as cri;
+
+use super::ContainerView;
+
+/// The wait after the newest attempt has ended. Kubernetes: the first restart is at once, then the wait doubles up to a
+/// limit; it begins anew after a run that was twice as long as the limit, and for another image.
+pub fn restart_wait(view: &ContainerView, timing: &Timing) -> Duration {
+    let Some(newest) = &view.current else { return Duration::ZERO };
+    let attempts = std::iter::once(newest).chain(view.ended.iter().rev());
+    let in_a_row =
+        attempts.take_while(|attempt| attempt.image == newest.image && ran(attempt) < timing.backoff_max * 2);
+    doubled(in_a_row.count().max(1), timing)
+}
+
+/// The wait before a pull that has failed so often in a row is tried again.
+#[must_use]
+pub fn pull_wait(failures: u32, timing: &Timing) -> Duration {
+    doubled(usize::try_from(failures).unwrap_or(usize::MAX).saturating_add(1), timing)
+}
+
+/// Nothing for the first time, then 10 s, 20 s, 40 s, … up to 300 s.
+fn doubled(times: usize, timing: &Timing) -> Duration {
+    match u32::try_from(times).unwrap_or(u32::MAX) {
+        0 | 1 => Duration::ZERO,
+        times => timing.backoff_first.saturating_mul(1 << (times - 2).min(16)).min(timing.backoff_max),
+    }
+}
+
+fn ran(attempt: &cri::Container) -> Duration {
+    let finished = attempt.exit.as_ref().map_or(attempt.started_at, |exit| exit.finished_at);
+    Duration::from_nanos(u64::try_from(finished - attempt.started_at).unwrap_or(0))
+}
+
+/// When an attempt ended.
+pub fn finished_at(ended: &cri::Container) -> Timestamp {
+    let nanos = ended.exit.as_ref().map_or(0, |exit| exit.finished_at);
+    Timestamp::from_nanosecond(nanos.into()).unwrap_or_default()
+}
+
+/// A moment after another.
+pub fn after(time: Timestamp, wait: Duration) -> Timestamp {
+    let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
+    time.checked_add(wait).unwrap_or(Timestamp::MAX)
+}

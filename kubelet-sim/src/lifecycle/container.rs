@@ -1,0 +1,176 @@
+//! What one container needs next, and its state.
+
+use std::time::Duration;
+
+use squall_api::core::v1::{ContainerState, ContainerStateWaiting, Pod};
+use squall_api::duration;
+use squall_client::events::EventType;
+use squall_proto::squall::cri::v1 as cri;
+
+use super::backoff::{after, finished_at, restart_wait};
+use super::status::{running, terminated};
+use super::{Busy, Failure, Image, Look, ProbeKind, Role, Step, Told, Unhealthy};
+
+/// How many seconds a pull's own error is shown before the wait for the next one is.
+const ERROR_SECONDS: i64 = 2;
+
+/// Whether an attempt that has ended is followed by another.
+pub fn restarts(pod: &Pod, role: Role, ended: &cri::Container) -> bool {
+    let failed = ended.exit.as_ref().is_some_and(|exit| exit.code != 0);
+    match (role, pod.spec.restart_policy.as_str()) {
+        (Role::Sidecar, _) => true,
+        (Role::Init, "Never") | (Role::Main, "Never") => false,
+        (Role::Init, _) | (Role::Main, "OnFailure") => failed,
+        (Role::Main, _) => true,
+    }
+}
+
+impl Look<'_> {
+    /// The state of a container; notes the step it needs.
+    pub fn state(&mut self, index: usize) -> ContainerState {
+        let (role, _, view) = self.slots[index];
+        match &view.current {
+            Some(current) if current.exit.is_none() => {
+                self.stop_if_needed(index, current);
+                running(current)
+            }
+            Some(ended) if self.is_deleted() || !restarts(self.pod, role, ended) => terminated(ended),
+            Some(ended) if role == Role::Sidecar && self.is_over() => terminated(ended),
+            Some(ended) => {
+                let wait = restart_wait(view, self.timing);
+                let due = after(finished_at(ended), wait);
+                if self.now < due {
+                    self.wake(due);
+                    return self.crash_loop(index, wait);
+                }
+                self.start(index, ended.attempt + 1)
+            }
+            None if self.is_deleted() || !self.may_begin(index) => self.not_begun(),
+            None => self.start(index, 0),
+        }
+    }
+
+    /// Init containers one after the other, then all others.
+    fn may_begin(&self, index: usize) -> bool {
+        !self.has_failed_to_initialize() && (0..index).all(|earlier| self.is_initialized(earlier))
+    }
+
+    fn not_begun(&self) -> ContainerState {
+        waiting(if self.pod.spec.init_containers.is_empty() { "ContainerCreating" } else { "PodInitializing" }, "")
+    }
+
+    /// Ends a container that is to go, that a probe has given up, or that is not what the pod says any more. A shorter time
+    /// than it was given before replaces that.
+    fn stop_if_needed(&mut self, index: usize, current: &cri::Container) {
+        let (role, container, view) = self.slots[index];
+        let own = self.pod.spec.termination_grace_period_seconds.unwrap_or(30);
+        let seconds = match view.unhealthy {
+            // Kubernetes: sidecars end when the application has.
+            _ if self.is_deleted() && role == Role::Sidecar && !self.is_over() => return,
+            _ if self.is_deleted() => self.pod.metadata.deletion_grace_period_seconds.unwrap_or(own),
+            Some(Unhealthy { grace_seconds, .. }) => grace_seconds.unwrap_or(own),
+            None if current.image != container.image => own,
+            None if role == Role::Sidecar && self.is_over() => own,
+            None => return,
+        };
+        let grace = self.timing.seconds(seconds);
+        if view.stopping.is_some_and(|given| given <= grace) {
+            return;
+        }
+        if view.stopping.is_none() {
+            let name = &container.name;
+            let message = match view.unhealthy {
+                _ if self.is_deleted() => format!("Stopping container {name}"),
+                Some(Unhealthy { probe: ProbeKind::Startup, .. }) => {
+                    format!("Container {name} failed startup probe, will be restarted")
+                }
+                Some(_) => format!("Container {name} failed liveness probe, will be restarted"),
+                None if current.image != container.image => {
+                    format!("Container {name} definition changed, will be restarted")
+                }
+                None => format!("Stopping container {name}"),
+            };
+            self.told.push(Told { container: index, event_type: EventType::Normal, reason: "Killing", message });
+        }
+        self.steps.push(Step::Stop(index, grace));
+    }
+
+    /// The state of a container that is to be started, now or when its image is there.
+    fn start(&mut self, index: usize, attempt: i32) -> ContainerState {
+        let (_, _, view) = self.slots[index];
+        if let Some(failure) = view.start_failure.as_ref().filter(|failure| self.now < failure.retry_at) {
+            self.wake(failure.retry_at);
+            return waiting(failure.reason, &failure.message);
+        }
+        match &view.image {
+            Image::Failed(failure) if self.now < failure.retry_at => return self.pull_failed(index, failure),
+            Image::Present if view.busy == Busy::No => self.steps.push(Step::Start(index, attempt)),
+            Image::Unknown | Image::Failed(_) if view.busy == Busy::No => self.steps.push(Step::Pull(index)),
+            _ => {}
+        }
+        // While a pull is tried again, the last one's failure is what there is to say.
+        match &view.image {
+            Image::Failed(failure) => self.pull_failed(index, failure),
+            _ if attempt > 0 => self.crash_loop_over(index),
+            _ => self.not_begun(),
+        }
+    }
+
+    /// A container that waits no longer for its next start still shows that it did, until it runs.
+    fn crash_loop_over(&self, index: usize) -> ContainerState {
+        let (_, container, view) = self.slots[index];
+        let before = self.pod.status.container_statuses.iter().chain(&self.pod.status.init_container_statuses);
+        let shown = before.into_iter().find(|status| status.name == container.name).map(|status| &status.state);
+        match (shown, &view.current) {
+            (Some(state), _) if state.waiting.is_some() => state.clone(),
+            (_, Some(ended)) => terminated(ended),
+            _ => self.not_begun(),
+        }
+    }
+
+    fn crash_loop(&mut self, index: usize, wait: Duration) -> ContainerState {
+        let (name, meta) = (&self.slots[index].1.name, &self.pod.metadata);
+        let pod = format!("{}_{}({})", meta.name, meta.namespace, meta.uid);
+        let text = duration::format(wait);
+        if !self.showed(index, "CrashLoopBackOff") {
+            let message = format!("Back-off restarting failed container {name} in pod {pod}");
+            self.told.push(Told { container: index, event_type: EventType::Warning, reason: "BackOff", message });
+        }
+        waiting("CrashLoopBackOff", &format!("back-off {text} restarting failed container={name} pod={pod}"))
+    }
+
+    /// Kubernetes tells of the error first, and after a while of the wait.
+    fn pull_failed(&mut self, index: usize, failure: &Failure) -> ContainerState {
+        let until = after(failure.since, self.timing.seconds(ERROR_SECONDS)).min(failure.retry_at);
+        if self.now < failure.retry_at {
+            self.wake(failure.retry_at);
+        }
+        if self.now < until {
+            self.wake(until);
+        }
+        if failure.reason != "ErrImagePull" || self.now < until {
+            return waiting(failure.reason, &failure.message);
+        }
+        let image = &self.slots[index].1.image;
+        if !self.showed(index, "ImagePullBackOff") {
+            let told = |event_type, reason, message| Told { container: index, event_type, reason, message };
+            self.told.push(told(EventType::Normal, "BackOff", format!("Back-off pulling image {image:?}")));
+            self.told.push(told(EventType::Warning, "Failed", "Error: ImagePullBackOff".to_owned()));
+        }
+        waiting("ImagePullBackOff", &format!("Back-off pulling image {image:?}: ErrImagePull: {}", failure.message))
+    }
+
+    /// Whether the status says already that the container waits for this reason.
+    fn showed(&self, index: usize, reason: &str) -> bool {
+        let statuses = self.pod.status.container_statuses.iter().chain(&self.pod.status.init_container_statuses);
+        let name = &self.slots[index].1.name;
+        statuses
+            .filter(|status| status.name == *name)
+            .any(|status| status.state.waiting.as_ref().is_some_and(|waiting| waiting.reason == reason))
+    }
+}
+
+fn waiting(reason: &str, message: &str) -> ContainerState {
+    let waiting = ContainerStateWaiting { reason: reason.to_owned(), message: message.to_owned() };
+    ContainerState { waiting: Some(waiting), ..ContainerState::default() }
+}
