@@ -7,6 +7,7 @@ pub mod age;
 pub mod apply;
 pub mod decode;
 pub mod describe;
+pub mod disruption;
 pub mod duplicates;
 pub mod duration;
 pub mod error;

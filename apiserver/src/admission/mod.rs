@@ -3,7 +3,6 @@
 mod apply;
 mod create;
 mod delete;
-mod disruption;
 mod node;
 mod patch;
 mod quota;
@@ -13,7 +12,6 @@ mod update;
 pub use apply::{apply, apply_to_nothing};
 pub use create::{Birth, create};
 pub use delete::{DeleteOptions, Deletion, delete};
-pub use disruption::{Budget, budget};
 pub use node::restrict_node;
 pub use patch::{patch, patch_scale};
 pub use quota::{charge, may_count, recount};

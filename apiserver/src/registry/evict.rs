@@ -1,10 +1,11 @@
 //! Evictions: a pod is taken away if its disruption budget allows it. Pod and budget are written together, so that two
 //! evictions cannot both use up what is left of a budget.
 
+use jiff::Timestamp;
 use squall_api::core::v1::Pod;
+use squall_api::disruption::{self, Budget, is_for};
 use squall_api::kinds::{is_pod_active, is_pod_ready};
-use squall_api::labels::Selector;
-use squall_api::meta::controller_of;
+use squall_api::metav1::v1::OwnerReference;
 use squall_api::policy::v1::PodDisruptionBudget;
 use squall_api::{Error, Kind, Object};
 use uuid::Uuid;
@@ -13,7 +14,7 @@ use super::change::{Change, Read, Written, at, put, removal, revision_of};
 use super::repeated::{ATTEMPTS, Attempt, Done};
 use super::write::{Reply, WriteOptions};
 use super::{Registry, Resource, decode_stored};
-use crate::admission::{self, Budget, DeleteOptions, Deletion};
+use crate::admission::{self, DeleteOptions, Deletion};
 use crate::keys;
 use crate::store::State;
 
@@ -54,7 +55,7 @@ impl Registry {
                 && pod.status.phase != "Pending"
                 && let Some(budget) = budget_of(pod, &state)?
             {
-                let used = use_up(&budget, pod, &state)?;
+                let used = use_up(&budget, pod, &state, (self.inner.clock)())?;
                 let meta = &budget.metadata;
                 let key = keys::object(Kind::PodDisruptionBudget, &meta.namespace, &meta.name);
                 let object = Object::from(budget.clone());
@@ -79,15 +80,10 @@ fn all_of<K: TryFrom<Object>>(kind: Kind, namespace: &str, state: &State) -> Res
     Ok(found)
 }
 
-fn covers(budget: &PodDisruptionBudget, pod: &Pod) -> bool {
-    Selector::from_label_selector(budget.spec.selector.as_ref())
-        .is_some_and(|selector| selector.matches(&pod.metadata.labels))
-}
-
 /// The budget of a pod.
 fn budget_of(pod: &Pod, state: &State) -> Result<Option<PodDisruptionBudget>, Error> {
     let budgets: Vec<PodDisruptionBudget> = all_of(Kind::PodDisruptionBudget, &pod.metadata.namespace, state)?;
-    let mut covering = budgets.into_iter().filter(|budget| covers(budget, pod));
+    let mut covering = budgets.into_iter().filter(|budget| is_for(budget, pod));
     match (covering.next(), covering.next()) {
         (Some(_), Some(_)) => Err(Error::internal(
             "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
@@ -97,49 +93,30 @@ fn budget_of(pod: &Pod, state: &State) -> Result<Option<PodDisruptionBudget>, Er
 }
 
 /// The budget after one more pod is gone, or why it does not let it go.
-fn use_up(budget: &PodDisruptionBudget, pod: &Pod, state: &State) -> Result<Object, Error> {
-    let pods: Vec<Pod> = all_of(Kind::Pod, &pod.metadata.namespace, state)?;
-    let pods: Vec<Pod> = pods.into_iter().filter(|other| covers(budget, other)).collect();
-    let counted = admission::budget(budget, &pods, expected(&pods, state)?);
-    // Kubernetes: a pod that is not healthy may go as long as the others are enough.
+fn use_up(budget: &PodDisruptionBudget, pod: &Pod, state: &State, now: Timestamp) -> Result<Object, Error> {
+    let mut pods: Vec<Pod> = all_of(Kind::Pod, &pod.metadata.namespace, state)?;
+    pods.retain(|other| is_for(budget, other));
+    let expected = disruption::expected(pods.iter(), |namespace, owner| scaled(namespace, owner, state));
+    let counted = disruption::budget(budget, pods.iter(), expected);
     let takes = i32::from(is_pod_ready(pod));
-    if counted.allowed() < takes || (takes == 0 && counted.healthy < counted.desired) {
+    // Kubernetes: a pod that is not healthy may go as long as the others are enough, or whenever that is said.
+    let always = budget.spec.unhealthy_pod_eviction_policy.as_deref() == Some("AlwaysAllow");
+    if counted.allowed() < takes || (takes == 0 && !always && counted.healthy < counted.desired) {
         let Budget { desired, healthy, .. } = counted;
         return Err(Error::disruption_refused(format!(
             "The disruption budget {} needs {desired} healthy pods and has {healthy} currently",
             budget.metadata.name
         )));
     }
+    let left = Budget { healthy: counted.healthy - takes, ..counted };
     let mut used = budget.clone();
-    let status = &mut used.status;
-    status.observed_generation = used.metadata.generation;
-    status.expected_pods = counted.expected;
-    status.desired_healthy = counted.desired;
-    status.current_healthy = counted.healthy - takes;
-    status.disruptions_allowed = counted.allowed() - takes;
+    used.status = left.status(budget, now);
     used.metadata.resource_version.clear();
     Ok(used.into())
 }
 
-/// How many pods the controllers of these pods want; a pod without one stands for itself.
-fn expected(pods: &[Pod], state: &State) -> Result<i32, Error> {
-    let mut controllers = Vec::new();
-    let mut alone = 0;
-    for pod in pods.iter().filter(|pod| is_pod_active(pod)) {
-        match controller_of(&pod.metadata) {
-            Some(owner) if !controllers.contains(owner) => controllers.push(owner.clone()),
-            Some(_) => {}
-            None => alone += 1,
-        }
-    }
-    let namespace = pods.first().map_or("", |pod| &pod.metadata.namespace);
-    let mut wanted = alone;
-    for owner in controllers {
-        let Some(kind) = Kind::of_manifest(&owner.api_version, &owner.kind) else { continue };
-        let key = keys::object(kind, namespace, &owner.name);
-        if let Some(entry) = state.get(&key) {
-            wanted += decode_stored(kind, entry)?.replicas_mut().and_then(|replicas| *replicas).unwrap_or(1);
-        }
-    }
-    Ok(wanted)
+fn scaled(namespace: &str, owner: &OwnerReference, state: &State) -> Option<Object> {
+    let kind = Kind::of_manifest(&owner.api_version, &owner.kind)?;
+    let entry = state.get(&keys::object(kind, namespace, &owner.name))?;
+    decode_stored(kind, entry).ok().filter(|found| found.meta().uid == owner.uid)
 }

@@ -1,10 +1,13 @@
 //! The controllers, and the one list of them.
 
 mod deployment;
+mod disruption;
 mod endpoint_slice;
+mod endpoints;
 mod garbage_collector;
 mod namespace;
 mod node_lifecycle;
+mod pod_gc;
 mod replicas;
 mod scheduler;
 mod service;
@@ -22,6 +25,9 @@ pub fn all(caches: &Caches, client: &Client, timing: Timing) -> Vec<Handle> {
         start(replicas::ReplicationControllerController { timing }, caches, client.clone()),
         start(scheduler::Scheduler, caches, client.clone()),
         start(endpoint_slice::EndpointSliceController, caches, client.clone()),
+        start(endpoints::EndpointsController, caches, client.clone()),
+        start(disruption::DisruptionController, caches, client.clone()),
+        start(pod_gc::PodGarbageCollector::new(timing), caches, client.clone()),
         start(service::ServiceController, caches, client.clone()),
         start(node_lifecycle::NodeLifecycleController::new(timing), caches, client.clone()),
         start(garbage_collector::GarbageCollector, caches, client.clone()),

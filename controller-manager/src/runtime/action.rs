@@ -35,6 +35,15 @@ pub enum Action {
         /// "Background", "Foreground", "Orphan" or empty.
         propagation: &'static str,
     },
+    /// Delete this very pod without waiting for its kubelet; that it is gone already is as good.
+    DeleteNow {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// Its uid.
+        uid: String,
+    },
     /// Put a pod on a node.
     Bind {
         /// Its namespace.

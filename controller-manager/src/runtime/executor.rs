@@ -127,7 +127,12 @@ impl Executor {
                 self.client.update(&place(&object), manifest(&object), Default::default()).await
             }
             Action::Delete { kind, namespace, name, uid, propagation } => {
-                return self.delete(kind, &namespace, &name, uid, propagation).await;
+                let how = DeleteRequest { propagation_policy: propagation.to_owned(), ..Default::default() };
+                return self.delete(&ResourceRef::object(kind, &namespace, &name), uid, how).await;
+            }
+            Action::DeleteNow { namespace, name, uid } => {
+                let how = DeleteRequest { grace_period_seconds: Some(0), ..Default::default() };
+                return self.delete(&ResourceRef::object(Kind::Pod, &namespace, &name), uid, how).await;
             }
             Action::Bind { namespace, name, node } => {
                 let pods: Api<squall_api::core::v1::Pod> = Api::new(self.client.clone(), &namespace);
@@ -143,17 +148,8 @@ impl Executor {
         reply.map(Some)
     }
 
-    async fn delete(
-        &self,
-        kind: Kind,
-        namespace: &str,
-        name: &str,
-        uid: String,
-        propagation: &str,
-    ) -> Result<Option<Reply>, Error> {
-        let how =
-            DeleteRequest { propagation_policy: propagation.to_owned(), precondition_uid: uid, ..Default::default() };
-        match self.client.delete(&ResourceRef::object(kind, namespace, name), how).await {
+    async fn delete(&self, resource: &ResourceRef, uid: String, how: DeleteRequest) -> Result<Option<Reply>, Error> {
+        match self.client.delete(resource, DeleteRequest { precondition_uid: uid, ..how }).await {
             // Gone already, or another object of the same name: this very object is gone.
             Err(error) if error.is(Reason::NotFound) || error.is(Reason::Conflict) => Ok(None),
             other => other.map(Some),

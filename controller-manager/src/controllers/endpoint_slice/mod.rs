@@ -1,18 +1,22 @@
 //! EndpointSlices: which pods stand behind a service, and whether they are ready.
 
+pub mod members;
+mod plan;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use squall_api::core::v1::{ObjectReference, Pod, Service, ServicePort};
-use squall_api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
-use squall_api::kinds::{is_pod_ready, is_pod_terminal};
+use squall_api::Kind;
+use squall_api::core::v1::{Pod, Service};
+use squall_api::discovery::v1::EndpointSlice;
 use squall_api::labels::Selector;
-use squall_api::{Kind, meta};
+use squall_api::metav1::v1::ObjectMeta;
 
-use crate::runtime::{Action, Caches, Controller, Key, ObjectChange, Plan};
+use crate::runtime::{Caches, Controller, Key, ObjectChange, Plan};
 
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
+const MANAGER: &str = "endpointslice-controller.k8s.io";
 
 /// Keeps the slices of services.
 pub struct EndpointSliceController;
@@ -30,31 +34,11 @@ impl Controller for EndpointSliceController {
     const WORKERS: usize = 2;
 
     fn keys(&self, change: &ObjectChange, caches: &Caches) -> Vec<Key> {
-        let mut keys = Vec::new();
-        for meta in change.both() {
-            match change.kind {
-                Kind::Service => keys.push(Key::new(&meta.namespace, &meta.name)),
-                Kind::EndpointSlice => {
-                    keys.extend(meta.labels.get(SERVICE_NAME).map(|name| Key::new(&meta.namespace, name)));
-                }
-                Kind::Pod => {
-                    let services = caches.services.in_namespace(&meta.namespace);
-                    let selects = |service: &&Arc<Service>| {
-                        !service.spec.selector.is_empty()
-                            && Selector::from_map(&service.spec.selector).matches(&meta.labels)
-                    };
-                    keys.extend(
-                        services
-                            .iter()
-                            .filter(selects)
-                            .map(|service| Key::new(&meta.namespace, &service.metadata.name)),
-                    );
-                }
-                _ => {}
-            }
+        let slice_of = |meta: &ObjectMeta| meta.labels.get(SERVICE_NAME).map(|name| Key::new(&meta.namespace, name));
+        match change.kind {
+            Kind::EndpointSlice => change.both().filter_map(slice_of).collect(),
+            _ => services_of(change, caches),
         }
-        keys.dedup();
-        keys
     }
 
     fn all_keys(&self, caches: &Caches) -> Vec<Key> {
@@ -80,126 +64,158 @@ impl Controller for EndpointSliceController {
     }
 }
 
+/// The services that a change of a service or of a pod touches.
+pub fn services_of(change: &ObjectChange, caches: &Caches) -> Vec<Key> {
+    let mut keys = Vec::new();
+    for meta in change.both() {
+        match change.kind {
+            Kind::Service => keys.push(Key::new(&meta.namespace, &meta.name)),
+            Kind::Pod => {
+                let selects = |service: &&Arc<Service>| {
+                    !service.spec.selector.is_empty()
+                        && Selector::from_map(&service.spec.selector).matches(&meta.labels)
+                };
+                let services = caches.services.in_namespace(&meta.namespace);
+                let selecting = services.iter().filter(selects);
+                keys.extend(selecting.map(|service| Key::new(&meta.namespace, &service.metadata.name)));
+            }
+            _ => {}
+        }
+    }
+    keys.dedup();
+    keys
+}
+
 fn plan(observed: &Observed) -> Plan {
     let service = observed.service.as_ref();
     // Services without a selector have endpoints of someone else's making.
-    if service.spec.selector.is_empty() || service.metadata.deletion_timestamp.is_some() {
+    if !is_managed(service) {
         return Plan::default();
     }
-    let wanted = slice(service, &observed.pods);
-    let Some((first, surplus)) = observed.slices.split_first() else {
-        return Plan::of(vec![Action::Create(Box::new(wanted.into()))]);
-    };
-    let mut actions = Vec::new();
-    if first.endpoints != wanted.endpoints || first.ports != wanted.ports {
-        let changed = EndpointSlice { endpoints: wanted.endpoints, ports: wanted.ports, ..first.as_ref().clone() };
-        actions.push(Action::Update(Box::new(changed.into())));
-    }
-    actions.extend(surplus.iter().map(|slice| Action::Delete {
-        kind: Kind::EndpointSlice,
-        namespace: slice.metadata.namespace.clone(),
-        name: slice.metadata.name.clone(),
-        uid: slice.metadata.uid.clone(),
-        propagation: "",
-    }));
-    Plan::of(actions)
+    let ours = |slice: &&EndpointSlice| slice.metadata.labels.get(MANAGED_BY).is_some_and(|by| by == MANAGER);
+    let slices: Vec<&EndpointSlice> = observed.slices.iter().map(AsRef::as_ref).filter(ours).collect();
+    let groups = members::groups(service, observed.pods.iter().map(AsRef::as_ref));
+    Plan::of(plan::reconcile(service, groups, &slices))
 }
 
-fn slice(service: &Service, pods: &[Arc<Pod>]) -> EndpointSlice {
-    let mut slice = EndpointSlice { address_type: "IPv4".to_owned(), ..EndpointSlice::default() };
-    slice.metadata.generate_name = format!("{}-", service.metadata.name);
-    slice.metadata.namespace.clone_from(&service.metadata.namespace);
-    slice.metadata.labels.clone_from(&service.metadata.labels);
-    slice.metadata.labels.insert(SERVICE_NAME.to_owned(), service.metadata.name.clone());
-    slice.metadata.labels.insert(MANAGED_BY.to_owned(), "endpointslice-controller.k8s.io".to_owned());
-    slice.metadata.owner_references.push(meta::controller_reference(service));
-    let with_address: Vec<&Arc<Pod>> =
-        pods.iter().filter(|pod| !pod.status.pod_ip.is_empty() && !is_pod_terminal(pod)).collect();
-    slice.ports = service.spec.ports.iter().map(|port| endpoint_port(port, &with_address)).collect();
-    slice.endpoints = with_address.iter().map(|pod| endpoint(pod, service.spec.publish_not_ready_addresses)).collect();
-    slice
-}
-
-fn endpoint_port(port: &ServicePort, pods: &[&Arc<Pod>]) -> EndpointPort {
-    let named = |name: &str| {
-        let ports =
-            pods.first().into_iter().flat_map(|pod| &pod.spec.containers).flat_map(|container| &container.ports);
-        ports.into_iter().find(|port| port.name == name).map(|port| port.container_port)
-    };
-    let number = port.target_port.as_int().or_else(|| port.target_port.as_str().and_then(named));
-    EndpointPort {
-        name: Some(port.name.clone()),
-        protocol: Some(port.protocol.clone()),
-        port: number,
-        ..EndpointPort::default()
-    }
-}
-
-fn endpoint(pod: &Pod, publish_not_ready: bool) -> Endpoint {
-    let serving = is_pod_ready(pod);
-    let terminating = pod.metadata.deletion_timestamp.is_some();
-    Endpoint {
-        addresses: vec![pod.status.pod_ip.clone()],
-        conditions: EndpointConditions {
-            ready: Some(publish_not_ready || (serving && !terminating)),
-            serving: Some(serving),
-            terminating: Some(terminating),
-        },
-        node_name: Some(pod.spec.node_name.clone()),
-        target_ref: Some(ObjectReference {
-            kind: "Pod".to_owned(),
-            namespace: pod.metadata.namespace.clone(),
-            name: pod.metadata.name.clone(),
-            uid: pod.metadata.uid.clone(),
-            ..ObjectReference::default()
-        }),
-        ..Endpoint::default()
-    }
+/// Whether the pods behind the service are for us to find.
+pub fn is_managed(service: &Service) -> bool {
+    !service.spec.selector.is_empty()
+        && service.spec.r#type != "ExternalName"
+        && service.metadata.deletion_timestamp.is_none()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_api::core::v1::PodCondition;
+    use crate::runtime::Action;
+    use squall_api::core::v1::{Container, ContainerPort, PodCondition, ServicePort};
+    use squall_api::discovery::v1::Endpoint;
     use squall_api::intstr::IntOrString;
     use squall_api::metav1::v1::Time;
 
-    fn pod(address: &str, ready: bool, deleting: bool) -> Arc<Pod> {
+    fn pod(number: usize, ready: bool, deleting: bool) -> Arc<Pod> {
         let mut pod = Pod::default();
-        pod.status.pod_ip = address.to_owned();
+        pod.metadata.uid = number.to_string();
+        pod.status.pod_ip = format!("127.1.{}.{}", number / 256, number % 256);
         pod.metadata.deletion_timestamp = deleting.then_some(Time { seconds: 1, nanos: 0 });
-        let status = if ready { "True" } else { "False" };
-        pod.status.conditions.push(PodCondition {
-            r#type: "Ready".to_owned(),
-            status: status.to_owned(),
-            ..PodCondition::default()
-        });
+        let status = if ready { "True" } else { "False" }.to_owned();
+        pod.status.conditions.push(PodCondition { r#type: "Ready".to_owned(), status, ..PodCondition::default() });
         Arc::new(pod)
+    }
+
+    fn service(target: IntOrString) -> Arc<Service> {
+        let mut service = Service::default();
+        service.metadata.name = "kubia".to_owned();
+        service.spec.selector.insert("app".to_owned(), "kubia".to_owned());
+        service.spec.ports.push(ServicePort { port: 80, target_port: target, ..ServicePort::default() });
+        Arc::new(service)
+    }
+
+    /// Slices that do what they are told.
+    struct World {
+        service: Arc<Service>,
+        slices: Vec<EndpointSlice>,
+        made: usize,
+    }
+
+    impl World {
+        fn new(target: IntOrString) -> Self {
+            Self { service: service(target), slices: Vec::new(), made: 0 }
+        }
+
+        /// How many writes it takes.
+        fn settle(&mut self, pods: Vec<Arc<Pod>>) -> usize {
+            let slices = self.slices.iter().cloned().map(Arc::new).collect();
+            let actions = plan(&Observed { service: self.service.clone(), pods, slices }).actions;
+            let count = actions.len();
+            for action in actions {
+                match action {
+                    Action::Create(object) => {
+                        let mut slice = EndpointSlice::try_from(*object).unwrap();
+                        self.made += 1;
+                        slice.metadata.uid = self.made.to_string();
+                        self.slices.push(slice);
+                    }
+                    Action::Update(object) => {
+                        let slice = EndpointSlice::try_from(*object).unwrap();
+                        let at = self.slices.iter().position(|old| old.metadata.uid == slice.metadata.uid).unwrap();
+                        self.slices[at] = slice;
+                    }
+                    Action::Delete { uid, .. } => self.slices.retain(|slice| slice.metadata.uid != uid),
+                    other => unreachable!("{other:?}"),
+                }
+            }
+            count
+        }
+
+        fn sizes(&self) -> Vec<usize> {
+            self.slices.iter().map(|slice| slice.endpoints.len()).collect()
+        }
     }
 
     #[test]
     fn terminating_pods_stay_but_are_not_ready() {
-        let mut service = Service::default();
-        service.spec.selector.insert("app".to_owned(), "kubia".to_owned());
-        service.spec.ports.push(ServicePort {
-            port: 80,
-            target_port: IntOrString::int(8080),
-            ..ServicePort::default()
-        });
-        let pods = vec![
-            pod("127.0.0.2", true, false),
-            pod("127.0.0.3", true, true),
-            pod("127.0.0.4", false, false),
-            pod("", false, false),
-        ];
-        let slice = slice(&service, &pods);
-        let conditions: Vec<_> = slice
-            .endpoints
-            .iter()
-            .map(|e| (e.conditions.ready, e.conditions.serving, e.conditions.terminating))
-            .collect();
+        let mut world = World::new(IntOrString::int(8080));
+        let mut nowhere = pod(4, true, false).as_ref().clone();
+        nowhere.status.pod_ip.clear();
+        world.settle(vec![pod(1, true, false), pod(2, true, true), pod(3, false, false), Arc::new(nowhere)]);
+        let conditions = |e: &Endpoint| (e.conditions.ready, e.conditions.serving, e.conditions.terminating);
+        let found: Vec<_> = world.slices[0].endpoints.iter().map(conditions).collect();
         let yes_no = |ready, serving, terminating| (Some(ready), Some(serving), Some(terminating));
-        assert_eq!(conditions, [yes_no(true, true, false), yes_no(false, true, true), yes_no(false, false, false)]);
-        assert_eq!(slice.ports[0].port, Some(8080));
+        assert_eq!(found, [yes_no(true, true, false), yes_no(false, true, true), yes_no(false, false, false)]);
+        assert_eq!(world.slices[0].ports[0].port, Some(8080));
+    }
+
+    #[test]
+    fn a_slice_has_at_most_a_hundred_endpoints_and_few_are_written() {
+        let mut world = World::new(IntOrString::int(8080));
+        let all = |count: usize| (0..count).map(|number| pod(number, true, false)).collect::<Vec<_>>();
+        assert_eq!((world.settle(vec![]), world.sizes()), (1, vec![0]), "one slice, even of nothing");
+        assert_eq!((world.settle(all(250)), world.sizes()), (3, vec![100, 100, 50]));
+        assert_eq!(world.settle(all(250)), 0);
+        let mut changed = all(250);
+        changed[120] = pod(120, false, false);
+        assert_eq!(world.settle(changed), 1, "only its own slice is written");
+        assert_eq!((world.settle(all(251)), world.sizes()), (2, vec![100, 100, 51]));
+        assert_eq!((world.settle(all(100)), world.sizes()), (2, vec![100]));
+        assert_eq!((world.settle(vec![]), world.sizes()), (1, vec![0]));
+    }
+
+    #[test]
+    fn pods_that_name_their_ports_differently_are_in_slices_of_their_own() {
+        let mut world = World::new(IntOrString::string("http"));
+        let named = |number: usize, port: i32| {
+            let mut pod = pod(number, true, false).as_ref().clone();
+            let ports =
+                vec![ContainerPort { name: "http".to_owned(), container_port: port, ..ContainerPort::default() }];
+            pod.spec.containers.push(Container { ports, ..Container::default() });
+            Arc::new(pod)
+        };
+        world.settle(vec![named(1, 8080), named(2, 9090), named(3, 8080)]);
+        let mut found: Vec<(Option<i32>, usize)> =
+            world.slices.iter().map(|slice| (slice.ports[0].port, slice.endpoints.len())).collect();
+        found.sort_unstable();
+        assert_eq!(found, [(Some(8080), 2), (Some(9090), 1)]);
     }
 }

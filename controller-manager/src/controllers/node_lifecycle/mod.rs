@@ -1,61 +1,50 @@
 //! Nodes that fall silent: their state becomes unknown, their pods count as not ready and, after the time they
-//! tolerate, are deleted.
+//! tolerate, are deleted. `health` counts, `taints` says what taints a node has, `eviction` who has to go.
 
-use std::collections::HashMap;
+mod eviction;
+mod health;
+mod taints;
+
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use squall_api::Kind;
-use squall_api::core::v1::{Node, NodeCondition, Pod, Taint, Toleration};
-use squall_api::kinds::{covers, is_pod_ready};
+use squall_api::core::v1::{Node, NodeCondition, Pod};
+use squall_api::kinds::is_pod_ready;
 use squall_api::metav1::v1::Time;
 use squall_client::events::{EventType, Happening, ObjectId};
 use squall_daemon::Timing;
 
 use crate::runtime::{Action, Caches, Controller, Key, ObjectChange, Plan};
+use health::{Health, Trouble, trouble};
 
-const UNREACHABLE: &str = "node.kubernetes.io/unreachable";
-const NOT_READY: &str = "node.kubernetes.io/not-ready";
 const SILENT: &str = "Kubelet stopped posting node status.";
 
 /// Watches the heartbeats of nodes, by its own clock.
 pub struct NodeLifecycleController {
     timing: Timing,
-    /// The last heartbeat of each node and when it was seen.
-    heard: Mutex<HashMap<String, (String, Instant)>>,
+    health: Mutex<Health>,
 }
 
 /// What matters to a node.
 pub struct Observed {
     node: Arc<Node>,
     pods: Vec<Arc<Pod>>,
+    /// It was not known before.
+    is_new: bool,
     /// For how long nothing has been heard of it.
     silence: Duration,
-    /// Most nodes are silent: more likely the network is at fault than all of them.
-    mass_failure: bool,
+    /// How it is with the nodes around it.
+    trouble: Trouble,
+    /// It is its turn to be given up, if it has to be.
+    may_give_up: bool,
 }
 
 impl NodeLifecycleController {
     /// Has heard of no node yet.
     pub fn new(timing: Timing) -> Self {
-        Self { timing, heard: Mutex::default() }
-    }
-
-    fn silence(&self, caches: &Caches, node: &str) -> Duration {
-        let beat = caches
-            .leases
-            .get("kube-node-lease", node)
-            .map(|lease| lease.metadata.resource_version.clone())
-            .unwrap_or_default();
-        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        match heard.get(node) {
-            Some((last, since)) if *last == beat => since.elapsed(),
-            _ => {
-                heard.insert(node.to_owned(), (beat, Instant::now()));
-                Duration::ZERO
-            }
-        }
+        Self { timing, health: Mutex::default() }
     }
 }
 
@@ -77,12 +66,33 @@ impl Controller for NodeLifecycleController {
 
     fn observe(&self, caches: &Caches, key: &Key, _: Option<&str>) -> Option<Observed> {
         let node = caches.nodes.get("", &key.name)?;
-        let silence = self.silence(caches, &key.name);
         let nodes = caches.nodes.all();
-        let silent =
-            nodes.iter().filter(|node| self.silence(caches, &node.metadata.name) > self.timing.node_grace).count();
-        let pods = caches.pods.group(&key.name);
-        Some(Observed { node, pods, silence, mass_failure: nodes.len() > 1 && silent == nodes.len() })
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        health.keep(|name| nodes.iter().any(|node| node.metadata.name == name));
+        let mut silence = |name: &str| {
+            let lease = caches.leases.get("kube-node-lease", name);
+            let beat = lease.map(|lease| lease.metadata.resource_version.clone()).unwrap_or_default();
+            health.silence(name, &beat)
+        };
+        let own = silence(&key.name);
+        let well: Vec<bool> = nodes
+            .iter()
+            .map(|node| {
+                silence(&node.metadata.name).unwrap_or_default() <= self.timing.node_grace
+                    && ready_status(node) != "False"
+            })
+            .collect();
+        let trouble = trouble(&node, nodes.iter().map(AsRef::as_ref).zip(well));
+        let needs = taints::needs_giving_up(&node);
+        let may_give_up = needs && health.may_give_up(&node, trouble, &self.timing);
+        Some(Observed {
+            pods: caches.pods.group(&key.name),
+            is_new: own.is_none(),
+            silence: own.unwrap_or_default(),
+            trouble,
+            may_give_up,
+            node,
+        })
     }
 
     fn plan(&self, observed: Observed, now: Timestamp) -> Plan {
@@ -90,35 +100,45 @@ impl Controller for NodeLifecycleController {
     }
 }
 
+fn ready_status(node: &Node) -> &str {
+    let ready = node.status.conditions.iter().find(|condition| condition.r#type == "Ready");
+    ready.map_or("", |condition| &condition.status)
+}
+
 fn plan(observed: &Observed, timing: &Timing, now: Timestamp) -> Plan {
     let mut plan = Plan { actions: Vec::new(), wake_after: Some(timing.node_monitor) };
     let node = observed.node.as_ref();
-    let ready = node.status.conditions.iter().find(|condition| condition.r#type == "Ready");
-    if observed.silence > timing.node_grace && ready.is_some_and(|condition| condition.status != "Unknown") {
+    let name = &node.metadata.name;
+    if observed.is_new {
+        let message = format!("Node {name} event: Registered Node {name} in Controller");
+        plan.actions.push(tell(node, "RegisteredNode", message));
+    }
+    if observed.silence > timing.node_grace && !matches!(ready_status(node), "" | "Unknown") {
         plan.actions.push(unknown(node, now));
-        let message = format!("Node {} status is now: NodeNotReady", node.metadata.name);
-        plan.actions.push(Action::Tell(Happening {
-            object: ObjectId::of(node),
-            event_type: EventType::Normal,
-            reason: "NodeNotReady",
-            message,
-        }));
+        plan.actions.push(tell(node, "NodeNotReady", format!("Node {name} status is now: NodeNotReady")));
         return plan;
     }
-    let wanted = taints(node, ready, now);
+    let wanted = taints::wanted(node, observed.may_give_up, observed.trouble, now);
     if wanted != node.spec.taints {
         let mut changed = node.clone();
         changed.spec.taints = wanted;
         plan.actions.push(Action::Update(Box::new(changed.into())));
         return plan;
     }
-    if ready.is_some_and(|condition| condition.status != "True") {
-        plan.actions.extend(observed.pods.iter().filter(|pod| is_pod_ready(pod)).map(|pod| not_ready(pod, now)));
+    // When nothing at all is heard the pods may well serve: an outage of ours must not leave services without any.
+    if observed.trouble == Trouble::All {
+        return plan;
     }
-    if !observed.mass_failure {
-        evict(observed, timing, now, &mut plan);
+    if !matches!(ready_status(node), "" | "True") {
+        let ready = observed.pods.iter().filter(|pod| is_pod_ready(pod));
+        plan.actions.extend(ready.flat_map(|pod| not_ready(pod, now)));
     }
+    eviction::evict(node, &observed.pods, timing, now, &mut plan);
     plan
+}
+
+fn tell(node: &Node, reason: &'static str, message: String) -> Action {
+    Action::Tell(Happening { object: ObjectId::of(node), event_type: EventType::Normal, reason, message })
 }
 
 /// The node with all its conditions unknown.
@@ -136,87 +156,26 @@ fn unknown(node: &Node, now: Timestamp) -> Action {
     Action::UpdateStatus(Box::new(changed.into()))
 }
 
-/// The taints of the node's state, beside those of others.
-fn taints(node: &Node, ready: Option<&NodeCondition>, now: Timestamp) -> Vec<Taint> {
-    let key = match ready.map(|condition| condition.status.as_str()) {
-        Some("True") => None,
-        Some("Unknown") => Some(UNREACHABLE),
-        _ => Some(NOT_READY),
-    };
-    let ours = |taint: &Taint| taint.key == UNREACHABLE || taint.key == NOT_READY;
-    let mut taints: Vec<Taint> =
-        node.spec.taints.iter().filter(|taint| !ours(taint) || Some(taint.key.as_str()) == key).cloned().collect();
-    if let Some(key) = key.filter(|key| !taints.iter().any(|taint| taint.key == *key)) {
-        let taint = |effect: &str| Taint {
-            key: key.to_owned(),
-            effect: effect.to_owned(),
-            time_added: Some(Time::from_timestamp(now)),
-            ..Taint::default()
-        };
-        taints.extend([taint("NoSchedule"), taint("NoExecute")]);
-    }
-    taints
-}
-
-fn not_ready(pod: &Pod, now: Timestamp) -> Action {
-    let mut changed = pod.clone();
+fn not_ready(pod: &Arc<Pod>, now: Timestamp) -> [Action; 2] {
+    let mut changed = pod.as_ref().clone();
     for condition in changed.status.conditions.iter_mut().filter(|condition| condition.r#type == "Ready") {
         "False".clone_into(&mut condition.status);
         condition.last_transition_time = Time::from_timestamp(now);
     }
-    Action::UpdateStatus(Box::new(changed.into()))
-}
-
-/// Deletes the pods whose time on a tainted node is over.
-fn evict(observed: &Observed, timing: &Timing, now: Timestamp, plan: &mut Plan) {
-    for taint in observed.node.spec.taints.iter().filter(|taint| taint.effect == "NoExecute") {
-        let since = taint.time_added.map_or(now, |time| time.timestamp());
-        for pod in observed.pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()) {
-            let left = match tolerated_seconds(pod, taint) {
-                None => Duration::ZERO,
-                Some(None) => continue,
-                Some(Some(seconds)) => {
-                    let allowed = SignedDuration::try_from(timing.seconds(seconds)).unwrap_or(SignedDuration::MAX);
-                    Duration::try_from(allowed - now.duration_since(since)).unwrap_or_default()
-                }
-            };
-            if !left.is_zero() {
-                plan.wake(left);
-                continue;
-            }
-            plan.actions.push(Action::Tell(Happening {
-                object: ObjectId::of(pod.as_ref()),
-                event_type: EventType::Normal,
-                reason: "TaintManagerEviction",
-                message: format!("Marking for deletion Pod {}/{}", pod.metadata.namespace, pod.metadata.name),
-            }));
-            plan.actions.push(Action::Delete {
-                kind: Kind::Pod,
-                namespace: pod.metadata.namespace.clone(),
-                name: pod.metadata.name.clone(),
-                uid: pod.metadata.uid.clone(),
-                propagation: "",
-            });
-        }
-    }
-}
-
-/// For how long the pod tolerates the taint: not at all, for ever (`Some(None)`), or for some seconds.
-fn tolerated_seconds(pod: &Pod, taint: &Taint) -> Option<Option<i64>> {
-    let covering = |toleration: &&Toleration| covers(toleration, taint);
-    let tolerations: Vec<Option<i64>> =
-        pod.spec.tolerations.iter().filter(covering).map(|toleration| toleration.toleration_seconds).collect();
-    match tolerations.as_slice() {
-        [] => None,
-        some if some.iter().all(Option::is_none) => Some(None),
-        some => Some(some.iter().flatten().min().copied()),
-    }
+    let told = Happening {
+        object: ObjectId::of(pod.as_ref()),
+        event_type: EventType::Warning,
+        reason: "NodeNotReady",
+        message: "Node is not ready".to_owned(),
+    };
+    [Action::UpdateStatus(Box::new(changed.into())), Action::Tell(told)]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use squall_api::Resource;
+    use squall_api::core::v1::{PodCondition, Taint};
     use squall_daemon::TimingProfile;
 
     fn observed(ready: &str, silence: u64) -> Observed {
@@ -229,8 +188,10 @@ mod tests {
         Observed {
             node: Arc::new(node),
             pods: vec![Arc::new(pod)],
+            is_new: false,
             silence: Duration::from_secs(silence),
-            mass_failure: false,
+            trouble: Trouble::Some,
+            may_give_up: true,
         }
     }
 
@@ -238,28 +199,75 @@ mod tests {
         plan(observed, &TimingProfile::K8s.timing(), Timestamp::from_second(second).unwrap())
     }
 
+    fn updated(plan: Plan) -> Node {
+        match plan.actions.last() {
+            Some(Action::Update(object)) => Node::try_from(object.as_ref().clone()).unwrap(),
+            other => unreachable!("{other:?}"),
+        }
+    }
+
     #[test]
     fn a_silent_node_is_marked_tainted_and_emptied() {
         assert!(at(&observed("True", 49), 100).actions.is_empty());
         assert!(matches!(&at(&observed("True", 51), 100).actions[..], [Action::UpdateStatus(_), Action::Tell(_)]));
         let mut silent = observed("Unknown", 99);
-        let Some(Action::Update(object)) = at(&silent, 100).actions.pop() else { panic!("no taint") };
-        silent.node = Arc::new(Node::try_from(*object).unwrap());
+        silent.node = Arc::new(updated(at(&silent, 100)));
         assert!(at(&silent, 399).actions.is_empty(), "tolerated for 300 s");
         assert!(matches!(at(&silent, 400).actions.last(), Some(Action::Delete { .. })));
-        silent.mass_failure = true;
-        assert!(at(&silent, 400).actions.is_empty(), "when all are silent nobody is evicted");
+    }
+
+    #[test]
+    fn a_node_that_has_to_wait_its_turn_gets_no_new_pods_but_keeps_its_own() {
+        let mut silent = observed("Unknown", 99);
+        silent.may_give_up = false;
+        let node = updated(at(&silent, 100));
+        let effects: Vec<&str> = node.spec.taints.iter().map(|taint| taint.effect.as_str()).collect();
+        assert_eq!(effects, ["NoSchedule"]);
+        silent.node = Arc::new(node);
+        assert!(at(&silent, 999).actions.is_empty());
+        silent.may_give_up = true;
+        assert_eq!(updated(at(&silent, 1_000)).spec.taints.len(), 2);
+    }
+
+    /// Kubernetes 77864: an outage of the control plane left services without endpoints.
+    #[test]
+    fn when_all_nodes_are_silent_nobody_is_evicted_and_ready_pods_stay_ready() {
+        let mut silent = observed("Unknown", 99);
+        silent.node = Arc::new(updated(at(&silent, 100)));
+        let ready = PodCondition { r#type: "Ready".to_owned(), status: "True".to_owned(), ..PodCondition::default() };
+        Arc::get_mut(&mut silent.pods[0]).unwrap().status.conditions.push(ready);
+        assert!(matches!(&at(&silent, 101).actions[..], [Action::UpdateStatus(_), Action::Tell(_)]));
+        silent.trouble = Trouble::All;
+        silent.node = Arc::new(updated(at(&silent, 102)));
+        assert!(silent.node.spec.taints.iter().all(|taint| taint.effect != "NoExecute"));
+        assert!(at(&silent, 9_999).actions.is_empty());
     }
 
     #[test]
     fn a_node_that_comes_back_loses_its_taints() {
         let mut back = observed("True", 0);
-        Arc::get_mut(&mut back.node)
-            .unwrap()
-            .spec
-            .taints
-            .push(Taint { key: UNREACHABLE.to_owned(), ..Taint::default() });
-        let Some(Action::Update(object)) = at(&back, 1).actions.pop() else { panic!("still tainted") };
-        assert!(Node::try_from(*object).unwrap().spec.taints.is_empty());
+        let taint = Taint { key: taints::UNREACHABLE.to_owned(), ..Taint::default() };
+        Arc::get_mut(&mut back.node).unwrap().spec.taints.push(taint);
+        assert!(updated(at(&back, 1)).spec.taints.is_empty());
+    }
+
+    #[test]
+    fn a_cordoned_node_is_tainted_so() {
+        let mut cordoned = observed("True", 0);
+        Arc::get_mut(&mut cordoned.node).unwrap().spec.unschedulable = true;
+        let node = updated(at(&cordoned, 1));
+        assert_eq!(node.spec.taints[0].key, "node.kubernetes.io/unschedulable");
+        cordoned.node = Arc::new(Node {
+            spec: squall_api::core::v1::NodeSpec { unschedulable: false, ..node.spec.clone() },
+            ..node
+        });
+        assert!(updated(at(&cordoned, 2)).spec.taints.is_empty());
+    }
+
+    #[test]
+    fn a_new_node_is_told_of() {
+        let mut new = observed("True", 0);
+        new.is_new = true;
+        assert!(matches!(&at(&new, 1).actions[..], [Action::Tell(told)] if told.reason == "RegisteredNode"));
     }
 }

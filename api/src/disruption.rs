@@ -1,0 +1,153 @@
+//! How many pods of a set may be taken away: what a disruption budget comes to. Pure.
+//!
+//! Kubernetes: the disruption controller; percentages round up.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use squall_proto::core::v1::Pod;
+use squall_proto::intstr::IntOrString;
+use squall_proto::meta::v1::{Condition, OwnerReference, Time};
+use squall_proto::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetStatus};
+
+use crate::Object;
+use crate::kinds::{is_pod_active, is_pod_ready};
+use crate::labels::Selector;
+use crate::meta::controller_of;
+
+const ALLOWED: &str = "DisruptionAllowed";
+
+/// What a budget comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// How many pods there are to be.
+    pub expected: i32,
+    /// How many of them are healthy.
+    pub healthy: i32,
+    /// How many must stay so.
+    pub desired: i32,
+}
+
+impl Budget {
+    /// How many may be taken away.
+    #[must_use]
+    pub fn allowed(&self) -> i32 {
+        (self.healthy - self.desired).max(0)
+    }
+
+    /// The status of the budget. `now` is when a condition changes, if it does.
+    #[must_use]
+    pub fn status(&self, budget: &PodDisruptionBudget, now: Timestamp) -> PodDisruptionBudgetStatus {
+        let allowed = self.allowed();
+        let (status, reason) = if allowed > 0 { ("True", "SufficientPods") } else { ("False", "InsufficientPods") };
+        let mut conditions = budget.status.conditions.clone();
+        let before = conditions.iter().position(|condition| condition.r#type == ALLOWED);
+        let since = before.map(|at| &conditions[at]).filter(|condition| condition.status == status);
+        let condition = Condition {
+            r#type: ALLOWED.to_owned(),
+            status: status.to_owned(),
+            observed_generation: budget.metadata.generation,
+            last_transition_time: since.map_or_else(|| Time::from_timestamp(now), |found| found.last_transition_time),
+            reason: reason.to_owned(),
+            message: String::new(),
+        };
+        match before {
+            Some(at) => conditions[at] = condition,
+            None => conditions.push(condition),
+        }
+        PodDisruptionBudgetStatus {
+            observed_generation: budget.metadata.generation,
+            disrupted_pods: BTreeMap::new(),
+            disruptions_allowed: allowed,
+            current_healthy: self.healthy,
+            desired_healthy: self.desired,
+            expected_pods: self.expected,
+            conditions,
+        }
+    }
+}
+
+/// Whether a pod is one that the budget is for: of its namespace, and selected. An empty selector selects all.
+#[must_use]
+pub fn is_for(budget: &PodDisruptionBudget, pod: &Pod) -> bool {
+    budget.metadata.namespace == pod.metadata.namespace
+        && Selector::from_label_selector(budget.spec.selector.as_ref())
+            .is_some_and(|selector| selector.matches(&pod.metadata.labels))
+}
+
+/// How many pods the controllers of these pods want; a pod without one stands for itself. Kubernetes: of a ReplicaSet that
+/// a Deployment controls the Deployment is asked, since during a rollout it has several.
+pub fn expected<'a>(
+    pods: impl Iterator<Item = &'a Pod>,
+    find: impl Fn(&str, &OwnerReference) -> Option<Object>,
+) -> i32 {
+    let mut wanted: BTreeMap<String, i32> = BTreeMap::new();
+    let mut alone = 0;
+    for pod in pods.filter(|pod| is_pod_active(pod)) {
+        let namespace = &pod.metadata.namespace;
+        let Some(owner) = controller_of(&pod.metadata) else {
+            alone += 1;
+            continue;
+        };
+        let Some(found) = find(namespace, owner) else { continue };
+        let above = controller_of(found.meta()).and_then(|above| find(namespace, above));
+        let mut scaled = above.unwrap_or(found);
+        let replicas = scaled.replicas_mut().and_then(|replicas| *replicas).unwrap_or(1);
+        wanted.insert(scaled.meta().uid.clone(), replicas);
+    }
+    wanted.values().sum::<i32>() + alone
+}
+
+/// What the budget comes to for its pods; `expected` is how many their controllers want.
+#[must_use]
+pub fn budget<'a>(budget: &PodDisruptionBudget, pods: impl Iterator<Item = &'a Pod>, expected: i32) -> Budget {
+    let healthy = pods.filter(|pod| is_pod_active(pod) && is_pod_ready(pod)).count();
+    let spec = &budget.spec;
+    let desired = match (&spec.min_available, &spec.max_unavailable) {
+        (Some(min), _) => amount(min, expected),
+        (None, Some(max)) => expected - amount(max, expected),
+        // Kubernetes: a budget that says nothing lets nothing go below one.
+        (None, None) => 1,
+    };
+    Budget { expected, healthy: i32::try_from(healthy).unwrap_or(i32::MAX), desired: desired.max(0) }
+}
+
+fn amount(amount: &IntOrString, of: i32) -> i32 {
+    let percent = amount.as_str().and_then(|text| text.strip_suffix('%')).and_then(|digits| digits.parse::<i64>().ok());
+    match (amount.as_int(), percent) {
+        (Some(number), _) => number,
+        (None, Some(percent)) => i32::try_from((i64::from(of) * percent + 99).div_euclid(100)).unwrap_or(i32::MAX),
+        (None, None) => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squall_proto::core::v1::PodCondition;
+
+    fn pods(ready: usize, unready: usize) -> Vec<Pod> {
+        let pod = |ready: bool| {
+            let mut pod = Pod::default();
+            let status = if ready { "True" } else { "False" }.to_owned();
+            pod.status.conditions.push(PodCondition { r#type: "Ready".to_owned(), status, ..PodCondition::default() });
+            pod
+        };
+        (0..ready).map(|_| pod(true)).chain((0..unready).map(|_| pod(false))).collect()
+    }
+
+    #[test]
+    fn a_budget_is_a_number_or_a_percentage_that_rounds_up() {
+        let of = |min: Option<IntOrString>, max: Option<IntOrString>| {
+            let mut wanted = PodDisruptionBudget::default();
+            (wanted.spec.min_available, wanted.spec.max_unavailable) = (min, max);
+            budget(&wanted, pods(3, 1).iter(), 4).allowed()
+        };
+        assert_eq!(of(Some(IntOrString::int(2)), None), 1);
+        assert_eq!(of(Some(IntOrString::string("50%")), None), 1);
+        assert_eq!(of(Some(IntOrString::string("51%")), None), 0);
+        assert_eq!(of(None, Some(IntOrString::int(1))), 0, "one is unavailable already");
+        assert_eq!(of(None, Some(IntOrString::int(2))), 1);
+        assert_eq!(of(None, Some(IntOrString::string("100%"))), 3);
+    }
+}

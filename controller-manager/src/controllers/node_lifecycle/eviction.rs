@@ -1,0 +1,79 @@
+//! Who has to leave a tainted node, and when.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use squall_api::Kind;
+use squall_api::core::v1::{Node, Pod, PodCondition, Taint};
+use squall_api::kinds::{covers, pod_condition};
+use squall_api::metav1::v1::Time;
+use squall_client::events::{EventType, Happening, ObjectId};
+use squall_daemon::Timing;
+
+use crate::runtime::{Action, Plan};
+
+const TARGET: &str = "DisruptionTarget";
+
+/// Deletes the pods whose time on the node is over, after saying in their status why.
+pub fn evict(node: &Node, pods: &[Arc<Pod>], timing: &Timing, now: Timestamp, plan: &mut Plan) {
+    for taint in node.spec.taints.iter().filter(|taint| taint.effect == "NoExecute") {
+        let since = taint.time_added.map_or(now, |time| time.timestamp());
+        for pod in pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()) {
+            let left = match tolerated_seconds(pod, taint) {
+                None => Duration::ZERO,
+                Some(None) => continue,
+                Some(Some(seconds)) => {
+                    let allowed = SignedDuration::try_from(timing.seconds(seconds)).unwrap_or(SignedDuration::MAX);
+                    Duration::try_from(allowed - now.duration_since(since)).unwrap_or_default()
+                }
+            };
+            if left.is_zero() {
+                plan.actions.extend(delete(pod, now));
+            } else {
+                plan.wake(left);
+            }
+        }
+    }
+}
+
+fn delete(pod: &Pod, now: Timestamp) -> Vec<Action> {
+    let meta = &pod.metadata;
+    let mut actions = vec![Action::Tell(Happening {
+        object: ObjectId::of(pod),
+        event_type: EventType::Normal,
+        reason: "TaintManagerEviction",
+        message: format!("Marking for deletion Pod {}/{}", meta.namespace, meta.name),
+    })];
+    if pod_condition(pod, TARGET).is_none() {
+        let mut changed = pod.clone();
+        changed.status.conditions.push(PodCondition {
+            r#type: TARGET.to_owned(),
+            status: "True".to_owned(),
+            reason: "DeletionByTaintManager".to_owned(),
+            message: "Taint manager: deleting due to NoExecute taint".to_owned(),
+            last_transition_time: Time::from_timestamp(now),
+            ..PodCondition::default()
+        });
+        actions.push(Action::UpdateStatus(Box::new(changed.into())));
+    }
+    actions.push(Action::Delete {
+        kind: Kind::Pod,
+        namespace: meta.namespace.clone(),
+        name: meta.name.clone(),
+        uid: meta.uid.clone(),
+        propagation: "",
+    });
+    actions
+}
+
+/// For how long the pod tolerates the taint: not at all, for ever (`Some(None)`), or for some seconds.
+fn tolerated_seconds(pod: &Pod, taint: &Taint) -> Option<Option<i64>> {
+    let tolerations = pod.spec.tolerations.iter().filter(|toleration| covers(toleration, taint));
+    let tolerations: Vec<Option<i64>> = tolerations.map(|toleration| toleration.toleration_seconds).collect();
+    match tolerations.as_slice() {
+        [] => None,
+        some if some.iter().all(Option::is_none) => Some(None),
+        some => Some(some.iter().flatten().min().copied()),
+    }
+}

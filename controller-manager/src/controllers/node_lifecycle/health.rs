@@ -1,0 +1,143 @@
+//! How nodes are: who has fallen silent, how many of a zone, and how fast nodes may be emptied.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use squall_api::core::v1::Node;
+use squall_daemon::Timing;
+
+const ZONE: &str = "topology.kubernetes.io/zone";
+
+/// What is known of the heartbeats of nodes, by our own clock.
+#[derive(Default)]
+pub struct Health {
+    /// The last heartbeat of each node and when it was seen.
+    heard: HashMap<String, (String, Instant)>,
+    /// When a node of a zone was last given up.
+    given_up: HashMap<String, Instant>,
+}
+
+/// How much of the cluster is in trouble. Kubernetes: when everything is, the network is at fault more likely than all
+/// nodes, and nobody is evicted; when most of a zone is, slowly or not at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// Some nodes at most.
+    Some,
+    /// Most nodes of the zone.
+    Most {
+        /// The zone is large: more than 50 nodes.
+        large: bool,
+    },
+    /// All nodes there are.
+    All,
+}
+
+impl Health {
+    /// For how long nothing has been heard of a node whose last heartbeat is this; `None` if it was never seen before.
+    pub fn silence(&mut self, node: &str, beat: &str) -> Option<Duration> {
+        match self.heard.get(node) {
+            Some((last, since)) if last == beat => Some(since.elapsed()),
+            other => {
+                let known = other.is_some();
+                self.heard.insert(node.to_owned(), (beat.to_owned(), Instant::now()));
+                known.then_some(Duration::ZERO)
+            }
+        }
+    }
+
+    /// Forgets nodes that are not there any more.
+    pub fn keep(&mut self, is_there: impl Fn(&str) -> bool) {
+        self.heard.retain(|node, _| is_there(node));
+    }
+
+    /// Whether one more node of a zone may be given up now; if so, it counts as given up. Kubernetes: one in 10 s, and one
+    /// in 100 s of a large zone of which most is in trouble.
+    pub fn may_give_up(&mut self, node: &Node, trouble: Trouble, timing: &Timing) -> bool {
+        let seconds = match trouble {
+            Trouble::Some => 10,
+            Trouble::Most { large: true } => 100,
+            Trouble::Most { large: false } | Trouble::All => return false,
+        };
+        let zone = zone(node);
+        let waited = self.given_up.get(zone).is_none_or(|last| last.elapsed() >= timing.seconds(seconds));
+        if waited {
+            self.given_up.insert(zone.to_owned(), Instant::now());
+        }
+        waited
+    }
+}
+
+fn zone(node: &Node) -> &str {
+    node.metadata.labels.get(ZONE).map_or("", String::as_str)
+}
+
+/// How much trouble there is around a node; `nodes` are all nodes, each with whether it is well.
+pub fn trouble<'a>(node: &Node, nodes: impl Iterator<Item = (&'a Node, bool)>) -> Trouble {
+    let (mut any_well, mut size, mut unwell) = (false, 0usize, 0usize);
+    for (other, well) in nodes {
+        any_well |= well;
+        if zone(other) == zone(node) {
+            size += 1;
+            unwell += usize::from(!well);
+        }
+    }
+    match () {
+        () if !any_well => Trouble::All,
+        // Kubernetes: at least 55 % of the zone, and more than two nodes.
+        () if unwell > 2 && unwell < size && unwell * 100 >= size * 55 => Trouble::Most { large: size > 50 },
+        () => Trouble::Some,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squall_daemon::TimingProfile;
+
+    fn around(zones: &[(&str, bool)]) -> Trouble {
+        let nodes: Vec<(Node, bool)> = zones
+            .iter()
+            .map(|(zone, well)| {
+                let mut node = Node::default();
+                node.metadata.labels.insert(ZONE.to_owned(), (*zone).to_owned());
+                (node, *well)
+            })
+            .collect();
+        trouble(&nodes[0].0, nodes.iter().map(|(node, well)| (node, *well)))
+    }
+
+    #[test]
+    fn trouble_is_counted_by_zone() {
+        assert_eq!(around(&[("a", false), ("a", true), ("a", true)]), Trouble::Some);
+        assert_eq!(around(&[("a", false), ("a", false), ("a", true)]), Trouble::Some, "two nodes are not many");
+        assert_eq!(around(&[("a", false), ("a", false), ("a", false), ("a", true)]), Trouble::Most { large: false });
+        assert_eq!(
+            around(&[("a", false), ("a", false), ("a", false), ("b", true)]),
+            Trouble::Some,
+            "the zone as a whole"
+        );
+        assert_eq!(around(&[("a", false), ("b", false)]), Trouble::All);
+        assert_eq!(around(&[("a", false)]), Trouble::All);
+        let large: Vec<(&str, bool)> = (0..60).map(|number| ("a", number >= 40)).collect();
+        assert_eq!(around(&large), Trouble::Most { large: true });
+    }
+
+    #[test]
+    fn nodes_are_given_up_one_after_the_other() {
+        let (mut health, timing, node) = (Health::default(), TimingProfile::K8s.timing(), Node::default());
+        assert!(!health.may_give_up(&node, Trouble::All, &timing));
+        assert!(!health.may_give_up(&node, Trouble::Most { large: false }, &timing));
+        assert!(health.may_give_up(&node, Trouble::Some, &timing));
+        assert!(!health.may_give_up(&node, Trouble::Some, &timing), "ten seconds have not passed");
+    }
+
+    #[test]
+    fn a_node_is_silent_since_its_last_heartbeat_was_seen() {
+        let mut health = Health::default();
+        assert_eq!(health.silence("a", "1"), None);
+        assert!(health.silence("a", "1").is_some());
+        assert_eq!(health.silence("a", "2"), Some(Duration::ZERO));
+        health.keep(|_| false);
+        assert_eq!(health.silence("a", "2"), None);
+    }
+}
