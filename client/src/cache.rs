@@ -148,6 +148,12 @@ impl<K: Resource + TryFrom<Object> + Send + Sync> Cache<K> {
         Ok(())
     }
 
+    /// Takes over one object, as the watch would show it at a revision. For tests of what reads copies.
+    pub fn show(&self, object: K, revision: u64) {
+        self.write().insert(Arc::new(object));
+        self.reached(revision, false);
+    }
+
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, Objects<K>> {
         self.inner.objects.write().unwrap_or_else(PoisonError::into_inner)
     }

@@ -21,8 +21,8 @@ use crate::runtime::{Caches, Handle, start};
 pub fn all(caches: &Caches, client: &Client, timing: Timing) -> Vec<Handle> {
     vec![
         start(deployment::DeploymentController { timing }, caches, client.clone()),
-        start(replicas::ReplicaSetController { timing }, caches, client.clone()),
-        start(replicas::ReplicationControllerController { timing }, caches, client.clone()),
+        start(replicas::ReplicaSetController::new(timing), caches, client.clone()),
+        start(replicas::ReplicationControllerController::new(timing), caches, client.clone()),
         start(scheduler::Scheduler, caches, client.clone()),
         start(endpoint_slice::EndpointSliceController, caches, client.clone()),
         start(endpoints::EndpointsController, caches, client.clone()),

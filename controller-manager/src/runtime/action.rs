@@ -1,5 +1,6 @@
 //! What a controller can want done.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use squall_api::metav1::v1::OwnerReference;
@@ -75,6 +76,31 @@ pub enum Action {
     },
     /// Tell people.
     Tell(Happening),
+}
+
+impl Action {
+    /// Adds the kinds of object that it writes.
+    pub fn collect_kinds(&self, kinds: &mut BTreeSet<Kind>) {
+        match self {
+            Self::Create(object) | Self::Update(object) | Self::UpdateStatus(object) => {
+                kinds.insert(object.kind());
+            }
+            Self::CreateNamed { object, .. } | Self::SetOwners { object, .. } => {
+                kinds.insert(object.kind());
+            }
+            Self::Delete { kind, .. } => {
+                kinds.insert(*kind);
+            }
+            Self::DeleteNow { .. } | Self::Bind { .. } => {
+                kinds.insert(Kind::Pod);
+            }
+            Self::Together(actions) | Self::AtOnce(actions) => {
+                actions.iter().for_each(|action| action.collect_kinds(kinds));
+            }
+            Self::Telling { action, .. } => action.collect_kinds(kinds),
+            Self::Tell(_) => {}
+        }
+    }
 }
 
 /// What is to be done, in this order, and when to look again.

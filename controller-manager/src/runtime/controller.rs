@@ -1,12 +1,13 @@
 //! Runs a controller: changes become keys, keys are observed and planned, plans are performed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
+use squall_api::Kind;
 use squall_api::metav1::v1::ObjectMeta;
-use squall_client::Client;
 use squall_client::events::Recorder;
+use squall_client::{Client, Error, Reason};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 
@@ -75,6 +76,8 @@ struct Running<C> {
 struct Memory {
     written: Written,
     failure: Option<String>,
+    /// Kinds of which something may have been written without our knowing.
+    uncertain: BTreeSet<Kind>,
 }
 
 impl<C: Controller> Running<C> {
@@ -107,7 +110,18 @@ impl<C: Controller> Running<C> {
 
     /// Observes, plans and acts once.
     async fn look(&self, key: &Key) -> bool {
-        let Memory { written, failure } = self.remembered(key);
+        let Memory { mut written, failure, uncertain } = self.remembered(key);
+        if !uncertain.is_empty() {
+            // A write that was given up may have been done: everything up to now is waited for.
+            match self.executor.revision().await {
+                Ok(revision) => written.extend(uncertain.into_iter().map(|kind| (kind, revision))),
+                Err(error) => {
+                    tracing::debug!(controller = C::NAME, %key, %error, "it is not known what was written");
+                    self.remember(key, Memory { written, failure, uncertain });
+                    return false;
+                }
+            }
+        }
         // Never act on anything older than one's own last write.
         for (kind, revision) in &written {
             self.caches.wait_for(*kind, *revision).await;
@@ -121,16 +135,23 @@ impl<C: Controller> Running<C> {
             return true;
         }
         tracing::debug!(controller = C::NAME, %key, actions = plan.actions.len(), "acting");
+        let mut kinds = BTreeSet::new();
+        plan.actions.iter().for_each(|action| action.collect_kinds(&mut kinds));
         let mut written = Written::new();
         let result = self.executor.perform(plan.actions, &mut written).await;
+        let uncertain = if result.as_ref().is_err_and(|error| !is_definite(error)) { kinds } else { BTreeSet::new() };
         let failure = result.as_ref().err().map(ToString::to_string);
         if let Some(failure) = &failure {
             tracing::debug!(controller = C::NAME, %key, failure, "will look again");
         }
         if !written.is_empty() || failure.is_some() {
-            self.memory.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), Memory { written, failure });
+            self.remember(key, Memory { written, failure, uncertain });
         }
         result.is_ok()
+    }
+
+    fn remember(&self, key: &Key, memory: Memory) {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), memory);
     }
 
     fn remembered(&self, key: &Key) -> Memory {
@@ -138,9 +159,95 @@ impl<C: Controller> Running<C> {
     }
 }
 
+/// Whether a failed write is known not to have been done.
+fn is_definite(error: &Error) -> bool {
+    use Reason::{
+        AlreadyExists, BadRequest, Conflict, Forbidden, Invalid, MethodNotAllowed, NotFound, TooManyRequests,
+        Unauthorized,
+    };
+    let refusals = [
+        AlreadyExists,
+        BadRequest,
+        Conflict,
+        Forbidden,
+        Invalid,
+        MethodNotAllowed,
+        NotFound,
+        TooManyRequests,
+        Unauthorized,
+    ];
+    error.reason().is_some_and(|reason| refusals.contains(&reason))
+}
+
 impl ObjectChange {
     /// The metadata before and after.
     pub fn both(&self) -> impl Iterator<Item = &ObjectMeta> {
         self.old.as_deref().into_iter().chain(self.new.as_deref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squall_api::core::v1::Pod;
+
+    /// Says how many pods it sees.
+    struct Counting;
+
+    impl Controller for Counting {
+        type Observed = ();
+        const NAME: &'static str = "counting";
+
+        fn keys(&self, _: &ObjectChange, _: &Caches) -> Vec<Key> {
+            Vec::new()
+        }
+
+        fn all_keys(&self, _: &Caches) -> Vec<Key> {
+            Vec::new()
+        }
+
+        fn observe(&self, caches: &Caches, _: &Key, _: Option<&str>) -> Option<()> {
+            assert_eq!(caches.pods.all().len(), 1, "a pod of our own is not shown yet");
+            None
+        }
+
+        fn plan(&self, (): (), _: Timestamp) -> Plan {
+            Plan::default()
+        }
+    }
+
+    /// Kubernetes 129795, cluster-api 13649: a controller whose watch is behind its own writes made everything twice.
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_decided_before_the_cache_shows_the_last_write() {
+        let client =
+            Client::connect(&["http://127.0.0.1:1".to_owned()], Arc::new(|endpoint| Ok(endpoint.connect_lazy())))
+                .unwrap();
+        let (recorder, _) = Recorder::new(client.clone(), "counting", "");
+        let caches = Caches::new();
+        let running = Running {
+            controller: Counting,
+            caches: caches.clone(),
+            queue: Queue::default(),
+            executor: Executor::new(client, recorder),
+            memory: Mutex::default(),
+        };
+        let key = Key::new("default", "kubia");
+        running.remember(&key, Memory { written: HashMap::from([(Kind::Pod, 10)]), ..Memory::default() });
+        let looking = running.look(&key);
+        tokio::pin!(looking);
+        let minutes = std::time::Duration::from_secs(600);
+        assert!(tokio::time::timeout(minutes, &mut looking).await.is_err(), "no time is long enough to stop waiting");
+        let mut pod = Pod::default();
+        pod.metadata.name = "kubia-1".to_owned();
+        caches.pods.show(pod, 10);
+        assert!(looking.await);
+    }
+
+    #[test]
+    fn only_a_refusal_is_known_not_to_have_written() {
+        assert!(is_definite(&Error::Api(squall_api::Error::bad_request("no"))));
+        assert!(!is_definite(&Error::Config(String::new())));
+        let lost = Error::Unreachable { endpoints: vec![], reason: String::new(), refused: false };
+        assert!(!is_definite(&lost));
     }
 }

@@ -27,6 +27,13 @@ impl Executor {
         Self { client, recorder }
     }
 
+    /// The revision that the store has reached: whatever was written before is not newer.
+    pub async fn revision(&self) -> Result<u64, Error> {
+        let namespaces = ResourceRef::collection(Kind::Namespace, "");
+        let (revision, _) = self.client.list(&namespaces, "", "metadata.name=default", "").await?;
+        Ok(parse_resource_version(&revision)?)
+    }
+
     /// Performs the actions in order. The first error ends it.
     pub async fn perform(&self, actions: Vec<Action>, written: &mut Written) -> Result<(), Error> {
         for action in actions {

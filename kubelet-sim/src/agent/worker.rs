@@ -202,11 +202,8 @@ impl Worker {
             return;
         }
         let probes: Vec<(ProbeKind, Option<Probe>)> = match view.started {
-            false => vec![(ProbeKind::Startup, spec.startup_probe.clone())],
-            true => vec![
-                (ProbeKind::Readiness, spec.readiness_probe.clone()),
-                (ProbeKind::Liveness, spec.liveness_probe.clone()),
-            ],
+            false => vec![(ProbeKind::Startup, spec.startup_probe)],
+            true => vec![(ProbeKind::Readiness, spec.readiness_probe), (ProbeKind::Liveness, spec.liveness_probe)],
         };
         for (kind, probe) in probes {
             let (Some(probe), Some(step)) = (probe, self.step_of(index)) else { continue };

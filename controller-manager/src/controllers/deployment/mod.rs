@@ -3,6 +3,8 @@
 //! `plan` is the order of decisions; `rolling` and `proportional` are arithmetic, `revision` is about annotations and
 //! which ReplicaSet is the new one, `status` about conditions, `history` about what may be forgotten.
 
+#[cfg(test)]
+mod every_rollout;
 mod history;
 mod plan;
 mod proportional;

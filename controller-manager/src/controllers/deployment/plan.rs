@@ -22,8 +22,7 @@ pub fn plan(observed: &Observed, timing: &Timing, now: Timestamp) -> Plan {
     let Some(selector) =
         Selector::from_label_selector(deployment.spec.selector.as_ref()).filter(|s| !s.is_everything())
     else {
-        let message = "This deployment is selecting all pods. A non-empty selector is required.".to_owned();
-        return Plan::of(vec![tell(deployment, EventType::Warning, "SelectingAll", message)]);
+        return selecting_all(deployment);
     };
     let claims: Vec<Claim> =
         observed.replica_sets.iter().map(|set| claim(&deployment.metadata, &selector, &set.metadata)).collect();
@@ -40,6 +39,18 @@ pub fn plan(observed: &Observed, timing: &Timing, now: Timestamp) -> Plan {
     let new = find_new(deployment, &mut owned);
     let step = Step { observed, deployment, limits: limits(deployment), timing, now, owned, new };
     step.plan()
+}
+
+/// Kubernetes: of a Deployment that selects everything only its generation is noted.
+fn selecting_all(deployment: &Deployment) -> Plan {
+    let message = "This deployment is selecting all pods. A non-empty selector is required.".to_owned();
+    let mut actions = vec![tell(deployment, EventType::Warning, "SelectingAll", message)];
+    if deployment.status.observed_generation < deployment.metadata.generation {
+        let mut changed = deployment.clone();
+        changed.status.observed_generation = deployment.metadata.generation;
+        actions.push(Action::UpdateStatus(Box::new(changed.into())));
+    }
+    Plan::of(actions)
 }
 
 /// What a Deployment allows.

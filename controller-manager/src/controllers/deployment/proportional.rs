@@ -59,4 +59,28 @@ mod tests {
         assert_eq!(scale(&parts(&[8, 5], 13), 0), [0, 0]);
         assert_eq!(scale(&parts(&[8, 5], 13), 7), [4, 3]);
     }
+
+    /// Kubernetes 28145, 29357: scaling in the middle of a rollout went wrong when it was resumed.
+    #[test]
+    fn every_small_scaling_adds_up_to_what_is_allowed() {
+        for (first, second, third) in (0..=8).flat_map(|a| (0..=a).flat_map(move |b| (0..=b).map(move |c| (a, b, c)))) {
+            let total = first + second + third;
+            for max_before in [total, total + 1, total + 3].into_iter().filter(|max| *max > 0) {
+                for allowed in 0..=14 {
+                    let before = parts(&[first, second, third], max_before);
+                    let after = scale(&before, allowed);
+                    assert!(after.iter().all(|size| *size >= 0), "{before:?} {allowed}: {after:?}");
+                    assert_eq!(after.iter().sum::<i32>(), allowed, "{before:?}: {after:?}");
+                    // With another total noted than there is, Kubernetes shrinks some while others grow.
+                    let grows = allowed >= total;
+                    let right_way =
+                        |(part, size): (&Part, &i32)| if grows { *size >= part.spec } else { *size <= part.spec };
+                    assert!(
+                        max_before != total || before.iter().zip(&after).all(right_way),
+                        "{before:?} {allowed}: {after:?}"
+                    );
+                }
+            }
+        }
+    }
 }

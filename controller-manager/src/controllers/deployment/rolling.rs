@@ -133,53 +133,6 @@ mod tests {
         }
     }
 
-    /// Every small rollout: never too many, never too few through our own doing, always an end.
-    #[test]
-    fn every_small_rollout_keeps_its_limits_and_ends() {
-        for desired in 0..=8 {
-            for surge in 0..=4 {
-                for unavailable in 0..=4 {
-                    for unhealthy in 0..=desired {
-                        let limits = limits(desired, &surge.to_string(), &unavailable.to_string());
-                        roll(&limits, desired - unhealthy, unhealthy);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Rolls from one old set of which some are unavailable to a new one, each new replica becoming available late.
-    fn roll(limits: &Limits, mut old_available: i32, unhealthy: i32) {
-        let mut old = old_available + unhealthy;
-        let (mut new, mut new_available) = (0, 0);
-        for _ in 0..100 {
-            let before = (new, old, new_available);
-            new = new_size(limits, new, new + old);
-            assert!(new + old <= limits.max_total().max(limits.desired), "{limits:?}");
-            let next = old_sizes(
-                limits,
-                Sizes { spec: new, available: new_available },
-                &[Sizes { spec: old, available: old_available }],
-            )[0];
-            let gone_available = (old_available - next).max(0);
-            let available = new_available + old_available;
-            if gone_available > 0 {
-                assert!(available - gone_available >= limits.min_available().min(available), "{limits:?}");
-            }
-            old = next;
-            old_available = old_available.min(old);
-            if before == (new, old, new_available) {
-                if new_available < new {
-                    new_available += 1;
-                } else {
-                    assert_eq!((new, old), (limits.desired, 0), "stuck: {limits:?}, {unhealthy} unhealthy");
-                    return;
-                }
-            }
-        }
-        panic!("no end: {limits:?}");
-    }
-
     #[test]
     fn a_version_that_never_becomes_available_stops_the_rollout() {
         let limits = limits(10, "25%", "25%");

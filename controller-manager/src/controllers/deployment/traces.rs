@@ -50,7 +50,7 @@ impl World {
                 return;
             }
         }
-        panic!("no end: {:?}", self.trace);
+        unreachable!("no end: {:?}", self.trace);
     }
 
     fn step(&mut self) -> bool {
@@ -111,30 +111,78 @@ impl World {
         }
     }
 
-    fn roll(replicas: i32, surge: &str, unavailable: &str) -> String {
+    /// Rolls to v2, with so many of the new replicas available after each rest.
+    fn roll(replicas: i32, surge: &str, unavailable: &str, available: &[i32]) -> String {
         let mut world = Self::new(replicas, surge, unavailable);
         world.settle(|_| true);
         world.trace.clear();
         world.set_image("luksa/kubia:v2");
-        world.settle(|_| true);
+        world.settle(|_| false);
+        world.becomes_available(available);
         world.trace.join(" ")
+    }
+
+    /// The newest ReplicaSet has so many available replicas, one number after each rest.
+    fn becomes_available(&mut self, numbers: &[i32]) {
+        for number in numbers {
+            let newest = self.sets.last_mut().unwrap();
+            newest.status.available_replicas = *number;
+            newest.status.ready_replicas = *number;
+            self.settle(|_| false);
+        }
     }
 }
 
+/// Each is what Kubernetes 1.36 was seen to do: the sizes of the old and the new ReplicaSet after each change.
 #[test]
 fn rollouts_take_the_steps_of_kubernetes() {
-    for (replicas, surge, unavailable, trace) in [
-        (3, "25%", "25%", "3,1 2,1 2,2 1,2 1,3 0,3"),
-        (3, "1", "0", "3,1 2,1 2,2 1,2 1,3 0,3"),
-        (3, "0", "1", "3,0 2,0 2,1 1,1 1,2 0,2 0,3"),
-        (1, "25%", "25%", "1,1 0,1"),
-        (3, "100%", "0", "3,3 2,3 1,3 0,3"),
-        (0, "25%", "25%", "0,0"),
+    let one_by_one = [1, 2, 3];
+    for (replicas, surge, unavailable, available, trace) in [
+        (3, "1", "0", &one_by_one[..], "3,1 2,1 2,2 1,2 1,3 0,3"),
+        (3, "0", "1", &one_by_one, "3,0 2,0 2,1 1,1 1,2 0,2 0,3"),
+        (3, "1", "1", &one_by_one, "3,1 2,1 2,2 1,2 1,3 0,3"),
+        (3, "25%", "25%", &one_by_one, "3,1 2,1 2,2 1,2 1,3 0,3"),
+        (10, "25%", "25%", &[1, 3, 5, 6, 7, 8, 9, 10], "10,3 8,3 8,5 7,5 7,6 5,6 5,8 3,8 3,10 2,10 1,10 0,10"),
+        (10, "3", "2", &[1, 3, 5, 6, 7, 8, 9, 10], "10,3 8,3 8,5 7,5 7,6 5,6 5,8 3,8 3,10 2,10 1,10 0,10"),
+        (4, "100%", "0", &[1, 4], "4,4 3,4 0,4"),
+        (4, "0", "100%", &[4], "4,0 0,0 0,4"),
+        (1, "25%", "25%", &[1], "1,1 0,1"),
+        (0, "25%", "25%", &[], "0,0"),
     ] {
-        assert_eq!(World::roll(replicas, surge, unavailable), trace, "{replicas} {surge} {unavailable}");
+        assert_eq!(World::roll(replicas, surge, unavailable, available), trace, "{replicas} {surge} {unavailable}");
     }
-    assert!(World::roll(3, "1", "1").starts_with("3,1 2,1 2,2"));
-    assert!(World::roll(10, "25%", "25%").starts_with("10,3 8,3 8,5"));
+}
+
+/// As above, with v4 coming when v2 is not half there. Kubernetes 28145, 98457: a rollover counted the same pods twice.
+#[test]
+fn a_rollover_takes_the_steps_of_kubernetes() {
+    let mut world = World::new(10, "25%", "25%");
+    world.settle(|_| true);
+    world.trace.clear();
+    world.set_image("luksa/kubia:v2");
+    world.settle(|_| false);
+    world.becomes_available(&[1, 5]);
+    assert_eq!(world.trace.join(" "), "10,3 8,3 8,5 7,5 7,6 3,6 3,10");
+    world.trace.clear();
+    world.set_image("luksa/kubia:v4");
+    world.settle(|_| false);
+    assert_eq!(world.trace.join(" "), "3,10,0 3,5,0 3,5,5");
+    world.trace.clear();
+    world.becomes_available(&[1, 2, 3, 4, 5, 6, 7, 8, 10]);
+    let expected = "2,5,5 2,5,6 1,5,6 1,5,7 0,5,7 0,5,8 0,4,8 0,4,9 0,3,9 0,3,10 0,2,10 0,1,10 0,0,10";
+    assert_eq!(world.trace.join(" "), expected);
+}
+
+#[test]
+fn recreate_ends_the_old_version_before_the_new_one_begins() {
+    let mut world = World::new(3, "1", "0");
+    world.settle(|_| true);
+    world.trace.clear();
+    world.deployment.spec.strategy.r#type = "Recreate".to_owned();
+    world.deployment.spec.strategy.rolling_update = None;
+    world.set_image("luksa/kubia:v2");
+    world.settle(|_| true);
+    assert_eq!(world.trace.join(" "), "0 0,3");
 }
 
 fn condition<'a>(world: &'a World, kind: &str) -> &'a str {

@@ -1,9 +1,12 @@
 //! ReplicaSets and ReplicationControllers: as many pods as asked for. One algorithm for both kinds.
 
+mod availability;
 mod plan;
 mod ranking;
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use squall_api::apps::v1::ReplicaSet;
@@ -14,16 +17,34 @@ use squall_api::{Kind, Object, Resource, meta};
 use squall_client::events::ObjectId;
 use squall_daemon::Timing;
 
+use availability::Seen;
+
 use crate::runtime::{Caches, Controller, Key, ObjectChange, Plan};
 
 /// Keeps the pods of ReplicaSets.
 pub struct ReplicaSetController {
-    pub timing: Timing,
+    timing: Timing,
+    seen: Seen,
 }
 
 /// Keeps the pods of ReplicationControllers.
 pub struct ReplicationControllerController {
-    pub timing: Timing,
+    timing: Timing,
+    seen: Seen,
+}
+
+impl ReplicaSetController {
+    /// Has seen no pod yet.
+    pub fn new(timing: Timing) -> Self {
+        Self { timing, seen: Seen::default() }
+    }
+}
+
+impl ReplicationControllerController {
+    /// Has seen no pod yet.
+    pub fn new(timing: Timing) -> Self {
+        Self { timing, seen: Seen::default() }
+    }
 }
 
 /// Either kind, as the algorithm sees it.
@@ -64,8 +85,10 @@ pub struct Observed {
     pub owner: Owner,
     /// Its own pods, and those without a controller in its namespace.
     pub pods: Vec<Arc<Pod>>,
+    /// For how long each pod has been ready, by our own clock, as far as we have seen it become so.
+    pub ready_for: HashMap<String, Duration>,
     /// How many active pods of ReplicaSets with the same controller are on each node.
-    pub related_on_node: std::collections::HashMap<String, usize>,
+    pub related_on_node: HashMap<String, usize>,
     /// What went wrong the last time.
     pub failure: Option<String>,
     /// The object with another status.
@@ -189,7 +212,7 @@ impl Controller for ReplicaSetController {
     }
 
     fn observe(&self, caches: &Caches, key: &Key, failure: Option<&str>) -> Option<Observed> {
-        observe(caches.replica_sets.get(&key.namespace, &key.name)?, caches, failure)
+        observe(caches.replica_sets.get(&key.namespace, &key.name), key, caches, &self.seen, failure)
     }
 
     fn plan(&self, observed: Observed, now: Timestamp) -> Plan {
@@ -216,7 +239,7 @@ impl Controller for ReplicationControllerController {
     }
 
     fn observe(&self, caches: &Caches, key: &Key, failure: Option<&str>) -> Option<Observed> {
-        observe(caches.replication_controllers.get(&key.namespace, &key.name)?, caches, failure)
+        observe(caches.replication_controllers.get(&key.namespace, &key.name), key, caches, &self.seen, failure)
     }
 
     fn plan(&self, observed: Observed, now: Timestamp) -> Plan {
@@ -251,16 +274,26 @@ where
     keys
 }
 
-fn observe<K>(object: Arc<K>, caches: &Caches, failure: Option<&str>) -> Option<Observed>
+fn observe<K>(
+    object: Option<Arc<K>>,
+    key: &Key,
+    caches: &Caches,
+    seen: &Seen,
+    failure: Option<&str>,
+) -> Option<Observed>
 where
     K: Replicated + Send + Sync,
     Object: From<K>,
 {
+    let Some(object) = object else {
+        seen.forget(key);
+        return None;
+    };
     let owner = object.owner()?;
     let mut pods = caches.pods.controlled_by(&owner.meta.uid);
     let orphans = caches.pods.controlled_by("");
     pods.extend(orphans.into_iter().filter(|pod| pod.metadata.namespace == owner.meta.namespace));
-    let mut related_on_node = std::collections::HashMap::new();
+    let mut related_on_node = HashMap::new();
     if let Some(grand) = meta::controller_of(&owner.meta) {
         for set in caches.replica_sets.controlled_by(&grand.uid) {
             for pod in
@@ -271,5 +304,6 @@ where
         }
     }
     let with_status = Box::new(move |counts, failure| Object::from(object.with_status(counts, failure)));
-    Some(Observed { owner, pods, related_on_node, failure: failure.map(str::to_owned), with_status })
+    let ready_for = seen.look(key, pods.iter().map(AsRef::as_ref));
+    Some(Observed { owner, pods, ready_for, related_on_node, failure: failure.map(str::to_owned), with_status })
 }

@@ -35,7 +35,7 @@ pub fn plan(observed: &Observed, timing: &Timing, now: Timestamp) -> Plan {
     let mine: Vec<&Pod> =
         claims.iter().filter(|(claim, _)| *claim == Claim::Keep).map(|(_, pod)| pod.as_ref()).collect();
     let active: Vec<&Pod> = mine.iter().copied().filter(|pod| is_pod_active(pod)).collect();
-    let (counts, wake_after) = count(owner, &mine, &active, timing, now);
+    let (counts, wake_after) = count(observed, &mine, &active, timing, now);
     let wanted = usize::try_from(owner.replicas).unwrap_or(0);
     let failure = failure(observed, active.len(), wanted, now);
     if counts != owner.status || failure != owner.failure || owner.observed_generation != owner.meta.generation {
@@ -102,10 +102,16 @@ fn delete(observed: &Observed, mut active: Vec<&Pod>, wanted: usize, now: Timest
 }
 
 /// The counts, and when the next pod becomes available by the mere passing of time.
-fn count(owner: &Owner, mine: &[&Pod], active: &[&Pod], timing: &Timing, now: Timestamp) -> (Counts, Option<Duration>) {
+fn count(
+    observed: &Observed,
+    mine: &[&Pod],
+    active: &[&Pod],
+    timing: &Timing,
+    now: Timestamp,
+) -> (Counts, Option<Duration>) {
+    let owner = &observed.owner;
     let number = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
-    let waits: Vec<Option<Duration>> =
-        active.iter().map(|pod| until_available(pod, owner.min_ready_seconds, timing, now)).collect();
+    let waits: Vec<Option<Duration>> = active.iter().map(|pod| until_available(observed, pod, timing, now)).collect();
     let labels = &owner.template.metadata.labels;
     let fully_labeled = |pod: &&&Pod| labels.iter().all(|(key, value)| pod.metadata.labels.get(key) == Some(value));
     let terminating =
@@ -120,13 +126,18 @@ fn count(owner: &Owner, mine: &[&Pod], active: &[&Pod], timing: &Timing, now: Ti
     (counts, waits.into_iter().flatten().filter(|wait| !wait.is_zero()).min())
 }
 
-/// How long until the pod counts as available; `None` if it is not ready.
-fn until_available(pod: &Pod, min_ready_seconds: i32, timing: &Timing, now: Timestamp) -> Option<Duration> {
+/// How long until the pod counts as available; `None` if it is not ready. Each pod has its own moment (Kubernetes 108266: all
+/// were looked at when the first was due, and then no more).
+fn until_available(observed: &Observed, pod: &Pod, timing: &Timing, now: Timestamp) -> Option<Duration> {
     let ready = pod_condition(pod, "Ready").filter(|condition| condition.status == "True")?;
-    let needed = SignedDuration::try_from(timing.seconds(min_ready_seconds.into())).unwrap_or(SignedDuration::MAX);
-    let passed = now.duration_since(ready.last_transition_time.timestamp());
-    // A clock that runs behind the kubelet's must not make a pod wait that need not wait.
-    if needed.is_zero() { Some(Duration::ZERO) } else { Some(Duration::try_from(needed - passed).unwrap_or_default()) }
+    let needed = timing.seconds(observed.owner.min_ready_seconds.into());
+    let by_its_word = || now.duration_since(ready.last_transition_time.timestamp());
+    let passed = match observed.ready_for.get(&pod.metadata.uid) {
+        Some(passed) => *passed,
+        // A node's clock that is ahead must not make a pod wait for longer than it has to.
+        None => Duration::try_from(by_its_word().max(SignedDuration::ZERO)).unwrap_or_default(),
+    };
+    Some(needed.saturating_sub(passed))
 }
 
 /// Kubernetes: the first failure stays as it is until there is a success.
@@ -179,6 +190,7 @@ mod tests {
         let observed = Observed {
             owner: set.owner().unwrap(),
             pods,
+            ready_for: Default::default(),
             related_on_node: Default::default(),
             failure: failure.map(str::to_owned),
             with_status: Box::new(move |counts, failure| Object::from(changed.with_status(counts, failure))),
