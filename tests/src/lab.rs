@@ -40,8 +40,21 @@ impl Lab {
 
     /// So many apiservers, controller-managers and nodes, ready.
     pub async fn of(apiservers: usize, controller_managers: usize, nodes: usize) -> anyhow::Result<Self> {
-        let folder = tempfile::tempdir()?;
         let options = Options { apiservers, controller_managers, nodes, timing: "fast".to_owned(), images: None };
+        Self::with(tempfile::tempdir()?, options).await
+    }
+
+    /// One of each server and two nodes, whose runtimes know these images beside the built-in ones.
+    pub async fn with_images(images: &str) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("images.yaml");
+        std::fs::write(&file, images)?;
+        let timing = "fast".to_owned();
+        let options = Options { apiservers: 1, controller_managers: 1, nodes: 2, timing, images: Some(file) };
+        Self::with(folder, options).await
+    }
+
+    async fn with(folder: TempDir, options: Options) -> anyhow::Result<Self> {
         let mut cluster = Cluster::create(&folder.path().join(".squall"), options, Lifetime::Attached)?;
         cluster.start_all()?;
         let client = cluster.client()?;

@@ -11,7 +11,7 @@ use squall_client::{Client, Error, Reason};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 
-use super::action::Plan;
+use super::action::{Action, Plan};
 use super::caches::{Caches, ObjectChange};
 use super::executor::{Executor, Written};
 use super::queue::{Key, Queue};
@@ -110,35 +110,42 @@ impl<C: Controller> Running<C> {
 
     /// Observes, plans and acts once.
     async fn look(&self, key: &Key) -> bool {
-        let Memory { mut written, failure, uncertain } = self.remembered(key);
-        if !uncertain.is_empty() {
-            // A write that was given up may have been done: everything up to now is waited for.
-            match self.executor.revision().await {
-                Ok(revision) => written.extend(uncertain.into_iter().map(|kind| (kind, revision))),
-                Err(error) => {
-                    tracing::debug!(controller = C::NAME, %key, %error, "it is not known what was written");
-                    self.remember(key, Memory { written, failure, uncertain });
-                    return false;
-                }
-            }
-        }
-        // Never act on anything older than one's own last write.
-        for (kind, revision) in &written {
-            self.caches.wait_for(*kind, *revision).await;
-        }
+        let Ok(failure) = self.catch_up(key).await else { return false };
         let Some(observed) = self.controller.observe(&self.caches, key, failure.as_deref()) else { return true };
         let plan = self.controller.plan(observed, Timestamp::now());
         if let Some(after) = plan.wake_after {
             self.queue.add_after(key.clone(), after);
         }
-        if plan.actions.is_empty() {
-            return true;
+        plan.actions.is_empty() || self.act(key, plan.actions).await
+    }
+
+    /// Waits until the caches show whatever was written for the key before: nothing is decided by anything older than
+    /// one's own last write. What went wrong the last time, if anything did.
+    async fn catch_up(&self, key: &Key) -> Result<Option<String>, Error> {
+        let mut memory = self.remembered(key);
+        if !memory.uncertain.is_empty() {
+            // A write that was given up may have been done: everything up to now is waited for.
+            match self.executor.revision().await {
+                Ok(revision) => memory.written.extend(memory.uncertain.iter().map(|kind| (*kind, revision))),
+                Err(error) => {
+                    tracing::debug!(controller = C::NAME, %key, %error, "it is not known what was written");
+                    self.remember(key, memory);
+                    return Err(error);
+                }
+            }
         }
-        tracing::debug!(controller = C::NAME, %key, actions = plan.actions.len(), "acting");
+        for (kind, revision) in &memory.written {
+            self.caches.wait_for(*kind, *revision).await;
+        }
+        Ok(memory.failure)
+    }
+
+    async fn act(&self, key: &Key, actions: Vec<Action>) -> bool {
+        tracing::debug!(controller = C::NAME, %key, actions = actions.len(), "acting");
         let mut kinds = BTreeSet::new();
-        plan.actions.iter().for_each(|action| action.collect_kinds(&mut kinds));
+        actions.iter().for_each(|action| action.collect_kinds(&mut kinds));
         let mut written = Written::new();
-        let result = self.executor.perform(plan.actions, &mut written).await;
+        let result = self.executor.perform(actions, &mut written).await;
         let uncertain = if result.as_ref().is_err_and(|error| !is_definite(error)) { kinds } else { BTreeSet::new() };
         let failure = result.as_ref().err().map(ToString::to_string);
         if let Some(failure) = &failure {

@@ -39,6 +39,8 @@ pub struct Observed {
     pub taken_names: Vec<String>,
     /// By ReplicaSet: pods that have not ended, terminating ones included, in the order of `replica_sets`.
     pub pods: Vec<usize>,
+    /// What went wrong the last time.
+    pub failure: Option<String>,
 }
 
 impl Controller for DeploymentController {
@@ -69,7 +71,7 @@ impl Controller for DeploymentController {
         caches.deployments.all().iter().map(|d| Key::new(&d.metadata.namespace, &d.metadata.name)).collect()
     }
 
-    fn observe(&self, caches: &Caches, key: &Key, _failure: Option<&str>) -> Option<Observed> {
+    fn observe(&self, caches: &Caches, key: &Key, failure: Option<&str>) -> Option<Observed> {
         let deployment = caches.deployments.get(&key.namespace, &key.name)?;
         let mut replica_sets = caches.replica_sets.controlled_by(&deployment.metadata.uid);
         let orphans = caches.replica_sets.controlled_by("");
@@ -85,6 +87,7 @@ impl Controller for DeploymentController {
         Some(Observed {
             pods: pods.collect(),
             taken_names: others.map(|rs| rs.metadata.name.clone()).collect(),
+            failure: failure.map(str::to_owned),
             deployment,
             replica_sets,
         })

@@ -189,6 +189,7 @@ impl Step<'_> {
             status.collision_count = Some(status.collision_count.unwrap_or(0) + 1);
             return Err(Plan::of(vec![self.store(status, None)]));
         }
+        actions.extend(self.creation_failed(&name));
         let replicas = replicas(sets.iter().map(|set| size(set)).sum());
         let number = revision::next_revision(sets.iter().map(Arc::as_ref));
         let set = revision::new_replica_set(self.deployment, number, replicas, self.limits.max_total());
@@ -199,6 +200,22 @@ impl Step<'_> {
         }
         sets.push(Arc::new(set));
         Ok(sets.len() - 1)
+    }
+
+    /// Says that the new ReplicaSet could not be made the last time. It is tried again all the same.
+    fn creation_failed(&self, name: &str) -> Vec<Action> {
+        const REASON: &str = "ReplicaSetCreateError";
+        let Some(failure) = &self.observed.failure else { return Vec::new() };
+        let message = format!("Failed to create new replica set {name:?}: {failure}");
+        let mut actions = vec![tell(self.deployment, EventType::Warning, REASON, message.clone())];
+        let mut noted = self.deployment.status.clone();
+        if status::has_deadline(self.deployment) {
+            status::set_progressing(&mut noted, "False", REASON, message, self.now);
+        }
+        if noted != self.deployment.status {
+            actions.push(self.store(noted, None));
+        }
+        actions
     }
 
     /// Plans another size for a ReplicaSet, with the sizes noted that it was decided for. True if it changes.

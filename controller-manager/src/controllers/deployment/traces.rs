@@ -59,6 +59,7 @@ impl World {
             replica_sets: self.sets.iter().cloned().map(Arc::new).collect(),
             taken_names: Vec::new(),
             pods: vec![0; self.sets.len()],
+            failure: None,
         };
         let now = Timestamp::from_second(self.seconds).unwrap();
         let plan = plan::plan(&observed, &TimingProfile::K8s.timing(), now);
@@ -232,4 +233,25 @@ fn a_paused_rollout_stays_and_scales_in_proportion() {
     world.deployment.spec.paused = false;
     world.settle(|_| true);
     assert_eq!(world.trace.last().unwrap(), "0,10");
+}
+
+#[test]
+fn a_replica_set_that_cannot_be_made_is_told_of() {
+    let world = World::new(3, "1", "0");
+    let observed = Observed {
+        deployment: Arc::new(world.deployment),
+        replica_sets: Vec::new(),
+        taken_names: Vec::new(),
+        pods: Vec::new(),
+        failure: Some("exceeded quota".to_owned()),
+    };
+    let plan = plan::plan(&observed, &TimingProfile::K8s.timing(), Timestamp::UNIX_EPOCH);
+    let [Action::Tell(told), Action::UpdateStatus(object), Action::Create(_), ..] = &plan.actions[..] else {
+        unreachable!("{plan:?}");
+    };
+    assert!(told.message.starts_with("Failed to create new replica set \"kubia-"), "{}", told.message);
+    assert!(told.message.ends_with("\": exceeded quota"), "{}", told.message);
+    let deployment = Deployment::try_from(object.as_ref().clone()).unwrap();
+    let progressing = &deployment.status.conditions[0];
+    assert_eq!((progressing.status.as_str(), progressing.reason.as_str()), ("False", "ReplicaSetCreateError"));
 }
