@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use squall_api::coordination::v1::Lease;
-use squall_api::core::v1::{ConfigMap, Pod};
+use squall_api::core::v1::{ConfigMap, Node, Pod};
 use squall_api::kinds::is_pod_ready;
 use squall_api::{Kind, Object};
 use squall_client::{Api, Event, Selection, Watch};
@@ -83,16 +83,25 @@ async fn kubernetes_77864_an_outage_does_not_empty_endpoints() {
     let uids = |pods: Vec<Object>| pods.iter().map(|pod| pod.meta().uid.clone()).collect::<Vec<_>>();
     let before = uids(lab.list(Kind::Pod).await.unwrap());
     let since = revision(&lab).await;
-    let apiservers: Vec<MemberName> =
-        lab.cluster.members().into_iter().filter(|member| member.role == Role::Apiserver).collect();
-    apiservers.iter().for_each(|member| lab.cluster.pause(*member).unwrap());
-    let start = Instant::now();
-    wait_for("more silence than nodes are granted", || async {
-        if start.elapsed() > Duration::from_secs(8) { Ok(()) } else { Err(start.elapsed()) }
+    let kubelets: Vec<MemberName> =
+        lab.cluster.members().into_iter().filter(|member| member.role == Role::Kubelet).collect();
+    kubelets.iter().for_each(|member| lab.cluster.pause(*member).unwrap());
+    let nodes: Api<Node> = Api::new(lab.client.clone(), "");
+    wait_for("all nodes to be marked", || async {
+        let marked = |node: &Node| node.spec.taints.iter().any(|taint| taint.key.ends_with("/unreachable"));
+        let count = nodes.list("", "").await.map_err(|error| error.to_string())?.iter().filter(|n| marked(n)).count();
+        if count == 3 { Ok(()) } else { Err(count.to_string()) }
     })
     .await
     .unwrap();
-    apiservers.iter().for_each(|member| lab.cluster.resume(*member).unwrap());
+    // The controller looks at each node several times more.
+    let start = Instant::now();
+    wait_for("the controller to have looked again", || async {
+        if start.elapsed() > Duration::from_secs(2) { Ok(()) } else { Err(start.elapsed()) }
+    })
+    .await
+    .unwrap();
+    kubelets.iter().for_each(|member| lab.cluster.resume(*member).unwrap());
     nodes_are_heard(&lab, 3, jiff::Timestamp::now()).await;
     for object in history(&lab, Kind::EndpointSlice, since).await {
         let Object::EndpointSlice(slice) = object else { unreachable!("a slice") };

@@ -120,7 +120,7 @@ fn every_state_of_every_small_rollout_keeps_its_limits_and_leads_to_the_end() {
 
 #[test]
 fn percentages_keep_their_limits_too() {
-    let percent = |number: i32| IntOrString::string(&format!("{number}%"));
+    let percent = |number: i32| IntOrString::string(format!("{number}%"));
     for desired in 0..=8 {
         for surge in [0, 1, 10, 25, 33, 50, 75, 99, 100] {
             for unavailable in [0, 1, 10, 25, 33, 50, 75, 99, 100] {
