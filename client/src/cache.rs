@@ -43,9 +43,9 @@ struct Inner<K> {
 struct Objects<K> {
     by_key: BTreeMap<Key, Arc<K>>,
     /// By the uid of the controlling owner; empty for those without.
-    by_owner: HashMap<String, BTreeSet<Key>>,
+    by_owner: HashMap<String, BTreeMap<Key, Arc<K>>>,
     /// By what `group_of` says.
-    by_group: HashMap<String, BTreeSet<Key>>,
+    by_group: HashMap<String, BTreeMap<Key, Arc<K>>>,
     group_of: fn(&K) -> &str,
 }
 
@@ -53,8 +53,8 @@ impl<K: Resource> Objects<K> {
     fn insert(&mut self, object: Arc<K>) -> Option<Arc<K>> {
         let key = key(object.as_ref());
         let old = self.remove(&key);
-        self.by_owner.entry(owner(object.as_ref())).or_default().insert(key.clone());
-        self.by_group.entry((self.group_of)(&object).to_owned()).or_default().insert(key.clone());
+        self.by_owner.entry(owner(object.as_ref())).or_default().insert(key.clone(), object.clone());
+        self.by_group.entry((self.group_of)(&object).to_owned()).or_default().insert(key.clone(), object.clone());
         self.by_key.insert(key, object);
         old
     }
@@ -65,13 +65,9 @@ impl<K: Resource> Objects<K> {
         take_out(&mut self.by_group, (self.group_of)(&old), key);
         Some(old)
     }
-
-    fn listed(&self, keys: Option<&BTreeSet<Key>>) -> Vec<Arc<K>> {
-        keys.into_iter().flatten().filter_map(|key| self.by_key.get(key).cloned()).collect()
-    }
 }
 
-fn take_out(index: &mut HashMap<String, BTreeSet<Key>>, value: &str, key: &Key) {
+fn take_out<K>(index: &mut HashMap<String, BTreeMap<Key, Arc<K>>>, value: &str, key: &Key) {
     if let Some(keys) = index.get_mut(value) {
         keys.remove(key);
         if keys.is_empty() {
@@ -213,15 +209,13 @@ impl<K: Resource + TryFrom<Object> + Send + Sync> Cache<K> {
     /// The objects that an owner controls; with an empty uid, those that none controls.
     #[must_use]
     pub fn controlled_by(&self, uid: &str) -> Vec<Arc<K>> {
-        let objects = self.read();
-        objects.listed(objects.by_owner.get(uid))
+        self.read().by_owner.get(uid).map(|objects| objects.values().cloned().collect()).unwrap_or_default()
     }
 
     /// The objects of a group.
     #[must_use]
     pub fn group(&self, group: &str) -> Vec<Arc<K>> {
-        let objects = self.read();
-        objects.listed(objects.by_group.get(group))
+        self.read().by_group.get(group).map(|objects| objects.values().cloned().collect()).unwrap_or_default()
     }
 }
 

@@ -220,6 +220,14 @@ impl Client {
         self.write(request, |mut client, request| async move { client.create(request).await }).await
     }
 
+    /// Creates events of a namespace, at most 256 at a time. Why events could not be created, of each that could not.
+    pub async fn record(&self, namespace: &str, events: Vec<Any>) -> Result<Vec<String>, Error> {
+        let request_id = Uuid::new_v4().into_bytes().to_vec().into();
+        let request = proto::RecordRequest { namespace: namespace.to_owned(), events, request_id };
+        let reply = self.call(request, |mut client, request| async move { client.record(request).await }).await?;
+        Ok(reply.errors)
+    }
+
     /// Stores an object in the place of the one that is there.
     pub async fn update(
         &self,

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use prost_types::Any;
 use squall_api::core::v1::{Event, EventSource, ObjectReference};
 use squall_api::metav1::v1::ObjectMeta;
 use squall_api::metav1::v1::Time;
@@ -16,6 +17,8 @@ use crate::error::Error;
 
 /// How many events may wait to be told (Kubernetes: 1,000).
 const QUEUE: usize = 1_000;
+/// How many events are told at a time.
+const BATCH: usize = 128;
 /// How many events are remembered, so that a repetition counts up instead of being told anew.
 const REMEMBERED: usize = 4_096;
 
@@ -101,47 +104,62 @@ impl Recorder {
     }
 }
 
+/// Tells what waits, many at a time. What was told before counts up.
 async fn tell_all(client: Client, source: EventSource, mut receiver: mpsc::Receiver<(Happening, Timestamp)>) {
     let mut told: HashMap<Happening, Event> = HashMap::new();
-    while let Some((happening, at)) = receiver.recv().await {
-        match tell(&client, &source, told.get(&happening), &happening, at).await {
-            Ok(event) => {
-                if told.len() >= REMEMBERED {
-                    told.clear();
+    let mut waiting = Vec::new();
+    while receiver.recv_many(&mut waiting, BATCH).await > 0 {
+        let mut new: HashMap<Happening, Event> = HashMap::new();
+        for (happening, at) in waiting.drain(..) {
+            if let Some(event) = new.get_mut(&happening) {
+                count(event, at);
+            } else if let Some(event) = told.get_mut(&happening) {
+                count(event, at);
+                if let Err(error) = repeat(&client, event).await {
+                    told.remove(&happening);
+                    tracing::debug!(%error, "could not tell an event again");
                 }
-                told.insert(happening, event);
+            } else {
+                let event = event(&source, &happening, at);
+                new.insert(happening, event);
             }
-            Err(error) => {
-                told.remove(&happening);
-                tracing::debug!(%error, "could not tell an event");
-            }
+        }
+        tell_new(&client, &new).await;
+        if told.len() + new.len() > REMEMBERED {
+            told.clear();
+        }
+        told.extend(new);
+    }
+}
+
+/// Once more, and that this was the last time.
+fn count(event: &mut Event, at: Timestamp) {
+    event.count += 1;
+    event.last_timestamp = Time::from_timestamp(at);
+}
+
+async fn repeat(client: &Client, event: &Event) -> Result<(), Error> {
+    let api: Api<Event> = Api::new(client.clone(), &event.metadata.namespace);
+    let last = squall_proto::format_rfc3339_seconds(event.last_timestamp.timestamp());
+    api.patch(&event.metadata.name, &serde_json::json!({"count": event.count, "lastTimestamp": last})).await.map(drop)
+}
+
+async fn tell_new(client: &Client, new: &HashMap<Happening, Event>) {
+    let mut by_namespace: HashMap<&str, Vec<Any>> = HashMap::new();
+    for event in new.values() {
+        by_namespace.entry(&event.metadata.namespace).or_default().push(Object::from(event.clone()).to_any());
+    }
+    for (namespace, events) in by_namespace {
+        match client.record(namespace, events).await {
+            Ok(errors) => errors.iter().for_each(|error| tracing::debug!(error, "could not tell an event")),
+            Err(error) => tracing::debug!(%error, "could not tell events"),
         }
     }
 }
 
-async fn tell(
-    client: &Client,
-    source: &EventSource,
-    before: Option<&Event>,
-    happening: &Happening,
-    at: Timestamp,
-) -> Result<Event, Error> {
-    let namespace = if happening.object.namespace.is_empty() { "default" } else { &happening.object.namespace };
-    let api: Api<Event> = Api::new(client.clone(), namespace);
-    match before {
-        Some(before) => {
-            let patch = serde_json::json!({
-                "count": before.count + 1,
-                "lastTimestamp": squall_proto::format_rfc3339_seconds(at),
-            });
-            api.patch(&before.metadata.name, &patch).await
-        }
-        None => api.create(event(source, happening, namespace, at)).await,
-    }
-}
-
-fn event(source: &EventSource, happening: &Happening, namespace: &str, now: Timestamp) -> Event {
+fn event(source: &EventSource, happening: &Happening, now: Timestamp) -> Event {
     let object = &happening.object;
+    let namespace = if object.namespace.is_empty() { "default" } else { &object.namespace };
     let mut event = Event {
         involved_object: ObjectReference {
             api_version: object.api_version.clone(),

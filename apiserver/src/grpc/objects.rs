@@ -9,11 +9,13 @@ use squall_proto::squall::api::v1::manifest::Encoding;
 use squall_proto::squall::api::v1::objects_server::{Objects, ObjectsServer};
 use squall_proto::squall::api::v1::watch_reply::Type;
 use tonic::{Request, Response, Status};
+use uuid::Uuid;
 
 use super::handlers_of;
 use crate::admission::DeleteOptions;
 use crate::handlers::{Body, Deleting, ListQuery, LogQuery, PatchBody, WatchQuery};
 use crate::registry::{Registry, Reply, Resource, WriteOptions, any};
+use crate::store::RequestId;
 use crate::watch::{Event, Fate};
 
 /// Larger requests are refused (Kubernetes: 3 MiB).
@@ -114,6 +116,14 @@ impl Objects for ObjectsService {
         let resource = Resource::parse(request.resource)?;
         let options = write_options(request.options)?;
         answer(handlers.create(&resource, body(request.manifest)?, options).await)
+    }
+
+    async fn record(&self, request: Request<proto::RecordRequest>) -> Result<Response<proto::RecordReply>, Status> {
+        let handlers = handlers_of(&self.registry, &request);
+        let proto::RecordRequest { namespace, events, request_id } = request.into_inner();
+        let id = read_request_id(&request_id)?.unwrap_or_else(|| Uuid::new_v4().into_bytes());
+        let errors = handlers.record(&namespace, events, id).await?;
+        Ok(Response::new(proto::RecordReply { errors: errors.iter().map(ToString::to_string).collect() }))
     }
 
     async fn update(&self, request: Request<proto::UpdateRequest>) -> Result<Response<proto::ObjectReply>, Status> {
@@ -228,14 +238,17 @@ fn reply(kind: Kind, event: Event) -> proto::WatchReply {
     }
 }
 
+fn read_request_id(bytes: &[u8]) -> Result<Option<RequestId>, Error> {
+    match bytes {
+        [] => Ok(None),
+        bytes => bytes.try_into().map(Some).map_err(|_| Error::bad_request("a request id has 16 bytes")),
+    }
+}
+
 fn write_options(options: Option<proto::WriteOptions>) -> Result<WriteOptions, Error> {
     let options = options.unwrap_or_default();
-    let request_id = match options.request_id.as_ref() {
-        [] => None,
-        bytes => Some(bytes.try_into().map_err(|_| Error::bad_request("a request id has 16 bytes"))?),
-    };
     Ok(WriteOptions {
-        request_id,
+        request_id: read_request_id(&options.request_id)?,
         fence: options.fence.map(|fence| {
             crate::registry::fence(&fence.lease_namespace, &fence.lease_name, &fence.holder, fence.transitions)
         }),

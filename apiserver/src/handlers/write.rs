@@ -1,6 +1,8 @@
 //! The verbs that change objects.
 
 use bytes::Bytes;
+use futures_util::future::join_all;
+use prost_types::Any;
 use squall_api::autoscaling::v1::Scale;
 use squall_api::core::v1::Binding;
 use squall_api::error::Reason;
@@ -13,6 +15,7 @@ use super::{Body, Handlers, ListQuery};
 use crate::admission::DeleteOptions;
 use crate::authorization::Verb;
 use crate::registry::{Reply, Resource, WriteOptions, decode_stored};
+use crate::store::RequestId;
 
 /// A patch as it was sent.
 #[derive(Debug, Clone)]
@@ -38,6 +41,17 @@ fn no_manager() -> Error {
     let mut errors = Errors::default();
     errors.required(&Path::new("fieldManager"), "is required for apply patch");
     Error::invalid_request("meta.k8s.io", "PatchOptions", &errors)
+}
+
+/// How many events can be recorded at once.
+const MAX_RECORDED: usize = 256;
+
+/// The id of one of several writes of a request, the same when the request is repeated.
+fn numbered(mut id: RequestId, number: usize) -> RequestId {
+    for (byte, add) in id.iter_mut().rev().zip(number.to_le_bytes()) {
+        *byte ^= add;
+    }
+    id
 }
 
 impl Handlers {
@@ -68,6 +82,35 @@ impl Handlers {
                 let decoded = body.object(resource.kind, options.validation)?;
                 self.registry.create(resource, decoded, &options).await
             }
+        }
+    }
+
+    /// Creates events, all at the same time, so that they are written together. The errors of those that could not be.
+    pub async fn record(&self, namespace: &str, events: Vec<Any>, id: RequestId) -> Result<Vec<Error>, Error> {
+        let events_of = Resource {
+            kind: Kind::Event,
+            namespace: namespace.to_owned(),
+            name: String::new(),
+            subresource: String::new(),
+        };
+        self.authorize(Verb::Create, &events_of)?;
+        if events.len() > MAX_RECORDED {
+            return Err(Error::bad_request(format!("at most {MAX_RECORDED} events can be recorded at once")));
+        }
+        let creations = events.into_iter().enumerate().map(|(number, event)| {
+            let options = WriteOptions { request_id: Some(numbered(id, number)), ..WriteOptions::default() };
+            let (options, events_of) = (self.on_behalf(options), &events_of);
+            async move {
+                let decoded = Body::Object(event).object(Kind::Event, options.validation)?;
+                self.registry.create(events_of, decoded, &options).await
+            }
+        });
+        let errors: Vec<Error> = join_all(creations).await.into_iter().filter_map(Result::err).collect();
+        // What may be had from another member is asked for again; those that have been created are then known.
+        let elsewhere = |error: &&Error| error.is(Reason::ServiceUnavailable) || error.is(Reason::Timeout);
+        match errors.iter().find(elsewhere) {
+            Some(error) => Err(error.clone()),
+            None => Ok(errors),
         }
     }
 

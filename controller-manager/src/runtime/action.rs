@@ -110,13 +110,15 @@ pub struct Plan {
     pub actions: Vec<Action>,
     /// When to look again, if nothing happens before.
     pub wake_after: Option<Duration>,
+    /// For how long not to look again, whatever happens: where a look is costly, one sees several changes.
+    pub rest: Duration,
 }
 
 impl Plan {
     /// These effects, and nothing to wait for.
     #[must_use]
     pub fn of(actions: Vec<Action>) -> Self {
-        Self { actions, wake_after: None }
+        Self { actions, ..Self::default() }
     }
 
     /// Looks again after this time, or sooner if that was planned already.

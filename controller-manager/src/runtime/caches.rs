@@ -105,6 +105,14 @@ macro_rules! caches {
                 }
             }
 
+            /// What the metadata of one object says.
+            pub fn meta<T>(&self, kind: Kind, namespace: &str, name: &str, read: impl FnOnce(&ObjectMeta) -> T) -> Option<T> {
+                match kind {
+                    $(Kind::$kind => self.$field.get(namespace, name).map(|object| read(&object.metadata)),)*
+                    _ => None,
+                }
+            }
+
             /// One object.
             #[must_use]
             pub fn find(&self, kind: Kind, namespace: &str, name: &str) -> Option<Object> {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use squall_api::Kind;
@@ -103,20 +104,21 @@ impl<C: Controller> Running<C> {
     async fn work(self: Arc<Self>) {
         loop {
             let key = self.queue.next().await;
-            let success = self.look(&key).await;
-            self.queue.done(key, success);
+            let (success, rest) = self.look(&key).await;
+            self.queue.done(key, success, rest);
         }
     }
 
-    /// Observes, plans and acts once.
-    async fn look(&self, key: &Key) -> bool {
-        let Ok(failure) = self.catch_up(key).await else { return false };
-        let Some(observed) = self.controller.observe(&self.caches, key, failure.as_deref()) else { return true };
+    /// Observes, plans and acts once. Whether it went well, and for how long to leave the key alone.
+    async fn look(&self, key: &Key) -> (bool, Duration) {
+        let Ok(failure) = self.catch_up(key).await else { return (false, Duration::ZERO) };
+        let observed = self.controller.observe(&self.caches, key, failure.as_deref());
+        let Some(observed) = observed else { return (true, Duration::ZERO) };
         let plan = self.controller.plan(observed, Timestamp::now());
         if let Some(after) = plan.wake_after {
             self.queue.add_after(key.clone(), after);
         }
-        plan.actions.is_empty() || self.act(key, plan.actions).await
+        (plan.actions.is_empty() || self.act(key, plan.actions).await, plan.rest)
     }
 
     /// Waits until the caches show whatever was written for the key before: nothing is decided by anything older than
@@ -242,12 +244,12 @@ mod tests {
         running.remember(&key, Memory { written: HashMap::from([(Kind::Pod, 10)]), ..Memory::default() });
         let looking = running.look(&key);
         tokio::pin!(looking);
-        let minutes = std::time::Duration::from_secs(600);
+        let minutes = Duration::from_secs(600);
         assert!(tokio::time::timeout(minutes, &mut looking).await.is_err(), "no time is long enough to stop waiting");
         let mut pod = Pod::default();
         pod.metadata.name = "kubia-1".to_owned();
         caches.pods.show(pod, 10);
-        assert!(looking.await);
+        assert!(looking.await.0);
     }
 
     #[test]

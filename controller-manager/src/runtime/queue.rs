@@ -52,10 +52,19 @@ struct State {
     again: HashSet<Key>,
     waiting: BTreeSet<(Instant, Key)>,
     failures: HashMap<Key, u32>,
+    /// Not to be looked at before.
+    resting: HashMap<Key, Instant>,
 }
 
 impl State {
     fn add(&mut self, key: Key) {
+        if let Some(until) = self.resting.get(&key) {
+            if *until > Instant::now() {
+                self.waiting.insert((*until, key));
+                return;
+            }
+            self.resting.remove(&key);
+        }
         if self.busy.contains(&key) {
             self.again.insert(key);
         } else if self.queued.insert(key.clone()) {
@@ -114,10 +123,13 @@ impl Queue {
         }
     }
 
-    /// The worker is done. After a failure the key comes again, later each time.
-    pub fn done(&self, key: Key, success: bool) {
+    /// The worker is done. After a failure the key comes again, later each time. After a rest it comes not before that.
+    pub fn done(&self, key: Key, success: bool, rest: Duration) {
         let mut state = self.state();
         state.busy.remove(&key);
+        if !rest.is_zero() {
+            state.resting.insert(key.clone(), Instant::now() + rest);
+        }
         if success {
             state.failures.remove(&key);
         } else {
@@ -151,10 +163,10 @@ mod tests {
         assert_eq!(queue.next().await, key("a"));
         queue.add(key("a"));
         assert_eq!(queue.next().await, key("b"), "a is busy");
-        queue.done(key("b"), true);
-        queue.done(key("a"), true);
+        queue.done(key("b"), true, Duration::ZERO);
+        queue.done(key("a"), true, Duration::ZERO);
         assert_eq!(queue.next().await, key("a"));
-        queue.done(key("a"), true);
+        queue.done(key("a"), true, Duration::ZERO);
         let nothing = tokio::time::timeout(Duration::from_secs(60), queue.next());
         assert!(nothing.await.is_err());
     }
@@ -168,9 +180,24 @@ mod tests {
             let start = Instant::now();
             queue.next().await;
             waits.push(start.elapsed().as_millis());
-            queue.done(key("a"), false);
+            queue.done(key("a"), false, Duration::ZERO);
         }
         assert_eq!(waits, [0, 5, 10, 20]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_that_rests_comes_once_when_it_has_rested() {
+        let queue = Queue::default();
+        queue.add(key("a"));
+        queue.next().await;
+        queue.add(key("a"));
+        queue.done(key("a"), true, Duration::from_millis(20));
+        queue.add(key("a"));
+        let start = Instant::now();
+        assert_eq!(queue.next().await, key("a"));
+        assert_eq!(start.elapsed().as_millis(), 20);
+        queue.done(key("a"), true, Duration::ZERO);
+        assert!(tokio::time::timeout(Duration::from_secs(60), queue.next()).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]

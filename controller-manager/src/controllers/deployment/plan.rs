@@ -342,7 +342,7 @@ impl Step<'_> {
         if next != deployment.status || !same_revision {
             actions.push(self.store(next, revision));
         }
-        Plan { actions, wake_after }
+        Plan { wake_after, ..Plan::of(actions) }
     }
 
     fn store(&self, status: DeploymentStatus, revision: Option<String>) -> Action {

@@ -88,7 +88,7 @@ impl Controller for GarbageCollector {
         // An owner that waits for this one may wait no longer.
         for owner in change.old.iter().flat_map(|old| &old.owner_references) {
             if let Known::At(place) = caches.graph.find(&owner.uid)
-                && caches.find(place.kind, &place.namespace, &place.name).is_some_and(|owner| is_waiting(owner.meta()))
+                && caches.meta(place.kind, &place.namespace, &place.name, is_waiting) == Some(true)
             {
                 keys.push(key(&place));
             }
@@ -107,8 +107,17 @@ impl Controller for GarbageCollector {
 
     fn observe(&self, caches: &Caches, key: &Key, _: Option<&str>) -> Option<Item> {
         let place = place(key)?;
+        // Most of what is looked at is in order, and is not copied.
+        let is_in_order = |meta: &ObjectMeta| {
+            let solid = |owner: &OwnerReference| state(owner, meta, caches) == Owner::Solid;
+            meta.deletion_timestamp.is_none() && meta.owner_references.iter().all(solid)
+        };
+        if caches.meta(place.kind, &place.namespace, &place.name, is_in_order)? {
+            return None;
+        }
         let object = caches.find(place.kind, &place.namespace, &place.name)?;
-        let owners = object.meta().owner_references.iter().map(|owner| (owner.clone(), state(owner, &object, caches)));
+        let owners =
+            object.meta().owner_references.iter().map(|owner| (owner.clone(), state(owner, object.meta(), caches)));
         let dependents = caches.graph.dependents(&object.meta().uid);
         let dependents = dependents.iter().filter_map(|place| caches.find(place.kind, &place.namespace, &place.name));
         Some(Item { owners: owners.collect(), dependents: dependents.collect(), object })
@@ -119,13 +128,11 @@ impl Controller for GarbageCollector {
     }
 }
 
-fn state(owner: &OwnerReference, object: &Object, caches: &Caches) -> Owner {
+fn state(owner: &OwnerReference, dependent: &ObjectMeta, caches: &Caches) -> Owner {
     match caches.graph.find(&owner.uid) {
-        Known::At(place) if !place.namespace.is_empty() && place.namespace != object.meta().namespace => {
-            Owner::Elsewhere
-        }
-        Known::At(place) => match caches.find(place.kind, &place.namespace, &place.name) {
-            Some(found) if is_waiting(found.meta()) && owner.block_owner_deletion == Some(true) => Owner::Waiting,
+        Known::At(place) if !place.namespace.is_empty() && place.namespace != dependent.namespace => Owner::Elsewhere,
+        Known::At(place) => match caches.meta(place.kind, &place.namespace, &place.name, is_waiting) {
+            Some(true) if owner.block_owner_deletion == Some(true) => Owner::Waiting,
             _ => Owner::Solid,
         },
         Known::Gone => Owner::Gone,
@@ -134,12 +141,12 @@ fn state(owner: &OwnerReference, object: &Object, caches: &Caches) -> Owner {
             None => Owner::Solid,
             Some(kind) if !Caches::KINDS.contains(&kind) => Owner::Solid,
             // A cache that has passed the revision at which the object named its owner would show it.
-            Some(kind) if caches.reached(kind) >= revision(object) => Owner::Gone,
+            Some(kind) if caches.reached(kind) >= revision(dependent) => Owner::Gone,
             Some(_) => Owner::Unseen,
         },
     }
 }
 
-fn revision(object: &Object) -> u64 {
-    squall_api::meta::parse_resource_version(&object.meta().resource_version).unwrap_or(u64::MAX)
+fn revision(meta: &ObjectMeta) -> u64 {
+    squall_api::meta::parse_resource_version(&meta.resource_version).unwrap_or(u64::MAX)
 }

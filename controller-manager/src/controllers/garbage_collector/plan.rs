@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn an_owner_that_a_cache_may_yet_show_is_waited_for() {
         let item = item(&[Owner::Unseen], 0);
-        assert_eq!(planned(&item, 101), Plan { actions: vec![], wake_after: Some(LOOK_AGAIN) });
+        assert_eq!(planned(&item, 101), Plan { wake_after: Some(LOOK_AGAIN), ..Plan::default() });
         assert_eq!(propagation(&planned(&item, 111)), "Background");
     }
 

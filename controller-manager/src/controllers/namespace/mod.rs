@@ -71,7 +71,7 @@ fn plan(observed: &Observed) -> Plan {
         uid: object.meta().uid.clone(),
         propagation: "Background",
     });
-    Plan { actions: deletions.collect(), wake_after: Some(RETRY) }
+    Plan { wake_after: Some(RETRY), ..Plan::of(deletions.collect()) }
 }
 
 #[cfg(test)]

@@ -106,7 +106,7 @@ fn ready_status(node: &Node) -> &str {
 }
 
 fn plan(observed: &Observed, timing: &Timing, now: Timestamp) -> Plan {
-    let mut plan = Plan { actions: Vec::new(), wake_after: Some(timing.node_monitor) };
+    let mut plan = Plan { wake_after: Some(timing.node_monitor), ..Plan::default() };
     let node = observed.node.as_ref();
     let name = &node.metadata.name;
     if observed.is_new {

@@ -73,7 +73,7 @@ impl Controller for PodGarbageCollector {
 
     fn plan(&self, observed: Observed, _: Timestamp) -> Plan {
         // Kubernetes: every 20 s.
-        Plan { actions: plan(observed), wake_after: Some(self.timing.seconds(20).max(Duration::from_secs(1))) }
+        Plan { wake_after: Some(self.timing.seconds(20).max(Duration::from_secs(1))), ..Plan::of(plan(observed)) }
     }
 }
 

@@ -294,7 +294,9 @@ where
     let orphans = caches.pods.controlled_by("");
     pods.extend(orphans.into_iter().filter(|pod| pod.metadata.namespace == owner.meta.namespace));
     let mut related_on_node = HashMap::new();
-    if let Some(grand) = meta::controller_of(&owner.meta) {
+    // Only where some have to go it matters where they are.
+    let surplus = pods.len() > usize::try_from(owner.replicas).unwrap_or(0);
+    if let Some(grand) = meta::controller_of(&owner.meta).filter(|_| surplus) {
         for set in caches.replica_sets.controlled_by(&grand.uid) {
             for pod in
                 caches.pods.controlled_by(&set.metadata.uid).iter().filter(|pod| squall_api::kinds::is_pod_active(pod))

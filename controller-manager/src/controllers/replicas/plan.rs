@@ -19,6 +19,9 @@ use crate::runtime::{Action, Plan};
 /// Kubernetes: no more pods than this are made or deleted in one go.
 const BURST: usize = 500;
 
+/// How long an owner is left alone after a look, for each hundred pods that it has.
+const REST: Duration = Duration::from_millis(2);
+
 /// Decides.
 pub fn plan(observed: &Observed, timing: &Timing, now: Timestamp) -> Plan {
     let owner = &observed.owner;
@@ -48,7 +51,9 @@ pub fn plan(observed: &Observed, timing: &Timing, now: Timestamp) -> Plan {
             actions.push(delete(observed, active, wanted, now));
         }
     }
-    Plan { actions, wake_after }
+    // Of a thousand pods something is always changing, and each look counts them all.
+    let rest = REST * u32::try_from(observed.pods.len() / 100).unwrap_or(u32::MAX).min(10);
+    Plan { actions, wake_after, rest }
 }
 
 fn settle(claim: Claim, owner: &Owner, pod: &Pod) -> Option<Action> {

@@ -67,7 +67,7 @@ pub fn pod_obstacle(pod: &Pod, room: &Room<'_>, rooms: &[Room<'_>]) -> Option<&'
         }
     }
     let objects = |other: &Room<'_>| {
-        other.pods.iter().any(|there| {
+        other.unsociable.iter().any(|there| {
             let anti = there.spec.affinity.as_ref().and_then(|a| a.pod_anti_affinity.as_ref());
             let terms = anti.into_iter().flat_map(|a| &a.required_during_scheduling_ignored_during_execution);
             terms.into_iter().any(|term| matches(term, there, pod) && same_domain(term, other, room))

@@ -16,6 +16,8 @@ type HostPort = (String, String, i32);
 pub struct Room<'a> {
     pub node: &'a Node,
     pub pods: Vec<&'a Pod>,
+    /// Those of them that do not want certain others beside them.
+    pub unsociable: Vec<&'a Pod>,
     requested: HashMap<String, i128>,
     /// Cpu and memory, with the defaults for pods that ask for nothing.
     weight: [i128; 2],
@@ -30,6 +32,7 @@ impl<'a> Room<'a> {
         Self {
             node,
             pods: Vec::new(),
+            unsociable: Vec::new(),
             requested: HashMap::new(),
             weight: [0; 2],
             owners: HashMap::new(),
@@ -55,6 +58,9 @@ impl<'a> Room<'a> {
         self.weight = [self.weight[0] + cpu, self.weight[1] + memory];
         *self.owners.entry(owner(pod).to_owned()).or_default() += 1;
         self.ports.extend(host_ports(pod));
+        if pod.spec.affinity.as_ref().is_some_and(|affinity| affinity.pod_anti_affinity.is_some()) {
+            self.unsociable.push(pod);
+        }
         self.pods.push(pod);
     }
 
