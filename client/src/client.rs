@@ -278,6 +278,17 @@ impl Client {
         self.write(request, |mut client, request| async move { client.delete(request).await }).await
     }
 
+    /// Deletes the objects of a collection, one after the other.
+    pub async fn delete_collection(&self, collection: &ResourceRef, options: proto::WriteOptions) -> Result<(), Error> {
+        let request = proto::DeleteCollectionRequest {
+            resource: Some(collection.to_proto()),
+            options: Some(self.options(options)),
+            propagation_policy: "Background".to_owned(),
+            ..proto::DeleteCollectionRequest::default()
+        };
+        self.call(request, |mut client, request| async move { client.delete_collection(request).await }).await.map(drop)
+    }
+
     /// One attempt at a watch, on the apiserver that answered last.
     pub(crate) async fn watch(
         &self,

@@ -381,3 +381,51 @@ async fn an_orphan_is_adopted_and_nothing_is_left_behind() {
     .await
     .unwrap();
 }
+
+#[tokio::test]
+async fn a_namespace_that_is_deleted_leaves_nothing() {
+    let lab = Lab::of(1, 1, 1).await.unwrap();
+    let ctl = lab.ctl().unwrap();
+    assert_eq!(ctl.run("create namespace shop").await.unwrap().code, 0);
+    let file = lab.cluster.folder().join("kubia.yaml");
+    std::fs::write(&file, KUBIA).unwrap();
+    assert_eq!(ctl.run(&format!("apply -n shop -f {}", file.display())).await.unwrap().code, 0);
+    let count = async |kind: Kind| {
+        let collection = squall_client::ResourceRef::collection(kind, "shop");
+        lab.client.list(&collection, "", "", "").await.unwrap().1.len()
+    };
+    wait_for("pods and events", || async {
+        let found = (count(Kind::Pod).await, count(Kind::Event).await);
+        if found.0 == 3 && found.1 > 3 { Ok(()) } else { Err(found) }
+    })
+    .await
+    .unwrap();
+    assert_eq!(ctl.run("delete namespace shop").await.unwrap().code, 0);
+    wait_for("the namespace to be gone", || async {
+        let names = ctl.run("get namespaces").await.unwrap().stdout;
+        if names.contains("shop") { Err(names) } else { Ok(()) }
+    })
+    .await
+    .unwrap();
+    for kind in Kind::ALL.iter().filter(|kind| kind.info().is_namespaced()) {
+        assert_eq!(count(*kind).await, 0, "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_is_deleted_registers_again() {
+    let lab = Lab::of(1, 1, 2).await.unwrap();
+    lab.create(KUBIA).await.unwrap();
+    lab.rolled_out("kubia").await.unwrap();
+    let nodes: Api<Node> = Api::new(lab.client.clone(), "");
+    let before = nodes.get("node-1").await.unwrap().metadata.uid;
+    nodes.delete("node-1", DeleteParams::default()).await.unwrap();
+    wait_for("the node to be there again", || async {
+        let node = nodes.get("node-1").await.map_err(|error| error.to_string())?;
+        let ready = node.status.conditions.iter().any(|c| c.r#type == "Ready" && c.status == "True");
+        if ready && node.metadata.uid != before { Ok(()) } else { Err(node.metadata.uid) }
+    })
+    .await
+    .unwrap();
+    lab.rolled_out("kubia").await.unwrap();
+}

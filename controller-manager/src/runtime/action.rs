@@ -45,6 +45,13 @@ pub enum Action {
         /// Its uid.
         uid: String,
     },
+    /// Delete everything of a kind in a namespace.
+    DeleteAll {
+        /// The kind.
+        kind: Kind,
+        /// The namespace.
+        namespace: String,
+    },
     /// Put a pod on a node.
     Bind {
         /// Its namespace.
@@ -88,7 +95,7 @@ impl Action {
             Self::CreateNamed { object, .. } | Self::SetOwners { object, .. } => {
                 kinds.insert(object.kind());
             }
-            Self::Delete { kind, .. } => {
+            Self::Delete { kind, .. } | Self::DeleteAll { kind, .. } => {
                 kinds.insert(*kind);
             }
             Self::DeleteNow { .. } | Self::Bind { .. } => {

@@ -141,6 +141,10 @@ impl Executor {
                 let how = DeleteRequest { grace_period_seconds: Some(0), ..Default::default() };
                 return self.delete(&ResourceRef::object(Kind::Pod, &namespace, &name), uid, how).await;
             }
+            Action::DeleteAll { kind, namespace } => {
+                let collection = ResourceRef::collection(kind, &namespace);
+                return self.client.delete_collection(&collection, Default::default()).await.map(|()| None);
+            }
             Action::Bind { namespace, name, node } => {
                 let pods: Api<squall_api::core::v1::Pod> = Api::new(self.client.clone(), &namespace);
                 let pod = pods.bind(&name, &node).await?;

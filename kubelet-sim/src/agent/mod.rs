@@ -58,7 +58,13 @@ pub async fn run_agent(args: AgentArgs, mut stopping: watch::Receiver<bool>) -> 
     let client = Client::connect(&args.apiserver, over_tls(args.tls.client()?)).context("the apiservers")?;
     let runtime = runtime_client::connect(&args.runtime);
     let (recorder, telling) = Recorder::new(client.clone(), "kubelet", &args.node);
-    let node = node::NodeAgent { name: args.node.clone(), range: args.pod_cidr, client: client.clone(), timing };
+    let node = node::NodeAgent {
+        name: args.node.clone(),
+        range: args.pod_cidr,
+        client: client.clone(),
+        recorder: recorder.clone(),
+        timing,
+    };
     tracing::info!(node = args.node, ?timing, "started");
     tokio::select! {
         () = telling => bail!("the recorder of events ended"),

@@ -8,6 +8,7 @@ use squall_api::coordination::v1::Lease;
 use squall_api::core::v1::{Node, NodeAddress, NodeCondition, NodeSystemInfo};
 use squall_api::metav1::v1::{MicroTime, Time};
 use squall_api::resource::Quantity;
+use squall_client::events::{EventType, Happening, ObjectId, Recorder};
 use squall_client::{Api, Client, Error, Reason};
 use squall_daemon::Timing;
 
@@ -31,12 +32,14 @@ pub struct NodeAgent {
     pub name: String,
     pub range: PodRange,
     pub client: Client,
+    pub recorder: Recorder,
     pub timing: Timing,
 }
 
 impl NodeAgent {
     /// Registers the node and reports on it for ever.
     pub async fn run(&self) -> Infallible {
+        self.tell(&self.new_node(), "Starting", "Starting kubelet.".to_owned());
         self.register().await;
         let mut lease: Option<Lease> = None;
         let mut reported = tokio::time::Instant::now();
@@ -63,12 +66,7 @@ impl NodeAgent {
 
     async fn is_ready(&self) -> bool {
         let nodes: Api<Node> = Api::new(self.client.clone(), "");
-        match nodes.get_cached(&self.name).await {
-            Ok(node) => {
-                node.status.conditions.iter().any(|condition| condition.r#type == "Ready" && condition.status == "True")
-            }
-            Err(_) => false,
-        }
+        nodes.get_cached(&self.name).await.is_ok_and(|node| ready(&node))
     }
 
     /// Creates the node, or writes its state anew.
@@ -80,8 +78,26 @@ impl NodeAgent {
             Err(error) if error.is(Reason::NotFound) => nodes.create(self.new_node()).await?,
             Err(error) => return Err(error),
         };
-        nodes.update_status(self.with_state(node, now)).await?;
+        let was_ready = ready(&node);
+        let node = nodes.update_status(self.with_state(node, now)).await?;
+        if !was_ready {
+            self.tell_states(&node);
+        }
         Ok(())
+    }
+
+    /// Says what the node is now, as a kubelet does when that changes.
+    fn tell_states(&self, node: &Node) {
+        let states = ["NodeHasSufficientMemory", "NodeHasNoDiskPressure", "NodeHasSufficientPID", "NodeReady"];
+        for reason in states {
+            let message = format!("Node {} status is now: {reason}", self.name);
+            self.tell(node, reason, message);
+        }
+    }
+
+    fn tell(&self, node: &Node, reason: &'static str, message: String) {
+        let object = ObjectId::of(node);
+        self.recorder.record(Happening { object, event_type: EventType::Normal, reason, message });
     }
 
     fn new_node(&self) -> Node {
@@ -152,4 +168,8 @@ impl NodeAgent {
         lease.spec.renew_time = Some(now);
         if current.is_some() { leases.update(lease).await } else { leases.create(lease).await }
     }
+}
+
+fn ready(node: &Node) -> bool {
+    node.status.conditions.iter().any(|condition| condition.r#type == "Ready" && condition.status == "True")
 }

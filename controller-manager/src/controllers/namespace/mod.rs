@@ -61,7 +61,16 @@ fn plan(observed: &Observed) -> Plan {
     }
     if observed.content.is_empty() {
         changed.metadata.finalizers.retain(|name| name != FINALIZER);
-        return if held { Plan::of(vec![Action::Update(Box::new(changed.into()))]) } else { Plan::default() };
+        if !held {
+            return Plan::default();
+        }
+        // Of what no controller follows there is no copy to look at: it goes last, when nothing adds to it any more.
+        let uncached = Kind::ALL.iter().filter(|kind| kind.info().is_namespaced() && !Caches::KINDS.contains(kind));
+        let mut actions: Vec<Action> = uncached
+            .map(|kind| Action::DeleteAll { kind: *kind, namespace: namespace.metadata.name.clone() })
+            .collect();
+        actions.push(Action::Update(Box::new(changed.into())));
+        return Plan::of(actions);
     }
     let staying = observed.content.iter().filter(|object| object.meta().deletion_timestamp.is_none());
     let deletions = staying.map(|object| Action::Delete {
