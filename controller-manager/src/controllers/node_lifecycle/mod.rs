@@ -75,12 +75,12 @@ impl Controller for NodeLifecycleController {
             health.silence(name, &beat)
         };
         let own = silence(&key.name);
+        // Nodes do not beat at the same moment: when the first has been silent for too long the last may have been so for a
+        // heartbeat less. Whoever has missed more than two is not counted on.
+        let suspicious = self.timing.node_grace / 2;
         let well: Vec<bool> = nodes
             .iter()
-            .map(|node| {
-                silence(&node.metadata.name).unwrap_or_default() <= self.timing.node_grace
-                    && ready_status(node) != "False"
-            })
+            .map(|node| silence(&node.metadata.name).unwrap_or_default() <= suspicious && ready_status(node) != "False")
             .collect();
         let trouble = trouble(&node, nodes.iter().map(AsRef::as_ref).zip(well));
         let needs = taints::needs_giving_up(&node);
