@@ -386,8 +386,9 @@ async fn an_orphan_is_adopted_and_nothing_is_left_behind() {
 async fn a_namespace_that_is_deleted_leaves_nothing() {
     let lab = Lab::of(1, 1, 1).await.unwrap();
     let ctl = lab.ctl().unwrap();
-    assert_eq!(ctl.run("create namespace shop").await.unwrap().code, 0);
     let file = lab.cluster.folder().join("kubia.yaml");
+    std::fs::write(&file, "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}").unwrap();
+    assert_eq!(ctl.run(&format!("apply -f {}", file.display())).await.unwrap().code, 0);
     std::fs::write(&file, KUBIA).unwrap();
     assert_eq!(ctl.run(&format!("apply -n shop -f {}", file.display())).await.unwrap().code, 0);
     let count = async |kind: Kind| {

@@ -160,7 +160,8 @@ impl Handlers {
         options: WriteOptions,
     ) -> Result<Vec<Object>, Error> {
         self.authorize(Verb::DeleteCollection, resource)?;
-        let options = self.on_behalf(options);
+        // The id is of the request and not of each of its deletes, of which all but the first would be taken for repetitions.
+        let options = WriteOptions { request_id: None, ..self.on_behalf(options) };
         let reader = Self { registry: self.registry.clone(), caller: squall_daemon::identity::Caller::server() };
         let listing = reader.list(resource, query, usize::MAX).await?;
         let mut deleted = Vec::new();
