@@ -36,6 +36,13 @@ pub enum Action {
         /// "Background", "Foreground", "Orphan" or empty.
         propagation: &'static str,
     },
+    /// Delete this very object, if it has not changed since it was read; that it is gone already is as good.
+    DeleteUnchanged {
+        /// The object as it was read.
+        object: Box<Object>,
+        /// "Background", "Foreground" or "Orphan".
+        propagation: &'static str,
+    },
     /// Delete this very pod without waiting for its kubelet; that it is gone already is as good.
     DeleteNow {
         /// Its namespace.
@@ -92,7 +99,9 @@ impl Action {
             Self::Create(object) | Self::Update(object) | Self::UpdateStatus(object) => {
                 kinds.insert(object.kind());
             }
-            Self::CreateNamed { object, .. } | Self::SetOwners { object, .. } => {
+            Self::CreateNamed { object, .. }
+            | Self::SetOwners { object, .. }
+            | Self::DeleteUnchanged { object, .. } => {
                 kinds.insert(object.kind());
             }
             Self::Delete { kind, .. } | Self::DeleteAll { kind, .. } => {

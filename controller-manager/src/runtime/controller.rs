@@ -149,7 +149,9 @@ impl<C: Controller> Running<C> {
         let mut written = Written::new();
         let result = self.executor.perform(actions, &mut written).await;
         let uncertain = if result.as_ref().is_err_and(|error| !is_definite(error)) { kinds } else { BTreeSet::new() };
-        let failure = result.as_ref().err().map(ToString::to_string);
+        // That another was faster is no failure to tell of: one looks again.
+        let failed = result.as_ref().err().filter(|error| !error.is(Reason::Conflict));
+        let failure = failed.map(ToString::to_string);
         if let Some(failure) = &failure {
             tracing::debug!(controller = C::NAME, %key, failure, "will look again");
         }

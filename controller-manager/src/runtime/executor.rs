@@ -137,6 +137,18 @@ impl Executor {
                 let how = DeleteRequest { propagation_policy: propagation.to_owned(), ..Default::default() };
                 return self.delete(&ResourceRef::object(kind, &namespace, &name), uid, how).await;
             }
+            Action::DeleteUnchanged { object, propagation } => {
+                let how = DeleteRequest {
+                    propagation_policy: propagation.to_owned(),
+                    precondition_uid: object.meta().uid.clone(),
+                    precondition_resource_version: object.meta().resource_version.clone(),
+                    ..Default::default()
+                };
+                return match self.client.delete(&place(&object), how).await {
+                    Err(error) if error.is_not_found() => Ok(None),
+                    other => other.map(Some),
+                };
+            }
             Action::DeleteNow { namespace, name, uid } => {
                 let how = DeleteRequest { grace_period_seconds: Some(0), ..Default::default() };
                 return self.delete(&ResourceRef::object(Kind::Pod, &namespace, &name), uid, how).await;

@@ -51,6 +51,8 @@ struct State {
     /// It came again while a worker was on it.
     again: HashSet<Key>,
     waiting: BTreeSet<(Instant, Key)>,
+    /// When each of those that wait is due: the earliest moment that it was asked for.
+    due: HashMap<Key, Instant>,
     failures: HashMap<Key, u32>,
     /// Not to be looked at before.
     resting: HashMap<Key, Instant>,
@@ -60,7 +62,8 @@ impl State {
     fn add(&mut self, key: Key) {
         if let Some(until) = self.resting.get(&key) {
             if *until > Instant::now() {
-                self.waiting.insert((*until, key));
+                let until = *until;
+                self.wait(key, until);
                 return;
             }
             self.resting.remove(&key);
@@ -72,10 +75,24 @@ impl State {
         }
     }
 
+    /// Waits for a moment, unless it waits for an earlier one already: each key waits once.
+    fn wait(&mut self, key: Key, at: Instant) {
+        match self.due.get(&key) {
+            Some(due) if *due <= at => return,
+            Some(due) => {
+                self.waiting.remove(&(*due, key.clone()));
+            }
+            None => {}
+        }
+        self.due.insert(key.clone(), at);
+        self.waiting.insert((at, key));
+    }
+
     fn wake_due(&mut self, now: Instant) {
         while self.waiting.first().is_some_and(|(due, _)| *due <= now)
             && let Some((_, key)) = self.waiting.pop_first()
         {
+            self.due.remove(&key);
             self.add(key);
         }
     }
@@ -94,7 +111,7 @@ impl Queue {
 
     /// To be looked at after a time.
     pub fn add_after(&self, key: Key, after: Duration) {
-        self.state().waiting.insert((Instant::now() + after, key));
+        self.state().wait(key, Instant::now() + after);
         self.more.notify_one();
     }
 
@@ -136,7 +153,7 @@ impl Queue {
             let failures = state.failures.entry(key.clone()).or_default();
             let wait = FIRST_WAIT.saturating_mul(1 << (*failures).min(20)).min(LONGEST_WAIT);
             *failures += 1;
-            state.waiting.insert((Instant::now() + wait, key.clone()));
+            state.wait(key.clone(), Instant::now() + wait);
         }
         if state.again.remove(&key) {
             state.add(key);
@@ -196,6 +213,19 @@ mod tests {
         let start = Instant::now();
         assert_eq!(queue.next().await, key("a"));
         assert_eq!(start.elapsed().as_millis(), 20);
+        queue.done(key("a"), true, Duration::ZERO);
+        assert!(tokio::time::timeout(Duration::from_secs(60), queue.next()).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_waits_once_for_the_earliest_moment() {
+        let queue = Queue::default();
+        for seconds in [9, 5, 7] {
+            queue.add_after(key("a"), Duration::from_secs(seconds));
+        }
+        let start = Instant::now();
+        queue.next().await;
+        assert_eq!(start.elapsed().as_secs(), 5);
         queue.done(key("a"), true, Duration::ZERO);
         assert!(tokio::time::timeout(Duration::from_secs(60), queue.next()).await.is_err());
     }

@@ -109,6 +109,10 @@ impl Pods {
             self.tools.addresses.lock().unwrap_or_else(PoisonError::into_inner).take(&container.pod_ip);
             by_pod.entry(container.pod_uid.clone()).or_default().push(container);
         }
+        // The address of a pod is its own as long as it is there, whether or not any container of it runs.
+        for pod in cache.all() {
+            self.tools.addresses.lock().unwrap_or_else(PoisonError::into_inner).take(&pod.status.pod_ip);
+        }
         for pod in cache.all() {
             let held = by_pod.remove(&pod.metadata.uid).unwrap_or_default();
             self.tell(&pod.metadata.uid, Message::Containers(held), Some(&pod)).await;

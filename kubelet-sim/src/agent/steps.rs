@@ -63,23 +63,26 @@ impl Step {
                 Ok(reply) => reply.into_inner().container.ok_or_else(|| "the runtime gave no container".to_owned()),
                 Err(status) => Err(status.message().to_owned()),
             };
-            if let Ok(container) = &result {
+            let started = result.as_ref().ok().map(|container| container.id.clone());
+            if started.is_some() {
                 self.tell(EventType::Normal, "Created", format!("Created container: {}", self.container.name));
                 self.tell(EventType::Normal, "Started", format!("Started container {}", self.container.name));
-                self.post_start(container).await;
             }
             self.say(Message::Started(self.index, result)).await;
+            if let Some(id) = started {
+                self.post_start(&id).await;
+            }
         });
     }
 
     /// Kubernetes: a container whose postStart hook fails is ended.
-    async fn post_start(&self, container: &cri::Container) {
+    async fn post_start(&self, id: &str) {
         let Some(hook) = self.container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.post_start.as_ref()) else {
             return;
         };
-        if let Err(problem) = self.asked(&container.id).hook(hook).await {
+        if let Err(problem) = self.asked(id).hook(hook).await {
             self.tell(EventType::Warning, "FailedPostStartHook", format!("PostStartHook failed: {}", text(problem)));
-            self.end(&container.id, Duration::ZERO).await;
+            self.end(id, Duration::ZERO).await;
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use squall_api::core::v1::{Container, Pod, Probe};
+use squall_api::meta::parse_resource_version;
 use squall_client::events::{EventType, Happening, ObjectId, Recorder};
 use squall_client::{Api, Client, DeleteParams, Reason};
 use squall_daemon::Timing;
@@ -19,8 +20,8 @@ use super::probes::{self, Found};
 use super::runtime_client::Runtime;
 use super::steps::{self, moment};
 use crate::lifecycle::{
-    Busy, ContainerView, Failure, Image, Place, ProbeKind, Role, Step, Unhealthy, all_containers, container_id, decide,
-    pull_wait,
+    Busy, ContainerView, Failure, Image, Place, ProbeKind, Role, Step, Told, Unhealthy, all_containers, container_id,
+    decide, pull_wait,
 };
 
 /// How many messages may wait for a worker.
@@ -62,7 +63,8 @@ pub fn start(tools: Tools, pod: Arc<Pod>) -> (mpsc::Sender<Message>, JoinHandle<
     let probing = (0..count).map(|_| Probing::default()).collect();
     let address = Some(pod.status.pod_ip.clone()).filter(|address| !address.is_empty());
     let views = vec![ContainerView::default(); count];
-    let worker = Worker { tools, pod, views, probing, address, inbox: sender.clone(), finished: false };
+    let worker =
+        Worker { tools, pod, views, probing, address, inbox: sender.clone(), told: Vec::new(), finished: false };
     let task = tokio::spawn(worker.run(receiver));
     (sender, task)
 }
@@ -82,6 +84,8 @@ struct Worker {
     probing: Vec<Probing>,
     address: Option<String>,
     inbox: mpsc::Sender<Message>,
+    /// What was told since the status was written last.
+    told: Vec<Told>,
     finished: bool,
 }
 
@@ -118,7 +122,7 @@ impl Worker {
 
     fn take(&mut self, message: Message) {
         match message {
-            Message::Pod(pod) => self.pod = pod,
+            Message::Pod(pod) => self.changed(pod),
             Message::Containers(containers) => self.reconcile(containers),
             Message::Container(container) => self.note(container),
             Message::Pulled(index, result) => self.pulled(index, result),
@@ -130,6 +134,22 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// Takes over a newer pod: what the watch shows may be older than what we wrote last.
+    fn changed(&mut self, pod: Arc<Pod>) {
+        let version = |pod: &Pod| parse_resource_version(&pod.metadata.resource_version).unwrap_or(0);
+        if version(&pod) < version(&self.pod) {
+            return;
+        }
+        let images = all_containers(&self.pod).zip(all_containers(&pod));
+        for (view, ((_, old), (_, new))) in self.views.iter_mut().zip(images) {
+            if old.image != new.image {
+                // That the old one could not be had says nothing of the new one.
+                view.image = Image::Unknown;
+            }
+        }
+        self.pod = pod;
     }
 
     /// A container of the pod's spec.
@@ -305,10 +325,16 @@ impl Worker {
             self.step(step);
         }
         for told in decision.told {
-            self.tell(told.container, told.event_type, told.reason, told.message);
+            // What is to be told follows from the status that is stored: until that is written it is the same again.
+            if !self.told.contains(&told) {
+                self.tell(told.container, told.event_type, told.reason, told.message.clone());
+                self.told.push(told);
+            }
         }
         let reported = decision.status == self.pod.status || self.report(decision.status).await;
-        if !reported {
+        if reported {
+            self.told.clear();
+        } else {
             return Some(tokio::time::Instant::now() + RETRY);
         }
         if decision.steps.contains(&Step::Finish) {

@@ -15,11 +15,12 @@ pub struct Group {
 
 /// The pods that have an address and have not ended. Pods of one service may name their ports differently.
 pub fn groups<'a>(service: &Service, pods: impl Iterator<Item = &'a Pod>) -> Vec<Group> {
-    let mut groups: BTreeMap<Vec<Option<i32>>, Group> = BTreeMap::new();
+    let mut groups: BTreeMap<Vec<(String, i32)>, Group> = BTreeMap::new();
     for pod in pods.filter(|pod| !pod.status.pod_ip.is_empty() && !is_pod_terminal(pod)) {
         let ports: Vec<EndpointPort> = service.spec.ports.iter().filter_map(|port| endpoint_port(port, pod)).collect();
-        let numbers = ports.iter().map(|port| port.port).collect();
-        let group = groups.entry(numbers).or_insert_with(|| Group { ports, endpoints: Vec::new() });
+        let same = |port: &EndpointPort| (port.name.clone().unwrap_or_default(), port.port.unwrap_or(0));
+        let group =
+            groups.entry(ports.iter().map(same).collect()).or_insert_with(|| Group { ports, endpoints: Vec::new() });
         group.endpoints.push(endpoint(pod, service.spec.publish_not_ready_addresses));
     }
     groups.into_values().collect()

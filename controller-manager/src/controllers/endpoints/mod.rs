@@ -118,7 +118,7 @@ fn subsets(service: &Service, pods: &[Arc<Pod>]) -> (Vec<EndpointSubset>, bool) 
     let cut = serving.len() > MOST;
     serving.truncate(MOST);
     serving.sort_by_key(|pod| address_order(pod));
-    let mut subsets: BTreeMap<Vec<i32>, EndpointSubset> = BTreeMap::new();
+    let mut subsets: BTreeMap<Vec<(String, i32)>, EndpointSubset> = BTreeMap::new();
     for pod in serving {
         let port = |port: &squall_api::core::v1::ServicePort| {
             Some(EndpointPort {
@@ -129,8 +129,8 @@ fn subsets(service: &Service, pods: &[Arc<Pod>]) -> (Vec<EndpointSubset>, bool) 
             })
         };
         let ports: Vec<EndpointPort> = service.spec.ports.iter().filter_map(port).collect();
-        let numbers = ports.iter().map(|port| port.port).collect();
-        let subset = subsets.entry(numbers).or_insert_with(|| EndpointSubset { ports, ..EndpointSubset::default() });
+        let same = ports.iter().map(|port| (port.name.clone(), port.port)).collect();
+        let subset = subsets.entry(same).or_insert_with(|| EndpointSubset { ports, ..EndpointSubset::default() });
         let address = EndpointAddress {
             ip: pod.status.pod_ip.clone(),
             node_name: Some(pod.spec.node_name.clone()),

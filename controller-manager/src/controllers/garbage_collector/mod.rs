@@ -123,8 +123,8 @@ impl Controller for GarbageCollector {
         Some(Item { owners: owners.collect(), dependents: dependents.collect(), object })
     }
 
-    fn plan(&self, item: Item, now: Timestamp) -> Plan {
-        plan::plan(&item, now)
+    fn plan(&self, item: Item, _: Timestamp) -> Plan {
+        plan::plan(&item)
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
 use squall_api::Object;
 use squall_api::metav1::v1::OwnerReference;
 use squall_client::events::{EventType, Happening, ObjectId};
@@ -12,11 +11,9 @@ use crate::runtime::{Action, Plan};
 
 /// When an owner that is nowhere to be seen is looked for again.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
-/// An object of this age would not name an owner that our caches have yet to show: watches are never so far behind.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
 
 /// Decides (Kubernetes: `attemptToDeleteItem`).
-pub fn plan(item: &Item, now: Timestamp) -> Plan {
+pub fn plan(item: &Item) -> Plan {
     let meta = item.object.meta();
     if meta.deletion_timestamp.is_some() {
         return Plan::of(let_go(item));
@@ -25,13 +22,13 @@ pub fn plan(item: &Item, now: Timestamp) -> Plan {
     for (owner, _) in item.owners.iter().filter(|(_, state)| *state == Owner::Elsewhere) {
         plan.actions.push(told_of_namespace(&item.object, owner));
     }
-    let waits_for_caches = now.duration_since(meta.creation_timestamp.timestamp()) < PATIENCE;
+    // Watches say at least every few seconds how far they are: sooner or later an owner is there or is gone.
     let is = |state: Owner| match state {
-        Owner::Unseen if waits_for_caches => Owner::Solid,
-        Owner::Unseen | Owner::Elsewhere => Owner::Gone,
+        Owner::Unseen => Owner::Solid,
+        Owner::Elsewhere => Owner::Gone,
         other => other,
     };
-    if waits_for_caches && item.owners.iter().any(|(_, state)| *state == Owner::Unseen) {
+    if item.owners.iter().any(|(_, state)| *state == Owner::Unseen) {
         plan.wake(LOOK_AGAIN);
     }
     let solid = |(_, state): &&(OwnerReference, Owner)| is(*state) == Owner::Solid;
@@ -49,13 +46,8 @@ pub fn plan(item: &Item, now: Timestamp) -> Plan {
         () if has(meta, FOREGROUND) || (waiting && !item.dependents.is_empty()) => "Foreground",
         () => "Background",
     };
-    plan.actions.push(Action::Delete {
-        kind: item.object.kind(),
-        namespace: meta.namespace.clone(),
-        name: meta.name.clone(),
-        uid: meta.uid.clone(),
-        propagation,
-    });
+    // What has been given other owners meanwhile must not go: its cache may be behind that of its owner.
+    plan.actions.push(Action::DeleteUnchanged { object: Box::new(item.object.clone()), propagation });
     plan
 }
 
@@ -109,8 +101,7 @@ mod tests {
     use squall_api::metav1::v1::Time;
 
     fn item(owners: &[Owner], dependents: usize) -> Item {
-        let mut pod = Pod::default();
-        pod.metadata.creation_timestamp = Time { seconds: 100, nanos: 0 };
+        let pod = Pod::default();
         let owners = owners
             .iter()
             .enumerate()
@@ -122,28 +113,24 @@ mod tests {
         }
     }
 
-    fn planned(item: &Item, second: i64) -> Plan {
-        plan(item, Timestamp::from_second(second).unwrap())
-    }
-
     fn propagation(plan: &Plan) -> &'static str {
         match &plan.actions[..] {
-            [Action::Delete { propagation, .. }] => propagation,
+            [Action::DeleteUnchanged { propagation, .. }] => propagation,
             other => unreachable!("{other:?}"),
         }
     }
 
     #[test]
     fn an_object_goes_with_its_last_owner() {
-        assert_eq!(planned(&item(&[Owner::Solid], 0), 101), Plan::default());
-        assert_eq!(propagation(&planned(&item(&[Owner::Gone], 0), 101)), "Background");
-        assert_eq!(propagation(&planned(&item(&[Owner::Waiting], 0), 101)), "Background");
-        assert_eq!(propagation(&planned(&item(&[Owner::Gone, Owner::Waiting], 1), 101)), "Foreground");
+        assert_eq!(plan(&item(&[Owner::Solid], 0)), Plan::default());
+        assert_eq!(propagation(&plan(&item(&[Owner::Gone], 0))), "Background");
+        assert_eq!(propagation(&plan(&item(&[Owner::Waiting], 0))), "Background");
+        assert_eq!(propagation(&plan(&item(&[Owner::Gone, Owner::Waiting], 1))), "Foreground");
     }
 
     #[test]
     fn of_several_owners_those_that_are_gone_are_forgotten() {
-        let plan = planned(&item(&[Owner::Gone, Owner::Solid, Owner::Waiting], 1), 101);
+        let plan = plan(&item(&[Owner::Gone, Owner::Solid, Owner::Waiting], 1));
         let [Action::SetOwners { owners, .. }] = &plan.actions[..] else { unreachable!("{plan:?}") };
         assert_eq!(owners.iter().map(|owner| owner.uid.as_str()).collect::<Vec<_>>(), ["1"]);
     }
@@ -151,15 +138,14 @@ mod tests {
     #[test]
     fn an_owner_that_a_cache_may_yet_show_is_waited_for() {
         let item = item(&[Owner::Unseen], 0);
-        assert_eq!(planned(&item, 101), Plan { wake_after: Some(LOOK_AGAIN), ..Plan::default() });
-        assert_eq!(propagation(&planned(&item, 111)), "Background");
+        assert_eq!(plan(&item), Plan { wake_after: Some(LOOK_AGAIN), ..Plan::default() });
     }
 
     #[test]
     fn an_owner_in_another_namespace_is_none_and_that_is_told() {
-        let plan = planned(&item(&[Owner::Elsewhere], 0), 101);
+        let plan = plan(&item(&[Owner::Elsewhere], 0));
         assert!(
-            matches!(&plan.actions[..], [Action::Tell(told), Action::Delete { .. }] if told.reason == "OwnerRefInvalidNamespace")
+            matches!(&plan.actions[..], [Action::Tell(told), Action::DeleteUnchanged { .. }] if told.reason == "OwnerRefInvalidNamespace")
         );
     }
 
@@ -168,16 +154,14 @@ mod tests {
         let mut going = item(&[], 2);
         going.object.meta_mut().deletion_timestamp = Some(Time { seconds: 1, nanos: 0 });
         going.object.meta_mut().uid = "me".to_owned();
-        assert!(planned(&going, 101).actions.is_empty(), "the finalizers of others are theirs");
+        assert!(plan(&going).actions.is_empty(), "the finalizers of others are theirs");
         going.object.meta_mut().finalizers.push(ORPHAN.to_owned());
-        assert!(
-            matches!(&planned(&going, 101).actions[..], [Action::Together(freed), Action::Update(_)] if freed.len() == 2)
-        );
+        assert!(matches!(&plan(&going).actions[..], [Action::Together(freed), Action::Update(_)] if freed.len() == 2));
         going.object.meta_mut().finalizers = vec![FOREGROUND.to_owned()];
-        assert!(matches!(&planned(&going, 101).actions[..], [Action::Update(_)]));
+        assert!(matches!(&plan(&going).actions[..], [Action::Update(_)]));
         let blocking =
             OwnerReference { uid: "me".to_owned(), block_owner_deletion: Some(true), ..OwnerReference::default() };
         going.dependents[0].meta_mut().owner_references.push(blocking);
-        assert!(planned(&going, 101).actions.is_empty(), "a dependent is still there");
+        assert!(plan(&going).actions.is_empty(), "a dependent is still there");
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use squall_api::core::v1::Namespace;
+use squall_api::meta::parse_resource_version;
 use squall_api::{Kind, Object};
 
 use crate::runtime::{Action, Caches, Controller, Key, ObjectChange, Plan};
@@ -20,6 +21,8 @@ pub struct NamespaceController;
 pub struct Observed {
     namespace: Arc<Namespace>,
     content: Vec<Object>,
+    /// The copies of all kinds show what was there when the namespace was deleted.
+    complete: bool,
 }
 
 impl Controller for NamespaceController {
@@ -40,7 +43,10 @@ impl Controller for NamespaceController {
         let leaving = namespace.metadata.deletion_timestamp.is_some();
         let kinds = Caches::KINDS.iter().filter(|kind| leaving && kind.info().is_namespaced());
         let objects = kinds.flat_map(|kind| caches.objects(*kind)).filter(|object| object.meta().namespace == key.name);
-        Some(Observed { namespace, content: objects.collect() })
+        let deleted = parse_resource_version(&namespace.metadata.resource_version).unwrap_or(u64::MAX);
+        let kinds = Caches::KINDS.iter().filter(|kind| kind.info().is_namespaced());
+        let complete = kinds.into_iter().all(|kind| caches.reached(*kind) >= deleted);
+        Some(Observed { content: objects.collect(), complete, namespace })
     }
 
     fn plan(&self, observed: Observed, _: Timestamp) -> Plan {
@@ -63,6 +69,9 @@ fn plan(observed: &Observed) -> Plan {
         changed.metadata.finalizers.retain(|name| name != FINALIZER);
         if !held {
             return Plan::default();
+        }
+        if !observed.complete {
+            return Plan { wake_after: Some(RETRY), ..Plan::default() };
         }
         // Of what no controller follows there is no copy to look at: it goes last, when nothing adds to it any more.
         let uncached = Kind::ALL.iter().filter(|kind| kind.info().is_namespaced() && !Caches::KINDS.contains(kind));
@@ -93,15 +102,16 @@ mod tests {
     fn a_namespace_goes_when_it_is_empty() {
         let mut namespace = Namespace::default();
         let Some(Action::Update(object)) =
-            plan(&Observed { namespace: Arc::new(namespace.clone()), content: vec![] }).actions.pop()
+            plan(&Observed { namespace: Arc::new(namespace.clone()), content: vec![], complete: true }).actions.pop()
         else {
             panic!("not held");
         };
         namespace = Namespace::try_from(*object).unwrap();
         namespace.metadata.deletion_timestamp = Some(Time { seconds: 1, nanos: 0 });
-        let full = Observed { namespace: Arc::new(namespace.clone()), content: vec![Pod::default().into()] };
+        let full =
+            Observed { namespace: Arc::new(namespace.clone()), content: vec![Pod::default().into()], complete: true };
         assert!(matches!(&plan(&full).actions[..], [Action::Delete { .. }]));
-        let empty = Observed { namespace: Arc::new(namespace), content: vec![] };
+        let empty = Observed { namespace: Arc::new(namespace), content: vec![], complete: true };
         let Some(Action::Update(object)) = plan(&empty).actions.pop() else { panic!("not let go") };
         assert!(object.meta().finalizers.is_empty());
     }

@@ -1,6 +1,6 @@
 //! How nodes are: who has fallen silent, how many of a zone, and how fast nodes may be emptied.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use squall_api::core::v1::Node;
@@ -13,6 +13,8 @@ const ZONE: &str = "topology.kubernetes.io/zone";
 pub struct Health {
     /// The last heartbeat of each node and when it was seen.
     heard: HashMap<String, (String, Instant)>,
+    /// Nodes that were asked about.
+    known: HashSet<String>,
     /// When a node of a zone was last given up.
     given_up: HashMap<String, Instant>,
 }
@@ -33,21 +35,26 @@ pub enum Trouble {
 }
 
 impl Health {
-    /// For how long nothing has been heard of a node whose last heartbeat is this; `None` if it was never seen before.
-    pub fn silence(&mut self, node: &str, beat: &str) -> Option<Duration> {
+    /// Whether this node was never asked about before.
+    pub fn is_new(&mut self, node: &str) -> bool {
+        self.known.insert(node.to_owned())
+    }
+
+    /// For how long nothing has been heard of a node whose last heartbeat is this.
+    pub fn silence(&mut self, node: &str, beat: &str) -> Duration {
         match self.heard.get(node) {
-            Some((last, since)) if last == beat => Some(since.elapsed()),
-            other => {
-                let known = other.is_some();
+            Some((last, since)) if last == beat => since.elapsed(),
+            _ => {
                 self.heard.insert(node.to_owned(), (beat.to_owned(), Instant::now()));
-                known.then_some(Duration::ZERO)
+                Duration::ZERO
             }
         }
     }
 
     /// Forgets nodes that are not there any more.
-    pub fn keep(&mut self, is_there: impl Fn(&str) -> bool) {
-        self.heard.retain(|node, _| is_there(node));
+    pub fn keep(&mut self, there: &HashSet<&str>) {
+        self.heard.retain(|node, _| there.contains(node.as_str()));
+        self.known.retain(|node| there.contains(node.as_str()));
     }
 
     /// Whether one more node of a zone may be given up now; if so, it counts as given up. Kubernetes: one in 10 s, and one
@@ -134,10 +141,12 @@ mod tests {
     #[test]
     fn a_node_is_silent_since_its_last_heartbeat_was_seen() {
         let mut health = Health::default();
-        assert_eq!(health.silence("a", "1"), None);
-        assert!(health.silence("a", "1").is_some());
-        assert_eq!(health.silence("a", "2"), Some(Duration::ZERO));
-        health.keep(|_| false);
-        assert_eq!(health.silence("a", "2"), None);
+        assert!(health.is_new("a") && !health.is_new("a"));
+        assert_eq!(health.silence("a", "1"), Duration::ZERO);
+        std::thread::yield_now();
+        assert!(health.silence("a", "1") > Duration::ZERO);
+        assert_eq!(health.silence("a", "2"), Duration::ZERO);
+        health.keep(&HashSet::new());
+        assert!(health.is_new("a"));
     }
 }

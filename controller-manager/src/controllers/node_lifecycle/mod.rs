@@ -5,6 +5,7 @@ mod eviction;
 mod health;
 mod taints;
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -67,32 +68,25 @@ impl Controller for NodeLifecycleController {
     fn observe(&self, caches: &Caches, key: &Key, _: Option<&str>) -> Option<Observed> {
         let node = caches.nodes.get("", &key.name)?;
         let nodes = caches.nodes.all();
+        let names: HashSet<&str> = nodes.iter().map(|node| node.metadata.name.as_str()).collect();
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
-        health.keep(|name| nodes.iter().any(|node| node.metadata.name == name));
+        health.keep(&names);
+        let is_new = health.is_new(&key.name);
         let mut silence = |name: &str| {
             let lease = caches.leases.get("kube-node-lease", name);
-            let beat = lease.map(|lease| lease.metadata.resource_version.clone()).unwrap_or_default();
-            health.silence(name, &beat)
+            health.silence(name, lease.as_ref().map_or("", |lease| &lease.metadata.resource_version))
         };
         let own = silence(&key.name);
         // Nodes do not beat at the same moment: when the first has been silent for too long the last may have been so for a
-        // heartbeat less. Whoever has missed more than two is not counted on.
+        // heartbeat less. Whoever has missed more than two is not counted on, nor is who was not heard before we came.
         let suspicious = self.timing.node_grace / 2;
-        let well: Vec<bool> = nodes
-            .iter()
-            .map(|node| silence(&node.metadata.name).unwrap_or_default() <= suspicious && ready_status(node) != "False")
-            .collect();
+        let mut is_well =
+            |node: &Arc<Node>| silence(&node.metadata.name) <= suspicious && matches!(ready_status(node), "" | "True");
+        let well: Vec<bool> = nodes.iter().map(&mut is_well).collect();
         let trouble = trouble(&node, nodes.iter().map(AsRef::as_ref).zip(well));
         let needs = taints::needs_giving_up(&node);
         let may_give_up = needs && health.may_give_up(&node, trouble, &self.timing);
-        Some(Observed {
-            pods: caches.pods.group(&key.name),
-            is_new: own.is_none(),
-            silence: own.unwrap_or_default(),
-            trouble,
-            may_give_up,
-            node,
-        })
+        Some(Observed { pods: caches.pods.group(&key.name), is_new, silence: own, trouble, may_give_up, node })
     }
 
     fn plan(&self, observed: Observed, now: Timestamp) -> Plan {

@@ -93,7 +93,12 @@ fn plan(observed: Observed, now: Timestamp) -> Plan {
     });
     let mut plan = Plan::default();
     let mut bindings = Vec::new();
-    for pod in waiting.iter().take(BATCH) {
+    for pod in &waiting {
+        // Those that fit nowhere must not keep the others from being looked at.
+        if bindings.len() == BATCH {
+            plan.wake(Duration::ZERO);
+            break;
+        }
         match fit::choose(&rooms, pod) {
             Ok(place) => {
                 rooms[place].take(pod);
@@ -104,10 +109,6 @@ fn plan(observed: Observed, now: Timestamp) -> Plan {
                 plan.actions.extend(unschedulable(pod, reason, now));
             }
         }
-    }
-    // Those that fit nowhere must not keep the others from being looked at.
-    if waiting.len() > BATCH && !bindings.is_empty() {
-        plan.wake(Duration::ZERO);
     }
     if !bindings.is_empty() {
         plan.actions.push(Action::AtOnce(bindings));

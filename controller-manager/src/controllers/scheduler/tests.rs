@@ -208,3 +208,11 @@ fn the_more_important_pod_goes_first() {
     });
     assert_eq!(first, Some(("2".to_owned(), "a".to_owned())));
 }
+
+#[test]
+fn pods_that_fit_nowhere_do_not_keep_others_waiting() {
+    let nowhere = json!({"spec": {"nodeSelector": {"disk": "tape"}, "priority": 9}});
+    let mut pods: Vec<Arc<Pod>> = (0..300).map(|number| pod(&format!("a-{number}"), nowhere.clone())).collect();
+    pods.push(pod("z", json!({})));
+    assert_eq!(placed(plain(&["a"]), pods).0, ["a"]);
+}
