@@ -1,7 +1,10 @@
 //! A cluster in a temporary folder, which ends with the test; its logs are kept when the test fails.
 
+use std::net::SocketAddr;
+
 use anyhow::bail;
 use squall_api::apps::v1::Deployment;
+use squall_api::core::v1::Service;
 use squall_api::{Kind, Object, manifest};
 use squall_chaos::{PATIENCE, leaders, wait_for};
 use squall_client::{Api, Client, Encoding, Manifest, ResourceRef, WriteOptions};
@@ -110,6 +113,19 @@ impl Lab {
                 }
                 Err(error) => Err(error.to_string()),
             }
+        })
+        .await
+    }
+
+    /// The external address of the service `kubia`, once something accepts connections there.
+    pub async fn service_address(&self) -> anyhow::Result<SocketAddr> {
+        let services: Api<Service> = Api::new(self.client.clone(), "default");
+        wait_for("the service to answer", || async {
+            let service = services.get("kubia").await.map_err(|error| error.to_string())?;
+            let ingress =
+                service.status.load_balancer.ingress.first().ok_or_else(|| "no external address".to_owned())?;
+            let address: SocketAddr = format!("{}:80", ingress.ip).parse().map_err(|error| format!("{error}"))?;
+            tokio::net::TcpStream::connect(address).await.map(|_| address).map_err(|error| error.to_string())
         })
         .await
     }

@@ -2,8 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 
-use std::net::SocketAddr;
-
 use serde_json::json;
 use squall_api::apps::v1::ReplicaSet;
 use squall_api::core::v1::{Endpoints, Node, Pod, Service};
@@ -31,19 +29,6 @@ async fn reasons(lab: &Lab, name: &str) -> Vec<String> {
     events.into_iter().filter_map(of).collect()
 }
 
-/// The external address of the service.
-async fn service_address(lab: &Lab) -> SocketAddr {
-    let services: Api<Service> = Api::new(lab.client.clone(), "default");
-    wait_for("an external address", || async {
-        let service = services.get("kubia").await.map_err(|error| error.to_string())?;
-        let ingress = service.status.load_balancer.ingress.first().ok_or_else(|| "none".to_owned())?;
-        let address: SocketAddr = format!("{}:80", ingress.ip).parse().map_err(|error| format!("{error}"))?;
-        tokio::net::TcpStream::connect(address).await.map(|_| address).map_err(|error| error.to_string())
-    })
-    .await
-    .unwrap()
-}
-
 /// The chapter's 9.3.6: the probe stops a bad version by itself.
 #[tokio::test]
 async fn a_bad_version_is_stopped_by_its_probe_and_undone() {
@@ -52,7 +37,7 @@ async fn a_bad_version_is_stopped_by_its_probe_and_undone() {
     lab.rolled_out("kubia").await.unwrap();
     lab.set_image("kubia", "luksa/kubia:v2").await.unwrap();
     lab.rolled_out("kubia").await.unwrap();
-    let address = service_address(&lab).await;
+    let address = lab.service_address().await.unwrap();
     let file = lab.cluster.folder().join("v3.yaml");
     std::fs::write(
         &file,
@@ -97,7 +82,7 @@ async fn a_bad_version_without_a_probe_goes_out_and_is_rolled_back() {
     lab.rolled_out("kubia").await.unwrap();
     lab.set_image("kubia", "luksa/kubia:v3").await.unwrap();
     lab.rolled_out("kubia").await.unwrap();
-    let traffic = Traffic::start(service_address(&lab).await, 2);
+    let traffic = Traffic::start(lab.service_address().await.unwrap(), 2);
     wait_for("failures", || async { if traffic.tally().failed > 0 { Ok(()) } else { Err(traffic.tally()) } })
         .await
         .unwrap();
@@ -105,7 +90,7 @@ async fn a_bad_version_without_a_probe_goes_out_and_is_rolled_back() {
     let undone = lab.ctl().unwrap().run("rollout undo deployment kubia").await.unwrap();
     assert_eq!(undone.code, 0, "{}", undone.stderr);
     lab.rolled_out("kubia").await.unwrap();
-    let traffic = Traffic::start(service_address(&lab).await, 1);
+    let traffic = Traffic::start(lab.service_address().await.unwrap(), 1);
     wait_for("v1 to answer", || async { if traffic.tally().answered() > 20 { Ok(()) } else { Err(traffic.tally()) } })
         .await
         .unwrap();
@@ -266,8 +251,8 @@ async fn a_budget_counts_and_endpoints_follow() {
         .unwrap();
     };
     budget(3, 0).await;
-    let refused = lab.ctl().unwrap().run("get pdb kubia").await.unwrap();
-    assert!(refused.stdout.contains("N/A"), "{}", refused.stdout);
+    let shown = lab.ctl().unwrap().run("get pdb kubia").await.unwrap();
+    assert!(shown.stdout.contains("N/A"), "{}", shown.stdout);
     lab.deployments().patch("kubia", &json!({"spec": {"replicas": 5}})).await.unwrap();
     lab.rolled_out("kubia").await.unwrap();
     budget(5, 2).await;
@@ -296,7 +281,7 @@ async fn a_client_with_affinity_keeps_its_pod() {
     lab.create(KUBIA).await.unwrap();
     lab.rolled_out("kubia").await.unwrap();
     let services: Api<Service> = Api::new(lab.client.clone(), "default");
-    let address = service_address(&lab).await;
+    let address = lab.service_address().await.unwrap();
     let pods_asked = async || {
         let mut names = std::collections::BTreeSet::new();
         for _ in 0..30 {

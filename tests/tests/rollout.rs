@@ -1,35 +1,19 @@
 //! Rollouts on real processes, with and without crashes.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
+#![expect(clippy::panic, reason = "a test ends where it fails")]
 
-use std::net::SocketAddr;
-
-use squall_api::core::v1::Service;
 use squall_api::{Kind, Object};
-use squall_client::{Api, DeleteParams, Event, Selection, Watch};
+use squall_client::{DeleteParams, Event, Selection, Watch};
 use squall_tests::{Lab, Traffic, wait_for};
 
 const KUBIA: &str = include_str!("../../examples/chapter/kubia-deployment-and-service-v1.yaml");
-
-/// The external address of the service, once it answers.
-async fn service_address(lab: &Lab) -> SocketAddr {
-    let services: Api<Service> = Api::new(lab.client.clone(), "default");
-    wait_for("the service to answer", || async {
-        let service = services.get("kubia").await.map_err(|error| error.to_string())?;
-        let ingress = service.status.load_balancer.ingress.first().ok_or_else(|| "no external address".to_owned())?;
-        let address: SocketAddr = format!("{}:80", ingress.ip).parse().map_err(|error| format!("{error}"))?;
-        tokio::net::TcpStream::connect(address).await.map(|_| address).map_err(|error| error.to_string())
-    })
-    .await
-    .unwrap()
-}
 
 #[tokio::test]
 async fn a_rollout_loses_no_request_while_both_leaders_are_killed() {
     let mut lab = Lab::start().await.unwrap();
     lab.create(KUBIA).await.unwrap();
     lab.rolled_out("kubia").await.unwrap();
-    let traffic = Traffic::start(service_address(&lab).await, 2);
+    let traffic = Traffic::start(lab.service_address().await.unwrap(), 2);
     wait_for("an answer", || async {
         if traffic.tally().by_version.contains_key("v1") { Ok(()) } else { Err(traffic.tally()) }
     })
@@ -80,7 +64,7 @@ async fn a_power_cut_keeps_every_acknowledged_object() {
     let after = lab.rolled_out("kubia").await.unwrap();
     assert_eq!(after.metadata.uid, before.metadata.uid);
     lab.members_agree().await.unwrap();
-    service_address(&lab).await;
+    lab.service_address().await.unwrap();
 }
 
 #[tokio::test]
@@ -121,7 +105,7 @@ async fn a_killed_kubelet_leaves_its_pods_serving_and_deleting_cleans_up() {
     let mut lab = Lab::start().await.unwrap();
     lab.create(KUBIA).await.unwrap();
     lab.rolled_out("kubia").await.unwrap();
-    let traffic = Traffic::start(service_address(&lab).await, 1);
+    let traffic = Traffic::start(lab.service_address().await.unwrap(), 1);
     for node in 0..3 {
         for member in lab.cluster.named(&format!("kubelet-{node}")).unwrap() {
             lab.cluster.kill(member).unwrap();

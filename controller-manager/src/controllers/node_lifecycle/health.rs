@@ -143,8 +143,8 @@ mod tests {
         let mut health = Health::default();
         assert!(health.is_new("a") && !health.is_new("a"));
         assert_eq!(health.silence("a", "1"), Duration::ZERO);
-        std::thread::yield_now();
-        assert!(health.silence("a", "1") > Duration::ZERO);
+        // It ends as soon as the clock has moved.
+        while health.silence("a", "1").is_zero() {}
         assert_eq!(health.silence("a", "2"), Duration::ZERO);
         health.keep(&HashSet::new());
         assert!(health.is_new("a"));
