@@ -5,6 +5,7 @@
 
 pub mod age;
 pub mod apply;
+pub mod config_source;
 pub mod decode;
 pub mod describe;
 pub mod disruption;

@@ -137,7 +137,27 @@ apiVersion: v1
 kind: Pod
 metadata: {name: job}
 spec: {restartPolicy: Never, containers: [{name: c, image: 'job:v1'}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: late}
+spec: {activeDeadlineSeconds: 1, containers: [{name: c, image: 'web:v1'}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: reads}
+spec: {containers: [{name: c, image: 'web:v1', env: [{name: A, valueFrom: {configMapKeyRef: {name: settings, key: a}}}]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: mounts}
+spec:
+  volumes: [{name: files, secret: {secretName: files}}]
+  containers: [{name: c, image: 'web:v1', volumeMounts: [{name: files, mountPath: /files}]}]
 ";
+const READ: &str = "{apiVersion: v1, kind: ConfigMap, metadata: {name: settings}, data: {a: b}}
+---
+{apiVersion: v1, kind: Secret, metadata: {name: files}}";
 
 #[tokio::test]
 async fn pods_live_as_their_containers_do() {
@@ -162,12 +182,18 @@ async fn pods_live_as_their_containers_do() {
     state("missing", &|pod| waits(pod) == "ImagePullBackOff").await;
     state("never", &|pod| waits(pod) == "ErrImageNeverPull").await;
     state("job", &|pod| pod.status.phase == "Succeeded").await;
+    state("late", &|pod| pod.status.phase == "Failed" && pod.status.reason == "DeadlineExceeded").await;
+    state("reads", &|pod| waits(pod) == "CreateContainerConfigError").await;
+    state("mounts", &|pod| waits(pod) == "ContainerCreating").await;
     for (name, expected) in [
         ("crash", vec!["BackOff"]),
         ("live", vec!["Unhealthy", "Killing"]),
         ("missing", vec!["Pulling", "Failed", "BackOff"]),
         ("never", vec!["ErrImageNeverPull", "Failed"]),
         ("job", vec!["Scheduled", "Pulling", "Pulled", "Created", "Started"]),
+        ("late", vec!["DeadlineExceeded", "Killing"]),
+        ("reads", vec!["Pulled", "Failed"]),
+        ("mounts", vec!["FailedMount"]),
     ] {
         wait_for("the events", || async {
             let told = reasons(&lab, name).await;
@@ -176,7 +202,10 @@ async fn pods_live_as_their_containers_do() {
         .await
         .unwrap();
     }
-    for name in ["init", "crash", "missing"] {
+    lab.create(READ).await.unwrap();
+    state("reads", &is_pod_ready).await;
+    state("mounts", &is_pod_ready).await;
+    for name in ["init", "crash", "missing", "late", "reads", "mounts"] {
         pods(&lab).delete(name, DeleteParams::default()).await.unwrap();
     }
     wait_for("the pods to be gone", || async {

@@ -12,7 +12,7 @@ mod update;
 pub use apply::{apply, apply_to_nothing};
 pub use create::{Birth, create};
 pub use delete::{DeleteOptions, Deletion, delete};
-pub use node::restrict_node;
+pub use node::{reads_from, restrict_node};
 pub use patch::{patch, patch_scale};
 pub use quota::{charge, may_count, recount};
 pub use services::{Claim, Range, choose_addresses, claims};

@@ -2,6 +2,8 @@
 //!
 //! Kubernetes: the NodeRestriction admission plugin.
 
+use squall_api::config_source::config_sources;
+use squall_api::core::v1::Pod;
 use squall_api::{Error, Kind, Object};
 use squall_daemon::identity::Caller;
 
@@ -31,10 +33,19 @@ pub fn restrict_node(caller: &Caller, resource: &Resource, old: Option<&Object>)
     }
 }
 
+/// Whether the pod reads from a config map or secret.
+#[must_use]
+pub fn reads_from(pod: &Pod, resource: &Resource) -> bool {
+    let is_secret = resource.kind == Kind::Secret;
+    let containers = pod.spec.init_containers.iter().chain(&pod.spec.containers);
+    let mut sources = containers.flat_map(|container| config_sources(pod, container));
+    sources.any(|source| (source.is_secret, source.name) == (is_secret, resource.name.as_str()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_api::core::v1::Pod;
+    use squall_api::core::v1::{ConfigMapEnvSource, Container, EnvFromSource, LocalObjectReference};
 
     fn resource(kind: Kind, namespace: &str, name: &str, subresource: &str) -> Resource {
         Resource { kind, namespace: namespace.to_owned(), name: name.to_owned(), subresource: subresource.to_owned() }
@@ -70,5 +81,20 @@ mod tests {
         assert!(check(&resource(Kind::Lease, LEASES, "node-1", ""), None).is_err());
         assert_eq!(check(&resource(Kind::Lease, LEASES, "node-0", ""), None), Ok(()));
         assert!(restrict_node(&Caller::server(), &status, Some(&other)).is_ok(), "others are not kubelets");
+    }
+
+    #[test]
+    fn a_kubelet_reads_what_its_pods_read() {
+        let mut pod = Pod::default();
+        let from = ConfigMapEnvSource { local_object_reference: named("settings"), optional: Some(true) };
+        let env_from = vec![EnvFromSource { config_map_ref: Some(from), ..EnvFromSource::default() }];
+        pod.spec.init_containers.push(Container { env_from, ..Container::default() });
+        assert!(reads_from(&pod, &resource(Kind::ConfigMap, "default", "settings", "")));
+        assert!(!reads_from(&pod, &resource(Kind::ConfigMap, "default", "others", "")));
+        assert!(!reads_from(&pod, &resource(Kind::Secret, "default", "settings", "")));
+    }
+
+    fn named(name: &str) -> LocalObjectReference {
+        LocalObjectReference { name: name.to_owned() }
     }
 }

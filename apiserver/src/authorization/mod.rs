@@ -87,7 +87,7 @@ mod tests {
         assert!(may(&node, &on(Verb::Create, "", "events", "default", "")));
         assert!(!may(&node, &on(Verb::Create, "", "pods", "default", "")));
         assert!(!may(&node, &on(Verb::List, "apps", "deployments", "", "")));
-        assert!(!may(&node, &on(Verb::Get, "", "secrets", "default", "x")));
+        assert!(!may(&node, &on(Verb::List, "", "secrets", "default", "")));
     }
 
     #[test]

@@ -82,6 +82,8 @@ pub const ROLES: [Role; 6] = [
         members: Members::Nodes,
         rules: &[
             rule(READ, &["", "discovery.k8s.io"], &["services", "endpoints", "endpointslices", "nodes", "pods"]),
+            // Only what a pod bound to it reads from: see `handlers::read`.
+            rule(&[Verb::Get], &[""], &["configmaps", "secrets"]),
             // Only the node itself, the pods bound to it and its Lease: see `admission::node`.
             rule(&[Verb::Create, Verb::Update, Verb::Patch], &[""], &["nodes"]),
             rule(CHANGE, &[""], &["nodes/status", "pods/status"]),

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use prost_types::Any;
-use squall_api::Error;
+use squall_api::{Error, Kind, Object};
 use tokio::time::Instant;
 
 use super::Handlers;
 use crate::admission;
 use crate::authorization::Verb;
-use crate::registry::{ListOptions, Listing, Resource, Selection, VersionOptions, WatchStart};
+use crate::registry::{ListOptions, Listing, Resource, Selection, VersionOptions, WatchStart, decode_stored};
 use crate::watch::Watcher;
 
 /// A watch whose client names no end is ended after this time and up to twice as much (Kubernetes: 30 to 60 minutes).
@@ -60,10 +60,28 @@ impl Handlers {
     /// An object, its status or its scale.
     pub async fn get(&self, resource: &Resource, version: &str) -> Result<Any, Error> {
         self.authorize(Verb::Get, resource)?;
-        if resource.kind == squall_api::Kind::Lease {
-            admission::restrict_node(&self.caller, resource, None)?;
+        match resource.kind {
+            Kind::Lease => admission::restrict_node(&self.caller, resource, None)?,
+            Kind::ConfigMap | Kind::Secret => self.restrict_reads(resource).await?,
+            _ => {}
         }
         self.registry.get(resource, version).await
+    }
+
+    /// A kubelet reads only what a pod bound to its node reads from. Kubernetes: the node authorizer.
+    async fn restrict_reads(&self, resource: &Resource) -> Result<(), Error> {
+        let Some(node) = self.caller.node() else { return Ok(()) };
+        let pods = Resource { kind: Kind::Pod, name: String::new(), ..resource.clone() };
+        let selection = Selection::parse(&pods, "", &format!("spec.nodeName={node}"))?;
+        let query = ListQuery::default();
+        let options = ListOptions { versions: query.versions(), limit: 0, max_bytes: usize::MAX };
+        for entry in self.registry.list(&selection, &options).await?.entries {
+            if matches!(decode_stored(Kind::Pod, &entry)?, Object::Pod(pod) if admission::reads_from(&pod, resource)) {
+                return Ok(());
+            }
+        }
+        let detail = format!("no relationship found between node '{node}' and this object");
+        Err(Error::forbidden(resource.kind, &resource.name, &detail))
     }
 
     /// The objects of a collection, cut when they take up more than `max_bytes`.

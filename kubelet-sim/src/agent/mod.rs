@@ -2,6 +2,7 @@
 //! services, and answers apiservers.
 
 mod addresses;
+mod config;
 mod hooks;
 mod images;
 mod node;

@@ -1,5 +1,6 @@
 //! The steps of a pod that take a while: each runs beside the worker and tells it of its end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,6 +10,7 @@ use squall_proto::squall::cri::v1 as cri;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::config::{self, StartProblem};
 use super::hooks::{Asked, Problem};
 use super::images::Puller;
 use super::worker::{Message, Tools};
@@ -44,8 +46,8 @@ impl Step {
         });
     }
 
-    /// Starts the container, and runs its postStart hook.
-    pub fn start(self, pod: &Pod, attempt: i32) {
+    /// Starts the container once all that it reads from is there, and runs its postStart hook.
+    pub fn start(self, pod: Arc<Pod>, attempt: i32) {
         let ports = self.container.ports.iter().filter_map(|port| u32::try_from(port.container_port).ok());
         let request = cri::StartContainerRequest {
             pod_uid: pod.metadata.uid.clone(),
@@ -57,11 +59,10 @@ impl Step {
             attempt,
             ports: ports.collect(),
         };
-        let mut runtime = self.tools.runtime.clone();
         tokio::spawn(async move {
-            let result = match runtime.start_container(request).await {
-                Ok(reply) => reply.into_inner().container.ok_or_else(|| "the runtime gave no container".to_owned()),
-                Err(status) => Err(status.message().to_owned()),
+            let result = match config::check(&self.tools.client, &pod, &self.container).await {
+                Ok(()) => self.run(request).await.map_err(StartProblem::Runtime),
+                Err(problem) => Err(problem),
             };
             let started = result.as_ref().ok().map(|container| container.id.clone());
             if started.is_some() {
@@ -73,6 +74,12 @@ impl Step {
                 self.post_start(&id).await;
             }
         });
+    }
+
+    async fn run(&self, request: cri::StartContainerRequest) -> Result<cri::Container, String> {
+        let reply = self.tools.runtime.clone().start_container(request).await;
+        let reply = reply.map_err(|status| status.message().to_owned())?.into_inner();
+        reply.container.ok_or_else(|| "the runtime gave no container".to_owned())
     }
 
     /// Kubernetes: a container whose postStart hook fails is ended.

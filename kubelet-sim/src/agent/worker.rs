@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::addresses::AddressPool;
+use super::config::StartProblem;
 use super::hooks::Problem;
 use super::images::PullFailure;
 use super::probes::{self, Found};
@@ -51,7 +52,7 @@ pub enum Message {
     /// An image is there, or is not to be had.
     Pulled(usize, Result<String, PullFailure>),
     /// A start has ended.
-    Started(usize, Result<cri::Container, String>),
+    Started(usize, Result<cri::Container, StartProblem>),
     /// A probe of the container with this id has an answer.
     Probed(usize, String, ProbeKind, Found, Option<bool>),
 }
@@ -240,11 +241,11 @@ impl Worker {
         match found {
             Ok(()) => {}
             Err(Problem::Failed(problem)) => {
-                self.tell(index, EventType::Warning, "Unhealthy", format!("{kind:?} probe failed: {problem}"));
+                self.tell(Some(index), EventType::Warning, "Unhealthy", format!("{kind:?} probe failed: {problem}"));
             }
             Err(Problem::Error(problem)) => {
                 let message = format!("{kind:?} probe errored and resulted in unknown state: {problem}");
-                self.tell(index, EventType::Warning, "Unhealthy", message);
+                self.tell(Some(index), EventType::Warning, "Unhealthy", message);
             }
         }
         let grace_seconds = self.container(index).and_then(|container| {
@@ -287,16 +288,30 @@ impl Worker {
         };
     }
 
-    fn started(&mut self, index: usize, result: Result<cri::Container, String>) {
+    fn started(&mut self, index: usize, result: Result<cri::Container, StartProblem>) {
         let view = &mut self.views[index];
         view.busy = Busy::No;
         match result {
             Ok(container) => self.note(container),
-            Err(error) => {
-                let failures = view.start_failure.as_ref().map_or(1, |failure| failure.failures + 1);
-                view.start_failure = Some(failure("RunContainerError", error.clone(), failures, &self.tools.timing));
-                tracing::warn!(pod = self.pod.metadata.name, error, "could not start a container");
-                self.tell(index, EventType::Warning, "Failed", format!("Error: {error}"));
+            Err(problem) => {
+                tracing::warn!(pod = self.pod.metadata.name, ?problem, "could not start a container");
+                let before = view.start_failure.as_ref().map_or(0, |failure| failure.failures);
+                // What is missing is looked for again and again; what fails is given more and more time.
+                let (reason, message, failures, told) = match problem {
+                    StartProblem::Volume(problem) => {
+                        ("ContainerCreating", "".into(), 1, (None, "FailedMount", problem))
+                    }
+                    StartProblem::Config(problem) => {
+                        let told = (Some(index), "Failed", format!("Error: {problem}"));
+                        ("CreateContainerConfigError", problem, 1, told)
+                    }
+                    StartProblem::Runtime(problem) => {
+                        let told = (Some(index), "Failed", format!("Error: {problem}"));
+                        ("RunContainerError", problem, before + 1, told)
+                    }
+                };
+                view.start_failure = Some(failure(reason, message, failures, &self.tools.timing));
+                self.tell(told.0, EventType::Warning, told.1, told.2);
             }
         }
     }
@@ -309,8 +324,9 @@ impl Worker {
         object
     }
 
-    fn tell(&self, index: usize, event_type: EventType, reason: &'static str, message: String) {
-        self.tools.recorder.record(Happening { object: self.object(index), event_type, reason, message });
+    fn tell(&self, container: Option<usize>, event_type: EventType, reason: &'static str, message: String) {
+        let object = container.map_or_else(|| ObjectId::of(self.pod.as_ref()), |index| self.object(index));
+        self.tools.recorder.record(Happening { object, event_type, reason, message });
     }
 
     /// Decides, acts, reports. Returns when to look again.
@@ -364,7 +380,7 @@ impl Worker {
             }
             Step::Start(index, attempt) => {
                 self.views[index].busy = Busy::Starting;
-                self.step_of(index).into_iter().for_each(|step| step.start(&self.pod, attempt));
+                self.step_of(index).into_iter().for_each(|step| step.start(self.pod.clone(), attempt));
             }
             Step::Stop(index, grace) => {
                 self.views[index].stopping = Some(grace);

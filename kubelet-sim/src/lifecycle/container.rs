@@ -34,7 +34,7 @@ impl Look<'_> {
                 self.stop_if_needed(index, current);
                 running(current)
             }
-            Some(ended) if self.is_deleted() || !restarts(self.pod, role, ended) => terminated(ended),
+            Some(ended) if self.is_ending() || !restarts(self.pod, role, ended) => terminated(ended),
             Some(ended) if role == Role::Sidecar && self.is_over() => terminated(ended),
             Some(ended) => {
                 let wait = restart_wait(view, self.timing);
@@ -45,7 +45,7 @@ impl Look<'_> {
                 }
                 self.start(index, ended.attempt + 1)
             }
-            None if self.is_deleted() || !self.may_begin(index) => self.not_begun(),
+            None if self.is_ending() || !self.may_begin(index) => self.not_begun(),
             None => self.start(index, 0),
         }
     }
@@ -66,8 +66,8 @@ impl Look<'_> {
         let own = self.pod.spec.termination_grace_period_seconds.unwrap_or(30);
         let seconds = match view.unhealthy {
             // Kubernetes: sidecars end when the application has.
-            _ if self.is_deleted() && role == Role::Sidecar && !self.is_over() => return,
-            _ if self.is_deleted() => self.pod.metadata.deletion_grace_period_seconds.unwrap_or(own),
+            _ if self.is_ending() && role == Role::Sidecar && !self.is_over() => return,
+            _ if self.is_ending() => self.pod.metadata.deletion_grace_period_seconds.unwrap_or(own),
             Some(Unhealthy { grace_seconds, .. }) => grace_seconds.unwrap_or(own),
             None if current.image != container.image => own,
             None if role == Role::Sidecar && self.is_over() => own,
@@ -80,7 +80,7 @@ impl Look<'_> {
         if view.stopping.is_none() {
             let name = &container.name;
             let message = match view.unhealthy {
-                _ if self.is_deleted() => format!("Stopping container {name}"),
+                _ if self.is_ending() => format!("Stopping container {name}"),
                 Some(Unhealthy { probe: ProbeKind::Startup, .. }) => {
                     format!("Container {name} failed startup probe, will be restarted")
                 }
@@ -90,7 +90,7 @@ impl Look<'_> {
                 }
                 None => format!("Stopping container {name}"),
             };
-            self.told.push(Told { container: index, event_type: EventType::Normal, reason: "Killing", message });
+            self.told.push(Told { container: Some(index), event_type: EventType::Normal, reason: "Killing", message });
         }
         self.steps.push(Step::Stop(index, grace));
     }
@@ -134,7 +134,7 @@ impl Look<'_> {
         let text = duration::format(wait);
         if !self.showed(index, "CrashLoopBackOff") {
             let message = format!("Back-off restarting failed container {name} in pod {pod}");
-            self.told.push(Told { container: index, event_type: EventType::Warning, reason: "BackOff", message });
+            self.told.push(Told { container: Some(index), event_type: EventType::Warning, reason: "BackOff", message });
         }
         waiting("CrashLoopBackOff", &format!("back-off {text} restarting failed container={name} pod={pod}"))
     }
@@ -153,7 +153,7 @@ impl Look<'_> {
         }
         let image = &self.slots[index].1.image;
         if !self.showed(index, "ImagePullBackOff") {
-            let told = |event_type, reason, message| Told { container: index, event_type, reason, message };
+            let told = |event_type, reason, message| Told { container: Some(index), event_type, reason, message };
             self.told.push(told(EventType::Normal, "BackOff", format!("Back-off pulling image {image:?}")));
             self.told.push(told(EventType::Warning, "Failed", "Error: ImagePullBackOff".to_owned()));
         }

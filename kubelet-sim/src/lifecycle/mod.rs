@@ -23,6 +23,9 @@ pub use status::container_id;
 /// How many attempts before the newest are remembered of a container: the wait is longest well before.
 const REMEMBERED: usize = 12;
 
+/// What is said of a pod that was active for longer than it may be.
+const DEADLINE: (&str, &str) = ("DeadlineExceeded", "Pod was active on the node longer than the specified deadline");
+
 /// What is known of a container of a pod.
 #[derive(Debug, Clone, Default)]
 pub struct ContainerView {
@@ -140,11 +143,11 @@ pub enum Step {
     Finish,
 }
 
-/// Something to tell of a container.
+/// Something to tell of a container, or of the pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
-    /// Its place among [`all_containers`].
-    pub container: usize,
+    /// Its place among [`all_containers`]; `None`: it is the pod.
+    pub container: Option<usize>,
     /// Whether it is as it should be.
     pub event_type: EventType,
     /// In one word.
@@ -202,6 +205,8 @@ struct Look<'a> {
     slots: Vec<(Role, &'a Container, &'a ContainerView)>,
     timing: &'a Timing,
     now: Timestamp,
+    /// It has been active for longer than it may be (Kubernetes: `activeDeadlineSeconds`).
+    expired: bool,
     steps: Vec<Step>,
     told: Vec<Told>,
     wake_at: Option<Timestamp>,
@@ -211,7 +216,8 @@ struct Look<'a> {
 #[must_use]
 pub fn decide(pod: &Pod, views: &[ContainerView], place: Place<'_>, timing: &Timing, now: Timestamp) -> Decision {
     let slots = all_containers(pod).zip(views).map(|((role, container), view)| (role, container, view)).collect();
-    let mut look = Look { pod, slots, timing, now, steps: Vec::new(), told: Vec::new(), wake_at: None };
+    let mut look = Look { pod, slots, timing, now, expired: false, steps: Vec::new(), told: Vec::new(), wake_at: None };
+    look.check_deadline();
     let states: Vec<ContainerState> = (0..look.slots.len()).map(|index| look.state(index)).collect();
     let finished =
         look.is_deleted() && look.slots.iter().all(|(_, _, view)| !view.is_running() && view.busy != Busy::Starting);
@@ -225,6 +231,26 @@ pub fn decide(pod: &Pod, views: &[ContainerView], place: Place<'_>, timing: &Tim
 impl Look<'_> {
     fn is_deleted(&self) -> bool {
         self.pod.metadata.deletion_timestamp.is_some()
+    }
+
+    /// Whether its containers are to end and no other is to be started.
+    fn is_ending(&self) -> bool {
+        self.expired || self.is_deleted()
+    }
+
+    fn check_deadline(&mut self) {
+        let status = &self.pod.status;
+        let (Some(seconds), Some(start)) = (self.pod.spec.active_deadline_seconds, status.start_time) else { return };
+        let is_told = status.reason == DEADLINE.0;
+        let due = backoff::after(start.timestamp(), self.timing.seconds(seconds));
+        let has_ended = matches!(status.phase.as_str(), "Succeeded" | "Failed") && !is_told;
+        self.expired = !has_ended && self.now >= due;
+        if self.expired && !is_told {
+            let (reason, message) = (DEADLINE.0, DEADLINE.1.to_owned());
+            self.told.push(Told { container: None, event_type: EventType::Normal, reason, message });
+        } else if !has_ended && !self.expired {
+            self.wake(due);
+        }
     }
 
     fn wake(&mut self, at: Timestamp) {
@@ -256,8 +282,8 @@ impl Look<'_> {
             || mains.all(|(role, _, view)| {
                 let ended = view.current.as_ref().filter(|current| current.exit.is_some());
                 match ended {
-                    Some(ended) => self.is_deleted() || !container::restarts(self.pod, *role, ended),
-                    None => self.is_deleted() && !view.is_running() && view.busy != Busy::Starting,
+                    Some(ended) => self.is_ending() || !container::restarts(self.pod, *role, ended),
+                    None => self.is_ending() && !view.is_running() && view.busy != Busy::Starting,
                 }
             })
     }

@@ -9,7 +9,7 @@ use squall_api::kinds::pod_condition;
 use squall_api::metav1::v1::Time;
 use squall_proto::squall::cri::v1 as cri;
 
-use super::{Look, Place, Role};
+use super::{DEADLINE, Look, Place, Role};
 
 /// The conditions that a kubelet writes, in Kubernetes' order; others are left as they are.
 const OWN: [&str; 5] = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"];
@@ -67,8 +67,8 @@ pub fn status(look: &Look<'_>, states: Vec<ContainerState>, place: Place<'_>, fi
         container_statuses: main.into_iter().map(|(_, status)| status).collect(),
         init_container_statuses: init.into_iter().map(|(_, status)| status).collect(),
         qos_class: pod.status.qos_class.clone(),
-        reason: pod.status.reason.clone(),
-        message: pod.status.message.clone(),
+        reason: if look.expired { DEADLINE.0.to_owned() } else { pod.status.reason.clone() },
+        message: if look.expired { DEADLINE.1.to_owned() } else { pod.status.message.clone() },
         ..PodStatus::default()
     }
 }
@@ -107,7 +107,7 @@ fn phase(look: &Look<'_>, statuses: &[(Role, ContainerStatus)], finished: bool) 
     let started = |status: &ContainerStatus| {
         status.state.running.is_some() || status.state.terminated.is_some() || status.last_state.terminated.is_some()
     };
-    if look.has_failed_to_initialize() {
+    if look.expired || look.has_failed_to_initialize() {
         return "Failed";
     }
     if mains().all(|status| exit_code(status).is_some()) && (finished || look.is_over()) {

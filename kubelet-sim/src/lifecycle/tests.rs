@@ -312,3 +312,29 @@ fn a_container_that_cannot_be_started_says_why() {
     assert_eq!((waits_for(&decision).as_str(), decision.steps.len()), ("RunContainerError", 0));
     assert_eq!(decided(&pod("Always"), &view, 110).steps, [Step::Start(0, 0)]);
 }
+
+#[test]
+fn a_pod_that_was_active_for_too_long_has_failed_and_its_containers_end() {
+    let mut pod = pod("Always");
+    pod.spec.active_deadline_seconds = Some(60);
+    pod.status.start_time = Some(Time { seconds: 100, nanos: 0 });
+    let runs = with(attempt(0, None));
+    let before = decided(&pod, &runs, 159);
+    assert_eq!((before.status.phase.as_str(), before.steps.len()), ("Running", 0));
+    assert_eq!(before.wake_at, Some(Timestamp::from_second(160).unwrap()));
+    let after = decided(&pod, &runs, 160);
+    assert_eq!((after.status.phase.as_str(), after.status.reason.as_str()), ("Failed", "DeadlineExceeded"));
+    assert_eq!(after.steps, [Step::Stop(0, Duration::from_secs(30))]);
+    let told: Vec<_> = after.told.iter().map(|told| (told.container, told.reason)).collect();
+    assert_eq!(told, [(None, "DeadlineExceeded"), (Some(0), "Killing")]);
+    pod.status = after.status;
+    let ended = decided(&pod, &with(attempt(0, Some((137, 161)))), 999);
+    assert_eq!((ended.status.phase.as_str(), ended.steps.len(), ended.told.len()), ("Failed", 0, 0));
+    // What had ended by itself before stays as it ended.
+    let mut done = pod_of(
+        json!({"restartPolicy": "Never", "activeDeadlineSeconds": 60, "containers": [{"name": "c", "image": "x"}]}),
+    );
+    done.status.start_time = Some(Time { seconds: 100, nanos: 0 });
+    done.status.phase = "Succeeded".to_owned();
+    assert_eq!(decided(&done, &with(attempt(0, Some((0, 110)))), 999).status.phase, "Succeeded");
+}

@@ -37,14 +37,29 @@ pub fn evict(node: &Node, pods: &[Arc<Pod>], timing: &Timing, now: Timestamp, pl
     }
 }
 
-fn delete(pod: &Pod, now: Timestamp) -> Vec<Action> {
-    let meta = &pod.metadata;
-    let mut actions = vec![Action::Tell(Happening {
+/// Tells of the pods that would have been deleted after a while, were it not for the taints that go.
+pub fn cancelled(before: &Node, after: &Node, pods: &[Arc<Pod>]) -> Vec<Action> {
+    let waits = |node: &Node, pod: &Pod| {
+        let mut taints = node.spec.taints.iter().filter(|taint| taint.effect == "NoExecute");
+        taints.any(|taint| matches!(tolerated_seconds(pod, taint), Some(Some(_))))
+    };
+    let stay = pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
+    let stay = stay.filter(|pod| waits(before, pod) && !waits(after, pod));
+    stay.map(|pod| tell(pod, "Cancelling deletion of Pod")).collect()
+}
+
+fn tell(pod: &Pod, what: &str) -> Action {
+    Action::Tell(Happening {
         object: ObjectId::of(pod),
         event_type: EventType::Normal,
         reason: "TaintManagerEviction",
-        message: format!("Marking for deletion Pod {}/{}", meta.namespace, meta.name),
-    })];
+        message: format!("{what} {}/{}", pod.metadata.namespace, pod.metadata.name),
+    })
+}
+
+fn delete(pod: &Pod, now: Timestamp) -> Vec<Action> {
+    let meta = &pod.metadata;
+    let mut actions = vec![tell(pod, "Marking for deletion Pod")];
     if pod_condition(pod, TARGET).is_none() {
         let mut changed = pod.clone();
         changed.status.conditions.push(PodCondition {

@@ -116,6 +116,7 @@ fn plan(observed: &Observed, timing: &Timing, now: Timestamp) -> Plan {
     if wanted != node.spec.taints {
         let mut changed = node.clone();
         changed.spec.taints = wanted;
+        plan.actions.extend(eviction::cancelled(node, &changed, &observed.pods));
         plan.actions.push(Action::Update(Box::new(changed.into())));
         return plan;
     }
@@ -240,9 +241,14 @@ mod tests {
     #[test]
     fn a_node_that_comes_back_loses_its_taints() {
         let mut back = observed("True", 0);
-        let taint = Taint { key: taints::UNREACHABLE.to_owned(), ..Taint::default() };
+        let effect = "NoExecute".to_owned();
+        let taint = Taint { key: taints::UNREACHABLE.to_owned(), effect, ..Taint::default() };
         Arc::get_mut(&mut back.node).unwrap().spec.taints.push(taint);
-        assert!(updated(at(&back, 1)).spec.taints.is_empty());
+        let plan = at(&back, 1);
+        assert!(
+            matches!(&plan.actions[0], Action::Tell(told) if told.message.starts_with("Cancelling deletion of Pod"))
+        );
+        assert!(updated(plan).spec.taints.is_empty());
     }
 
     #[test]
