@@ -17,6 +17,7 @@ pub mod field_selector;
 pub mod hash;
 pub mod kinds;
 pub mod labels;
+pub mod limits;
 pub mod manifest;
 pub mod meta;
 pub mod names;
@@ -25,10 +26,11 @@ pub mod patch;
 pub mod quantity;
 pub mod revision;
 pub mod table;
+pub mod timing;
 
 pub use error::Error;
 pub use kinds::{Kind, KindInfo, Object, Resource, Scope};
 pub use squall_proto::{
     apps, authentication, authorization, autoscaling, coordination, core, discovery, intstr, meta as metav1, policy,
-    resource, runtime,
+    resource, runtime, schema,
 };

@@ -5,8 +5,9 @@ use squall_proto::squall::api::v1::{Resource, ReviewRequest, WhoAmIRequest};
 use tonic::transport::Channel;
 use tonic::{Response, Status};
 
-use crate::client::{Client, ResourceRef, no_answer, unreachable};
+use crate::client::{Client, no_answer, unreachable};
 use crate::error::Error;
+use crate::resource::ResourceRef;
 
 /// Whether one may do something.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,8 +8,9 @@ use squall_api::{Object, Resource};
 use squall_proto::TYPE_PREFIX;
 use squall_proto::squall::api::v1 as proto;
 
-use crate::client::{Client, ResourceRef};
+use crate::client::Client;
 use crate::error::Error;
+use crate::resource::ResourceRef;
 
 /// The objects of one kind in one namespace, or in all.
 #[derive(Clone)]

@@ -1,13 +1,11 @@
 //! A client of a cluster: any apiserver will do, and when one is gone the next is asked. A write carries a request id,
-//! so that it can be asked again without being done twice.
+//! so that it can be asked again without being done twice. What can be asked is in `requests`.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use prost_types::Any;
 use squall_api::error::Reason;
-use squall_api::{Kind, Object, patch};
 use squall_proto::squall::api::v1 as proto;
 use squall_proto::squall::api::v1::objects_client::ObjectsClient;
 use tokio::time::Instant;
@@ -18,6 +16,7 @@ use uuid::Uuid;
 use crate::endpoints::{Connect, Endpoints, over_tls};
 use crate::error::Error;
 use crate::kubeconfig::ClusterEntry;
+use crate::trace::Observer;
 
 /// The name in every apiserver's certificate.
 const SERVER_NAME: &str = "apiserver.squall";
@@ -30,69 +29,6 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Lists of many objects are large.
 const MAX_REPLY_BYTES: usize = 1 << 30;
 
-/// A collection or an object.
-#[derive(Debug, Clone)]
-pub struct ResourceRef {
-    /// The kind.
-    pub kind: Kind,
-    /// Empty for cluster-scoped kinds, and for all namespaces in lists and watches.
-    pub namespace: String,
-    /// Empty for collections.
-    pub name: String,
-    /// "status", "scale", "binding" or empty.
-    pub subresource: &'static str,
-}
-
-impl ResourceRef {
-    /// A collection.
-    #[must_use]
-    pub fn collection(kind: Kind, namespace: &str) -> Self {
-        Self { kind, namespace: namespace.to_owned(), name: String::new(), subresource: "" }
-    }
-
-    /// An object.
-    #[must_use]
-    pub fn object(kind: Kind, namespace: &str, name: &str) -> Self {
-        Self { name: name.to_owned(), ..Self::collection(kind, namespace) }
-    }
-
-    /// A part of an object.
-    #[must_use]
-    pub fn part(self, subresource: &'static str) -> Self {
-        Self { subresource, ..self }
-    }
-
-    pub(crate) fn to_proto(&self) -> proto::Resource {
-        let info = self.kind.info();
-        proto::Resource {
-            group: info.group.to_owned(),
-            version: info.version.to_owned(),
-            plural: info.plural.to_owned(),
-            namespace: self.namespace.clone(),
-            name: self.name.clone(),
-            subresource: self.subresource.to_owned(),
-        }
-    }
-}
-
-/// What a write answers.
-#[derive(Debug)]
-pub struct Reply {
-    /// The object, as an `Any`: a scale is one too.
-    pub object: Any,
-    /// For the user.
-    pub warnings: Vec<String>,
-    /// After a delete: it is gone.
-    pub deleted: bool,
-}
-
-impl Reply {
-    /// The object.
-    pub fn object(&self) -> Result<Object, Error> {
-        Ok(Object::from_any(&self.object)?)
-    }
-}
-
 /// A client. Clones share their connections.
 #[derive(Clone)]
 pub struct Client {
@@ -102,6 +38,8 @@ pub struct Client {
     /// Who is recorded as the owner of the fields it writes; empty: nobody.
     field_manager: &'static str,
     deadline: Duration,
+    /// Is told of what was asked.
+    pub(crate) observer: Option<Observer>,
 }
 
 impl Client {
@@ -117,7 +55,7 @@ impl Client {
     /// A client of these apiservers, reached in this way.
     pub fn connect(endpoints: &[String], connect: Connect) -> Result<Self, Error> {
         let endpoints = Arc::new(Endpoints::new(endpoints, connect)?);
-        Ok(Self { endpoints, fence: None, field_manager: "", deadline: DEADLINE })
+        Ok(Self { endpoints, fence: None, field_manager: "", deadline: DEADLINE, observer: None })
     }
 
     /// The same client on the same connections, which asks this apiserver first (by its place among the endpoints).
@@ -144,6 +82,12 @@ impl Client {
         Self { deadline, ..self.clone() }
     }
 
+    /// The same client, which tells this observer of each request.
+    #[must_use]
+    pub fn observed_by(&self, observer: Observer) -> Self {
+        Self { observer: Some(observer), ..self.clone() }
+    }
+
     /// The apiservers.
     #[must_use]
     pub fn endpoints(&self) -> Vec<String> {
@@ -159,134 +103,12 @@ impl Client {
         self.endpoints.in_order()
     }
 
+    pub(crate) fn field_manager(&self) -> &'static str {
+        self.field_manager
+    }
+
     pub(crate) fn deadline(&self) -> Duration {
         self.deadline
-    }
-
-    /// One object.
-    pub async fn get(&self, resource: &ResourceRef, resource_version: &str) -> Result<Any, Error> {
-        let request =
-            proto::GetRequest { resource: Some(resource.to_proto()), resource_version: resource_version.to_owned() };
-        let reply = self.call(request, |mut client, request| async move { client.get(request).await }).await?;
-        reply.object.ok_or_else(|| Error::Api(squall_api::Error::internal("an answer without an object")))
-    }
-
-    /// The objects of a collection, and the revision at which they were read. Long lists come in pages of one revision.
-    pub async fn list(
-        &self,
-        resource: &ResourceRef,
-        labels: &str,
-        fields: &str,
-        resource_version: &str,
-    ) -> Result<(String, Vec<Object>), Error> {
-        let mut request = proto::ListRequest {
-            resource: Some(resource.to_proto()),
-            label_selector: labels.to_owned(),
-            field_selector: fields.to_owned(),
-            resource_version: resource_version.to_owned(),
-            ..proto::ListRequest::default()
-        };
-        let mut objects = Vec::new();
-        loop {
-            let page = self.list_page(request.clone()).await?;
-            for item in &page.items {
-                objects.push(Object::from_any(item)?);
-            }
-            if page.continue_token.is_empty() {
-                return Ok((page.resource_version, objects));
-            }
-            // The token says of which revision the next page is.
-            request.resource_version.clear();
-            request.continue_token = page.continue_token;
-        }
-    }
-
-    async fn list_page(&self, request: proto::ListRequest) -> Result<proto::ListReply, Error> {
-        self.call(request, |mut client, request| async move { client.list(request).await }).await
-    }
-
-    /// Creates an object, or (with the subresource "binding") puts a pod on a node.
-    pub async fn create(
-        &self,
-        resource: &ResourceRef,
-        manifest: proto::Manifest,
-        options: proto::WriteOptions,
-    ) -> Result<Reply, Error> {
-        let request = proto::CreateRequest {
-            resource: Some(resource.to_proto()),
-            manifest: Some(manifest),
-            options: Some(self.options(options)),
-        };
-        self.write(request, |mut client, request| async move { client.create(request).await }).await
-    }
-
-    /// Creates events of a namespace, at most 256 at a time. Why events could not be created, of each that could not.
-    pub async fn record(&self, namespace: &str, events: Vec<Any>) -> Result<Vec<String>, Error> {
-        let request_id = Uuid::new_v4().into_bytes().to_vec().into();
-        let request = proto::RecordRequest { namespace: namespace.to_owned(), events, request_id };
-        let reply = self.call(request, |mut client, request| async move { client.record(request).await }).await?;
-        Ok(reply.errors)
-    }
-
-    /// Stores an object in the place of the one that is there.
-    pub async fn update(
-        &self,
-        resource: &ResourceRef,
-        manifest: proto::Manifest,
-        options: proto::WriteOptions,
-    ) -> Result<Reply, Error> {
-        let request = proto::UpdateRequest {
-            resource: Some(resource.to_proto()),
-            manifest: Some(manifest),
-            options: Some(self.options(options)),
-        };
-        self.write(request, |mut client, request| async move { client.update(request).await }).await
-    }
-
-    /// Applies a merge patch.
-    pub async fn patch(
-        &self,
-        resource: &ResourceRef,
-        patch: &serde_json::Value,
-        options: proto::WriteOptions,
-    ) -> Result<Reply, Error> {
-        self.patch_as(resource, patch::MERGE, patch.to_string().into_bytes(), options).await
-    }
-
-    /// Applies a patch of this content type.
-    pub async fn patch_as(
-        &self,
-        resource: &ResourceRef,
-        content_type: &str,
-        patch: Vec<u8>,
-        options: proto::WriteOptions,
-    ) -> Result<Reply, Error> {
-        let request = proto::PatchRequest {
-            resource: Some(resource.to_proto()),
-            content_type: content_type.to_owned(),
-            patch: patch.into(),
-            options: Some(self.options(options)),
-            force: false,
-        };
-        self.write(request, |mut client, request| async move { client.patch(request).await }).await
-    }
-
-    /// Deletes an object. Of the request, only what says how is read.
-    pub async fn delete(&self, resource: &ResourceRef, how: proto::DeleteRequest) -> Result<Reply, Error> {
-        let options = self.options(how.options.clone().unwrap_or_default());
-        let request = proto::DeleteRequest { resource: Some(resource.to_proto()), options: Some(options), ..how };
-        self.write(request, |mut client, request| async move { client.delete(request).await }).await
-    }
-
-    /// Deletes the objects of a collection, one after the other.
-    pub async fn delete_collection(&self, collection: &ResourceRef, options: proto::WriteOptions) -> Result<(), Error> {
-        let request = proto::DeleteCollectionRequest {
-            resource: Some(collection.to_proto()),
-            options: Some(self.options(options)),
-            propagation_policy: "Background".to_owned(),
-            ..proto::DeleteCollectionRequest::default()
-        };
-        self.call(request, |mut client, request| async move { client.delete_collection(request).await }).await.map(drop)
     }
 
     /// One attempt at a watch, on the apiserver that answered last.
@@ -316,7 +138,7 @@ impl Client {
         self.endpoints.turn();
     }
 
-    fn options(&self, options: proto::WriteOptions) -> proto::WriteOptions {
+    pub(crate) fn options(&self, options: proto::WriteOptions) -> proto::WriteOptions {
         proto::WriteOptions {
             request_id: match options.request_id.is_empty() {
                 true => Uuid::new_v4().into_bytes().to_vec().into(),
@@ -336,23 +158,9 @@ impl Client {
         (place, ObjectsClient::new(channel).max_decoding_message_size(MAX_REPLY_BYTES))
     }
 
-    async fn write<Q: Clone, F>(
-        &self,
-        request: Q,
-        call: impl Fn(ObjectsClient<Channel>, Request<Q>) -> F,
-    ) -> Result<Reply, Error>
-    where
-        F: Future<Output = Result<Response<proto::ObjectReply>, Status>>,
-    {
-        let reply = self.call(request, call).await?;
-        let object =
-            reply.object.ok_or_else(|| Error::Api(squall_api::Error::internal("an answer without an object")))?;
-        Ok(Reply { object, warnings: reply.warnings, deleted: reply.deleted })
-    }
-
     /// Asks one apiserver after the other until one answers or the deadline has come. An apiserver without a quorum
     /// counts as gone; one that lags behind what was asked for is left for the next, but if all do, that is the answer.
-    async fn call<Q: Clone, A, F>(
+    pub(crate) async fn call<Q: Clone, A, F>(
         &self,
         request: Q,
         call: impl Fn(ObjectsClient<Channel>, Request<Q>) -> F,

@@ -10,8 +10,9 @@ use squall_proto::squall::api::v1 as proto;
 use squall_proto::squall::api::v1::watch_reply::Type;
 use tonic::Streaming;
 
-use crate::client::{Client, ResourceRef};
+use crate::client::Client;
 use crate::error::Error;
+use crate::resource::ResourceRef;
 
 /// The waits before a broken watch is tried again.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);

@@ -11,45 +11,76 @@ use crate::output::{self, line_error};
 #[derive(Debug)]
 pub struct Failure {
     texts: Vec<String>,
+    /// What was asked for is not there.
+    not_found: bool,
+    /// The exit code.
+    code: u8,
 }
 
+/// The exit code of what failed and has none of its own.
+const FAILED: u8 = 1;
+
 impl Failure {
+    const fn of(texts: Vec<String>) -> Self {
+        Self { texts, not_found: false, code: FAILED }
+    }
+
+    /// Whether what was asked for is not there.
+    pub const fn is_not_found(&self) -> bool {
+        self.not_found
+    }
+
+    /// The same failure with another exit code.
+    pub fn with_code(self, code: u8) -> Self {
+        Self { code, ..self }
+    }
+
+    /// What it says.
+    pub fn text(&self) -> String {
+        self.texts.join("\n")
+    }
+
     /// `error: ...`.
     pub fn error(text: impl std::fmt::Display) -> Self {
-        Self { texts: vec![format!("error: {text}")] }
+        Self::of(vec![format!("error: {text}")])
     }
 
     /// A text that stands for itself.
     pub fn plain(text: impl Into<String>) -> Self {
-        Self { texts: vec![text.into()] }
+        Self::of(vec![text.into()])
     }
 
     /// The exit code says it all.
     pub fn silent() -> Self {
-        Self { texts: Vec::new() }
+        Self::of(Vec::new())
     }
 
     /// An error of the API while a file was worked on: `creating`, `applying`.
     pub fn api_with_file(error: &Error, doing: &str, file: &str) -> Self {
-        Self { texts: vec![text(error, Some((doing, file)))] }
+        Self { texts: vec![text(error, Some((doing, file)))], not_found: error.is_not_found(), code: FAILED }
+    }
+
+    /// A command line that cannot be what was meant (kubectl: where to find help comes after it).
+    pub fn usage(command: &str, text: impl std::fmt::Display) -> Self {
+        Self::of(vec![format!("error: {text}\nSee 'ctl {command} -h' for help and examples")])
     }
 
     /// Several failures as one. `Ok` if there is none.
     pub fn all(failures: Vec<Self>) -> Result<(), Self> {
         let texts: Vec<String> = failures.into_iter().flat_map(|failure| failure.texts).collect();
-        if texts.is_empty() { Ok(()) } else { Err(Self { texts }) }
+        if texts.is_empty() { Ok(()) } else { Err(Self::of(texts)) }
     }
 
     /// Says it, and gives the exit code.
     pub fn report(self) -> ExitCode {
         self.texts.iter().for_each(|text| line_error(text));
-        ExitCode::FAILURE
+        ExitCode::from(self.code)
     }
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self { texts: vec![text(&error, None)] }
+        Self { texts: vec![text(&error, None)], not_found: error.is_not_found(), code: FAILED }
     }
 }
 

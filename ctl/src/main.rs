@@ -3,11 +3,15 @@
 mod cli;
 mod commands;
 mod context;
+mod download;
 mod failure;
 mod interruption;
 mod manifests;
+mod modify;
 mod output;
+mod request_log;
 mod selection;
+mod sorting;
 
 use std::process::ExitCode;
 

@@ -1,13 +1,15 @@
-//! The manifests of a command: from files, folders and standard input.
+//! The manifests of a command: from files, folders, URLs on this machine and standard input.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use squall_api::{Kind, manifest};
+use squall_api::{Kind, Object, manifest};
 use squall_client::{Encoding, Manifest, ResourceRef};
 
+use crate::cli::ManifestArgs;
 use crate::context::Context;
+use crate::download;
 use crate::failure::Failure;
 
 /// One document and where it stands.
@@ -40,19 +42,19 @@ impl Document {
 }
 
 /// Reads all documents. Those that cannot be read come as failures.
-pub fn read(
+pub async fn read(
     context: &Context,
-    global_namespace: Option<&str>,
     paths: &[PathBuf],
+    recursive: bool,
     failures: &mut Vec<Failure>,
 ) -> Result<Vec<Document>, Failure> {
     let mut documents = Vec::new();
     for path in paths {
-        for (file, text) in texts(path)? {
+        for (file, text) in texts(path, recursive).await? {
             let values = manifest::documents(&text)
                 .map_err(|problem| Failure::error(format!("error parsing {file}: {problem}")))?;
             for json in values {
-                match document(context, global_namespace, json, &file) {
+                match document(context, json, &file) {
                     Ok(document) => documents.push(document),
                     Err(failure) => failures.push(failure),
                 }
@@ -63,21 +65,39 @@ pub fn read(
 }
 
 /// The same for a command that is about nothing if there are none; `verb` is its name.
-pub fn read_some(
+pub async fn read_some(
     context: &Context,
-    global_namespace: Option<&str>,
-    paths: &[PathBuf],
+    args: &ManifestArgs,
     verb: &str,
     failures: &mut Vec<Failure>,
 ) -> Result<Vec<Document>, Failure> {
-    let documents = read(context, global_namespace, paths, failures)?;
+    if args.filename.is_empty() {
+        return Err(Failure::error("must specify one of -f and -k"));
+    }
+    let documents = read(context, &args.filename, args.recursive, failures).await?;
     if documents.is_empty() && failures.is_empty() {
         return Err(Failure::error(format!("no objects passed to {verb}")));
     }
     Ok(documents)
 }
 
-fn texts(path: &Path) -> Result<Vec<(String, String)>, Failure> {
+/// An object as a manifest describes it, without a server that would complete it.
+pub fn local(kind: Kind, json: Value) -> Result<Object, squall_client::Error> {
+    Object::from_json(kind, json).map_err(|problem| squall_api::Error::bad_request(problem.to_string()).into())
+}
+
+/// `--validate`, as the API names it.
+pub fn validation(text: &str) -> Result<&'static str, Failure> {
+    match text {
+        "strict" | "true" => Ok("Strict"),
+        "warn" => Ok("Warn"),
+        "ignore" | "false" => Ok("Ignore"),
+        other => Err(Failure::error(format!("invalid - validate option {other:?}"))),
+    }
+}
+
+/// The texts of a path: of one file, or of each in a folder.
+pub async fn texts(path: &Path, recursive: bool) -> Result<Vec<(String, String)>, Failure> {
     let name = path.display().to_string();
     let unreadable = |error: std::io::Error| Failure::error(format!("reading {name}: {error}"));
     if name == "-" {
@@ -85,18 +105,17 @@ fn texts(path: &Path) -> Result<Vec<(String, String)>, Failure> {
         std::io::stdin().read_to_string(&mut text).map_err(unreadable)?;
         return Ok(vec![("STDIN".to_owned(), text)]);
     }
+    if name.starts_with("http://") || name.starts_with("https://") {
+        return Ok(vec![(name.clone(), download::text(&name).await?)]);
+    }
     if !path.exists() {
         return Err(Failure::error(format!("the path {name:?} does not exist")));
     }
     if !path.is_dir() {
         return Ok(vec![(name.clone(), std::fs::read_to_string(path).map_err(unreadable)?)]);
     }
-    let mut files: Vec<PathBuf> = std::fs::read_dir(path)
-        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect())
-        .map_err(unreadable)?;
-    files.retain(|file| {
-        file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml" || extension == "json")
-    });
+    let mut files = Vec::new();
+    collect(path, recursive, &mut files).map_err(unreadable)?;
     files.sort();
     files
         .into_iter()
@@ -104,7 +123,21 @@ fn texts(path: &Path) -> Result<Vec<(String, String)>, Failure> {
         .collect()
 }
 
-fn document(context: &Context, global_namespace: Option<&str>, json: Value, file: &str) -> Result<Document, Failure> {
+/// The manifests in a folder, and with `recursive` in the folders below.
+fn collect(folder: &Path, recursive: bool, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        if path.is_dir() && recursive {
+            collect(&path, recursive, files)?;
+        } else if matches!(extension, Some("yaml" | "yml" | "json")) {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn document(context: &Context, json: Value, file: &str) -> Result<Document, Failure> {
     let text = |field: &str| json.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (api_version, kind_name) = (text("apiVersion"), text("kind"));
     for (field, value) in [("kind", &kind_name), ("apiVersion", &api_version)] {
@@ -124,8 +157,10 @@ fn document(context: &Context, global_namespace: Option<&str>, json: Value, file
         )));
     };
     let own = manifest::meta(&json, "namespace").to_owned();
-    if let Some(wanted) =
-        global_namespace.filter(|wanted| !own.is_empty() && own != *wanted && kind.info().is_namespaced())
+    if let Some(wanted) = context
+        .asked_namespace
+        .as_ref()
+        .filter(|wanted| !own.is_empty() && own != **wanted && kind.info().is_namespaced())
     {
         return Err(Failure::error(format!(
             "the namespace from the provided object {own:?} does not match the namespace {wanted:?}. You must pass '--namespace={own}' \

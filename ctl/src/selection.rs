@@ -1,11 +1,14 @@
 //! What a command is about: `TYPE`, `TYPE NAME...`, `TYPE/NAME...`, `TYPE,TYPE`.
 
+use std::path::PathBuf;
+
 use squall_api::{Kind, Object};
 use squall_client::{Client, Reason, ResourceRef};
 
 use crate::cli::SelectArgs;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::manifests;
 
 /// The types of `ctl get all`.
 const ALL: [Kind; 5] = [Kind::Pod, Kind::ReplicationController, Kind::Service, Kind::Deployment, Kind::ReplicaSet];
@@ -26,7 +29,9 @@ fn kind(word: &str) -> Result<Kind, Failure> {
 pub fn parse(words: &[String]) -> Result<Vec<Target>, Failure> {
     let Some((first, rest)) = words.split_first() else {
         return Err(Failure::plain(
-            "You must specify the type of resource to get. Use \"ctl get --help\" for how.\n\nerror: Required resource not specified.",
+            "You must specify the type of resource to get. Use \"ctl api-resources\" for a complete list of supported resources.\n\n\
+             error: Required resource not specified.\nUse \"ctl explain <resource>\" for a detailed description of that resource \
+             (e.g. ctl explain pods).\nSee 'ctl get -h' for help and examples",
         ));
     };
     if words.iter().any(|word| word.contains('/')) {
@@ -65,6 +70,60 @@ pub fn parse_named(words: &[String]) -> Result<Vec<Target>, Failure> {
 /// The namespace of objects of a kind; empty for cluster-scoped kinds.
 pub fn namespace_of(kind: Kind, context: &Context, all: bool) -> String {
     if kind.info().is_namespaced() && !all { context.namespace.clone() } else { String::new() }
+}
+
+/// What a command that changes objects is about: words, labels, files.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted<'a> {
+    pub what: &'a [String],
+    pub filename: &'a [PathBuf],
+    pub selector: Option<&'a str>,
+    pub field_selector: Option<&'a str>,
+    pub all: bool,
+    pub all_namespaces: bool,
+}
+
+/// An object that a command is about, and the file that names it.
+#[derive(Debug, Clone)]
+pub struct Chosen {
+    pub resource: ResourceRef,
+    pub file: Option<String>,
+}
+
+/// The objects that are wanted, in the order in which they are named. A type alone needs `--all` or a selector.
+pub async fn choose(
+    context: &Context,
+    wanted: Wanted<'_>,
+    failures: &mut Vec<Failure>,
+) -> Result<Vec<Chosen>, Failure> {
+    if !wanted.filename.is_empty() {
+        let documents = manifests::read(context, wanted.filename, false, failures).await?;
+        let chosen =
+            documents.iter().map(|document| Chosen { resource: document.object(), file: Some(document.file.clone()) });
+        return Ok(chosen.collect());
+    }
+    let mut chosen = Vec::new();
+    for target in parse(wanted.what)? {
+        let namespace = namespace_of(target.kind, context, wanted.all_namespaces);
+        let labelled = wanted.selector.is_some() || wanted.field_selector.is_some();
+        if !target.names.is_empty() {
+            if labelled {
+                return Err(Failure::error("name cannot be provided when a selector is specified"));
+            }
+            let named = |name: &String| ResourceRef::object(target.kind, &namespace, name);
+            chosen.extend(target.names.iter().map(|name| Chosen { resource: named(name), file: None }));
+            continue;
+        }
+        if !labelled && !wanted.all {
+            return Err(Failure::error("resource(s) were provided, but no name was specified"));
+        }
+        let collection = ResourceRef::collection(target.kind, &namespace);
+        let (labels, fields) = (wanted.selector.unwrap_or_default(), wanted.field_selector.unwrap_or_default());
+        let (_, objects) = context.client.list(&collection, labels, fields, "").await?;
+        let found = |object: &Object| ResourceRef::object(target.kind, &object.meta().namespace, &object.meta().name);
+        chosen.extend(objects.iter().map(|object| Chosen { resource: found(object), file: None }));
+    }
+    Ok(chosen)
 }
 
 /// What to say when there is nothing to show.

@@ -108,6 +108,12 @@ impl Layout {
         self.open.clear();
     }
 
+    /// What was written since the columns were settled last, with its tabs.
+    #[must_use]
+    pub fn unaligned(self) -> String {
+        self.open
+    }
+
     /// The whole text.
     #[must_use]
     pub fn finish(mut self) -> String {

@@ -19,7 +19,7 @@ mod volumes;
 use jiff::Timestamp;
 use squall_proto::apps::v1::ReplicaSet;
 use squall_proto::coordination::v1::Lease;
-use squall_proto::core::v1::{Event, Pod};
+use squall_proto::core::v1::{Event, Pod, PodTemplateSpec};
 use squall_proto::discovery::v1::EndpointSlice;
 
 use crate::kinds::Object;
@@ -38,6 +38,14 @@ pub struct Related {
     pub endpoint_slices: Vec<EndpointSlice>,
     /// The Lease of a node.
     pub lease: Option<Lease>,
+}
+
+/// A template by itself, its cells separated by tabs: so kubectl shows the template of a revision.
+#[must_use]
+pub fn describe_template(template: &PodTemplateSpec) -> String {
+    let mut layout = Layout::default();
+    template::describe(&mut layout, template);
+    layout.unaligned()
 }
 
 /// Describes an object; ages are counted to `now`.

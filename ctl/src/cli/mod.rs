@@ -4,9 +4,12 @@ mod auth;
 mod bench;
 mod cluster;
 mod lab;
-mod objects;
+mod node;
+mod read;
+mod rolling_update;
 mod rollout;
 mod snapshot;
+mod write;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,23 +23,33 @@ pub use cluster::{
     UpArgs,
 };
 pub use lab::{LabArgs, SoakArgs, StatusOutput, Timing};
-pub use objects::{
-    DeleteArgs, DescribeArgs, FileArgs, GetArgs, PatchArgs, PatchForm, ScaleArgs, SelectArgs, SetCommand, SetImageArgs,
+pub use node::{CordonArgs, DrainArgs, TaintArgs};
+pub use read::{
+    ApiResourcesArgs, DescribeArgs, DiffArgs, EventsArgs, ExplainArgs, GetArgs, PodLogsArgs, SelectArgs, VersionArgs,
+    WaitArgs, WhyArgs,
 };
-pub use rollout::{RolloutCommand, RolloutStatusArgs, RolloutUndoArgs};
+pub use rolling_update::RollingUpdateArgs;
+pub use rollout::{
+    RolloutChangeArgs, RolloutCommand, RolloutHistoryArgs, RolloutStatusArgs, RolloutTargets, RolloutUndoArgs,
+};
 pub use snapshot::{RestoreArgs, SaveArgs, SnapshotCommand, SummaryArgs};
+pub use write::{
+    ApplyArgs, ApplyCommand, ChangeArgs, CreateArgs, CreateCommand, CreateServiceArgs, CreateServiceCommand,
+    DeleteArgs, DryRun, EditArgs, ManifestArgs, MarkArgs, Part, PatchArgs, PatchForm, ReplaceArgs, ScaleArgs, SetArgs,
+    SetCommand,
+};
 
 /// A crash lab for rollouts: a real, Raft-replicated, Kubernetes-shaped control plane on your laptop.
 #[derive(Debug, Parser)]
 #[command(
     name = "ctl",
     version,
-    propagate_version = true,
     after_help = "Examples:
   ctl cluster up                               start a cluster in .squall
   ctl create -f examples/chapter/kubia-deployment-and-service-v1.yaml
   ctl set image deployment kubia nodejs=luksa/kubia:v2
   ctl rollout status deployment kubia
+  ctl why deployment kubia                     what a rollout waits for
   ctl cluster kill apiserver-0                 and see that nothing is lost"
 )]
 pub struct Cli {
@@ -55,9 +68,15 @@ pub struct Global {
     /// The namespace; else the one of the kubeconfig
     #[arg(short, long, global = true)]
     pub namespace: Option<String>,
+    /// Ask this apiserver, and no other
+    #[arg(short, long, global = true, value_name = "URL")]
+    pub server: Option<String>,
     /// Give up on an apiserver after this time (like 5s)
     #[arg(long, global = true, value_name = "DURATION", value_parser = squall_api::duration::parse)]
     pub request_timeout: Option<Duration>,
+    /// Log requests on standard error: 6 a line for each, 8 with what they carry, 9 with all of it
+    #[arg(short, long = "v", global = true, value_name = "LEVEL", default_value_t = 0, hide_default_value = true)]
+    pub verbosity: u8,
 }
 
 #[derive(Debug, Subcommand)]
@@ -79,15 +98,34 @@ pub enum Command {
     /// Save, check and restore everything that is stored
     #[command(subcommand)]
     Snapshot(SnapshotCommand),
-    /// Create objects from files
-    #[command(after_help = "Example:\n  ctl create -f examples/chapter/kubia-deployment-v1.yaml")]
-    Create(FileArgs),
-    /// Make objects as files say they should be
-    #[command(after_help = "Example:\n  ctl apply -f examples/chapter/kubia-deployment-v2.yaml")]
-    Apply(FileArgs),
+    #[command(flatten)]
+    Read(ReadCommand),
+    #[command(flatten)]
+    Change(ChangeCommand),
+    /// Say what fields objects have
+    #[command(after_help = "Example:\n  ctl explain deployment.spec.strategy.rollingUpdate")]
+    Explain(ExplainArgs),
+    /// List the types of objects
+    ApiResources(ApiResourcesArgs),
+    /// Show the versions of ctl and of the cluster
+    Version(VersionArgs),
+    /// Show the kubeconfig, choose a namespace
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print a completion script
+    #[command(after_help = "Example:\n  source <(ctl completion bash)")]
+    Completion {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What reads the objects of a cluster.
+#[derive(Debug, Subcommand)]
+pub enum ReadCommand {
     /// Show objects
     #[command(
-        after_help = "Examples:\n  ctl get po\n  ctl get svc,po,rs -o wide\n  ctl get deployment kubia -o yaml\n  ctl get po -w"
+        after_help = "Examples:\n  ctl get po\n  ctl get svc,po,rs -o wide\n  ctl get deployment kubia -o yaml\n  ctl get po -o jsonpath='{range .items[*]}{.metadata.name}{\"\\n\"}{end}'\n  ctl get po -w"
     )]
     Get(GetArgs),
     /// Show objects with what belongs to them and what happened to them
@@ -95,9 +133,56 @@ pub enum Command {
         after_help = "Examples:\n  ctl describe deployment kubia\n  ctl describe po -l app=kubia\n  ctl describe rc kubia    all whose names begin with kubia"
     )]
     Describe(DescribeArgs),
+    /// Say what a rollout, a pod or a node waits for, and how that is known
+    #[command(after_help = "Examples:\n  ctl why deployment kubia\n  ctl why pod kubia-59d857b444-2z5qd -o json")]
+    Why(WhyArgs),
+    /// Show events, the oldest first
+    #[command(after_help = "Examples:\n  ctl events\n  ctl events --for deployment/kubia -w")]
+    Events(EventsArgs),
+    /// Show what containers have written
+    #[command(
+        after_help = "Examples:\n  ctl logs kubia-59d857b444-2z5qd\n  ctl logs deployment/kubia -f\n  ctl logs -l app=kubia --prefix"
+    )]
+    Logs(PodLogsArgs),
+    /// Wait until objects are as they should be
+    #[command(
+        after_help = "Examples:\n  ctl wait --for=condition=Available deployment/kubia\n  ctl wait --for=jsonpath='{.status.phase}'=Running pod/kubia\n  ctl wait --for=delete pod/kubia --timeout=60s"
+    )]
+    Wait(WaitArgs),
+    /// Show what apply would change; exit code 1 if anything
+    #[command(after_help = "Example:\n  ctl diff -f examples/chapter/kubia-deployment-v2.yaml")]
+    Diff(DiffArgs),
+    /// Say who you are, and what you may do
+    #[command(subcommand)]
+    Auth(AuthCommand),
+}
+
+/// What changes the objects of a cluster.
+#[derive(Debug, Subcommand)]
+pub enum ChangeCommand {
+    /// Create objects, from files or by name
+    #[command(
+        after_help = "Examples:\n  ctl create -f examples/chapter/kubia-deployment-v1.yaml\n  ctl create namespace lab\n  ctl create deployment web --image=luksa/kubia:v1 --replicas=3"
+    )]
+    Create(CreateArgs),
+    /// Make objects as files say they should be
+    #[command(
+        after_help = "Examples:\n  ctl apply -f examples/chapter/kubia-deployment-v2.yaml\n  ctl apply --server-side -f kubia.yaml\n  ctl apply view-last-applied deployment kubia"
+    )]
+    Apply(ApplyArgs),
+    /// Put what files say in the place of what is there
+    #[command(
+        after_help = "Examples:\n  ctl replace -f kubia.yaml\n  ctl replace --force -f kubia.yaml    delete and create anew"
+    )]
+    Replace(ReplaceArgs),
     /// Delete objects
-    #[command(after_help = "Examples:\n  ctl delete deployment kubia\n  ctl delete -f kubia.yaml")]
+    #[command(
+        after_help = "Examples:\n  ctl delete deployment kubia\n  ctl delete -f kubia.yaml\n  ctl delete rc kubia-v1 --cascade=orphan"
+    )]
     Delete(DeleteArgs),
+    /// Change objects in an editor
+    #[command(after_help = "The editor is KUBE_EDITOR, else EDITOR, else vi.\n\nExample:\n  ctl edit rc kubia-v1")]
+    Edit(EditArgs),
     /// Set the number of replicas
     #[command(after_help = "Example:\n  ctl scale deployment kubia --replicas=5")]
     Scale(ScaleArgs),
@@ -109,10 +194,46 @@ pub enum Command {
         after_help = "Examples:\n  ctl patch deployment kubia -p '{\"spec\": {\"minReadySeconds\": 10}}'\n  ctl patch deployment kubia --type json -p '[{\"op\": \"remove\", \"path\": \"/spec/minReadySeconds\"}]'"
     )]
     Patch(PatchArgs),
-    /// Say who you are, and what you may do
-    #[command(subcommand)]
-    Auth(AuthCommand),
-    /// Watch and undo rollouts
+    /// Set and remove labels
+    #[command(after_help = "Examples:\n  ctl label pod kubia tier=web\n  ctl label pod kubia tier-")]
+    Label(MarkArgs),
+    /// Set and remove annotations
+    #[command(after_help = "Example:\n  ctl annotate deployment kubia kubernetes.io/change-cause='image v4'")]
+    Annotate(MarkArgs),
+    /// Watch, hold and undo rollouts
     #[command(subcommand)]
     Rollout(RolloutCommand),
+    /// Update the pods of a replication controller from here, one after the other (deprecated)
+    #[command(
+        after_help = "The update is driven by this command alone: if it dies, the update stays half done. Run it again to go on, or with --rollback.\n\nExamples:\n  ctl rolling-update kubia-v1 kubia-v2 --image=luksa/kubia:v2\n  ctl rolling-update kubia --image=luksa/kubia:v2          keeping the name\n  ctl rolling-update kubia-v1 -f kubia-rc-v2.yaml\n  ctl rolling-update kubia-v1 kubia-v2 --rollback"
+    )]
+    RollingUpdate(RollingUpdateArgs),
+    /// Give nodes no more pods
+    Cordon(CordonArgs),
+    /// Give nodes pods again
+    Uncordon(CordonArgs),
+    /// Empty nodes, as disruption budgets allow
+    #[command(after_help = "Example:\n  ctl drain node-1 --timeout=2m")]
+    Drain(DrainArgs),
+    /// Set and remove taints of nodes
+    #[command(after_help = "Examples:\n  ctl taint node node-1 disk=slow:NoSchedule\n  ctl taint node node-1 disk-")]
+    Taint(TaintArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// The kubeconfig, without its keys
+    View,
+    /// The name of the context in use
+    CurrentContext,
+    /// All contexts
+    GetContexts,
+    /// Set the namespace of a context: --current --namespace=NAME
+    SetContext {
+        /// The context
+        name: Option<String>,
+        /// The one in use
+        #[arg(long)]
+        current: bool,
+    },
 }

@@ -1,36 +1,101 @@
 //! The flags of `ctl rollout`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use super::{ChangeArgs, DryRun};
+
 #[derive(Debug, Subcommand)]
 pub enum RolloutCommand {
     /// Wait for a rollout to finish
+    #[command(
+        after_help = "In a terminal it shows each ReplicaSet as it changes; in a pipe, a line for each change.\n\nExamples:\n  ctl rollout status deployment kubia\n  ctl rollout status deployment kubia --timeout=2m --undo-on-failure"
+    )]
     Status(RolloutStatusArgs),
+    /// Show the revisions
+    #[command(
+        after_help = "Examples:\n  ctl rollout history deployment kubia\n  ctl rollout history deployment kubia -o wide\n  ctl rollout history deployment kubia --diff 2..3"
+    )]
+    History(RolloutHistoryArgs),
     /// Go back to an earlier revision
+    #[command(
+        after_help = "Examples:\n  ctl rollout undo deployment kubia\n  ctl rollout undo deployment kubia --to-revision=1 --dry-run=client"
+    )]
     Undo(RolloutUndoArgs),
+    /// Hold a rollout where it is
+    Pause(RolloutChangeArgs),
+    /// Let a rollout go on
+    Resume(RolloutChangeArgs),
+    /// Replace all pods, with the template they have
+    Restart(RolloutChangeArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct RolloutTargets {
+    /// deployment NAME or deployment/NAME
+    pub what: Vec<String>,
+    /// What these files define
+    #[arg(short, long, value_name = "FILE")]
+    pub filename: Vec<PathBuf>,
+    /// Only objects with these labels
+    #[arg(short = 'l', long)]
+    pub selector: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub struct RolloutStatusArgs {
-    /// deployment NAME or deployment/NAME
-    #[arg(required = true)]
-    pub what: Vec<String>,
+    #[command(flatten)]
+    pub targets: RolloutTargets,
     /// Wait, or say once how it is
-    #[arg(short, long, default_value_t = true, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(short, long, default_value_t = true, num_args = 0..=1, default_missing_value = "true", require_equals = true, action = clap::ArgAction::Set)]
     pub watch: bool,
-    /// Give up after this time
+    /// Only of this revision: fail when another one is rolled out
+    #[arg(long, default_value_t = 0)]
+    pub revision: i64,
+    /// Give up after this time; 0: never
     #[arg(long, value_parser = squall_api::duration::parse)]
     pub timeout: Option<Duration>,
+    /// Go back to the revision before when the rollout fails or takes too long
+    #[arg(long)]
+    pub undo_on_failure: bool,
+    /// json: one event a line
+    #[arg(short, long)]
+    pub output: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct RolloutHistoryArgs {
+    #[command(flatten)]
+    pub targets: RolloutTargets,
+    /// The template of this revision
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+    pub revision: i64,
+    /// What changed between two revisions (like 2..3)
+    #[arg(long, value_name = "A..B", conflicts_with = "revision")]
+    pub diff: Option<String>,
+    /// wide, json or yaml
+    #[arg(short, long)]
+    pub output: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub struct RolloutUndoArgs {
-    /// deployment NAME or deployment/NAME
-    #[arg(required = true)]
-    pub what: Vec<String>,
+    #[command(flatten)]
+    pub targets: RolloutTargets,
     /// The revision; 0 is the one before
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub to_revision: i64,
+    /// How far to go; client shows what would change
+    #[arg(long, value_enum, default_value_t = DryRun::None, num_args = 0..=1, default_missing_value = "client", require_equals = true)]
+    pub dry_run: DryRun,
+}
+
+#[derive(Debug, Args)]
+pub struct RolloutChangeArgs {
+    #[command(flatten)]
+    pub targets: RolloutTargets,
+    #[command(flatten)]
+    pub change: ChangeArgs,
 }

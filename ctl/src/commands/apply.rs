@@ -1,86 +1,142 @@
-//! `ctl apply -f`: the three-way merge of what was applied last, what is applied now, and what is there.
+//! `ctl apply`: the three-way merge of what was applied last, what is applied now, and what is there; or, on the server,
+//! a merge by who owns which field.
 
 use serde_json::{Value, json};
 use squall_api::{Object, manifest, patch};
-use squall_client::WriteOptions;
 
-use super::create::validation;
-use super::record::{CHANGE_CAUSE, command_line};
-use crate::cli::{FileArgs, Global};
+use super::record::{note_in_manifest, warn_of_record};
+use crate::cli::{ApplyArgs, ApplyCommand, DryRun};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::manifests::{self, Document};
-use crate::output::{Format, line, line_error, named, print_objects, warnings};
+use crate::modify::write_options;
+use crate::output::{Changes, indented, line, line_error, text, warnings};
 use crate::selection;
 
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+/// Where what was applied last is kept.
+pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// Applies each object; goes on after a failure.
-pub async fn run(context: &Context, global: &Global, args: FileArgs) -> Result<(), Failure> {
-    let format = Format::parse(args.output.as_deref())?;
-    let validation = validation(&args.validate)?;
+pub async fn run(context: &Context, args: ApplyArgs) -> Result<(), Failure> {
+    if let Some(ApplyCommand::ViewLastApplied { what, output }) = args.what {
+        return view_last_applied(context, &what, &output).await;
+    }
+    warn_of_record(args.change.record);
+    let changes = Changes::of(&args.change)?;
+    let how = How {
+        changes: &changes,
+        validation: manifests::validation(&args.manifests.validate)?,
+        field_manager: args.change.field_manager.as_deref(),
+        record: args.change.record,
+    };
     let mut failures = Vec::new();
-    let documents = manifests::read_some(context, global.namespace.as_deref(), &args.filename, "apply", &mut failures)?;
-    for mut document in documents {
+    for mut document in manifests::read_some(context, &args.manifests, "apply", &mut failures).await? {
         if document.name().is_empty() {
             failures.push(Failure::error(format!("from {}: cannot use generate name with apply", document.file)));
             continue;
         }
-        if args.record
-            && let Some(annotations) = manifest::annotations_mut(&mut document.json)
-        {
-            annotations.insert(CHANGE_CAUSE.to_owned(), Value::String(command_line()));
-        }
-        match apply(context, &mut document, validation).await {
-            Ok((object, done)) => match format {
-                Format::Table | Format::Wide => line(&format!("{} {done}", named(&object))),
-                other => print_objects(&[object], true, other)?,
-            },
+        let applied = if args.server_side {
+            how.on_the_server(context, &document, args.force_conflicts).await
+        } else {
+            how.here(context, &mut document).await
+        };
+        match applied {
+            Ok((object, done)) => changes.tell(&object, done)?,
+            Err(error) if args.server_side && error.is(squall_client::Reason::Conflict) => {
+                failures.push(conflict(&error));
+            }
             Err(error) => failures.push(Failure::api_with_file(&error, "applying", &document.file)),
         }
     }
     Failure::all(failures)
 }
 
-async fn apply(
-    context: &Context,
-    document: &mut Document,
-    validation: &str,
-) -> Result<(Object, &'static str), squall_client::Error> {
-    note_applied(document);
-    let options = WriteOptions { field_validation: validation.to_owned(), ..WriteOptions::default() };
-    let live = match selection::get(&context.client, document.kind, &document.namespace, document.name()).await {
-        Ok(live) => live,
-        Err(error) if error.is_not_found() => {
-            let reply = context.client.create(&document.collection(), document.manifest(), options).await?;
-            warnings(&reply.warnings);
-            return Ok((reply.object()?, "created"));
+struct How<'a> {
+    changes: &'a Changes,
+    validation: &'a str,
+    field_manager: Option<&'a str>,
+    record: bool,
+}
+
+impl How<'_> {
+    fn options(&self) -> squall_client::WriteOptions {
+        let mut options = write_options(self.changes.dry_run, self.field_manager);
+        self.validation.clone_into(&mut options.field_validation);
+        options
+    }
+
+    async fn here(
+        &self,
+        context: &Context,
+        document: &mut Document,
+    ) -> Result<(Object, &'static str), squall_client::Error> {
+        if self.record {
+            note_in_manifest(document.kind, &mut document.json, true);
         }
-        Err(error) => return Err(error),
-    };
+        keep_applied(document);
+        let live = match selection::get(&context.client, document.kind, &document.namespace, document.name()).await {
+            Ok(live) => live,
+            Err(error) if error.is_not_found() => {
+                note_in_manifest(document.kind, &mut document.json, self.record);
+                if self.changes.dry_run == DryRun::Client {
+                    return Ok((manifests::local(document.kind, document.json.clone())?, "created"));
+                }
+                let reply = context.client.create(&document.collection(), document.manifest(), self.options()).await?;
+                warnings(&reply.warnings);
+                return Ok((reply.object()?, "created"));
+            }
+            Err(error) => return Err(error),
+        };
+        let mut patch = patch_for(document, &live);
+        if patch.as_object().is_some_and(serde_json::Map::is_empty) {
+            return Ok((live, "unchanged"));
+        }
+        if patch.pointer("/spec/template").is_some() {
+            note_in_manifest(document.kind, &mut patch, self.record);
+        }
+        if self.changes.dry_run == DryRun::Client {
+            return Ok((live, "configured"));
+        }
+        let bytes = patch.to_string().into_bytes();
+        let reply = context.client.patch_as(&document.object(), patch::STRATEGIC, bytes, self.options()).await?;
+        warnings(&reply.warnings);
+        let after = reply.object()?;
+        let same =
+            after.meta().resource_version == live.meta().resource_version && self.changes.dry_run == DryRun::None;
+        Ok((after, if same { "unchanged" } else { "configured" }))
+    }
+
+    async fn on_the_server(
+        &self,
+        context: &Context,
+        document: &Document,
+        force: bool,
+    ) -> Result<(Object, &'static str), squall_client::Error> {
+        let bytes = document.json.to_string().into_bytes();
+        let reply = context.client.apply(&document.object(), bytes, force, self.options()).await?;
+        warnings(&reply.warnings);
+        Ok((reply.object()?, "serverside-applied"))
+    }
+}
+
+/// The patch that makes what is there what the manifest says. Warns of an object that was not made by apply.
+fn patch_for(document: &Document, live: &Object) -> Value {
     let applied = live.meta().annotations.get(LAST_APPLIED);
     if applied.is_none() {
-        let info = document.kind.info();
         line_error(&format!(
             "Warning: resource {}/{} is missing the {LAST_APPLIED} annotation which is required by ctl apply. ctl apply should only be \
-             used on resources created declaratively by ctl apply. The missing annotation will be patched automatically.",
-            info.plural,
+             used on resources created declaratively by either ctl create --save-config or ctl apply. The missing annotation will be \
+             patched automatically.",
+            document.kind.info().plural,
             document.name()
         ));
     }
     let original = applied.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_else(|| json!({}));
-    let patch = patch::three_way(document.kind, &original, &document.json, &live.to_json());
-    if patch.as_object().is_some_and(serde_json::Map::is_empty) {
-        return Ok((live, "unchanged"));
-    }
-    let reply =
-        context.client.patch_as(&document.object(), patch::STRATEGIC, patch.to_string().into_bytes(), options).await?;
-    warnings(&reply.warnings);
-    Ok((reply.object()?, "configured"))
+    patch::three_way(document.kind, &original, &document.json, &live.to_json())
 }
 
 /// Puts the manifest itself into its annotation: what the next apply compares with.
-fn note_applied(document: &mut Document) {
+pub fn keep_applied(document: &mut Document) {
     let namespace = document.namespace.clone();
     if let Some(metadata) = document.json.get_mut("metadata").and_then(Value::as_object_mut)
         && !namespace.is_empty()
@@ -94,4 +150,39 @@ fn note_applied(document: &mut Document) {
     if let Some(annotations) = manifest::annotations_mut(&mut document.json) {
         annotations.insert(LAST_APPLIED.to_owned(), Value::String(text));
     }
+}
+
+/// kubectl says what can be done about it.
+fn conflict(error: &squall_client::Error) -> Failure {
+    Failure::error(format!(
+        "{error}\nPlease review the fields above--they currently have other managers. Here\nare the ways you can resolve this warning:\n\
+         * If you intend to manage all of these fields, please re-run the apply\n  command with the `--force-conflicts` flag.\n\
+         * If you do not intend to manage all of the fields, please edit your\n  manifest to remove references to the fields that should keep their\n  \
+         current managers.\n* You may co-own fields by updating your manifest to match the existing\n  value; in this case, you'll become the \
+         manager if the other manager(s)\n  stop managing the field (remove it from their configuration)."
+    ))
+}
+
+async fn view_last_applied(context: &Context, what: &[String], output: &str) -> Result<(), Failure> {
+    for target in selection::parse_named(what)? {
+        let namespace = selection::namespace_of(target.kind, context, false);
+        for name in &target.names {
+            let object = selection::get(&context.client, target.kind, &namespace, name).await?;
+            let applied = object.meta().annotations.get(LAST_APPLIED);
+            let applied = applied.ok_or_else(|| {
+                Failure::error(format!("no last-applied-configuration annotation found on resource: {name}"))
+            })?;
+            let json = manifest::parse(applied).map_err(Failure::error)?;
+            match output {
+                "json" => line(&indented(&json)?),
+                "yaml" => text(&manifest::to_yaml(&json).map_err(Failure::error)?),
+                other => {
+                    return Err(Failure::error(format!(
+                        "Unexpected -o output mode: {other}, the flag 'output' must be one of yaml|json"
+                    )));
+                }
+            }
+        }
+    }
+    Ok(())
 }

@@ -1,18 +1,20 @@
 //! `ctl delete`.
 
-use squall_api::Kind;
+use std::time::Duration;
+
 use squall_client::{Client, DeleteRequest, Event, ResourceRef, Selection, Watch};
 
-use crate::cli::{DeleteArgs, Global};
+use crate::cli::{DeleteArgs, DryRun};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::manifests;
-use crate::output::{line, line_error};
-use crate::selection;
+use crate::modify::write_options;
+use crate::output::{Changes, line, line_error};
+use crate::selection::{self, Wanted};
 
 /// Deletes objects, and waits until they are gone.
-pub async fn run(context: &Context, global: &Global, args: DeleteArgs) -> Result<(), Failure> {
+pub async fn run(context: &Context, args: DeleteArgs) -> Result<(), Failure> {
     let how = how(&args)?;
+    let changes = Changes::new(args.output.as_deref(), args.dry_run)?;
     if args.force {
         line_error(
             "Warning: Immediate deletion does not wait for confirmation that the running resource has been terminated. The resource may \
@@ -21,15 +23,27 @@ pub async fn run(context: &Context, global: &Global, args: DeleteArgs) -> Result
     }
     let mut failures = Vec::new();
     let mut waiting = Vec::new();
-    for (resource, file) in resources(context, global, &args, &mut failures).await? {
-        match context.client.delete(&resource, how.clone()).await {
-            Ok(reply) => {
-                let info = resource.kind.info();
-                let done = if args.force { "force deleted" } else { "deleted" };
-                line(&format!("{} {:?} {done}", info.singular_group(), resource.name));
-                if !reply.deleted {
-                    waiting.push((resource, reply.object()?.meta().uid.clone()));
+    let wanted = Wanted {
+        what: &args.select.what,
+        filename: &args.filename,
+        selector: args.select.selector.as_deref(),
+        field_selector: args.select.field_selector.as_deref(),
+        all: args.all,
+        all_namespaces: args.select.all_namespaces,
+    };
+    let chosen = selection::choose(context, wanted, &mut failures).await?;
+    if chosen.is_empty() && failures.is_empty() {
+        line_error("No resources found");
+    }
+    for selection::Chosen { resource, file } in chosen {
+        match delete(context, &resource, &how, args.dry_run).await {
+            Ok(left) => {
+                if changes.names_only() {
+                    line(&format!("{}/{}", resource.kind.info().singular_group(), resource.name));
+                } else {
+                    changes.say(&deleted(&resource, args.force));
                 }
+                waiting.extend(left.map(|uid| (resource, uid)));
             }
             Err(error) if error.is_not_found() && args.ignore_not_found => {}
             Err(error) => failures.push(match file {
@@ -38,12 +52,42 @@ pub async fn run(context: &Context, global: &Global, args: DeleteArgs) -> Result
             }),
         }
     }
-    if args.wait && !args.force {
+    if args.wait && !args.force && args.dry_run == DryRun::None {
+        let limit = args.timeout.filter(|timeout| !timeout.is_zero()).unwrap_or(Duration::MAX);
+        let deadline = tokio::time::Instant::now().checked_add(limit);
         for (resource, uid) in waiting {
-            wait_gone(&context.client, &resource, &uid).await?;
+            let gone = wait_gone(&context.client, &resource, &uid);
+            let name = format!("{}/{}", resource.kind.info().plural, resource.name);
+            match deadline {
+                Some(deadline) => tokio::time::timeout_at(deadline, gone)
+                    .await
+                    .map_err(|_| Failure::error(format!("timed out waiting for the condition on {name}")))??,
+                None => gone.await?,
+            }
         }
     }
     Failure::all(failures)
+}
+
+/// Deletes an object. The uid of what is left of it for now.
+async fn delete(
+    context: &Context,
+    resource: &ResourceRef,
+    how: &DeleteRequest,
+    dry_run: DryRun,
+) -> Result<Option<String>, squall_client::Error> {
+    if dry_run == DryRun::Client {
+        return selection::get(&context.client, resource.kind, &resource.namespace, &resource.name).await.map(|_| None);
+    }
+    let how = DeleteRequest { options: Some(write_options(dry_run, None)), ..how.clone() };
+    let reply = context.client.delete(resource, how).await?;
+    if reply.deleted { Ok(None) } else { Ok(Some(reply.object()?.meta().uid.clone())) }
+}
+
+/// `pod "kubia" deleted`.
+pub fn deleted(resource: &ResourceRef, force: bool) -> String {
+    let done = if force { "force deleted" } else { "deleted" };
+    format!("{} {:?} {done}", resource.kind.info().singular_group(), resource.name)
 }
 
 fn how(args: &DeleteArgs) -> Result<DeleteRequest, Failure> {
@@ -60,7 +104,12 @@ fn how(args: &DeleteArgs) -> Result<DeleteRequest, Failure> {
     if args.force && args.grace_period.is_some_and(|seconds| seconds > 0) {
         return Err(Failure::error("--force and --grace-period greater than 0 cannot be specified together"));
     }
-    let grace = if args.force { Some(0) } else { args.grace_period.filter(|seconds| *seconds >= 0) };
+    if args.now && args.grace_period.is_some() {
+        return Err(Failure::error("--now and --grace-period cannot be specified together"));
+    }
+    let asked = if args.now { Some(1) } else { args.grace_period.filter(|seconds| *seconds >= 0) };
+    // kubectl: without --force a pod is always left the time to end.
+    let grace = if args.force { Some(0) } else { asked.map(|seconds| seconds.max(1)) };
     Ok(DeleteRequest {
         propagation_policy: propagation.to_owned(),
         grace_period_seconds: grace,
@@ -68,43 +117,8 @@ fn how(args: &DeleteArgs) -> Result<DeleteRequest, Failure> {
     })
 }
 
-/// What is to be deleted, and the file that says so.
-async fn resources(
-    context: &Context,
-    global: &Global,
-    args: &DeleteArgs,
-    failures: &mut Vec<Failure>,
-) -> Result<Vec<(ResourceRef, Option<String>)>, Failure> {
-    if !args.filename.is_empty() {
-        let documents = manifests::read(context, global.namespace.as_deref(), &args.filename, failures)?;
-        if documents.is_empty() && failures.is_empty() {
-            line_error("No resources found");
-        }
-        return Ok(documents.into_iter().map(|document| (document.object(), Some(document.file))).collect());
-    }
-    let mut resources = Vec::new();
-    for target in selection::parse(&args.select.what)? {
-        let place = |kind: Kind, namespace: &str, name: &str| (ResourceRef::object(kind, namespace, name), None);
-        let namespace = selection::namespace_of(target.kind, context, false);
-        if !target.names.is_empty() {
-            resources.extend(target.names.iter().map(|name| place(target.kind, &namespace, name)));
-            continue;
-        }
-        if args.select.selector.is_none() && args.select.field_selector.is_none() && !args.all {
-            return Err(Failure::error("resource(s) were provided, but no name was specified"));
-        }
-        let objects = selection::fetch(context, &target, &args.select, failures).await?;
-        resources
-            .extend(objects.iter().map(|object| place(target.kind, &object.meta().namespace, &object.meta().name)));
-    }
-    if resources.is_empty() && failures.is_empty() {
-        line_error("No resources found");
-    }
-    Ok(resources)
-}
-
 /// Waits until this very object is gone.
-async fn wait_gone(client: &Client, resource: &ResourceRef, uid: &str) -> Result<(), Failure> {
+pub async fn wait_gone(client: &Client, resource: &ResourceRef, uid: &str) -> Result<(), Failure> {
     let selection = Selection {
         kind: resource.kind,
         namespace: resource.namespace.clone(),

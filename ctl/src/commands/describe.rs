@@ -11,6 +11,7 @@ use squall_client::{Api, Error};
 use crate::cli::DescribeArgs;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::manifests;
 use crate::output::{line_error, text};
 use crate::selection::{self, Target};
 
@@ -18,9 +19,15 @@ use crate::selection::{self, Target};
 const NODE_LEASES: &str = "kube-node-lease";
 
 /// Describes objects, two empty lines between them.
-pub async fn run(context: &Context, args: DescribeArgs) -> Result<(), Failure> {
-    let targets = selection::parse(&args.select.what)?;
+pub async fn run(context: &Context, mut args: DescribeArgs) -> Result<(), Failure> {
     let (mut failures, mut first) = (Vec::new(), true);
+    if !args.filename.is_empty() {
+        let documents = manifests::read(context, &args.filename, false, &mut failures).await?;
+        let named =
+            documents.iter().map(|document| format!("{}/{}", document.kind.info().plural_group(), document.name()));
+        args.select.what = named.collect();
+    }
+    let targets = selection::parse(&args.select.what)?;
     for target in &targets {
         for object in find(context, target, &args, &mut failures).await? {
             let related = related(context, &object, args.show_events).await?;

@@ -7,33 +7,42 @@ use squall_client::{Event, Selection, Watch};
 use crate::cli::GetArgs;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::output::{Format, Rows, is_broken, line_error, print_objects, print_table};
+use crate::output::{Format, Rows, Shown, is_broken, line, line_error, print_objects, print_table};
 use crate::selection::{self, Target};
+use crate::{manifests, sorting};
 
 /// Shows objects, once or as they change.
-pub async fn run(context: &Context, args: GetArgs) -> Result<(), Failure> {
+pub async fn run(context: &Context, mut args: GetArgs) -> Result<(), Failure> {
     let format = Format::parse(args.output.as_deref())?;
+    let mut failures = Vec::new();
+    if !args.filename.is_empty() {
+        let documents = manifests::read(context, &args.filename, false, &mut failures).await?;
+        let named =
+            documents.iter().map(|document| format!("{}/{}", document.kind.info().plural_group(), document.name()));
+        args.select.what = named.collect();
+    }
     let targets = selection::parse(&args.select.what)?;
     let rows = Rows {
-        wide: format == Format::Wide,
+        wide: matches!(format, Format::Wide),
         show_labels: args.show_labels,
         no_headers: args.no_headers,
         all_namespaces: args.select.all_namespaces,
         with_kind: targets.len() > 1,
+        label_columns: args.label_columns.clone(),
+        ..Rows::default()
     };
-    if args.watch {
-        return watch(context, &args, &targets, format, rows).await;
+    if args.watch || args.watch_only {
+        return watch(context, &args, &targets, &format, rows).await;
     }
-    let mut failures = Vec::new();
     let mut groups: Vec<(Kind, Vec<Object>)> = Vec::new();
     for target in &targets {
         let objects = selection::fetch(context, target, &args.select, &mut failures).await?;
         groups.push((target.kind, objects));
     }
     if args.ignore_not_found {
-        failures.clear();
+        failures.retain(|failure| !failure.is_not_found());
     }
-    show(context, &args, &targets, format, rows, groups)?;
+    show(context, &args, &targets, &format, &rows, groups)?;
     Failure::all(failures)
 }
 
@@ -41,21 +50,21 @@ fn show(
     context: &Context,
     args: &GetArgs,
     targets: &[Target],
-    format: Format,
-    rows: Rows,
+    format: &Format,
+    rows: &Rows,
     groups: Vec<(Kind, Vec<Object>)>,
 ) -> Result<(), Failure> {
     let by_name = targets.iter().any(|target| !target.names.is_empty());
-    if !matches!(format, Format::Table | Format::Wide) {
-        let objects: Vec<Object> = groups.into_iter().flat_map(|(_, objects)| objects).collect();
+    if !format.is_table() {
+        let mut objects: Vec<Object> = groups.into_iter().flat_map(|(_, objects)| objects).collect();
         if objects.is_empty() && by_name {
             return Ok(());
         }
-        let single = by_name && objects.len() == 1;
-        return print_objects(&objects, single, format);
+        sorting::sort(&mut objects, args.sort_by.as_deref())?;
+        return print_objects(&objects, shown(args, by_name && objects.len() == 1), format);
     }
     let mut groups: Vec<(Kind, Vec<Object>)> = groups.into_iter().filter(|(_, objects)| !objects.is_empty()).collect();
-    if groups.is_empty() && !by_name {
+    if groups.is_empty() && !by_name && !args.ignore_not_found {
         line_error(&selection::nothing_found(context, targets, args.select.all_namespaces));
     }
     // Objects named by TYPE/NAME come one by one; those of a kind share a table.
@@ -66,13 +75,18 @@ fn show(
         }
         same
     });
-    for (index, (kind, objects)) in groups.iter().enumerate() {
+    for (index, (kind, objects)) in groups.iter_mut().enumerate() {
         if index > 0 {
-            crate::output::line("");
+            line("");
         }
+        sorting::sort(objects, args.sort_by.as_deref())?;
         print_table(*kind, objects, rows, Timestamp::now());
     }
     Ok(())
+}
+
+const fn shown(args: &GetArgs, single: bool) -> Shown {
+    Shown { single, managed_fields: args.show_managed_fields, no_headers: args.no_headers }
 }
 
 /// Shows what there is and then each change, until interrupted.
@@ -80,7 +94,7 @@ async fn watch(
     context: &Context,
     args: &GetArgs,
     targets: &[Target],
-    format: Format,
+    format: &Format,
     rows: Rows,
 ) -> Result<(), Failure> {
     let [target] = targets else {
@@ -105,24 +119,48 @@ async fn watch(
         fields,
     };
     let mut watch = Watch::new(context.client.clone(), selection);
-    let mut first = !args.no_headers;
+    let mut printer = Printer { kind: target.kind, args, format, rows };
+    let mut initial = true;
+    // Ctrl-C ends it between two lines, and not within one.
     loop {
-        let object = tokio::select! {
+        let (object, event) = tokio::select! {
             event = watch.next() => match event? {
-                Event::Applied(object, _) | Event::Deleted(object, _) => *object,
-                Event::Begin | Event::Complete(_) | Event::Progress(_) => continue,
+                Event::Applied(object, _) => (object, if initial { "ADDED" } else { "MODIFIED" }),
+                Event::Deleted(object, _) => (object, "DELETED"),
+                Event::Complete(_) => {
+                    initial = false;
+                    continue;
+                }
+                Event::Begin | Event::Progress(_) => continue,
             },
             _ = tokio::signal::ctrl_c() => return Ok(()),
         };
-        match format {
-            Format::Table | Format::Wide => {
-                print_table(target.kind, &[object], Rows { no_headers: !first, ..rows }, Timestamp::now());
-                first = false;
-            }
-            other => print_objects(&[object], true, other)?,
+        if initial && args.watch_only {
+            continue;
         }
+        printer.print(*object, event)?;
         if is_broken() {
             return Ok(());
         }
+    }
+}
+
+/// What a watch has printed decides how the next line looks.
+struct Printer<'a> {
+    kind: Kind,
+    args: &'a GetArgs,
+    format: &'a Format,
+    rows: Rows,
+}
+
+impl Printer<'_> {
+    fn print(&mut self, object: Object, event: &'static str) -> Result<(), Failure> {
+        if !self.format.is_table() {
+            return print_objects(&[object], shown(self.args, true), self.format);
+        }
+        self.rows.event = self.args.output_watch_events.then_some(event);
+        self.rows.widths = print_table(self.kind, &[object], &self.rows, Timestamp::now());
+        self.rows.no_headers = true;
+        Ok(())
     }
 }

@@ -1,46 +1,90 @@
 //! `ctl patch`.
 
-use squall_api::{manifest, patch};
+use serde_json::{Value, json};
+use squall_api::{Object, manifest, patch};
 use squall_client::{ResourceRef, WriteOptions};
 
-use crate::cli::{PatchArgs, PatchForm};
+use super::record::{CHANGE, CHANGE_CAUSE, change, command_line, warn_of_record};
+use crate::cli::{DryRun, Part, PatchArgs, PatchForm};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::output::{line, named, warnings};
-use crate::selection;
+use crate::modify::{has_revisions, write_options};
+use crate::output::{Changes, warnings};
+use crate::selection::{self, Wanted};
 
 /// Applies a patch to each object.
 pub async fn run(context: &Context, args: PatchArgs) -> Result<(), Failure> {
+    warn_of_record(args.change.record);
+    let changes = Changes::of(&args.change)?;
+    let text = match (&args.patch, &args.patch_file) {
+        (Some(text), _) => text.clone(),
+        (None, Some(file)) => std::fs::read_to_string(file)
+            .map_err(|error| Failure::error(format!("unable to read patch file: {error}")))?,
+        (None, None) => {
+            return Err(Failure::error("must specify --patch or --patch-file containing the contents of the patch"));
+        }
+    };
+    let patch =
+        manifest::parse(&text).map_err(|problem| Failure::error(format!("unable to parse {text:?}: {problem}")))?;
+    let mut failures = Vec::new();
+    let wanted = Wanted { what: &args.what, filename: &args.filename, ..Wanted::default() };
+    for chosen in selection::choose(context, wanted, &mut failures).await? {
+        if let Err(failure) = patch_one(context, &args, &changes, &chosen.resource, &patch).await {
+            failures.push(failure);
+        }
+    }
+    Failure::all(failures)
+}
+
+async fn patch_one(
+    context: &Context,
+    args: &PatchArgs,
+    changes: &Changes,
+    object: &ResourceRef,
+    patch: &Value,
+) -> Result<(), Failure> {
     let content_type = match args.form {
         PatchForm::Strategic => patch::STRATEGIC,
         PatchForm::Merge => patch::MERGE,
         PatchForm::Json => patch::JSON,
     };
-    let patch = manifest::parse(&args.patch)
-        .map_err(|problem| Failure::error(format!("unable to parse {:?}: {problem}", args.patch)))?;
-    let mut failures = Vec::new();
-    for target in selection::parse_named(&args.what)? {
-        for name in &target.names {
-            let namespace = selection::namespace_of(target.kind, context, false);
-            let before = match selection::get(&context.client, target.kind, &namespace, name).await {
-                Ok(before) => before,
-                Err(error) => {
-                    failures.push(error.into());
-                    continue;
-                }
-            };
-            let resource = ResourceRef::object(target.kind, &namespace, name);
-            let bytes = patch.to_string().into_bytes();
-            match context.client.patch_as(&resource, content_type, bytes, WriteOptions::default()).await {
-                Ok(reply) => {
-                    warnings(&reply.warnings);
-                    let after = reply.object()?;
-                    let same = after.meta().resource_version == before.meta().resource_version;
-                    line(&format!("{} patched{}", named(&after), if same { " (no change)" } else { "" }));
-                }
-                Err(error) => failures.push(error.into()),
-            }
-        }
+    let before = selection::get(&context.client, object.kind, &object.namespace, &object.name).await?;
+    let options = write_options(changes.dry_run, args.change.field_manager.as_deref());
+    let resource = match args.subresource {
+        Some(Part::Status) => object.clone().part("status"),
+        Some(Part::Scale) => object.clone().part("scale"),
+        None => object.clone(),
+    };
+    // kubectl too lets the server work a patch out: what it does is what would be done.
+    let dry = WriteOptions { dry_run: changes.dry_run != DryRun::None, ..options.clone() };
+    let reply = context.client.patch_as(&resource, content_type, patch.to_string().into_bytes(), dry).await?;
+    warnings(&reply.warnings);
+    if matches!(args.subresource, Some(Part::Scale)) {
+        changes.say(&format!("scale.autoscaling/{} patched", object.name));
+        return Ok(());
     }
-    Failure::all(failures)
+    let after = reply.object()?;
+    let same = after.meta().resource_version == before.meta().resource_version && changes.dry_run == DryRun::None;
+    if changes.dry_run == DryRun::None
+        && let Some(note) = note(&before, &after, args.change.record)
+    {
+        context.client.patch(object, &note, options).await?;
+    }
+    changes.tell(&after, if same { "patched (no change)" } else { "patched" })
+}
+
+/// What is noted of a patch, in a second one: only the server knows what a patch comes to.
+fn note(before: &Object, after: &Object, record: bool) -> Option<Value> {
+    let template = |object: &Object| match object {
+        Object::Deployment(deployment) => Some(deployment.spec.template.clone()),
+        _ => None,
+    };
+    let mut annotations = serde_json::Map::new();
+    if has_revisions(after.kind()) && template(before) != template(after) {
+        annotations.insert(CHANGE.to_owned(), change().into());
+    }
+    if record {
+        annotations.insert(CHANGE_CAUSE.to_owned(), command_line().into());
+    }
+    (!annotations.is_empty()).then(|| json!({"metadata": {"annotations": annotations}}))
 }

@@ -1,19 +1,133 @@
-//! `--record`: the command itself, as the cause of a change.
+//! Why a revision is there: `--record`, and what is noted without it.
 
-/// Where the cause stands.
+use clap::{ArgAction, CommandFactory};
+use jiff::Timestamp;
+use serde_json::Value;
+use squall_api::{Kind, Object, manifest};
+
+use crate::cli::Cli;
+use crate::modify::has_revisions;
+use crate::output::line_error;
+
+/// Where the cause stands that a user gives. Kubernetes' own name.
 pub const CHANGE_CAUSE: &str = "kubernetes.io/change-cause";
+/// Where the change stands that made a revision: when, who, by which command. Written by itself, since nobody remembers to.
+pub const CHANGE: &str = "squall.dev/change";
 
-/// The command as it was typed, flags in their long form: `ctl create --filename=x.yaml --record=true`.
+/// The command as it was typed, flags in their long form and after the words: `ctl create --filename=x.yaml --record=true`.
 pub fn command_line() -> String {
-    let mut words = vec!["ctl".to_owned()];
-    let mut arguments = std::env::args().skip(1).peekable();
+    canonical(std::env::args().skip(1))
+}
+
+/// What is noted of a change: when, by whom, by which command.
+pub fn change() -> String {
+    let who = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "unknown".to_owned());
+    let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
+    format!("{now} {who}: {}", command_line())
+}
+
+/// kubectl's warning: the flag is on its way out there.
+pub fn warn_of_record(record: bool) {
+    if record {
+        line_error("Flag --record has been deprecated, --record will be removed in the future");
+    }
+}
+
+/// Notes the change on an object whose template has changed, and the command as its cause if that is asked for.
+pub fn note(object: &mut Object, record: bool) {
+    if has_revisions(object.kind()) {
+        object.meta_mut().annotations.insert(CHANGE.to_owned(), change());
+    }
+    if record {
+        object.meta_mut().annotations.insert(CHANGE_CAUSE.to_owned(), command_line());
+    }
+}
+
+/// The same for a manifest.
+pub fn note_in_manifest(kind: Kind, json: &mut Value, record: bool) {
+    if !record && !has_revisions(kind) {
+        return;
+    }
+    let Some(annotations) = manifest::annotations_mut(json) else { return };
+    if has_revisions(kind) {
+        annotations.insert(CHANGE.to_owned(), Value::String(change()));
+    }
+    if record {
+        annotations.insert(CHANGE_CAUSE.to_owned(), Value::String(command_line()));
+    }
+}
+
+fn canonical(arguments: impl Iterator<Item = String>) -> String {
+    let root = Cli::command();
+    let mut command = &root;
+    let (mut words, mut flags) = (vec![env!("CARGO_BIN_NAME").to_owned()], Vec::new());
+    let mut arguments = arguments.peekable();
     while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--record" => words.push("--record=true".to_owned()),
-            "-f" | "--filename" => words.push(format!("--filename={}", arguments.next().unwrap_or_default())),
-            "-n" | "--namespace" => words.push(format!("--namespace={}", arguments.next().unwrap_or_default())),
-            _ => words.push(argument),
+        if argument == "--" {
+            words.extend(arguments);
+            break;
+        }
+        let Some((flag, value)) = read_flag(command, &root, &argument) else {
+            if let Some(next) = command.find_subcommand(&argument) {
+                command = next;
+            }
+            words.push(argument);
+            continue;
+        };
+        let value = match (value, takes_value(flag)) {
+            (Some(value), _) => value,
+            (None, true) => arguments.next().unwrap_or_default(),
+            (None, false) => "true".to_owned(),
+        };
+        flags.push(format!("--{}={value}", flag.get_long().unwrap_or_default()));
+    }
+    words.extend(flags);
+    words.join(" ")
+}
+
+/// Whether the next word is the flag's value.
+fn takes_value(flag: &clap::Arg) -> bool {
+    let optional = flag.get_num_args().is_some_and(|range| range.min_values() == 0);
+    matches!(flag.get_action(), ArgAction::Set | ArgAction::Append) && !optional
+}
+
+/// The flag that a word is, and the value in it.
+fn read_flag<'a>(
+    command: &'a clap::Command,
+    root: &'a clap::Command,
+    word: &str,
+) -> Option<(&'a clap::Arg, Option<String>)> {
+    let known = || command.get_arguments().chain(root.get_arguments());
+    if let Some(long) = word.strip_prefix("--") {
+        let (name, value) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value.to_owned())));
+        return known().find(|flag| flag.get_long() == Some(name)).map(|flag| (flag, value));
+    }
+    let mut short = word.strip_prefix('-')?.chars();
+    let letter = short.next()?;
+    let flag = known().find(|flag| flag.get_short() == Some(letter))?;
+    let rest = short.as_str().trim_start_matches('=');
+    Some((flag, (!rest.is_empty()).then(|| rest.to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    fn canonical(text: &str) -> String {
+        super::canonical(text.split(' ').map(str::to_owned))
+    }
+
+    #[test]
+    fn commands_are_noted_with_long_flags_after_the_words() {
+        for (typed, noted) in [
+            ("create -f x.yaml --record", "ctl create --filename=x.yaml --record=true"),
+            (
+                "set image deployment kubia nodejs=luksa/kubia:v2 --record",
+                "ctl set image deployment kubia nodejs=luksa/kubia:v2 --record=true",
+            ),
+            ("-n lab apply -fx.yaml", "ctl apply --namespace=lab --filename=x.yaml"),
+            ("rollout undo deploy/kubia --to-revision 3", "ctl rollout undo deploy/kubia --to-revision=3"),
+            ("patch deploy kubia -p {}", "ctl patch deploy kubia --patch={}"),
+        ] {
+            assert_eq!(canonical(typed), noted);
         }
     }
-    words.join(" ")
 }

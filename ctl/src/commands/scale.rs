@@ -1,13 +1,16 @@
 //! `ctl scale`.
 
 use serde_json::json;
-use squall_client::{ResourceRef, WriteOptions};
+use squall_api::Object;
+use squall_client::{Event, ResourceRef, Selection, Watch};
 
-use crate::cli::ScaleArgs;
+use super::record::{CHANGE_CAUSE, command_line, warn_of_record};
+use crate::cli::{DryRun, ScaleArgs};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::output::line;
-use crate::selection;
+use crate::modify::write_options;
+use crate::output::Changes;
+use crate::selection::{self, Wanted};
 
 /// Sets the number of replicas.
 pub async fn run(context: &Context, args: ScaleArgs) -> Result<(), Failure> {
@@ -16,17 +19,97 @@ pub async fn run(context: &Context, args: ScaleArgs) -> Result<(), Failure> {
             "The --replicas=COUNT flag is required, and COUNT must be greater than or equal to 0",
         ));
     }
-    let patch = json!({"spec": {"replicas": args.replicas}});
+    warn_of_record(args.change.record);
+    let changes = Changes::of(&args.change)?;
     let mut failures = Vec::new();
-    for target in selection::parse_named(&args.what)? {
-        for name in &target.names {
-            let namespace = selection::namespace_of(target.kind, context, false);
-            let resource = ResourceRef::object(target.kind, &namespace, name).part("scale");
-            match context.client.patch(&resource, &patch, WriteOptions::default()).await {
-                Ok(_) => line(&format!("{}/{name} scaled", target.kind.info().singular_group())),
-                Err(error) => failures.push(error.into()),
-            }
+    let wanted = Wanted {
+        what: &args.select.what,
+        filename: &args.filename,
+        selector: args.select.selector.as_deref(),
+        field_selector: args.select.field_selector.as_deref(),
+        all: args.all,
+        all_namespaces: args.select.all_namespaces,
+    };
+    for chosen in selection::choose(context, wanted, &mut failures).await? {
+        if let Err(failure) = scale(context, &args, &changes, &chosen.resource).await {
+            failures.push(failure);
         }
     }
     Failure::all(failures)
+}
+
+async fn scale(context: &Context, args: &ScaleArgs, changes: &Changes, resource: &ResourceRef) -> Result<(), Failure> {
+    let before = selection::get(&context.client, resource.kind, &resource.namespace, &resource.name).await;
+    let before = before.map_err(|error| match error {
+        squall_client::Error::Api(api) if api.is(squall_client::Reason::NotFound) => {
+            Failure::error(format!("no objects passed to scale {}", api.status.message))
+        }
+        other => other.into(),
+    })?;
+    let replicas = spec_replicas(&before).ok_or_else(|| {
+        Failure::error(format!("cannot scale {}: it has no replicas", resource.kind.info().plural_group()))
+    })?;
+    if let Some(expected) = args.current_replicas.filter(|expected| *expected >= 0 && *expected != replicas) {
+        return Err(Failure::error(format!("Expected replicas to be {expected}, was {replicas}")));
+    }
+    let version = &before.meta().resource_version;
+    if let Some(expected) = args.resource_version.as_ref().filter(|expected| *expected != version) {
+        return Err(Failure::error(format!("Expected resource version to be {expected}, was {version}")));
+    }
+    if changes.dry_run == DryRun::Client {
+        return changes.tell(&before, "scaled");
+    }
+    let patch = json!({"spec": {"replicas": args.replicas}});
+    let options = write_options(changes.dry_run, args.change.field_manager.as_deref());
+    context.client.patch(&resource.clone().part("scale"), &patch, options.clone()).await?;
+    if args.change.record && changes.dry_run == DryRun::None {
+        let note = json!({"metadata": {"annotations": {CHANGE_CAUSE: command_line()}}});
+        context.client.patch(resource, &note, options).await?;
+    }
+    if let Some(timeout) = args.timeout.filter(|timeout| !timeout.is_zero()) {
+        let waited = tokio::time::timeout(timeout, wait(context, resource, args.replicas)).await;
+        waited.map_err(|_| Failure::error(format!("timed out waiting for {:?} to be synced", resource.name)))??;
+    }
+    let after = selection::get(&context.client, resource.kind, &resource.namespace, &resource.name).await?;
+    changes.tell(&after, "scaled")
+}
+
+fn spec_replicas(object: &Object) -> Option<i32> {
+    match object {
+        Object::Deployment(deployment) => deployment.spec.replicas,
+        Object::ReplicaSet(set) => set.spec.replicas,
+        Object::ReplicationController(controller) => controller.spec.replicas,
+        _ => None,
+    }
+}
+
+fn status_replicas(object: &Object) -> i32 {
+    match object {
+        Object::Deployment(deployment) => deployment.status.replicas,
+        Object::ReplicaSet(set) => set.status.replicas,
+        Object::ReplicationController(controller) => controller.status.replicas,
+        _ => 0,
+    }
+}
+
+/// Until there are as many, or somebody wants another number.
+async fn wait(context: &Context, resource: &ResourceRef, replicas: i32) -> Result<(), Failure> {
+    let selection = Selection {
+        kind: resource.kind,
+        namespace: resource.namespace.clone(),
+        labels: String::new(),
+        fields: format!("metadata.name={}", resource.name),
+    };
+    let mut watch = Watch::new(context.client.clone(), selection);
+    loop {
+        match watch.next().await? {
+            Event::Applied(object, _) => {
+                if spec_replicas(&object) != Some(replicas) || status_replicas(&object) == replicas {
+                    return Ok(());
+                }
+            }
+            Event::Deleted(..) => return Err(Failure::error("object has been deleted")),
+            Event::Begin | Event::Complete(_) | Event::Progress(_) => {}
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! What commands print: tables, objects, descriptions. The only place that writes to the terminal.
 
+mod changes;
+pub mod jsonpath;
 mod live;
 mod object;
 mod table;
@@ -7,9 +9,10 @@ mod table;
 use std::io::{self, ErrorKind, Write};
 use std::sync::OnceLock;
 
+pub use changes::Changes;
 pub use live::{Live, number};
-pub use object::{Format, named, print_objects};
-pub use table::{Rows, print_cells, print_table};
+pub use object::{Format, Shown, indented, json_of, list_of, named, print_objects};
+pub use table::{Rows, print_cells, print_table, rows_as_text};
 
 use crate::failure::Failure;
 

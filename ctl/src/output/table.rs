@@ -6,10 +6,11 @@ use squall_api::{Kind, Object};
 
 use super::line;
 
+/// Between two columns; a column and its gap are at least twice as wide.
 const GAP: usize = 3;
 
 /// How a table is shown.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Rows {
     pub wide: bool,
     pub show_labels: bool,
@@ -18,36 +19,48 @@ pub struct Rows {
     pub all_namespaces: bool,
     /// Names have their kind before them.
     pub with_kind: bool,
+    /// A column for each of these labels.
+    pub label_columns: Vec<String>,
+    /// What has happened to the objects comes first: the words stand for it.
+    pub event: Option<&'static str>,
+    /// Columns are at least as wide: what stands above them is printed already.
+    pub widths: Vec<usize>,
 }
 
-/// Prints the table of objects of one kind.
-pub fn print_table(kind: Kind, objects: &[Object], rows: Rows, now: Timestamp) {
+/// Prints the table of objects of one kind; returns how wide its columns are.
+pub fn print_table(kind: Kind, objects: &[Object], rows: &Rows, now: Timestamp) -> Vec<usize> {
     let mut cells = Vec::new();
     if !rows.no_headers {
         cells.push(header(kind, rows));
     }
     cells.extend(objects.iter().map(|object| row(object, rows, now)));
-    print_cells(&cells, GAP);
+    let widths = widths(&cells, &rows.widths);
+    aligned(&cells, &widths, GAP).iter().for_each(|text| line(text));
+    widths
 }
 
-fn shown(kind: Kind, rows: Rows) -> impl Fn(usize) -> bool {
+fn shown(kind: Kind, rows: &Rows) -> impl Fn(usize) -> bool {
     move |index| kind.columns().get(index).is_some_and(|column| rows.wide || column.width == Width::Narrow)
 }
 
-fn header(kind: Kind, rows: Rows) -> Vec<String> {
+fn header(kind: Kind, rows: &Rows) -> Vec<String> {
     let shown = shown(kind, rows);
-    let mut cells: Vec<String> = rows.all_namespaces.then(|| "NAMESPACE".to_owned()).into_iter().collect();
+    let mut cells: Vec<String> = rows.event.map(|_| "EVENT".to_owned()).into_iter().collect();
+    cells.extend(rows.all_namespaces.then(|| "NAMESPACE".to_owned()));
     cells.extend(
         kind.columns().iter().enumerate().filter(|(index, _)| shown(*index)).map(|(_, column)| column.heading()),
     );
+    let short = |key: &str| key.rsplit('/').next().unwrap_or(key).to_uppercase();
+    cells.extend(rows.label_columns.iter().map(|key| short(key)));
     cells.extend(rows.show_labels.then(|| "LABELS".to_owned()));
     cells
 }
 
-fn row(object: &Object, rows: Rows, now: Timestamp) -> Vec<String> {
+fn row(object: &Object, rows: &Rows, now: Timestamp) -> Vec<String> {
     let kind = object.kind();
     let shown = shown(kind, rows);
-    let mut cells: Vec<String> = rows.all_namespaces.then(|| object.meta().namespace.clone()).into_iter().collect();
+    let mut cells: Vec<String> = rows.event.map(str::to_owned).into_iter().collect();
+    cells.extend(rows.all_namespaces.then(|| object.meta().namespace.clone()));
     for (index, cell) in object.row(now).into_iter().enumerate().filter(|(index, _)| shown(*index)) {
         let is_name = kind.columns().get(index).is_some_and(|column| column.name == "Name");
         let cell = if is_name && rows.with_kind { format!("{}/{cell}", kind.info().singular_group()) } else { cell };
@@ -57,7 +70,9 @@ fn row(object: &Object, rows: Rows, now: Timestamp) -> Vec<String> {
             None => cell,
         });
     }
-    cells.extend(rows.show_labels.then(|| squall_api::table::pairs(&object.meta().labels)));
+    let labels = &object.meta().labels;
+    cells.extend(rows.label_columns.iter().map(|key| labels.get(key).cloned().unwrap_or_default()));
+    cells.extend(rows.show_labels.then(|| squall_api::table::pairs(labels)));
     cells
 }
 
@@ -68,15 +83,21 @@ pub fn print_cells(rows: &[Vec<String>], gap: usize) {
 
 /// Lines with the cells in columns.
 pub fn rows_as_text(rows: &[Vec<String>], gap: usize) -> Vec<String> {
+    aligned(rows, &widths(rows, &[]), gap)
+}
+
+/// How wide each column is, at least as wide as it was before.
+fn widths(rows: &[Vec<String>], before: &[usize]) -> Vec<usize> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let cells = |column: usize| rows.iter().filter_map(move |row| row.get(column)).map(|cell| cell.chars().count());
+    (0..columns).map(|column| cells(column).chain(before.get(column).copied()).max().unwrap_or(0)).collect()
+}
+
+fn aligned(rows: &[Vec<String>], widths: &[usize], gap: usize) -> Vec<String> {
     let lines = rows.iter().map(|row| {
         let padded = row.iter().enumerate().map(|(column, cell)| match column + 1 == row.len() {
             true => cell.clone(),
-            false => format!("{cell:<width$}", width = widths[column] + gap),
+            false => format!("{cell:<width$}", width = (widths[column] + gap).max(2 * gap)),
         });
         padded.collect::<String>()
     });

@@ -8,6 +8,7 @@ use squall_api::coordination::v1::Lease;
 use squall_api::core::v1::{Node, NodeAddress, NodeCondition, NodeSystemInfo};
 use squall_api::metav1::v1::{MicroTime, Time};
 use squall_api::resource::Quantity;
+use squall_api::timing;
 use squall_client::events::{EventType, Happening, ObjectId, Recorder};
 use squall_client::{Api, Client, Error, Reason};
 use squall_daemon::Timing;
@@ -110,6 +111,8 @@ impl NodeAgent {
         ] {
             node.metadata.labels.insert(key.to_owned(), value.to_owned());
         }
+        // Who counts seconds of objects from outside has to know how long they last.
+        node.metadata.annotations.insert(timing::DIVISOR.to_owned(), self.timing.divisor.to_string());
         node
     }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use squall_api::apps::v1::{Deployment, DeploymentStatus, ReplicaSet};
-use squall_api::intstr::IntOrString;
 use squall_api::labels::Selector;
 use squall_api::revision::{DESIRED, MAX_REPLICAS, REVISION, find_new};
 use squall_client::events::{EventType, Happening, ObjectId};
@@ -37,7 +36,7 @@ pub fn plan(observed: &Observed, timing: &Timing, now: Timestamp) -> Plan {
     let kept = |(claim, set): (&Claim, &Arc<ReplicaSet>)| (*claim == Claim::Keep).then(|| set.clone());
     let mut owned: Vec<Arc<ReplicaSet>> = claims.iter().zip(&observed.replica_sets).filter_map(kept).collect();
     let new = find_new(deployment, &mut owned);
-    let step = Step { observed, deployment, limits: limits(deployment), timing, now, owned, new };
+    let step = Step { observed, deployment, limits: Limits::of(deployment), timing, now, owned, new };
     step.plan()
 }
 
@@ -51,26 +50,6 @@ fn selecting_all(deployment: &Deployment) -> Plan {
         actions.push(Action::UpdateStatus(Box::new(changed.into())));
     }
     Plan::of(actions)
-}
-
-/// What a Deployment allows.
-pub fn limits(deployment: &Deployment) -> Limits {
-    let desired = deployment.spec.replicas.unwrap_or(1);
-    let zero = IntOrString::int(0);
-    match deployment
-        .spec
-        .strategy
-        .rolling_update
-        .as_ref()
-        .filter(|_| deployment.spec.strategy.r#type == "RollingUpdate")
-    {
-        Some(rolling) => Limits::resolve(
-            desired,
-            rolling.max_surge.as_ref().unwrap_or(&zero),
-            rolling.max_unavailable.as_ref().unwrap_or(&zero),
-        ),
-        None => Limits { desired, max_surge: 0, max_unavailable: 0 },
-    }
 }
 
 fn tell(deployment: &Deployment, event_type: EventType, reason: &'static str, message: String) -> Action {

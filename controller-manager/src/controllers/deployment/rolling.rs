@@ -4,64 +4,7 @@
 //! starts with 1 (1). Nothing old may go as long as that one is not available: 4-3-1=0 (2). When it is, 4-3-0=1 may
 //! go (2), and then there is room for the next new one (1).
 
-use squall_api::intstr::IntOrString;
-
-/// What a Deployment allows, resolved to numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// How many replicas are wanted.
-    pub desired: i32,
-    /// How many more there may be.
-    pub max_surge: i32,
-    /// How many may be unavailable.
-    pub max_unavailable: i32,
-}
-
-impl Limits {
-    /// Kubernetes: maxSurge rounds up, maxUnavailable rounds down; when both come to nothing, one may be unavailable.
-    #[must_use]
-    pub fn resolve(desired: i32, surge: &IntOrString, unavailable: &IntOrString) -> Self {
-        let max_surge = resolve(surge, desired, Round::Up);
-        let max_unavailable = match resolve(unavailable, desired, Round::Down) {
-            0 if max_surge == 0 => 1,
-            number => number,
-        };
-        Self { desired, max_surge, max_unavailable: max_unavailable.min(desired) }
-    }
-
-    /// How many must be available.
-    #[must_use]
-    pub fn min_available(&self) -> i32 {
-        self.desired - self.max_unavailable
-    }
-
-    /// How many there may be in all.
-    #[must_use]
-    pub fn max_total(&self) -> i32 {
-        self.desired + self.max_surge
-    }
-}
-
-enum Round {
-    Up,
-    Down,
-}
-
-fn resolve(amount: &IntOrString, of: i32, round: Round) -> i32 {
-    let percent = amount.as_str().and_then(|text| text.strip_suffix('%')).and_then(|digits| digits.parse::<i64>().ok());
-    match (amount.as_int(), percent) {
-        (Some(number), _) => number,
-        (None, None) => 0,
-        (None, Some(percent)) => {
-            let hundredths = percent.saturating_mul(of.into());
-            let number = match round {
-                Round::Up => hundredths.saturating_add(99) / 100,
-                Round::Down => hundredths / 100,
-            };
-            i32::try_from(number).unwrap_or(i32::MAX - of)
-        }
-    }
-}
+pub use squall_api::limits::Limits;
 
 /// The sizes of a ReplicaSet: what it is asked for, and how many of that are available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +55,7 @@ pub fn old_sizes(limits: &Limits, new: Sizes, old: &[Sizes]) -> Vec<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use squall_api::intstr::IntOrString;
 
     fn limits(desired: i32, surge: &str, unavailable: &str) -> Limits {
         let amount = |text: &str| text.parse().map_or_else(|_| IntOrString::string(text), IntOrString::int);

@@ -1,0 +1,77 @@
+//! How far a Deployment's rollout may go: more pods than wanted, fewer available than wanted.
+
+use squall_proto::apps::v1::Deployment;
+use squall_proto::intstr::IntOrString;
+
+/// What a Deployment allows, resolved to numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How many replicas are wanted.
+    pub desired: i32,
+    /// How many more there may be.
+    pub max_surge: i32,
+    /// How many may be unavailable.
+    pub max_unavailable: i32,
+}
+
+impl Limits {
+    /// The limits of a Deployment. Recreate knows none: everything goes before anything comes.
+    #[must_use]
+    pub fn of(deployment: &Deployment) -> Self {
+        let desired = deployment.spec.replicas.unwrap_or(1);
+        let zero = IntOrString::int(0);
+        let strategy = &deployment.spec.strategy;
+        match strategy.rolling_update.as_ref().filter(|_| strategy.r#type == "RollingUpdate") {
+            Some(rolling) => Self::resolve(
+                desired,
+                rolling.max_surge.as_ref().unwrap_or(&zero),
+                rolling.max_unavailable.as_ref().unwrap_or(&zero),
+            ),
+            None => Self { desired, max_surge: 0, max_unavailable: 0 },
+        }
+    }
+
+    /// Kubernetes: maxSurge rounds up, maxUnavailable rounds down; when both come to nothing, one may be unavailable.
+    #[must_use]
+    pub fn resolve(desired: i32, surge: &IntOrString, unavailable: &IntOrString) -> Self {
+        let max_surge = resolve(surge, desired, Round::Up);
+        let max_unavailable = match resolve(unavailable, desired, Round::Down) {
+            0 if max_surge == 0 => 1,
+            number => number,
+        };
+        Self { desired, max_surge, max_unavailable: max_unavailable.min(desired) }
+    }
+
+    /// How many must be available.
+    #[must_use]
+    pub fn min_available(&self) -> i32 {
+        self.desired - self.max_unavailable
+    }
+
+    /// How many there may be in all.
+    #[must_use]
+    pub fn max_total(&self) -> i32 {
+        self.desired + self.max_surge
+    }
+}
+
+enum Round {
+    Up,
+    Down,
+}
+
+fn resolve(amount: &IntOrString, of: i32, round: Round) -> i32 {
+    let percent = amount.as_str().and_then(|text| text.strip_suffix('%')).and_then(|digits| digits.parse::<i64>().ok());
+    match (amount.as_int(), percent) {
+        (Some(number), _) => number,
+        (None, None) => 0,
+        (None, Some(percent)) => {
+            let hundredths = percent.saturating_mul(of.into());
+            let number = match round {
+                Round::Up => hundredths.saturating_add(99) / 100,
+                Round::Down => hundredths / 100,
+            };
+            i32::try_from(number).unwrap_or(i32::MAX - of)
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! `ctl api-resources`: the types of objects that there are.
+
+use squall_api::Kind;
+
+use crate::cli::ApiResourcesArgs;
+use crate::failure::Failure;
+use crate::output::{line, print_cells};
+
+const GAP: usize = 3;
+
+/// Lists them, by group and name.
+pub fn run(args: &ApiResourcesArgs) -> Result<(), Failure> {
+    let mut kinds: Vec<Kind> = Kind::ALL.to_vec();
+    kinds.retain(|kind| args.api_group.as_ref().is_none_or(|group| kind.info().group == group));
+    kinds.retain(|kind| args.namespaced.is_none_or(|namespaced| kind.info().is_namespaced() == namespaced));
+    kinds.sort_by_key(|kind| (kind.info().group, kind.info().plural));
+    let wide = match args.output.as_deref() {
+        None => false,
+        Some("wide") => true,
+        Some("name") => {
+            kinds.iter().for_each(|kind| line(&kind.info().plural_group()));
+            return Ok(());
+        }
+        Some(other) => return Err(Failure::error(format!("--output {other} is not available; wide and name are"))),
+    };
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    if !args.no_headers {
+        let headings = ["NAME", "SHORTNAMES", "APIVERSION", "NAMESPACED", "KIND"];
+        rows.push(headings.iter().copied().chain(wide.then_some("VERBS")).map(str::to_owned).collect());
+    }
+    rows.extend(kinds.into_iter().map(|kind| {
+        let info = kind.info();
+        let mut row = vec![
+            info.plural.to_owned(),
+            info.short_names.join(","),
+            info.api_version(),
+            info.is_namespaced().to_string(),
+            info.kind.to_owned(),
+        ];
+        row.extend(wide.then(|| "create,delete,deletecollection,get,list,patch,update,watch".to_owned()));
+        row
+    }));
+    print_cells(&rows, GAP);
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! `ctl explain`: what fields an object has.
+
+use squall_api::Kind;
+use squall_api::schema::{Field, Kind as FieldKind, MESSAGES, Message, Shape};
+
+use crate::cli::ExplainArgs;
+use crate::failure::Failure;
+use crate::output::line;
+
+/// As wide as kubectl's.
+const WIDTH: usize = 80;
+
+/// Says what a type or a field of it is.
+pub fn run(args: &ExplainArgs) -> Result<(), Failure> {
+    let mut path = args.what.split(['.', '/']).filter(|part| !part.is_empty());
+    let word = path.next().unwrap_or_default();
+    let kind = Kind::of_word(word)
+        .ok_or_else(|| Failure::error(format!("the server doesn't have a resource type {word:?}")))?;
+    let mut message = message_of(kind)?;
+    let mut field: Option<&Field> = None;
+    for name in path {
+        let found = message.field(name).ok_or_else(|| Failure::error(format!("field {name:?} does not exist")))?;
+        field = Some(found);
+        message = match found.kind {
+            FieldKind::Message(index) => &MESSAGES[index],
+            _ => &EMPTY,
+        };
+    }
+    let info = kind.info();
+    if !info.group.is_empty() {
+        line(&format!("GROUP:      {}", info.group));
+    }
+    line(&format!("KIND:       {}", info.kind));
+    line(&format!("VERSION:    {}", info.version));
+    line("");
+    if let Some(field) = field {
+        line(&format!("FIELD: {} <{}>", field.json, type_of(field)));
+        line("");
+    }
+    line("DESCRIPTION:");
+    paragraph(field.map(|field| field.doc).filter(|doc| !doc.is_empty()).unwrap_or(message.doc), "    ");
+    let fields = fields(message);
+    if !fields.is_empty() && !message.custom_json {
+        line("");
+        line("FIELDS:");
+        for field in fields {
+            show(field, args.recursive, 1);
+        }
+    }
+    Ok(())
+}
+
+/// Of what has no fields of its own.
+static EMPTY: Message = Message { name: "", custom_json: true, atomic: false, doc: "", fields: &[] };
+
+fn message_of(kind: Kind) -> Result<&'static Message, Failure> {
+    Message::find(kind.info().message).ok_or_else(|| Failure::error(format!("{} is not described", kind.info().kind)))
+}
+
+/// The fields of a message and of those that stand in it, in the order of their names.
+fn fields(message: &'static Message) -> Vec<&'static Field> {
+    let mut all: Vec<&'static Field> = Vec::new();
+    for field in message.fields {
+        match field.kind {
+            FieldKind::Message(index) if field.json.is_empty() => all.extend(fields(&MESSAGES[index])),
+            _ => all.push(field),
+        }
+    }
+    all.sort_by_key(|field| field.json);
+    all
+}
+
+fn type_of(field: &Field) -> String {
+    let one = match field.kind {
+        FieldKind::String | FieldKind::Bytes => "string".to_owned(),
+        FieldKind::Bool => "boolean".to_owned(),
+        FieldKind::Int32 | FieldKind::Int64 => "integer".to_owned(),
+        FieldKind::Message(index) => MESSAGES[index].short_name().to_owned(),
+    };
+    match field.shape {
+        Shape::Single => one,
+        Shape::List => format!("[]{one}"),
+        Shape::Map => format!("map[string]{one}"),
+    }
+}
+
+fn show(field: &'static Field, recursive: bool, depth: usize) {
+    let required = if field.required { " -required-" } else { "" };
+    line(&format!("{}{}\t<{}>{required}", "  ".repeat(depth), field.json, type_of(field)));
+    if !recursive {
+        paragraph(field.doc, "    ");
+        line("");
+        return;
+    }
+    if let FieldKind::Message(index) = field.kind
+        && !MESSAGES[index].custom_json
+        // Schemas of schemas have no end.
+        && depth < 12
+    {
+        fields(&MESSAGES[index]).into_iter().for_each(|field| show(field, recursive, depth + 1));
+    }
+}
+
+fn paragraph(text: &str, indent: &str) {
+    let mut row = String::new();
+    for word in if text.is_empty() { "<empty>" } else { text }.split_whitespace() {
+        if !row.is_empty() && indent.len() + row.len() + 1 + word.len() > WIDTH {
+            line(&format!("{indent}{row}"));
+            row.clear();
+        }
+        row.push_str(if row.is_empty() { "" } else { " " });
+        row.push_str(word);
+    }
+    line(&format!("{indent}{row}"));
+}

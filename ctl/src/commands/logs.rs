@@ -1,0 +1,171 @@
+//! `ctl logs`.
+
+use squall_api::core::v1::Pod;
+use squall_api::labels::Selector;
+use squall_api::{Kind, Object};
+use squall_client::{Api, LogsRequest, ResourceRef};
+use tokio::task::JoinSet;
+
+use crate::cli::PodLogsArgs;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::output::{is_broken, line, line_error};
+use crate::selection;
+
+/// How many logs may be followed at the same time (kubectl: `--max-log-requests`).
+const MAX_FOLLOWED: usize = 64;
+/// Of many pods only so many last lines each, unless said otherwise (kubectl too).
+const TAIL_OF_MANY: i64 = 10;
+
+/// A container's log, and what stands before its lines.
+struct Source {
+    pod: ResourceRef,
+    container: String,
+    prefix: String,
+}
+
+/// Shows logs, one after the other; all at once when they are followed.
+pub async fn run(context: &Context, args: PodLogsArgs) -> Result<(), Failure> {
+    let pods = pods(context, &args).await?;
+    let many = args.selector.is_some();
+    let mut sources = Vec::new();
+    for pod in &pods {
+        sources.extend(containers(pod, &args, pods.len() > 1)?);
+    }
+    let how = how(&args, many);
+    if !args.follow {
+        for source in sources {
+            copy(context, source, how.clone()).await?;
+        }
+        return Ok(());
+    }
+    if sources.len() > MAX_FOLLOWED {
+        return Err(Failure::error(format!(
+            "you are attempting to follow {} log streams, but at most {MAX_FOLLOWED} can be",
+            sources.len()
+        )));
+    }
+    let follow = async {
+        let mut tasks = JoinSet::new();
+        for source in sources {
+            let (client, namespace) = (context.client.clone(), context.namespace.clone());
+            let context = Context { client, namespace, asked_namespace: None };
+            let how = how.clone();
+            tasks.spawn(async move { copy(&context, source, how).await });
+        }
+        while let Some(ended) = tasks.join_next().await {
+            ended.map_err(Failure::error)??;
+        }
+        Ok(())
+    };
+    tokio::select! {
+        result = follow => result,
+        _ = tokio::signal::ctrl_c() => Ok(()),
+    }
+}
+
+fn how(args: &PodLogsArgs, many: bool) -> LogsRequest {
+    let tail = args.tail.or(many.then_some(TAIL_OF_MANY)).filter(|lines| *lines >= 0);
+    LogsRequest {
+        previous: args.previous,
+        follow: args.follow,
+        timestamps: args.timestamps,
+        tail_lines: tail,
+        since_seconds: args.since.and_then(|since| i64::try_from(since.as_secs()).ok()),
+        since_time: args.since_time.clone().unwrap_or_default(),
+        limit_bytes: args.limit_bytes,
+        ..LogsRequest::default()
+    }
+}
+
+/// The pods that are meant: by name, by label, or those of a workload or service, of which the first stands for all.
+async fn pods(context: &Context, args: &PodLogsArgs) -> Result<Vec<Pod>, Failure> {
+    let api: Api<Pod> = Api::new(context.client.clone(), &context.namespace);
+    let Some(word) = &args.what else {
+        let labels = args
+            .selector
+            .as_deref()
+            .ok_or_else(|| Failure::usage("logs", "expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'"))?;
+        return Ok(api.list(labels, "").await?);
+    };
+    if args.selector.is_some() {
+        return Err(Failure::usage("logs", "only a selector (-l) or a POD name is allowed"));
+    }
+    let Some((_, name)) = word.split_once('/') else { return Ok(vec![api.get(word).await?]) };
+    let targets = selection::parse_named(std::slice::from_ref(word))?;
+    let kind = targets.first().map_or(Kind::Pod, |target| target.kind);
+    if kind == Kind::Pod {
+        return Ok(vec![api.get(name).await?]);
+    }
+    let object = selection::get(&context.client, kind, &context.namespace, name).await?;
+    let labels = selector_of(&object).ok_or_else(|| {
+        Failure::error(format!("cannot get the logs from {}: it has no pods", kind.info().plural_group()))
+    })?;
+    let mut found = api.list(&labels, "").await?;
+    // kubectl: those that run come first, the oldest of them first of all.
+    found.sort_by_key(|pod| (pod.status.phase != "Running", pod.metadata.creation_timestamp.timestamp()));
+    let first = found.first().ok_or_else(|| Failure::error(format!("no pods found for {word}")))?.clone();
+    if found.len() > 1 {
+        line_error(&format!("Found {} pods, using pod/{}", found.len(), first.metadata.name));
+    }
+    Ok(vec![first])
+}
+
+/// What the pods of a workload or service have in common.
+fn selector_of(object: &Object) -> Option<String> {
+    let text = |selector: Selector| selector.to_string();
+    match object {
+        Object::Deployment(deployment) => Selector::from_label_selector(deployment.spec.selector.as_ref()).map(text),
+        Object::ReplicaSet(set) => Selector::from_label_selector(set.spec.selector.as_ref()).map(text),
+        Object::ReplicationController(controller) => Some(text(Selector::from_map(&controller.spec.selector))),
+        Object::Service(service) if !service.spec.selector.is_empty() => {
+            Some(text(Selector::from_map(&service.spec.selector)))
+        }
+        _ => None,
+    }
+}
+
+fn containers(pod: &Pod, args: &PodLogsArgs, many: bool) -> Result<Vec<Source>, Failure> {
+    let name = &pod.metadata.name;
+    let all: Vec<String> =
+        pod.spec.init_containers.iter().chain(&pod.spec.containers).map(|container| container.name.clone()).collect();
+    let asked = args.container.as_ref().or(args.second.as_ref());
+    let chosen: Vec<String> = match (asked, args.all_containers) {
+        (_, true) => all.clone(),
+        (Some(asked), false) if all.contains(asked) => vec![asked.clone()],
+        (Some(asked), false) => return Err(Failure::error(format!("container {asked} is not valid for pod {name}"))),
+        (None, false) => pod.spec.containers.first().map(|container| container.name.clone()).into_iter().collect(),
+    };
+    if let [first, _, ..] = pod.spec.containers.as_slice()
+        && asked.is_none()
+        && !args.all_containers
+    {
+        line_error(&format!("Defaulted container {:?} out of: {}", first.name, all.join(", ")));
+    }
+    let source = |container: String| Source {
+        pod: ResourceRef::object(Kind::Pod, &pod.metadata.namespace, name),
+        prefix: if args.prefix || (many && args.follow) { format!("[pod/{name}/{container}] ") } else { String::new() },
+        container,
+    };
+    Ok(chosen.into_iter().map(source).collect())
+}
+
+/// Prints a log to its end.
+async fn copy(context: &Context, source: Source, how: LogsRequest) -> Result<(), Failure> {
+    let mut stream = context.client.logs(&source.pod, LogsRequest { container: source.container, ..how }).await?;
+    let mut rest = Vec::new();
+    while let Some(reply) = stream.message().await.map_err(|status| Failure::from(squall_api::Error::from(status)))? {
+        rest.extend_from_slice(&reply.data);
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            let whole: Vec<u8> = rest.drain(..=end).collect();
+            line(&format!("{}{}", source.prefix, String::from_utf8_lossy(&whole[..end])));
+        }
+        if is_broken() {
+            return Ok(());
+        }
+    }
+    if !rest.is_empty() {
+        line(&format!("{}{}", source.prefix, String::from_utf8_lossy(&rest)));
+    }
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! `ctl replace`: what files say in the place of what is there.
+
+use squall_api::Object;
+use squall_client::{DeleteRequest, Error};
+
+use super::apply::{LAST_APPLIED, keep_applied};
+use super::delete;
+use super::record::{note_in_manifest, warn_of_record};
+use crate::cli::{DryRun, ReplaceArgs};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::manifests::{self, Document};
+use crate::modify::write_options;
+use crate::output::{Changes, warnings};
+use crate::selection;
+
+/// Replaces each object; goes on after a failure.
+pub async fn run(context: &Context, args: ReplaceArgs) -> Result<(), Failure> {
+    warn_of_record(args.change.record);
+    if args.grace_period.is_some() && !args.force {
+        return Err(Failure::error("--grace-period must have --force specified"));
+    }
+    let changes = Changes::of(&args.change)?;
+    let validation = manifests::validation(&args.manifests.validate)?;
+    let mut failures = Vec::new();
+    let documents = manifests::read_some(context, &args.manifests, "replace", &mut failures).await?;
+    if args.force && changes.dry_run == DryRun::None {
+        for document in &documents {
+            remove(context, document, args.grace_period, &changes, &mut failures).await?;
+        }
+    }
+    for mut document in documents {
+        let mut options = write_options(changes.dry_run, args.change.field_manager.as_deref());
+        validation.clone_into(&mut options.field_validation);
+        match put(context, &mut document, args.change.record, args.force, &changes, options).await {
+            Ok(object) => changes.tell(&object, "replaced")?,
+            Err(error) => failures.push(Failure::api_with_file(&error, "replacing", &document.file)),
+        }
+    }
+    Failure::all(failures)
+}
+
+async fn remove(
+    context: &Context,
+    document: &Document,
+    grace_period: Option<i64>,
+    changes: &Changes,
+    failures: &mut Vec<Failure>,
+) -> Result<(), Failure> {
+    let how = DeleteRequest {
+        propagation_policy: "Background".to_owned(),
+        grace_period_seconds: grace_period.filter(|seconds| *seconds >= 0),
+        ..DeleteRequest::default()
+    };
+    match context.client.delete(&document.object(), how).await {
+        Ok(reply) => {
+            changes.say(&delete::deleted(&document.object(), false));
+            if !reply.deleted {
+                delete::wait_gone(&context.client, &document.object(), &reply.object()?.meta().uid).await?;
+            }
+        }
+        Err(error) if error.is_not_found() => {}
+        Err(error) => failures.push(Failure::api_with_file(&error, "deleting", &document.file)),
+    }
+    Ok(())
+}
+
+async fn put(
+    context: &Context,
+    document: &mut Document,
+    record: bool,
+    force: bool,
+    changes: &Changes,
+    options: squall_client::WriteOptions,
+) -> Result<Object, Error> {
+    if force {
+        note_in_manifest(document.kind, &mut document.json, record);
+        let reply = context.client.create(&document.collection(), document.manifest(), options).await?;
+        warnings(&reply.warnings);
+        return reply.object();
+    }
+    let live = selection::get(&context.client, document.kind, &document.namespace, document.name()).await?;
+    // What was made by apply stays so.
+    if live.meta().annotations.contains_key(LAST_APPLIED) {
+        keep_applied(document);
+    }
+    note_in_manifest(document.kind, &mut document.json, record);
+    if changes.dry_run == DryRun::Client {
+        return manifests::local(document.kind, document.json.clone());
+    }
+    let reply = context.client.update(&document.object(), document.manifest(), options).await?;
+    warnings(&reply.warnings);
+    reply.object()
+}

@@ -1,0 +1,116 @@
+//! How many replicas each controller gets next: pure.
+
+/// One pod more than there should be, and none less: so the command always was.
+const MAX_SURGE: i32 = 1;
+const MAX_UNAVAILABLE: i32 = 0;
+
+/// What an update keeps to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// How many pods there are to be in the end.
+    pub desired: i32,
+    /// Never fewer available, by our own doing.
+    pub min_available: i32,
+    /// Never more in all.
+    pub max_total: i32,
+}
+
+/// How many replicas two controllers are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// The one that goes.
+    pub old: i32,
+    /// The one that comes.
+    pub new: i32,
+}
+
+impl Bounds {
+    /// The bounds of an update to so many pods.
+    pub fn of(desired: i32) -> Self {
+        // With nothing to be kept, the old ones may all go at once.
+        let min_available = (desired - MAX_UNAVAILABLE).max(0);
+        Self { desired, min_available, max_total: desired + MAX_SURGE }
+    }
+
+    /// The next size of the new controller; `None`: it stays.
+    pub fn scale_up(self, sizes: Sizes) -> Option<i32> {
+        let room = match sizes.old {
+            0 => self.desired - sizes.new,
+            _ => self.max_total - (sizes.old + sizes.new),
+        };
+        (sizes.new != self.desired && room > 0).then(|| (sizes.new + room).min(self.desired))
+    }
+
+    /// The next size of the old controller, with so many of the new one's pods available; `None`: it stays.
+    pub fn scale_down(self, sizes: Sizes, new_available: i32) -> Option<i32> {
+        let unavailable = sizes.new - new_available;
+        let surplus = sizes.old + sizes.new - self.min_available - unavailable;
+        if sizes.old == 0 || surplus <= 0 {
+            return None;
+        }
+        let is_there = sizes.new == self.desired && new_available == self.desired;
+        Some(if is_there { 0 } else { (sizes.old - surplus).max(0) })
+    }
+
+    /// Whether all is done.
+    pub fn is_reached(self, sizes: Sizes) -> bool {
+        sizes.new == self.desired && sizes.old == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The sizes after each step, with every pod available at once.
+    fn path(desired: i32, mut sizes: Sizes) -> Vec<(i32, i32)> {
+        let bounds = Bounds::of(desired);
+        let mut path = Vec::new();
+        while !bounds.is_reached(sizes) && path.len() < 100 {
+            sizes.new = bounds.scale_up(sizes).unwrap_or(sizes.new);
+            sizes.old = bounds.scale_down(sizes, sizes.new).unwrap_or(sizes.old);
+            path.push((sizes.old, sizes.new));
+        }
+        path
+    }
+
+    #[test]
+    fn three_pods_are_moved_one_by_one() {
+        assert_eq!(path(3, Sizes { old: 3, new: 0 }), [(2, 1), (1, 2), (0, 3)]);
+        assert_eq!(path(3, Sizes { old: 2, new: 1 }), [(1, 2), (0, 3)]);
+        assert_eq!(path(3, Sizes { old: 0, new: 1 }), [(0, 3)]);
+        assert_eq!(path(0, Sizes { old: 2, new: 0 }), [(0, 0)]);
+    }
+
+    #[test]
+    fn from_every_state_the_bounds_are_kept_and_the_end_is_reached() {
+        for desired in 0..=8 {
+            for old in 0..=8 {
+                for new in 0..=desired {
+                    let bounds = Bounds::of(desired);
+                    let start = Sizes { old, new };
+                    for available in 0..=new {
+                        if let Some(size) = bounds.scale_up(start) {
+                            assert!(size > new && size <= desired, "{start:?}");
+                            assert!(old == 0 || old + size <= bounds.max_total, "{start:?}");
+                        }
+                        if let Some(size) = bounds.scale_down(start, available) {
+                            // Old pods are believed to be available.
+                            assert!(
+                                size < old && size + available >= bounds.min_available.min(old + available),
+                                "{start:?}"
+                            );
+                        }
+                    }
+                    assert!(path(desired, start).len() <= 18, "{desired} {start:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_goes_down_while_what_is_new_is_not_available() {
+        assert_eq!(Bounds::of(3).scale_down(Sizes { old: 3, new: 1 }, 0), None);
+        assert_eq!(Bounds::of(3).scale_down(Sizes { old: 3, new: 1 }, 1), Some(2));
+    }
+}

@@ -1,0 +1,87 @@
+//! A rollout on a terminal: a bar for each ReplicaSet that has pods, drawn anew at each change.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use squall_api::apps::v1::{Deployment, ReplicaSet};
+
+use super::status::number_of;
+use crate::output::Live;
+
+/// How wide a bar is at most.
+const WIDTH: i32 = 30;
+
+/// The view.
+pub struct View {
+    live: Live,
+    begun: Instant,
+    deployment: Deployment,
+    /// By revision.
+    sets: BTreeMap<i64, ReplicaSet>,
+    said: String,
+}
+
+impl View {
+    /// Nothing is drawn yet.
+    pub fn new(deployment: &Deployment) -> Self {
+        Self {
+            live: Live::new(),
+            begun: Instant::now(),
+            deployment: deployment.clone(),
+            sets: BTreeMap::new(),
+            said: String::new(),
+        }
+    }
+
+    /// Takes over a newer state.
+    pub fn take(&mut self, deployment: &Deployment) {
+        self.deployment = deployment.clone();
+    }
+
+    /// Takes over a ReplicaSet, if it is one of the Deployment's.
+    pub fn note(&mut self, set: ReplicaSet) {
+        if let Some(number) = number_of(&set, &self.deployment) {
+            self.sets.retain(|_, known| known.metadata.uid != set.metadata.uid);
+            self.sets.insert(number, set);
+        }
+    }
+
+    /// What the last line says.
+    pub fn say(&mut self, text: &str) {
+        text.clone_into(&mut self.said);
+    }
+
+    /// Draws it.
+    pub fn show(&mut self) {
+        let desired = self.deployment.spec.replicas.unwrap_or(1).max(1);
+        let mut lines = vec![format!("deployment.apps/{}", self.deployment.metadata.name)];
+        let alive = |set: &&ReplicaSet| set.status.replicas > 0 || set.spec.replicas.unwrap_or(1) > 0;
+        lines.extend(
+            self.sets.iter().rev().filter(|(_, set)| alive(set)).map(|(number, set)| bar(*number, set, desired)),
+        );
+        lines.push(self.said.clone());
+        self.live.show(&format!("{:>6.1}s", self.begun.elapsed().as_secs_f64()), &self.said, &lines);
+    }
+
+    /// What is drawn stays; nothing more is.
+    pub fn end(&mut self) {
+        self.live = Live::new();
+    }
+}
+
+/// `#2  ████▒▒░░  3 of 3, 2 available  luksa/kubia:v2`.
+fn bar(number: i64, set: &ReplicaSet, desired: i32) -> String {
+    let status = &set.status;
+    let cells = |count: i32| usize::try_from((count * WIDTH.min(desired * 5) + desired - 1) / desired).unwrap_or(0);
+    let (available, ready, all) = (status.available_replicas, status.ready_replicas, status.replicas);
+    let filled = format!(
+        "{}{}{}",
+        "█".repeat(cells(available)),
+        "▒".repeat(cells(ready).saturating_sub(cells(available))),
+        "░".repeat(cells(all).saturating_sub(cells(ready.max(available))))
+    );
+    let images: Vec<&str> =
+        set.spec.template.spec.containers.iter().map(|container| container.image.as_str()).collect();
+    let wanted = set.spec.replicas.unwrap_or(1);
+    format!("#{number:<3} {filled:<36} {all} of {wanted}, {available} available  {}", images.join(","))
+}

@@ -1,0 +1,269 @@
+//! `ctl rollout status`: a line for each change, as kubectl; on a terminal each ReplicaSet as it changes.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::json;
+use squall_api::Kind;
+use squall_api::apps::v1::{Deployment, ReplicaSet};
+use squall_api::revision::{self, REVISION};
+use squall_client::{Event, ResourceRef, Selection, Watch};
+
+use super::live::View;
+use super::{deployments, undo};
+use crate::cli::{DryRun, RolloutStatusArgs};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::output::{is_broken, line, line_error};
+
+/// How a rollout is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Progress {
+    Going(String),
+    Done(String),
+    Failed(String),
+}
+
+/// Waits for rollouts to finish.
+pub async fn run(context: &Context, args: RolloutStatusArgs) -> Result<(), Failure> {
+    let json = match args.output.as_deref() {
+        None | Some("") => false,
+        Some("json") => true,
+        Some(other) => {
+            return Err(Failure::error(format!("unknown output format {other:?}: json is the one there is")));
+        }
+    };
+    let unsupported = |resource: &ResourceRef| {
+        Failure::error(format!("no status viewer has been implemented for {}", resource.kind.info().kind))
+    };
+    for resource in deployments(context, &args.targets, unsupported).await? {
+        let follow = follow(context, &resource, &args, json);
+        let limit = args.timeout.filter(|limit| !limit.is_zero()).unwrap_or(Duration::MAX);
+        let ended = tokio::time::timeout(limit, follow).await;
+        let result = ended.unwrap_or_else(|_| Err(Failure::error("timed out waiting for the condition")));
+        let Err(failure) = result else { continue };
+        if args.undo_on_failure {
+            line_error(&failure.text());
+            undo::undo(context, &resource, 0, DryRun::None).await?;
+            return Err(Failure::silent());
+        }
+        return Err(failure);
+    }
+    Ok(())
+}
+
+async fn follow(
+    context: &Context,
+    resource: &ResourceRef,
+    args: &RolloutStatusArgs,
+    json: bool,
+) -> Result<(), Failure> {
+    let first = super::deployment(context, resource).await?;
+    if !args.watch {
+        return tell(&first, args.revision, json).map(drop);
+    }
+    let selection =
+        |kind, fields: String| Selection { kind, namespace: resource.namespace.clone(), labels: String::new(), fields };
+    let fields = format!("metadata.name={}", resource.name);
+    let mut watch = Watch::new(context.client.clone(), selection(Kind::Deployment, fields));
+    // A view of more than lines is for people.
+    let live = std::io::stdout().is_terminal() && !json;
+    let mut sets = live.then(|| Watch::new(context.client.clone(), selection(Kind::ReplicaSet, String::new())));
+    let mut view = View::new(&first);
+    loop {
+        let event = tokio::select! {
+            event = watch.next() => event?,
+            Ok(event) = next(&mut sets) => {
+                if let Event::Applied(object, _) = event && let Ok(set) = ReplicaSet::try_from(*object) {
+                    view.note(set);
+                    view.show();
+                }
+                continue;
+            }
+            _ = tokio::signal::ctrl_c() => return Err(Failure::silent().with_code(130)),
+        };
+        match event {
+            Event::Applied(object, _) => {
+                let deployment =
+                    Deployment::try_from(*object).map_err(|_| Failure::error("the watch gave another kind"))?;
+                view.take(&deployment);
+                let done = match live {
+                    true => shown(&deployment, args.revision, &mut view)?,
+                    false => tell(&deployment, args.revision, json)?,
+                };
+                if done || is_broken() {
+                    return Ok(());
+                }
+            }
+            Event::Deleted(..) => return Err(Failure::error("object has been deleted")),
+            Event::Begin | Event::Complete(_) | Event::Progress(_) => {}
+        }
+    }
+}
+
+async fn next(watch: &mut Option<Watch>) -> Result<Event, squall_client::Error> {
+    match watch {
+        Some(watch) => watch.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Draws a change; whether the rollout is done.
+fn shown(deployment: &Deployment, wanted: i64, view: &mut View) -> Result<bool, Failure> {
+    let progress = progress(deployment, wanted);
+    let (Progress::Going(text) | Progress::Done(text) | Progress::Failed(text)) = &progress;
+    view.say(text);
+    view.show();
+    match progress {
+        Progress::Going(_) => Ok(false),
+        Progress::Done(text) => {
+            view.end();
+            line(&text);
+            Ok(true)
+        }
+        Progress::Failed(text) => {
+            view.end();
+            Err(Failure::error(text))
+        }
+    }
+}
+
+/// Prints a change; whether the rollout is done.
+fn tell(deployment: &Deployment, wanted: i64, json: bool) -> Result<bool, Failure> {
+    let progress = progress(deployment, wanted);
+    if json {
+        line(&event(deployment, &progress));
+    }
+    match progress {
+        Progress::Going(text) => {
+            if !json {
+                line(&text);
+            }
+            Ok(false)
+        }
+        Progress::Done(text) => {
+            if !json {
+                line(&text);
+            }
+            Ok(true)
+        }
+        Progress::Failed(text) => Err(Failure::error(text)),
+    }
+}
+
+fn event(deployment: &Deployment, progress: &Progress) -> String {
+    let status = &deployment.status;
+    let (state, message) = match progress {
+        Progress::Going(text) => ("progressing", text),
+        Progress::Done(text) => ("complete", text),
+        Progress::Failed(text) => ("failed", text),
+    };
+    json!({
+        "time": Timestamp::now().to_string(),
+        "deployment": deployment.metadata.name,
+        "namespace": deployment.metadata.namespace,
+        "resourceVersion": deployment.metadata.resource_version,
+        "revision": revision_of(deployment),
+        "state": state,
+        "message": message,
+        "desired": deployment.spec.replicas.unwrap_or(1),
+        "replicas": status.replicas,
+        "updated": status.updated_replicas,
+        "ready": status.ready_replicas,
+        "available": status.available_replicas,
+    })
+    .to_string()
+}
+
+fn revision_of(deployment: &Deployment) -> i64 {
+    deployment.metadata.annotations.get(REVISION).and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// Kubernetes: `DeploymentStatusViewer`.
+fn progress(deployment: &Deployment, wanted: i64) -> Progress {
+    let (name, status) = (&deployment.metadata.name, &deployment.status);
+    let desired = deployment.spec.replicas.unwrap_or(1);
+    let running = revision_of(deployment);
+    if wanted > 0 && wanted != running {
+        return Progress::Failed(format!(
+            "desired revision ({wanted}) is different from the running revision ({running})"
+        ));
+    }
+    if deployment.metadata.generation > status.observed_generation {
+        return Progress::Going("Waiting for deployment spec update to be observed...".to_owned());
+    }
+    if status
+        .conditions
+        .iter()
+        .any(|condition| condition.r#type == "Progressing" && condition.reason == "ProgressDeadlineExceeded")
+    {
+        return Progress::Failed(format!("deployment {name:?} exceeded its progress deadline"));
+    }
+    let waiting =
+        |rest: String| Progress::Going(format!("Waiting for deployment {name:?} rollout to finish: {rest}..."));
+    if status.updated_replicas < desired {
+        return waiting(format!("{} out of {desired} new replicas have been updated", status.updated_replicas));
+    }
+    if status.replicas > status.updated_replicas {
+        return waiting(format!("{} old replicas are pending termination", status.replicas - status.updated_replicas));
+    }
+    if status.available_replicas < status.updated_replicas {
+        return waiting(format!(
+            "{} of {} updated replicas are available",
+            status.available_replicas, status.updated_replicas
+        ));
+    }
+    Progress::Done(format!("deployment {name:?} successfully rolled out"))
+}
+
+/// Whether a set is of a Deployment, and its number.
+pub(super) fn number_of(set: &ReplicaSet, deployment: &Deployment) -> Option<i64> {
+    revision::is_owned(set, deployment).then(|| revision::revision(set))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squall_api::apps::v1::DeploymentCondition;
+
+    fn deployment(updated: i32, replicas: i32, available: i32) -> Deployment {
+        let mut deployment = Deployment::default();
+        deployment.metadata.name = "kubia".to_owned();
+        deployment.spec.replicas = Some(3);
+        deployment.status.updated_replicas = updated;
+        deployment.status.replicas = replicas;
+        deployment.status.available_replicas = available;
+        deployment
+    }
+
+    fn text(progress: Progress) -> String {
+        let (Progress::Going(text) | Progress::Done(text) | Progress::Failed(text)) = progress;
+        text
+    }
+
+    #[test]
+    fn the_first_thing_that_is_missing_is_told() {
+        let told = |updated, replicas, available| text(progress(&deployment(updated, replicas, available), 0));
+        assert!(told(2, 4, 4).ends_with("2 out of 3 new replicas have been updated..."));
+        assert!(told(3, 4, 4).ends_with("1 old replicas are pending termination..."));
+        assert!(told(3, 3, 2).ends_with("2 of 3 updated replicas are available..."));
+        assert_eq!(told(3, 3, 3), "deployment \"kubia\" successfully rolled out");
+    }
+
+    #[test]
+    fn what_is_not_observed_or_failed_or_another_revision_is_told_first() {
+        let mut late = deployment(3, 3, 3);
+        late.metadata.generation = 2;
+        assert!(text(progress(&late, 0)).contains("to be observed"));
+        assert!(matches!(progress(&late, 7), Progress::Failed(text) if text.contains("desired revision (7)")));
+        let mut failed = deployment(1, 4, 3);
+        let reason = "ProgressDeadlineExceeded".to_owned();
+        failed.status.conditions.push(DeploymentCondition {
+            r#type: "Progressing".to_owned(),
+            reason,
+            ..Default::default()
+        });
+        assert!(matches!(progress(&failed, 0), Progress::Failed(_)));
+    }
+}

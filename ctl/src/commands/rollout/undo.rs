@@ -1,0 +1,97 @@
+//! `ctl rollout undo`.
+
+use squall_api::apps::v1::{Deployment, ReplicaSet};
+use squall_api::core::v1::PodTemplateSpec;
+use squall_api::revision::{self, OWN_ANNOTATIONS};
+use squall_api::{Object, manifest};
+use squall_client::{ResourceRef, manifest as encoded};
+
+use super::{deployment, deployments, revisions};
+use crate::cli::{DryRun, RolloutUndoArgs};
+use crate::commands::diff::unified;
+use crate::commands::record::{CHANGE, change};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::modify::write_options;
+use crate::output::{Changes, text};
+
+/// Puts the template of an earlier revision back.
+pub async fn run(context: &Context, args: RolloutUndoArgs) -> Result<(), Failure> {
+    let unsupported = |resource: &ResourceRef| {
+        Failure::error(format!("no rollbacker has been implemented for {:?}", resource.kind.info().kind))
+    };
+    let mut failures = Vec::new();
+    for resource in deployments(context, &args.targets, unsupported).await? {
+        if let Err(failure) = undo(context, &resource, args.to_revision, args.dry_run).await {
+            failures.push(failure);
+        }
+    }
+    Failure::all(failures)
+}
+
+/// Undoes one rollout. Revision 0 is the one before the newest.
+pub async fn undo(context: &Context, resource: &ResourceRef, to_revision: i64, dry_run: DryRun) -> Result<(), Failure> {
+    let changes = Changes::new(None, dry_run)?;
+    let deployment = deployment(context, resource).await?;
+    let name = &resource.name;
+    if deployment.spec.paused {
+        return Err(Failure::error(
+            "you cannot rollback a paused deployment; resume it first with 'ctl rollout resume' and try again",
+        ));
+    }
+    let set = choose(revisions(context, &deployment).await?, name, to_revision)?;
+    let template = revision::without_hash(&set.spec.template);
+    if template == deployment.spec.template {
+        changes.say(&format!(
+            "deployment.apps/{name} skipped rollback (current template already matches revision {to_revision})"
+        ));
+        return Ok(());
+    }
+    if dry_run == DryRun::Client {
+        let number = revision::revision(&set);
+        text(&differences(&deployment.spec.template, &template, "current", &format!("revision {number}"))?);
+    } else {
+        let changed = rolled_back(deployment, set, template);
+        context.client.update(resource, encoded(&changed), write_options(dry_run, None)).await?;
+    }
+    changes.say(&format!("deployment.apps/{name} rolled back"));
+    Ok(())
+}
+
+/// How one template differs from another.
+pub fn differences(
+    before: &PodTemplateSpec,
+    after: &PodTemplateSpec,
+    before_name: &str,
+    after_name: &str,
+) -> Result<String, Failure> {
+    let yaml = |template: &PodTemplateSpec| {
+        let json = serde_json::to_value(template).map_err(Failure::error)?;
+        manifest::to_yaml(&json).map_err(Failure::error)
+    };
+    Ok(unified(&yaml(before)?, &yaml(after)?, before_name, after_name))
+}
+
+/// Kubernetes: the template and the annotations come back, but for those that belong to the Deployment itself.
+fn rolled_back(deployment: Deployment, set: ReplicaSet, template: PodTemplateSpec) -> Object {
+    let mut changed = deployment;
+    changed.spec.template = template;
+    changed.metadata.annotations.retain(|key, _| OWN_ANNOTATIONS.contains(&key.as_str()));
+    let travelling = set.metadata.annotations.into_iter().filter(|(key, _)| !OWN_ANNOTATIONS.contains(&key.as_str()));
+    changed.metadata.annotations.extend(travelling);
+    changed.metadata.annotations.insert(CHANGE.to_owned(), change());
+    changed.metadata.resource_version.clear();
+    changed.into()
+}
+
+/// The ReplicaSet of a revision; 0 means the one before the newest.
+fn choose(mut sets: Vec<ReplicaSet>, name: &str, to_revision: i64) -> Result<ReplicaSet, Failure> {
+    if to_revision == 0 {
+        return match sets.len() {
+            0 | 1 => Err(Failure::error(format!("no rollout history found for deployment {name:?}"))),
+            many => Ok(sets.swap_remove(many - 2)),
+        };
+    }
+    let found = sets.into_iter().find(|set| revision::revision(set) == to_revision);
+    found.ok_or_else(|| Failure::error(format!("unable to find specified revision {to_revision} in history")))
+}

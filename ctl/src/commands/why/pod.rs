@@ -1,0 +1,166 @@
+//! What a pod waits for.
+
+use jiff::{SignedDuration, Timestamp};
+use squall_api::core::v1::{ContainerStatus, Pod};
+use squall_api::duration;
+use squall_api::kinds::{is_pod_ready, is_pod_terminal, pod_condition};
+use squall_api::timing::lasts;
+
+use super::facts::Facts;
+use super::{Answer, Evidence};
+
+/// Says what keeps a pod from being available, with so many seconds that it has to stay ready.
+pub fn of(pod: &Pod, facts: &Facts, min_ready_seconds: i32, now: Timestamp) -> Answer {
+    let evidence = |says: &str| Evidence::of(pod.clone(), says);
+    let status = &pod.status;
+    if let Some(deleted) = pod.metadata.deletion_timestamp {
+        let left = deleted.timestamp().duration_since(now);
+        let says = if left.is_negative() {
+            format!("was to be gone {} ago: its kubelet has not said that it is", human(-left))
+        } else {
+            format!("is being deleted, and has {} left to end", human(left))
+        };
+        return Answer::held("Terminating", says).with([evidence("it has a deletionTimestamp")]);
+    }
+    if is_pod_terminal(pod) {
+        let why = if status.message.is_empty() { String::new() } else { format!(": {}", status.message) };
+        return Answer::free(format!("has ended ({}){why}", status.phase))
+            .with([evidence(&format!("phase {}", status.phase))]);
+    }
+    if pod.spec.node_name.is_empty() {
+        let scheduled = pod_condition(pod, "PodScheduled").filter(|condition| condition.status == "False");
+        let message = scheduled.map_or("", |condition| condition.message.as_str());
+        let says = if message.is_empty() {
+            "waits for the scheduler".to_owned()
+        } else {
+            format!("fits on no node: {}", trimmed(message))
+        };
+        return Answer::held("Scheduling", says).with([evidence("no nodeName")]);
+    }
+    let statuses = status.init_container_statuses.iter().chain(&status.container_statuses);
+    if let Some((container, reason, message)) = statuses.filter_map(waiting).next() {
+        let about = if message.is_empty() { String::new() } else { format!(": {}", trimmed(&message)) };
+        let mount = facts.last_event(&pod.metadata.uid, &["FailedMount"]).filter(|_| reason == "ContainerCreating");
+        let answer = match (reason.as_str(), mount) {
+            ("ContainerCreating" | "PodInitializing", None) => {
+                Answer::held("Starting", format!("starts its container {container} ({reason})"))
+            }
+            (_, Some(event)) => Answer::held("Volumes", format!("waits for a volume: {}", trimmed(&event.message))),
+            (gate, None) => {
+                Answer::held(gate_of(gate), format!("has a container {container} that waits ({reason}){about}"))
+            }
+        };
+        return answer.with([evidence(&format!("container {container} waiting: {reason}"))]);
+    }
+    if !is_pod_ready(pod) {
+        return unready(pod, facts).with([evidence("its condition Ready is False")]);
+    }
+    let since = pod_condition(pod, "Ready").map_or(now, |condition| condition.last_transition_time.timestamp());
+    let ready_for = now.duration_since(since);
+    let wanted =
+        SignedDuration::try_from(lasts(min_ready_seconds.into(), facts.node.as_ref())).unwrap_or(SignedDuration::MAX);
+    if min_ready_seconds > 0 && ready_for < wanted {
+        let says = format!(
+            "is ready, and counts as available in {} (minReadySeconds {min_ready_seconds})",
+            human(wanted - ready_for)
+        );
+        return Answer::held("MinReadySeconds", says).with([evidence(&format!("ready for {}", human(ready_for)))]);
+    }
+    Answer::free("is ready").with([evidence(&format!("ready for {}", human(ready_for)))])
+}
+
+/// A pod whose containers run, and that is not ready.
+fn unready(pod: &Pod, facts: &Facts) -> Answer {
+    let ready = pod_condition(pod, "Ready");
+    let (reason, message) = ready.map_or(("", ""), |condition| (condition.reason.as_str(), condition.message.as_str()));
+    if reason == "ReadinessGatesNotReady" {
+        return Answer::held("ReadinessGate", format!("waits for a readiness gate: {}", trimmed(message)));
+    }
+    match facts.last_event(&pod.metadata.uid, &["Unhealthy"]) {
+        Some(event) => {
+            let times = if event.count > 1 { format!(" ({} times)", event.count) } else { String::new() };
+            Answer::held("Probe", format!("is not ready: {}{times}", trimmed(&event.message)))
+                .with([Evidence::of(event.clone(), format!("event {}: {}", event.reason, trimmed(&event.message)))])
+        }
+        None if facts.last_event(&pod.metadata.uid, &["NodeNotReady"]).is_some() => {
+            Answer::held("Node", format!("is not ready: its node {} is not heard", pod.spec.node_name))
+        }
+        None => Answer::held("Probe", "runs, and its probes have not said yet that it is ready"),
+    }
+}
+
+fn gate_of(reason: &str) -> &'static str {
+    match reason {
+        "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull" | "InvalidImageName" => "Image",
+        "CrashLoopBackOff" => "CrashLoop",
+        "CreateContainerConfigError" => "Config",
+        _ => "Container",
+    }
+}
+
+/// A container that waits: its name, the reason, the message.
+fn waiting(status: &ContainerStatus) -> Option<(String, String, String)> {
+    let waiting = status.state.waiting.as_ref().filter(|waiting| !waiting.reason.is_empty())?;
+    Some((status.name.clone(), waiting.reason.clone(), waiting.message.clone()))
+}
+
+fn trimmed(text: &str) -> &str {
+    text.trim().trim_end_matches('.')
+}
+
+/// `7s`, `1m30s`, `400ms`.
+pub fn human(time: SignedDuration) -> String {
+    let time = time.unsigned_abs();
+    let rounded = if time.as_secs() > 0 {
+        std::time::Duration::from_secs(time.as_secs())
+    } else {
+        std::time::Duration::from_millis(u64::from(time.subsec_millis()))
+    };
+    duration::format(rounded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+    use squall_api::{Kind, Object};
+
+    fn pod(spec: Value, status: Value) -> Pod {
+        let json = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "uid": "u", "resourceVersion": "7"},
+            "spec": spec, "status": status});
+        Pod::try_from(Object::from_json(Kind::Pod, json).unwrap()).unwrap()
+    }
+
+    fn told(spec: Value, status: Value, min_ready_seconds: i32) -> (Option<&'static str>, String) {
+        let now = Timestamp::from_second(1_000).unwrap();
+        let answer = of(&pod(spec, status), &Facts::default(), min_ready_seconds, now);
+        assert_eq!(answer.evidence[0].resource_version, "7");
+        (answer.gate, answer.says)
+    }
+
+    fn bound() -> Value {
+        json!({"nodeName": "n"})
+    }
+
+    #[test]
+    fn each_reason_has_its_words() {
+        let unscheduled = json!({"conditions": [{"type": "PodScheduled", "status": "False", "message": "0/3 nodes are available: 3 Insufficient cpu."}]});
+        assert_eq!(
+            told(json!({}), unscheduled, 0),
+            (Some("Scheduling"), "fits on no node: 0/3 nodes are available: 3 Insufficient cpu".to_owned())
+        );
+        let waits = |reason: &str, message: &str| json!({"containerStatuses": [{"name": "c", "state": {"waiting": {"reason": reason, "message": message}}}]});
+        assert_eq!(told(bound(), waits("ImagePullBackOff", "Back-off pulling image \"x\""), 0).0, Some("Image"));
+        assert_eq!(told(bound(), waits("CrashLoopBackOff", "back-off 10s"), 0).0, Some("CrashLoop"));
+        assert_eq!(told(bound(), waits("ContainerCreating", ""), 0).0, Some("Starting"));
+        let ready =
+            |since: &str| json!({"conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": since}]});
+        assert_eq!(
+            told(bound(), ready("1970-01-01T00:16:37Z"), 10),
+            (Some("MinReadySeconds"), "is ready, and counts as available in 7s (minReadySeconds 10)".to_owned())
+        );
+        assert_eq!(told(bound(), ready("1970-01-01T00:16:30Z"), 10), (None, "is ready".to_owned()));
+        assert_eq!(told(bound(), json!({}), 0).0, Some("Probe"));
+        assert_eq!(told(bound(), json!({"phase": "Failed"}), 0), (None, "has ended (Failed)".to_owned()));
+    }
+}

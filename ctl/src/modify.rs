@@ -1,0 +1,69 @@
+//! Changing one object: read, change, write with the version that was read; anew when it has changed meanwhile.
+
+use squall_api::error::Reason;
+use squall_api::{Kind, Object};
+use squall_client::{ResourceRef, WriteOptions, manifest};
+
+use crate::cli::DryRun;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::output::warnings;
+use crate::selection;
+
+/// How often a change is made anew when the object has changed meanwhile.
+const ATTEMPTS: usize = 5;
+
+/// What writes carry that go as far as this.
+pub fn write_options(dry_run: DryRun, field_manager: Option<&str>) -> WriteOptions {
+    WriteOptions {
+        dry_run: dry_run == DryRun::Server,
+        field_manager: field_manager.unwrap_or_default().to_owned(),
+        ..WriteOptions::default()
+    }
+}
+
+/// The object after the change, or `None` if the change changes nothing. Without a server (`--dry-run=client`), the
+/// object is as the change makes it.
+pub async fn modify(
+    context: &Context,
+    resource: &ResourceRef,
+    (dry_run, field_manager): (DryRun, Option<&str>),
+    mut change: impl FnMut(&mut Object) -> Result<(), Failure>,
+) -> Result<Option<Object>, Failure> {
+    for attempt in 1.. {
+        let before = selection::get(&context.client, resource.kind, &resource.namespace, &resource.name).await?;
+        let mut after = before.clone();
+        change(&mut after)?;
+        if after == before {
+            return Ok(None);
+        }
+        if dry_run == DryRun::Client {
+            return Ok(Some(after));
+        }
+        let options = write_options(dry_run, field_manager);
+        match context.client.update(resource, manifest(&after), options).await {
+            Ok(reply) => {
+                warnings(&reply.warnings);
+                return Ok(Some(reply.object()?));
+            }
+            Err(error) if error.is(Reason::Conflict) && attempt < ATTEMPTS => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(None)
+}
+
+/// The template of pods in an object that has one.
+pub fn pod_template(object: &mut Object) -> Option<&mut squall_api::core::v1::PodTemplateSpec> {
+    match object {
+        Object::Deployment(deployment) => Some(&mut deployment.spec.template),
+        Object::ReplicaSet(set) => Some(&mut set.spec.template),
+        Object::ReplicationController(controller) => controller.spec.template.as_mut(),
+        _ => None,
+    }
+}
+
+/// Kinds whose changes are revisions.
+pub const fn has_revisions(kind: Kind) -> bool {
+    matches!(kind, Kind::Deployment)
+}

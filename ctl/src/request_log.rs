@@ -1,0 +1,103 @@
+//! `-v 6` and above: each request on standard error, in the form that kubectl's log has.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use squall_api::Object;
+use squall_client::{Error, Exchange, Observer, Sent};
+
+use crate::output::line_error;
+
+/// From this level on, a line for each request.
+const REQUESTS: u8 = 6;
+/// From this level on, what requests and answers carry, cut to a bound.
+const BODIES: u8 = 8;
+/// From this level on, all of it.
+const WHOLE_BODIES: u8 = 9;
+/// kubectl cuts bodies at level 8 to so many bytes.
+const CUT: usize = 1_024;
+
+/// Whom a client has to tell of its requests; nobody below level 6.
+pub fn observer(verbosity: u8) -> Option<Observer> {
+    (verbosity >= REQUESTS).then(|| Arc::new(move |exchange: &Exchange<'_>| log(verbosity, exchange)) as Observer)
+}
+
+/// Says where the kubeconfig was found.
+pub fn config_loaded(verbosity: u8, path: &Path) {
+    if verbosity >= REQUESTS {
+        print("context.rs:29", &format!("Config loaded from file:  {}", path.display()));
+    }
+}
+
+fn log(verbosity: u8, exchange: &Exchange<'_>) {
+    if verbosity >= BODIES
+        && let Some(sent) = &exchange.sent
+    {
+        print("request_log.rs:47", &format!("Request Body: {}", cut(verbosity, sent_text(sent))));
+    }
+    let milliseconds = exchange.elapsed.as_millis();
+    let outcome = outcome(exchange);
+    print("request_log.rs:51", &format!("{} {} {outcome} in {milliseconds} milliseconds", exchange.verb, exchange.url));
+    if verbosity >= BODIES {
+        for any in exchange.received {
+            let text =
+                Object::from_any(any).map_or_else(|_| any.type_url.clone(), |object| object.to_json().to_string());
+            print("request_log.rs:55", &format!("Response Body: {}", cut(verbosity, text)));
+        }
+    }
+}
+
+/// `200 OK`, as the REST API would have said it.
+fn outcome(exchange: &Exchange<'_>) -> String {
+    match exchange.error {
+        None if exchange.verb == "POST" => "201 Created".to_owned(),
+        None => "200 OK".to_owned(),
+        Some(Error::Api(error)) => format!("{} {}", error.status.code, phrase(error.status.code)),
+        Some(other) => format!("({other})"),
+    }
+}
+
+const fn phrase(code: i32) -> &'static str {
+    match code {
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        409 => "Conflict",
+        410 => "Gone",
+        413 => "Request Entity Too Large",
+        415 => "Unsupported Media Type",
+        422 => "Unprocessable Entity",
+        429 => "Too Many Requests",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        _ => "Internal Server Error",
+    }
+}
+
+fn sent_text(sent: &Sent) -> String {
+    match sent {
+        Sent::Text(text) => text.clone(),
+        Sent::Object(any) => {
+            Object::from_any(any).map_or_else(|_| any.type_url.clone(), |object| object.to_json().to_string())
+        }
+    }
+}
+
+fn cut(verbosity: u8, text: String) -> String {
+    if verbosity >= WHOLE_BODIES || text.len() <= CUT {
+        return text;
+    }
+    let end = (0..=CUT).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    format!("{} [truncated {} chars]", &text[..end], text.len() - end)
+}
+
+/// klog's line: level, date, time, process, place.
+fn print(place: &str, text: &str) {
+    let now = Timestamp::now().to_zoned_datetime(TimeZone::system());
+    let stamp = now.strftime("%m%d %H:%M:%S%.6f");
+    line_error(&format!("I{stamp} {:>7} {place}] {text}", std::process::id()));
+}
