@@ -33,10 +33,34 @@ pub fn parse(text: &str) -> Result<Value, String> {
     })
 }
 
-/// A document as YAML, the way Kubernetes writes it.
+/// A document as YAML, the way Kubernetes writes it: long lines stay whole, addresses stand without quotes.
 pub fn to_yaml(value: &Value) -> Result<String, String> {
-    let options = serde_saphyr::ser_options! { compact_list_indent: true };
-    serde_saphyr::to_string_with_options(value, options).map_err(|error| error.to_string())
+    let options = serde_saphyr::ser_options! { compact_list_indent: true, folded_wrap_chars: usize::MAX };
+    let mark = absent_from(value);
+    let mut marked = value.clone();
+    mark_addresses(&mut marked, &mark);
+    let text = serde_saphyr::to_string_with_options(&marked, options).map_err(|error| error.to_string())?;
+    Ok(text.replace(&mark, ""))
+}
+
+/// A word that does not occur in the document. The writer takes an address for something like a number, and would put it
+/// in quotes; with a word before it, it is none.
+fn absent_from(value: &Value) -> String {
+    let text = value.to_string();
+    let mut mark = "plain-".to_owned();
+    while text.contains(&mark) {
+        mark.push_str("x-");
+    }
+    mark
+}
+
+fn mark_addresses(value: &mut Value, mark: &str) {
+    match value {
+        Value::String(text) if text.parse::<std::net::Ipv4Addr>().is_ok() => text.insert_str(0, mark),
+        Value::Array(items) => items.iter_mut().for_each(|item| mark_addresses(item, mark)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| mark_addresses(field, mark)),
+        _ => {}
+    }
 }
 
 fn split(text: &str) -> Vec<&str> {
@@ -86,6 +110,20 @@ pub fn annotations_mut(manifest: &mut Value) -> Option<&mut Map<String, Value>> 
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn addresses_and_long_lines_are_written_as_they_are() {
+        let long = "word ".repeat(40) + "end";
+        let value = json!({"ip": "127.0.0.1", "number": "1.5", "text": "plain-x\nip: \"127.0.0.1\"\n", "long": long, "ips": ["10.0.0.1"]});
+        let yaml = to_yaml(&value).unwrap();
+        assert_eq!(
+            yaml,
+            format!(
+                "ip: 127.0.0.1\nips:\n- 10.0.0.1\nlong: {long}\nnumber: \"1.5\"\ntext: |\n  plain-x\n  ip: \"127.0.0.1\"\n"
+            )
+        );
+        assert_eq!(parse(&yaml).unwrap(), value);
+    }
 
     #[test]
     fn documents_and_lists_are_taken_apart() {

@@ -117,8 +117,12 @@ fn text(error: &Error, file: Option<(&str, &str)>) -> String {
     {
         let causes: Vec<String> =
             details.causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
-        let head = format!("The {} {:?} is invalid: ", details.kind, details.name);
+        let head = match details.kind.as_str() {
+            "" => "The request is invalid: ".to_owned(),
+            kind => format!("The {kind} {:?} is invalid: ", details.name),
+        };
         return match causes.as_slice() {
+            [] => head + &status.message,
             [one] => head + one,
             many => head + &many.iter().map(|cause| format!("\n* {cause}")).collect::<String>(),
         };

@@ -68,7 +68,8 @@ fn endpoints(port: &ServicePort, slices: &[EndpointSlice]) -> String {
         }
     }
     match addresses.len() {
-        0 => NONE.to_owned(),
+        // kubectl: nothing at all is said of slices without endpoints.
+        0 if slices.is_empty() => NONE.to_owned(),
         count if count <= MAX_ENDPOINTS => addresses.join(","),
         count => format!("{} + {} more...", addresses[..MAX_ENDPOINTS].join(","), count - MAX_ENDPOINTS),
     }

@@ -26,7 +26,9 @@ pub async fn run(context: &Context, args: CreateArgs) -> Result<(), Failure> {
         if args.save_config {
             keep_applied(&mut document);
         }
-        note_in_manifest(document.kind, &mut document.json, args.change.record);
+        if changes.dry_run != DryRun::Client {
+            note_in_manifest(document.kind, &mut document.json, args.change.record);
+        }
         let create = Creation { context, changes: &changes, args: &args.change, validation };
         match create.send(&document.collection(), document.json.clone()).await {
             Ok(object) => changes.tell(&object, "created")?,
@@ -63,7 +65,10 @@ async fn by_name(context: &Context, command: CreateCommand) -> Result<(), Failur
     let changes = Changes::of(&args)?;
     let namespace = if kind.info().is_namespaced() { context.namespace.as_str() } else { "" };
     let mut json = json;
-    note_in_manifest(kind, &mut json, args.record);
+    // What is not sent is often kept as a file.
+    if changes.dry_run != DryRun::Client {
+        note_in_manifest(kind, &mut json, args.record);
+    }
     let create = Creation { context, changes: &changes, args: &args, validation: "Strict" };
     let object =
         create.send(&ResourceRef::collection(kind, namespace), json).await.map_err(|error| failed(&error, kind))?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use squall_api::Object;
 
-use super::record::warn_of_record;
+use super::record::{CHANGE_CAUSE, warn_of_record};
 use crate::cli::MarkArgs;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -145,7 +145,10 @@ fn change(
 ) -> Result<(), Failure> {
     missing.clear();
     let other = |(key, value): (&String, &String)| {
-        marks.get(key).filter(|old| *old != value).map(|old| (key.clone(), old.clone()))
+        // kubectl: why a revision is there may always be said anew.
+        let replaceable = mark == Mark::Annotation && key == CHANGE_CAUSE;
+        let old = marks.get(key).filter(|old| *old != value && !replaceable);
+        old.map(|old| (key.clone(), old.clone()))
     };
     let taken: Vec<(String, String)> = wishes.set.iter().filter_map(other).collect();
     if !overwrite && !taken.is_empty() {

@@ -47,7 +47,7 @@ pub async fn run(context: &Context, args: WaitArgs) -> Result<(), Failure> {
     let deadline = tokio::time::Instant::now() + limit;
     for chosen in chosen {
         let resource = &chosen.resource;
-        let name = format!("{}/{}", resource.kind.info().plural_group(), resource.name);
+        let name = format!("{}/{}", resource.kind.info().plural, resource.name);
         match tokio::time::timeout_at(deadline, reach(context, resource, &goal, limit.is_zero())).await {
             Ok(Ok(text)) => line(&text),
             Ok(Err(failure)) => failures.push(failure),
