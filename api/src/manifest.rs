@@ -28,9 +28,20 @@ pub fn parse(text: &str) -> Result<Value, String> {
     }
     let options = serde_saphyr::options! { duplicate_keys: serde_saphyr::DuplicateKeyPolicy::LastWins };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-        let first = error.to_string();
-        format!("error converting YAML to JSON: yaml: {}", first.lines().next().unwrap_or_default())
+        let text = error.to_string();
+        format!("error converting YAML to JSON: yaml: {}", first_line(&text))
     })
+}
+
+/// What is wrong, and in which line: `line 2: mapping values are not allowed in this context`.
+fn first_line(problem: &str) -> String {
+    let first = problem.lines().next().unwrap_or_default();
+    let first = first.strip_prefix("error: ").unwrap_or(first);
+    match first.split_once(" column ").map(|(line, rest)| (line, rest.trim_start_matches(|c: char| c.is_ascii_digit())))
+    {
+        Some((line, rest)) if line.starts_with("line ") => format!("{line}{rest}"),
+        _ => first.to_owned(),
+    }
 }
 
 /// A document as YAML, the way Kubernetes writes it: long lines stay whole, addresses stand without quotes.

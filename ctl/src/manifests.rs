@@ -72,7 +72,7 @@ pub async fn read_some(
     failures: &mut Vec<Failure>,
 ) -> Result<Vec<Document>, Failure> {
     if args.filename.is_empty() {
-        return Err(Failure::error("must specify one of -f and -k"));
+        return Err(Failure::error("must specify -f: a file, a folder, a URL or - for standard input"));
     }
     let documents = read(context, &args.filename, args.recursive, failures).await?;
     if documents.is_empty() && failures.is_empty() {

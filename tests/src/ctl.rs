@@ -8,6 +8,8 @@ use anyhow::Context;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
+use crate::transcript::Shell;
+
 /// `ctl` in a folder.
 pub struct Ctl {
     program: PathBuf,
@@ -31,6 +33,17 @@ impl Ctl {
         let own = std::env::current_exe().context("finding this program")?;
         let program = own.ancestors().map(|folder| folder.join("ctl")).find(|path| path.is_file());
         Ok(Self { program: program.context("ctl is not built; run ./check")?, folder: folder.to_owned() })
+    }
+
+    /// A shell in which `ctl` is this one.
+    #[must_use]
+    pub fn shell(&self, kubeconfig: &Path) -> Shell {
+        Shell {
+            name: "ctl".to_owned(),
+            program: self.program.clone(),
+            folder: self.folder.clone(),
+            kubeconfig: kubeconfig.to_owned(),
+        }
     }
 
     /// Runs a command without input; words are separated by spaces.

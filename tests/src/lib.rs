@@ -3,8 +3,10 @@
 mod ctl;
 pub mod kubectl;
 mod lab;
+pub mod page;
 pub mod processes;
 mod scratch;
+pub mod transcript;
 
 pub use ctl::{Ctl, Output};
 pub use lab::Lab;

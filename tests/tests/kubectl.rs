@@ -6,7 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
-use squall_tests::kubectl::{Kubectl, Transcript};
+use squall_tests::kubectl::Kubectl;
+use squall_tests::transcript::Transcript;
 use squall_tests::{Lab, Scratch};
 
 /// The version that the transcripts are of.
@@ -39,7 +40,7 @@ async fn follows_its_transcript(name: &str) {
     let file = root().join("tests/kubectl").join(name);
     let expected = std::fs::read_to_string(&file).unwrap();
     let transcript = Transcript::parse(&expected);
-    let printed = transcript.play(&kubectl, scratch.path(), &lab.cluster.kubeconfig()).await.unwrap();
+    let printed = transcript.play(&kubectl.shell(scratch.path(), &lab.cluster.kubeconfig())).await.unwrap();
     if std::env::var_os("UPDATE_TRANSCRIPTS").is_some() {
         std::fs::write(&file, &printed).unwrap();
     }
@@ -91,7 +92,7 @@ async fn every_installed_kubectl_works() {
             "kubectl delete -f kubia-deployment-v1.yaml",
             "kubectl wait --for=delete pods -l app=kubia --timeout=60s",
         ] {
-            let output = kubectl.shell(command, scratch.path(), &kubeconfig).await.unwrap();
+            let output = kubectl.shell(scratch.path(), &kubeconfig).run(command).await.unwrap();
             assert_eq!(output.code, 0, "kubectl {}: {command}: {output:#?}", kubectl.version);
         }
     }

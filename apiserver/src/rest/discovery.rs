@@ -41,8 +41,11 @@ fn group_names() -> Vec<&'static str> {
     groups
 }
 
-fn kinds_of(group: &str) -> impl Iterator<Item = Kind> + '_ {
-    Kind::ALL.iter().copied().filter(move |kind| kind.info().group == group)
+/// In the order of their names: clients show what they find in the order in which they find it.
+fn kinds_of(group: &str) -> Vec<Kind> {
+    let mut kinds: Vec<Kind> = Kind::ALL.iter().copied().filter(|kind| kind.info().group == group).collect();
+    kinds.sort_by_key(|kind| kind.info().plural);
+    kinds
 }
 
 fn questions_of(group: &str) -> impl Iterator<Item = &'static Question> + '_ {
@@ -97,6 +100,7 @@ fn resources(group: &str) -> Vec<Value> {
 fn aggregated_group(group: &str) -> Value {
     let response = |group: &str, kind: &str| json!({"group": group, "version": "v1", "kind": kind});
     let mut resources: Vec<Value> = kinds_of(group)
+        .into_iter()
         .map(|kind| {
             let info = kind.info();
             let parts = kind.parts();

@@ -135,19 +135,21 @@ fn patch_for(document: &Document, live: &Object) -> Value {
     patch::three_way(document.kind, &original, &document.json, &live.to_json())
 }
 
-/// Says in the manifest in which namespace it is meant.
-pub fn name_namespace(document: &mut Document) {
+/// Makes a manifest one that apply can compare: it says in which namespace it is meant, and has annotations, if only none
+/// (or those that others have made would go).
+pub fn completed(document: &mut Document) {
     let namespace = document.namespace.clone();
     if let Some(metadata) = document.json.get_mut("metadata").and_then(Value::as_object_mut)
         && !namespace.is_empty()
     {
         metadata.insert("namespace".to_owned(), Value::String(namespace));
     }
+    manifest::annotations_mut(&mut document.json);
 }
 
 /// Puts the manifest itself into its annotation: what the next apply compares with.
 pub fn keep_applied(document: &mut Document) {
-    name_namespace(document);
+    completed(document);
     if let Some(annotations) = manifest::annotations_mut(&mut document.json) {
         annotations.remove(LAST_APPLIED);
     }

@@ -4,7 +4,7 @@ use serde_json::json;
 use similar::TextDiff;
 use squall_api::{Object, manifest, patch};
 
-use super::apply::{LAST_APPLIED, name_namespace};
+use super::apply::{LAST_APPLIED, completed};
 use crate::cli::{DiffArgs, DryRun};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -23,7 +23,7 @@ pub async fn run(context: &Context, args: DiffArgs) -> Result<(), Failure> {
         manifests::read(context, &args.filename, false, &mut failures).await.map_err(|f| f.with_code(TROUBLE))?;
     let mut differs = false;
     for mut document in documents {
-        name_namespace(&mut document);
+        completed(&mut document);
         match difference(context, &document).await {
             Ok(difference) => {
                 differs |= !difference.is_empty();

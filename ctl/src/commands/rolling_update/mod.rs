@@ -72,7 +72,8 @@ pub async fn run(context: &Context, args: RollingUpdateArgs) -> Result<(), Failu
     let mut steps = Steps::new(args.stop_after.as_deref());
     let controllers = Controllers::new(context);
     let old_name = args.names.first().cloned().unwrap_or_default();
-    let keep_name = args.names.len() == 1;
+    // A file names the new controller; an image does not.
+    let keep_name = args.names.len() == 1 && args.filename.is_empty();
     let old = match controllers.get(&old_name).await {
         Ok(old) => old,
         Err(error) if error.is(Reason::NotFound) && !args.image.is_empty() && keep_name => {

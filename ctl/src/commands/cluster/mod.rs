@@ -1,22 +1,19 @@
 //! `ctl cluster`: start, watch, break and end a local cluster.
 
+mod status;
+
 use std::time::{Duration, Instant};
 
-use serde_json::json;
 use squall_chaos::leaders::{Comparison, compare};
-use squall_client::{Client, MemberStatus};
-use squall_cluster::{
-    Cluster, Lifetime, MemberName, Options, ProcessState, Role, end_all_in, end_orphans_of, wait_until_ready,
-};
+use squall_cluster::{Cluster, Lifetime, MemberName, Options, Role, end_all_in, end_orphans_of, wait_until_ready};
 
 use super::demo::{APISERVERS, CONTROLLER_MANAGERS};
 use crate::cli::{
-    AddArgs, Addable, ClusterCommand, DirArgs, DownArgs, LogsArgs, MemberArgs, RemoveArgs, ShapeArgs, StatusArgs,
-    Timing, UpArgs,
+    AddArgs, Addable, ClusterCommand, DirArgs, DownArgs, LogsArgs, MemberArgs, RemoveArgs, ShapeArgs, Timing, UpArgs,
 };
 use crate::failure::Failure;
 use crate::interruption::Interruption;
-use crate::output::{line, line_error, print_cells, text};
+use crate::output::{line, line_error, text};
 
 /// How many nodes a cluster has that nobody says otherwise of.
 const NODES: usize = 3;
@@ -29,7 +26,7 @@ const STATUS_PATIENCE: Duration = Duration::from_secs(2);
 pub async fn run(command: ClusterCommand) -> Result<(), Failure> {
     match command {
         ClusterCommand::Up(args) => up(args).await,
-        ClusterCommand::Status(args) => status(args).await,
+        ClusterCommand::Status(args) => status::status(args).await,
         ClusterCommand::Check(args) => check(&args).await,
         ClusterCommand::Metrics(args) => metrics(&args).await,
         ClusterCommand::Kill(args) => each(&args, "killed", Cluster::kill),
@@ -257,78 +254,4 @@ async fn check(dir: &DirArgs) -> Result<(), Failure> {
             hashes.iter().map(|(name, hash)| format!("{name} has {hash:016x}")).collect::<Vec<_>>().join(", ")
         ))),
     }
-}
-
-/// What one member says of itself, and what the machine says of its process.
-struct Row {
-    member: MemberName,
-    state: ProcessState,
-    pid: Option<i32>,
-    status: Option<MemberStatus>,
-}
-
-async fn status(args: StatusArgs) -> Result<(), Failure> {
-    let cluster = open(&args.dir)?;
-    let client = cluster.client()?.with_deadline(STATUS_PATIENCE);
-    let mut rows = Vec::new();
-    for member in cluster.members() {
-        let (state, pid) = cluster.state(member);
-        let status = match (member.role, state) {
-            (Role::Apiserver, ProcessState::Running) => ask(&client, &cluster.apiserver_url(member.index)).await,
-            _ => None,
-        };
-        rows.push(Row { member, state, pid, status });
-    }
-    if args.output.is_some() {
-        let members: Vec<_> = rows.iter().map(as_json).collect();
-        line(&serde_json::to_string_pretty(&json!({ "members": members })).map_err(Failure::error)?);
-        return Ok(());
-    }
-    let mut cells = vec![
-        ["MEMBER", "STATE", "PID", "ROLE", "READY", "TERM", "APPLIED", "REVISION", "HASH"].map(str::to_owned).to_vec(),
-    ];
-    cells.extend(rows.iter().map(as_cells));
-    print_cells(&cells, 3);
-    if rows.iter().filter_map(|row| row.status.as_ref()).all(|status| !status.ready) {
-        line_error("no apiserver has a quorum");
-    }
-    Ok(())
-}
-
-/// An apiserver that does not answer has nothing to say; its row shows it.
-async fn ask(client: &Client, endpoint: &str) -> Option<MemberStatus> {
-    client.member_status(endpoint).await.ok()
-}
-
-fn role(status: &MemberStatus) -> &'static str {
-    if status.leader == status.id { "leader" } else { "follower" }
-}
-
-fn as_cells(row: &Row) -> Vec<String> {
-    let mut cells = vec![
-        row.member.to_string(),
-        format!("{:?}", row.state).to_lowercase(),
-        row.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string()),
-    ];
-    if let Some(status) = &row.status {
-        cells.extend([
-            role(status).to_owned(),
-            status.ready.to_string(),
-            status.term.to_string(),
-            status.applied_index.to_string(),
-            status.revision.to_string(),
-            format!("{:016x}", status.state_hash),
-        ]);
-    }
-    cells
-}
-
-fn as_json(row: &Row) -> serde_json::Value {
-    let raft = row.status.as_ref().map(|status| {
-        json!({
-            "role": role(status), "ready": status.ready, "term": status.term, "appliedIndex": status.applied_index,
-            "revision": status.revision, "stateHash": format!("{:016x}", status.state_hash), "objects": status.objects,
-        })
-    });
-    json!({ "name": row.member.to_string(), "state": row.state, "pid": row.pid, "raft": raft })
 }

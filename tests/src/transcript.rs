@@ -1,0 +1,128 @@
+//! Transcripts of a command line: commands, what each prints, its exit code; run again and compared.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use anyhow::Context;
+use regex::Regex;
+
+use crate::Output;
+
+/// A shell in which one program has a short name.
+#[derive(Debug, Clone)]
+pub struct Shell {
+    /// `ctl`, `kubectl`.
+    pub name: String,
+    /// What that is.
+    pub program: PathBuf,
+    /// Where it runs.
+    pub folder: PathBuf,
+    /// The cluster it is for.
+    pub kubeconfig: PathBuf,
+}
+
+impl Shell {
+    /// Runs a command.
+    pub async fn run(&self, command: &str) -> anyhow::Result<Output> {
+        // Scripts and programs that the command starts find it by its name, if that is its own.
+        let path = std::env::var("PATH").unwrap_or_default();
+        let own = self.program.parent().map_or(path.clone(), |folder| format!("{}:{path}", folder.display()));
+        let script = format!("{}() {{ '{}' \"$@\"; }}\n{command}\n", self.name, self.program.display());
+        let output = tokio::process::Command::new("bash")
+            .args(["-c", &script])
+            .current_dir(&self.folder)
+            .env("PATH", own)
+            .env("KUBECONFIG", &self.kubeconfig)
+            .env("USER", "anna")
+            .env_remove("EDITOR")
+            // What one version has learned of a server is not for the next.
+            .env("KUBECACHEDIR", self.folder.join(format!("cache-{}", self.name)))
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .context("starting bash")?;
+        Ok(Output {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        })
+    }
+}
+
+/// Commands (after "$ "), what each prints, its `[stderr]` and its `[exit N]`.
+#[derive(Debug)]
+pub struct Transcript {
+    commands: Vec<String>,
+}
+
+impl Transcript {
+    /// Reads the commands of a transcript.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        Self { commands: text.lines().filter_map(|line| line.strip_prefix("$ ")).map(str::to_owned).collect() }
+    }
+
+    /// Runs the commands, and writes down what they print, with what differs each time masked.
+    pub async fn play(&self, shell: &Shell) -> anyhow::Result<String> {
+        let mut text = String::new();
+        for command in &self.commands {
+            let output = shell.run(command).await?;
+            let mut printed = output.stdout;
+            if !printed.is_empty() && !printed.ends_with('\n') {
+                printed.push('\n');
+            }
+            output.stderr.lines().for_each(|line| printed.push_str(&format!("[stderr] {line}\n")));
+            text.push_str(&format!("$ {command}\n{}[exit {}]\n\n", masked(&printed)?, output.code));
+        }
+        Ok(text)
+    }
+}
+
+/// The text without uids, times, ages, addresses, random suffixes, hashes and resource versions.
+pub fn masked(text: &str) -> anyhow::Result<String> {
+    let mut text = text.to_owned();
+    for (pattern, mask) in [
+        (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UID"),
+        (r"\b[0-9a-f]{32}\b", "MD5"),
+        (r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+(Z|[ ][+-][0-9]{4})?", "TIME"),
+        (r"\b[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} [+-][0-9]{4}", "TIME"),
+        (r"\b127\.[0-9]+\.[0-9]+\.[0-9]+\b", "ADDRESS"),
+        (r"\b3[0-9]{4}/TCP", "NODEPORT/TCP"),
+        (r"-[bcdfghjklmnpqrstvwxz2456789]{5}\b", "-SUFFIX"),
+        (r#"(resourceVersion"?: )"[0-9]+""#, "${1}VERSION"),
+        (r"\(version [0-9]+\)", "(version N)"),
+        (r"\b(in|for|has|renewed) [0-9]+(ms|s|m|h)[0-9a-z]*", "$1 TIME"),
+        (r" \([0-9]+ times\)", " (N times)"),
+        (r"/tmp/(LIVE|MERGED)-[0-9]+", "/tmp/$1"),
+        (r"ctl-edit-\w+", "ctl-edit-NAME"),
+        (r"(?m)^(.*\s)[0-9]+[smh][0-9]*s?( ago)?$", "${1}AGE$2"),
+        (r"(?m)(\S) +([0-9]+[smh][0-9]*s?) {2,}", "${1}  AGE  "),
+        (r"(?m)^[0-9]+[smh][0-9]*s? {2,}", "AGE  "),
+        // How wide a column is depends on what is masked in it.
+        (r"(?m)(\S) {2,}", "${1}  "),
+    ] {
+        text = Regex::new(pattern)?.replace_all(&text, mask).into_owned();
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_each_time_is_masked() {
+        assert_eq!(
+            masked("kubia-59d857b444-2z5qd   1/1   Running   0   12s\nsvc   127.84.3.78   80:30047/TCP   3m5s\n")
+                .unwrap(),
+            "kubia-59d857b444-SUFFIX  1/1  Running  0  AGE\nsvc  ADDRESS  80:NODEPORT/TCP  AGE\n"
+        );
+        assert_eq!(masked("resourceVersion: \"12\"\n").unwrap(), "resourceVersion: VERSION\n");
+    }
+
+    #[test]
+    fn commands_are_read_from_a_transcript() {
+        assert_eq!(Transcript::parse("$ a b\nout\n[exit 0]\n\n$ c\n[exit 1]\n").commands, ["a b", "c"]);
+    }
+}

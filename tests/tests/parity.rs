@@ -1,0 +1,89 @@
+//! Real kubectl and `ctl` say the same of the same objects.
+
+use squall_tests::kubectl::Kubectl;
+use squall_tests::transcript::masked;
+use squall_tests::{Lab, wait_for};
+
+const KUBIA: &str = include_str!("../../examples/chapter/kubia-deployment-and-service-v1.yaml");
+const RC: &str = include_str!("../../examples/chapter/kubia-rc-and-service-v2.yaml");
+/// The version whose layouts `ctl` has.
+const VERSION: &str = "1.32";
+
+/// What is asked of both. Nothing that changes between two questions, but for ages.
+const QUESTIONS: [&str; 32] = [
+    "get deploy",
+    "get deploy,rs,rc,svc,po -o wide",
+    "get all --show-labels",
+    "get nodes",
+    "get ns",
+    "get endpointslices",
+    "get cm,secrets,sa,pdb,quota -A",
+    "get po -l app=kubia --no-headers",
+    "get po -L app,pod-template-hash",
+    "get po -o name",
+    "get po -A -o wide --field-selector=status.phase=Running",
+    "get deploy kubia -o yaml",
+    "get deploy kubia -o json",
+    "get deploy kubia -o yaml --show-managed-fields",
+    "get rs,po -o yaml",
+    "get po -o json",
+    "get svc kubia -o yaml",
+    "get nodes -o jsonpath={.items[*].status.nodeInfo.kubeletVersion}",
+    "get po -o jsonpath='{range .items[*]}{.metadata.name}{\"\\t\"}{.status.podIP}{\"\\n\"}{end}'",
+    "get po -o jsonpath='{.items[*].status.conditions[?(@.type==\"Ready\")].status}'",
+    "get po -o custom-columns=NAME:.metadata.name,IMAGE:.spec.containers[*].image,NONE:.spec.nosuch",
+    "get po --sort-by=.metadata.name",
+    "get rs --sort-by=.spec.replicas -o name",
+    "describe deploy kubia",
+    "describe rs",
+    "describe po -l app=kubia",
+    "describe rc kubia-v2",
+    "describe svc kubia",
+    "rollout history deployment kubia",
+    "rollout history deployment kubia --revision=2",
+    "get deploy nosuch",
+    "get nosuch",
+];
+
+#[tokio::test]
+async fn kubectl_and_ctl_say_the_same() {
+    let Some(kubectl) = Kubectl::installed().into_iter().find(|kubectl| kubectl.version == VERSION) else {
+        eprintln!("skipped: kubectl {VERSION} is not installed here");
+        return;
+    };
+    let lab = Lab::start().await.unwrap();
+    lab.create(KUBIA).await.unwrap();
+    lab.create(RC.split("---").next().unwrap()).await.unwrap();
+    lab.rolled_out("kubia").await.unwrap();
+    lab.set_image("kubia", "luksa/kubia:v2").await.unwrap();
+    lab.rolled_out("kubia").await.unwrap();
+    let ctl = lab.ctl().unwrap().shell(&lab.cluster.kubeconfig());
+    wait_for("the old pods to be gone", || async {
+        let pods = ctl.run("ctl get po --no-headers").await.unwrap().stdout;
+        if pods.lines().count() == 6 && !pods.contains("0/1") { Ok(()) } else { Err(pods) }
+    })
+    .await
+    .unwrap();
+    let real = kubectl.shell(&ctl.folder, &lab.cluster.kubeconfig());
+    for question in QUESTIONS {
+        // An age can turn over between the two.
+        let (one, other) = (
+            ctl.run(&format!("ctl {question}")).await.unwrap(),
+            real.run(&format!("kubectl {question}")).await.unwrap(),
+        );
+        let text = |output: &squall_tests::Output| {
+            let stdout = masked(&output.stdout).unwrap();
+            (output.code, stdout, output.stderr.replace("kubectl", "ctl"))
+        };
+        let (ours, theirs) = (text(&one), text(&other));
+        let first = ours.1.lines().zip(theirs.1.lines()).find(|(one, other)| one != other);
+        assert!(
+            ours == theirs,
+            "{question}: first in {first:#?}\nctl: {}\n{}\nkubectl: {}\n{}",
+            ours.1,
+            ours.2,
+            theirs.1,
+            theirs.2
+        );
+    }
+}
