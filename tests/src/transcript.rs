@@ -92,6 +92,7 @@ pub fn masked(text: &str) -> anyhow::Result<String> {
         (r"-[bcdfghjklmnpqrstvwxz2456789]{5}\b", "-SUFFIX"),
         (r#"(resourceVersion"?: )"[0-9]+""#, "${1}VERSION"),
         (r"\(version [0-9]+\)", "(version N)"),
+        (r"\.[0-9a-f]{16}\b", ".EVENT"),
         (r"\b(in|for|has|renewed) [0-9]+(ms|s|m|h)[0-9a-z]*", "$1 TIME"),
         (r" \([0-9]+ times\)", " (N times)"),
         (r"/tmp/(LIVE|MERGED)-[0-9]+", "/tmp/$1"),

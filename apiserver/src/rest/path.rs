@@ -57,6 +57,10 @@ pub fn parse(path: &str) -> Option<Target> {
         [name] => (*name, String::new()),
         [name, subresource @ ..] => (*name, subresource.join("/")),
     };
+    // What looks like a part of a namespace is a collection in it that there is not.
+    if kind == Kind::Namespace && !subresource.is_empty() && kind.parts().iter().all(|part| part.name != subresource) {
+        return None;
+    }
     let placed = match (kind.info().is_namespaced(), namespace, name) {
         (true, "", "") | (false, "", _) => true,
         (true, namespace, _) => !namespace.is_empty(),
@@ -136,6 +140,7 @@ mod tests {
             "/api/v1/deployments",
             "/apis/apps/v1/nosuch",
             "/api/v1/namespaces/default/nodes",
+            "/api/v1/namespaces/default/limitranges",
             "/api/v1/pods/x",
             "/api/v1/namespaces/default/pods//log",
             "/api/v1/namespaces//pods",
