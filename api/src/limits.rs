@@ -51,7 +51,7 @@ impl Limits {
     /// How many there may be in all.
     #[must_use]
     pub fn max_total(&self) -> i32 {
-        self.desired + self.max_surge
+        self.desired.saturating_add(self.max_surge)
     }
 }
 

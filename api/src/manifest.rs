@@ -113,14 +113,30 @@ pub fn meta<'a>(manifest: &'a Value, field: &str) -> &'a str {
 
 /// The annotations of a manifest, made if there are none.
 pub fn annotations_mut(manifest: &mut Value) -> Option<&mut Map<String, Value>> {
-    let metadata = manifest.as_object_mut()?.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
-    metadata.as_object_mut()?.entry("annotations").or_insert_with(|| Value::Object(Map::new())).as_object_mut()
+    let metadata = filled(manifest.as_object_mut()?.entry("metadata").or_insert(Value::Null));
+    filled(metadata.as_object_mut()?.entry("annotations").or_insert(Value::Null)).as_object_mut()
+}
+
+/// `annotations:` with nothing behind it is null, and means that there are none.
+fn filled(value: &mut Value) -> &mut Value {
+    if value.is_null() {
+        *value = Value::Object(Map::new());
+    }
+    value
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn annotations_that_are_null_are_none() {
+        let mut manifest = json!({"metadata": {"annotations": null}});
+        annotations_mut(&mut manifest).unwrap().insert("a".to_owned(), "b".into());
+        assert_eq!(manifest, json!({"metadata": {"annotations": {"a": "b"}}}));
+        assert!(annotations_mut(&mut json!({})).is_some() && annotations_mut(&mut json!({"metadata": 1})).is_none());
+    }
 
     #[test]
     fn addresses_and_long_lines_are_written_as_they_are() {

@@ -1,5 +1,6 @@
 //! The manifests of a command: from files, folders, URLs on this machine and standard input.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +26,13 @@ impl Document {
     /// Its name; empty if the server makes one up.
     pub fn name(&self) -> &str {
         manifest::meta(&self.json, "name")
+    }
+
+    /// Its labels.
+    pub fn labels(&self) -> BTreeMap<String, String> {
+        let labels = self.json.pointer("/metadata/labels").and_then(Value::as_object);
+        let text = |(key, value): (&String, &Value)| Some((key.clone(), value.as_str()?.to_owned()));
+        labels.into_iter().flatten().filter_map(text).collect()
     }
 
     pub fn collection(&self) -> ResourceRef {

@@ -13,10 +13,11 @@ use crate::selection;
 /// How often a change is made anew when the object has changed meanwhile.
 const ATTEMPTS: usize = 5;
 
-/// What writes carry that go as far as this.
+/// What writes carry that go as far as this. A command that should have stopped before (`--dry-run=client`) writes nothing
+/// either.
 pub fn write_options(dry_run: DryRun, field_manager: Option<&str>) -> WriteOptions {
     WriteOptions {
-        dry_run: dry_run == DryRun::Server,
+        dry_run: dry_run != DryRun::None,
         field_manager: field_manager.unwrap_or_default().to_owned(),
         ..WriteOptions::default()
     }

@@ -27,7 +27,7 @@ pub fn observer(verbosity: u8) -> Option<Observer> {
 /// Says where the kubeconfig was found.
 pub fn config_loaded(verbosity: u8, path: &Path) {
     if verbosity >= REQUESTS {
-        print("context.rs:29", &format!("Config loaded from file:  {}", path.display()));
+        print(concat!("request_log.rs:", line!()), &format!("Config loaded from file:  {}", path.display()));
     }
 }
 
@@ -35,16 +35,19 @@ fn log(verbosity: u8, exchange: &Exchange<'_>) {
     if verbosity >= BODIES
         && let Some(sent) = &exchange.sent
     {
-        print("request_log.rs:47", &format!("Request Body: {}", cut(verbosity, sent_text(sent))));
+        print(concat!("request_log.rs:", line!()), &format!("Request Body: {}", cut(verbosity, sent_text(sent))));
     }
     let milliseconds = exchange.elapsed.as_millis();
     let outcome = outcome(exchange);
-    print("request_log.rs:51", &format!("{} {} {outcome} in {milliseconds} milliseconds", exchange.verb, exchange.url));
+    print(
+        concat!("request_log.rs:", line!()),
+        &format!("{} {} {outcome} in {milliseconds} milliseconds", exchange.verb, exchange.url),
+    );
     if verbosity >= BODIES {
         for any in exchange.received {
             let text =
                 Object::from_any(any).map_or_else(|_| any.type_url.clone(), |object| object.to_json().to_string());
-            print("request_log.rs:55", &format!("Response Body: {}", cut(verbosity, text)));
+            print(concat!("request_log.rs:", line!()), &format!("Response Body: {}", cut(verbosity, text)));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use squall_api::labels::Selector;
 use squall_api::{Kind, Object};
 use squall_client::{Client, Reason, ResourceRef};
 
@@ -97,7 +98,17 @@ pub async fn choose(
     failures: &mut Vec<Failure>,
 ) -> Result<Vec<Chosen>, Failure> {
     if !wanted.filename.is_empty() {
-        let documents = manifests::read(context, wanted.filename, false, failures).await?;
+        if !wanted.what.is_empty() {
+            return Err(Failure::error(
+                "when paths, URLs, or stdin is provided as resource input, you may not specify resource arguments as well",
+            ));
+        }
+        if wanted.field_selector.is_some() {
+            return Err(Failure::error("a field selector is not for what files define"));
+        }
+        let selector = Selector::parse(wanted.selector.unwrap_or_default()).map_err(Failure::error)?;
+        let mut documents = manifests::read(context, wanted.filename, false, failures).await?;
+        documents.retain(|document| selector.matches(&document.labels()));
         let chosen =
             documents.iter().map(|document| Chosen { resource: document.object(), file: Some(document.file.clone()) });
         return Ok(chosen.collect());
@@ -124,6 +135,23 @@ pub async fn choose(
         chosen.extend(objects.iter().map(|object| Chosen { resource: found(object), file: None }));
     }
     Ok(chosen)
+}
+
+/// The objects that were chosen, as they are now; what is not found comes as failures beside them.
+pub async fn fetch_chosen(
+    context: &Context,
+    chosen: Vec<Chosen>,
+    failures: &mut Vec<Failure>,
+) -> Result<Vec<Object>, Failure> {
+    let mut objects = Vec::new();
+    for Chosen { resource, .. } in chosen {
+        match get(&context.client, resource.kind, &resource.namespace, &resource.name).await {
+            Ok(object) => objects.push(object),
+            Err(error) if matches!(error, squall_client::Error::Api(_)) => failures.push(error.into()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(objects)
 }
 
 /// What to say when there is nothing to show.

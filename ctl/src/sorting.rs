@@ -20,12 +20,47 @@ pub fn sort(objects: &mut [Object], path: Option<&str>) -> Result<(), Failure> {
     if !objects.is_empty() && objects.iter().all(|object| key(object).is_none()) {
         return Err(Failure::error(format!("couldn't find any field with path \"{{{text}}}\" in the list of objects")));
     }
-    objects.sort_by_cached_key(|object| Key(key(object)));
+    let amount =
+        |value: &Value| quantity::parse(&Quantity { string: value.as_str()?.to_owned() }).map(|amount| amount.0);
+    // Amounts are compared by what they are worth, if all there are are amounts: half of a list cannot be.
+    let are_amounts = objects.iter().filter_map(key).all(|value| amount(&value).is_some());
+    let rank = |object: &Object| match key(object) {
+        None => Key::Nothing,
+        Some(value) if are_amounts => Key::Amount(amount(&value).unwrap_or_default()),
+        Some(Value::Number(number)) => Key::Number(number.as_f64().unwrap_or_default()),
+        Some(Value::String(text)) => Key::Text(text),
+        Some(other) => Key::Text(other.to_string()),
+    };
+    objects.sort_by_cached_key(rank);
     Ok(())
 }
 
-#[derive(PartialEq, Eq)]
-struct Key(Option<Value>);
+/// What objects are sorted by. Of different sorts, in this order.
+enum Key {
+    Nothing,
+    Amount(i128),
+    Number(f64),
+    Text(String),
+}
+
+impl Key {
+    const fn sort(&self) -> u8 {
+        match self {
+            Self::Nothing => 0,
+            Self::Amount(_) => 1,
+            Self::Number(_) => 2,
+            Self::Text(_) => 3,
+        }
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Key {}
 
 impl PartialOrd for Key {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
@@ -35,28 +70,16 @@ impl PartialOrd for Key {
 
 impl Ord for Key {
     fn cmp(&self, other: &Self) -> Ordering {
-        match (&self.0, &other.0) {
-            (None, None) => Ordering::Equal,
-            (None, Some(_)) => Ordering::Less,
-            (Some(_), None) => Ordering::Greater,
-            (Some(Value::String(one)), Some(Value::String(other))) => texts(one, other),
-            (Some(Value::Number(one)), Some(Value::Number(other))) => {
-                one.as_f64().unwrap_or(0.0).total_cmp(&other.as_f64().unwrap_or(0.0))
-            }
-            (Some(one), Some(other)) => one.to_string().cmp(&other.to_string()),
+        match (self, other) {
+            (Self::Amount(one), Self::Amount(other)) => one.cmp(other),
+            (Self::Number(one), Self::Number(other)) => one.total_cmp(other),
+            (Self::Text(one), Self::Text(other)) => naturally(one, other),
+            _ => self.sort().cmp(&other.sort()),
         }
     }
 }
 
-/// Amounts by what they are worth, other texts so that `a2` comes before `a10`.
-fn texts(one: &str, other: &str) -> Ordering {
-    let amount = |text: &str| quantity::parse(&Quantity { string: text.to_owned() });
-    match (amount(one), amount(other)) {
-        (Some(one), Some(other)) => one.0.cmp(&other.0),
-        _ => naturally(one, other),
-    }
-}
-
+/// Texts so that `a2` comes before `a10`.
 fn naturally(one: &str, other: &str) -> Ordering {
     let (mut one, mut other) = (one, other);
     loop {
@@ -94,6 +117,11 @@ mod tests {
         let mut names = ["node-10", "node-2", "node-1", "a", "node-02x"];
         names.sort_by(|one, other| naturally(one, other));
         assert_eq!(names, ["a", "node-1", "node-2", "node-02x", "node-10"]);
-        assert_eq!(texts("1Gi", "900Mi"), Ordering::Greater);
+        let versions = ["1.9", "1.9.1", "1.10"];
+        for (at, one) in versions.iter().enumerate() {
+            for (other_at, other) in versions.iter().enumerate() {
+                assert_eq!(naturally(one, other), at.cmp(&other_at), "{one} {other}");
+            }
+        }
     }
 }

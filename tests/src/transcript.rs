@@ -27,7 +27,9 @@ impl Shell {
         // Scripts and programs that the command starts find it by its name, if that is its own.
         let path = std::env::var("PATH").unwrap_or_default();
         let own = self.program.parent().map_or(path.clone(), |folder| format!("{}:{path}", folder.display()));
-        let script = format!("{}() {{ '{}' \"$@\"; }}\n{command}\n", self.name, self.program.display());
+        // Of real kubectl the end of a pipe decides: it minds when nobody reads on.
+        let fail = if self.name == "ctl" { "set -o pipefail\n" } else { "" };
+        let script = format!("{fail}{}() {{ '{}' \"$@\"; }}\n{command}\n", self.name, self.program.display());
         let output = tokio::process::Command::new("bash")
             .args(["-c", &script])
             .current_dir(&self.folder)

@@ -43,6 +43,8 @@ fn same(name: &str, expected: &str, printed: &str, whole: &str) {
 #[tokio::test]
 async fn the_tour_is_as_it_says() {
     let (lab, scratch) = (Lab::start().await.unwrap(), folder_with_manifests());
+    let curl = shell(&lab, scratch.path()).run("command -v curl").await.unwrap();
+    assert_eq!(curl.code, 0, "the tour asks with curl, which is not installed here");
     let file = root().join("docs/tour.md");
     let page = Page::parse(&std::fs::read_to_string(&file).unwrap());
     assert!(page.commands().len() > 50, "the tour has commands");

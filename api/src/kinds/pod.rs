@@ -66,6 +66,18 @@ impl Resource for Pod {
                 container.image.clone_from(&old.image);
             }
         }
+        let deadline = &Path::new("spec").child("activeDeadlineSeconds");
+        match (old.spec.active_deadline_seconds, self.spec.active_deadline_seconds) {
+            (Some(before), Some(now)) if now > before => {
+                errors.invalid(deadline, &now, "must be less than or equal to previous value");
+            }
+            (Some(_), None) => errors.invalid(
+                deadline,
+                &serde_json::Value::Null,
+                "must not update from a positive integer to nil value",
+            ),
+            _ => {}
+        }
         if allowed.spec != old.spec {
             errors.forbidden(
                 &Path::new("spec"),

@@ -106,6 +106,10 @@ pub fn validate_spec(spec: &PodSpec, path: &Path, errors: &mut Errors) {
     if let Some(seconds) = spec.termination_grace_period_seconds {
         errors.non_negative(&path.child("terminationGracePeriodSeconds"), seconds);
     }
+    if let Some(seconds) = spec.active_deadline_seconds.filter(|seconds| !(1..=i64::from(i32::MAX)).contains(seconds)) {
+        let message = format!("must be between 1 and {}, inclusive", i32::MAX);
+        errors.invalid(&path.child("activeDeadlineSeconds"), &seconds, &message);
+    }
     crate::labels::validate(&spec.node_selector, &path.child("nodeSelector"), errors);
 }
 

@@ -23,6 +23,10 @@ pub async fn run(context: &Context, args: ApplyArgs) -> Result<(), Failure> {
     }
     warn_of_record(args.change.record);
     let changes = Changes::of(&args.change)?;
+    if args.server_side && changes.dry_run == DryRun::Client {
+        let hint = "did you mean --dry-run=server instead?";
+        return Err(Failure::error(format!("--dry-run=client doesn't work with --server-side ({hint})")));
+    }
     let how = How {
         changes: &changes,
         validation: manifests::validation(&args.manifests.validate)?,

@@ -1,5 +1,8 @@
 //! `ctl config`: the kubeconfig, shown and changed.
 
+use std::io::Write;
+use std::path::Path;
+
 use serde_json::Value;
 use squall_api::manifest;
 
@@ -43,12 +46,20 @@ pub fn run(global: &Global, command: ConfigCommand) -> Result<(), Failure> {
                 context.ok_or_else(|| Failure::error(format!("no context exists with the name: {name:?}")))?;
             context.insert("namespace".to_owned(), Value::String(namespace));
             let changed = manifest::to_yaml(&config).map_err(Failure::error)?;
-            std::fs::write(&path, changed)
-                .map_err(|error| Failure::error(format!("writing {}: {error}", path.display())))?;
+            replace(&path, &changed).map_err(|error| Failure::error(format!("writing {}: {error}", path.display())))?;
             line(&format!("Context {name:?} modified."));
         }
     }
     Ok(())
+}
+
+/// Puts a text in the place of a file, which holds keys: it is whole at each moment, and nobody else can read it.
+fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist(path).map(drop).map_err(|error| error.error)
 }
 
 fn current(config: &Value) -> Result<&str, Failure> {
@@ -63,7 +74,7 @@ fn hide(value: &mut Value) {
             for (key, value) in fields {
                 match key.as_str() {
                     "certificate-authority-data" | "client-certificate-data" => *value = "DATA+OMITTED".into(),
-                    "client-key-data" => *value = "REDACTED".into(),
+                    "client-key-data" | "token" | "password" => *value = "REDACTED".into(),
                     _ => hide(value),
                 }
             }

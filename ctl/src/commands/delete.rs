@@ -59,9 +59,10 @@ pub async fn run(context: &Context, args: DeleteArgs) -> Result<(), Failure> {
             let gone = wait_gone(&context.client, &resource, &uid);
             let name = format!("{}/{}", resource.kind.info().plural, resource.name);
             match deadline {
-                Some(deadline) => tokio::time::timeout_at(deadline, gone)
-                    .await
-                    .map_err(|_| Failure::error(format!("timed out waiting for the condition on {name}")))??,
+                Some(deadline) => match tokio::time::timeout_at(deadline, gone).await {
+                    Ok(gone) => gone?,
+                    Err(_) => failures.push(Failure::error(format!("timed out waiting for the condition on {name}"))),
+                },
                 None => gone.await?,
             }
         }

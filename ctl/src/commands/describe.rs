@@ -11,32 +11,34 @@ use squall_client::{Api, Error};
 use crate::cli::DescribeArgs;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::manifests;
 use crate::output::{line_error, text};
-use crate::selection::{self, Target};
+use crate::selection::{self, Target, Wanted};
 
 /// Where the Leases of nodes are.
 const NODE_LEASES: &str = "kube-node-lease";
 
 /// Describes objects, two empty lines between them.
-pub async fn run(context: &Context, mut args: DescribeArgs) -> Result<(), Failure> {
-    let (mut failures, mut first) = (Vec::new(), true);
-    if !args.filename.is_empty() {
-        let documents = manifests::read(context, &args.filename, false, &mut failures).await?;
-        let named =
-            documents.iter().map(|document| format!("{}/{}", document.kind.info().plural_group(), document.name()));
-        args.select.what = named.collect();
-    }
-    let targets = selection::parse(&args.select.what)?;
-    for target in &targets {
-        for object in find(context, target, &args, &mut failures).await? {
-            let related = related(context, &object, args.show_events).await?;
-            text(if first { "" } else { "\n\n" });
-            first = false;
-            text(&describe(&object, &related, Timestamp::now()));
+pub async fn run(context: &Context, args: DescribeArgs) -> Result<(), Failure> {
+    let mut failures = Vec::new();
+    let mut objects = Vec::new();
+    let mut targets = Vec::new();
+    if args.filename.is_empty() {
+        targets = selection::parse(&args.select.what)?;
+        for target in &targets {
+            objects.extend(find(context, target, &args, &mut failures).await?);
         }
+    } else {
+        let (selector, what) = (args.select.selector.as_deref(), &args.select.what);
+        let wanted = Wanted { what, filename: &args.filename, selector, ..Wanted::default() };
+        let chosen = selection::choose(context, wanted, &mut failures).await?;
+        objects = selection::fetch_chosen(context, chosen, &mut failures).await?;
     }
-    if first && failures.is_empty() {
+    for (index, object) in objects.iter().enumerate() {
+        let related = related(context, object, args.show_events).await?;
+        text(if index == 0 { "" } else { "\n\n" });
+        text(&describe(object, &related, Timestamp::now()));
+    }
+    if objects.is_empty() && failures.is_empty() {
         line_error(&selection::nothing_found(context, &targets, args.select.all_namespaces));
     }
     Failure::all(failures)
@@ -49,21 +51,25 @@ async fn find(
     args: &DescribeArgs,
     failures: &mut Vec<Failure>,
 ) -> Result<Vec<Object>, Failure> {
-    let mut missing = Vec::new();
-    let mut objects = selection::fetch(context, target, &args.select, &mut missing).await?;
-    if missing.is_empty() {
-        return Ok(objects);
+    if target.names.is_empty() {
+        return selection::fetch(context, target, &args.select, failures).await;
     }
-    let all = Target { kind: target.kind, names: Vec::new() };
-    let all = selection::fetch(context, &all, &args.select, failures).await?;
-    let found = |name: &String| objects.iter().any(|object| object.meta().name == *name);
-    let prefixes: Vec<&String> = target.names.iter().filter(|name| !found(name)).collect();
-    let begins = |object: &Object| prefixes.iter().any(|prefix| object.meta().name.starts_with(prefix.as_str()));
-    let matching: Vec<Object> = all.into_iter().filter(begins).collect();
-    if matching.is_empty() {
+    let mut objects = Vec::new();
+    for name in &target.names {
+        let one = Target { kind: target.kind, names: vec![name.clone()] };
+        let mut missing = Vec::new();
+        objects.extend(selection::fetch(context, &one, &args.select, &mut missing).await?);
+        if missing.iter().all(Failure::is_not_found) && !missing.is_empty() {
+            let all = Target { kind: target.kind, names: Vec::new() };
+            let mut matching = selection::fetch(context, &all, &args.select, failures).await?;
+            matching.retain(|object| object.meta().name.starts_with(name.as_str()));
+            if !matching.is_empty() {
+                missing.clear();
+            }
+            objects.extend(matching);
+        }
         failures.append(&mut missing);
     }
-    objects.extend(matching);
     Ok(objects)
 }
 

@@ -9,7 +9,7 @@ use squall_api::error::Reason;
 use squall_api::{Kind, Object, manifest, patch};
 use squall_client::{Error, ResourceRef};
 
-use super::record::{note_in_manifest, warn_of_record};
+use super::record::{CHANGE_CAUSE, command_line, note_in_manifest, warn_of_record};
 use crate::cli::EditArgs;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -74,22 +74,32 @@ enum Round {
 
 impl Session<'_> {
     async fn edit(&mut self) -> Result<(), Failure> {
-        let first = self.text()?;
-        let (mut body, mut problems): (String, Vec<String>) = (first.clone(), Vec::new());
+        let (mut body, mut problems): (String, Vec<String>) = (self.text()?, Vec::new());
         loop {
             let shown = with_header(&problems, &body);
             let mut file =
                 tempfile::Builder::new().prefix("ctl-edit-").suffix(".yaml").tempfile().map_err(Failure::error)?;
             file.write_all(shown.as_bytes()).map_err(Failure::error)?;
-            open_editor(file.path())?;
-            let saved = std::fs::read_to_string(file.path()).map_err(Failure::error)?;
+            let saved =
+                open_editor(file.path()).and_then(|()| std::fs::read_to_string(file.path()).map_err(Failure::error));
+            let saved = match saved {
+                Ok(saved) => saved,
+                // What was typed is not thrown away with the editor.
+                Err(failure) if is_as(file.path(), &shown) && problems.is_empty() => return Err(failure),
+                Err(failure) => {
+                    let kept = keep(file)?;
+                    line_error(&format!("A copy of your changes has been stored to {kept:?}"));
+                    return Err(failure);
+                }
+            };
             let edited = without_comments(&saved);
             if edited == body && !problems.is_empty() {
                 let kept = keep(file)?;
                 line_error(&format!("A copy of your changes has been stored to {kept:?}"));
                 return Err(Failure::error("Edit cancelled, no valid changes were saved."));
             }
-            if edited == first {
+            // Some of several objects may have been written before.
+            if edited == self.text()? {
                 line_error("Edit cancelled, no changes made.");
                 return Ok(());
             }
@@ -159,7 +169,12 @@ async fn write(
     // Two-way: what is not touched here is left to whoever changes it meanwhile.
     let mut patch = patch::three_way(kind, &original.json, edited, &original.json);
     if patch.pointer("/spec/template").is_some() {
-        note_in_manifest(kind, &mut patch, args.change.record);
+        note_in_manifest(kind, &mut patch, false);
+    }
+    if args.change.record
+        && let Some(annotations) = manifest::annotations_mut(&mut patch)
+    {
+        annotations.insert(CHANGE_CAUSE.to_owned(), command_line().into());
     }
     let options = write_options(changes.dry_run, args.change.field_manager.as_deref());
     let reply =
@@ -224,6 +239,11 @@ fn open_editor(file: &Path) -> Result<(), Failure> {
         Ok(status) => Err(Failure::error(format!("there was a problem with the editor {editor:?}: {status}"))),
         Err(error) => Err(Failure::error(format!("unable to launch the editor {editor:?}: {error}"))),
     }
+}
+
+/// Whether nothing was typed.
+fn is_as(path: &Path, shown: &str) -> bool {
+    std::fs::read(path).is_ok_and(|bytes| bytes == shown.as_bytes())
 }
 
 fn keep(file: tempfile::NamedTempFile) -> Result<String, Failure> {

@@ -8,21 +8,16 @@ use crate::cli::GetArgs;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::{Format, Rows, Shown, is_broken, line, line_error, print_objects, print_table};
-use crate::selection::{self, Target};
-use crate::{manifests, sorting};
+use crate::selection::{self, Target, Wanted};
+use crate::sorting;
 
 /// Shows objects, once or as they change.
-pub async fn run(context: &Context, mut args: GetArgs) -> Result<(), Failure> {
+pub async fn run(context: &Context, args: GetArgs) -> Result<(), Failure> {
     let format = Format::parse(args.output.as_deref())?;
     let mut failures = Vec::new();
-    if !args.filename.is_empty() {
-        let documents = manifests::read(context, &args.filename, false, &mut failures).await?;
-        let named =
-            documents.iter().map(|document| format!("{}/{}", document.kind.info().plural_group(), document.name()));
-        args.select.what = named.collect();
-    }
-    let targets = selection::parse(&args.select.what)?;
-    let rows = Rows {
+    let from_files = !args.filename.is_empty();
+    let targets = if from_files { Vec::new() } else { selection::parse(&args.select.what)? };
+    let mut rows = Rows {
         wide: matches!(format, Format::Wide),
         show_labels: args.show_labels,
         no_headers: args.no_headers,
@@ -32,12 +27,23 @@ pub async fn run(context: &Context, mut args: GetArgs) -> Result<(), Failure> {
         ..Rows::default()
     };
     if args.watch || args.watch_only {
+        if from_files {
+            return Err(Failure::error("what files define is not watched: name it"));
+        }
         return watch(context, &args, &targets, &format, rows).await;
     }
     let mut groups: Vec<(Kind, Vec<Object>)> = Vec::new();
     for target in &targets {
         let objects = selection::fetch(context, target, &args.select, &mut failures).await?;
         groups.push((target.kind, objects));
+    }
+    if from_files {
+        let (selector, what) = (args.select.selector.as_deref(), &args.select.what);
+        let wanted = Wanted { what, filename: &args.filename, selector, ..Wanted::default() };
+        let chosen = selection::choose(context, wanted, &mut failures).await?;
+        let objects = selection::fetch_chosen(context, chosen, &mut failures).await?;
+        groups.extend(objects.into_iter().map(|object| (object.kind(), vec![object])));
+        rows.with_kind = groups.iter().any(|(kind, _)| Some(kind) != groups.first().map(|(first, _)| first));
     }
     if args.ignore_not_found {
         failures.retain(|failure| !failure.is_not_found());
@@ -54,7 +60,7 @@ fn show(
     rows: &Rows,
     groups: Vec<(Kind, Vec<Object>)>,
 ) -> Result<(), Failure> {
-    let by_name = targets.iter().any(|target| !target.names.is_empty());
+    let by_name = targets.is_empty() || targets.iter().any(|target| !target.names.is_empty());
     if !format.is_table() {
         let mut objects: Vec<Object> = groups.into_iter().flat_map(|(_, objects)| objects).collect();
         if objects.is_empty() && by_name {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use squall_api::Object;
 
-use super::record::{CHANGE_CAUSE, warn_of_record};
+use super::record::{CHANGE_CAUSE, record_cause, warn_of_record};
 use crate::cli::MarkArgs;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -76,7 +76,12 @@ pub async fn run(context: &Context, mark: Mark, args: MarkArgs) -> Result<(), Fa
             if let Some(version) = args.resource_version.clone() {
                 object.meta_mut().resource_version = version;
             }
-            change(mark.of(object), &wishes, args.overwrite, mark, &mut missing)
+            let before = object.clone();
+            change(mark.of(object), &wishes, args.overwrite, mark, &mut missing)?;
+            if *object != before {
+                record_cause(object, args.change.record);
+            }
+            Ok(())
         })
         .await;
         missing.iter().for_each(|key| line(&format!("{} {key:?} not found.", mark.word())));

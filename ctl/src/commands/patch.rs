@@ -73,6 +73,11 @@ async fn patch_one(
     changes.tell(&after, if same { "patched (no change)" } else { "patched" })
 }
 
+/// What is noted of a change that has made another template.
+pub fn noted(before: &Object, after: &Object) -> Option<Value> {
+    note(before, after, false)
+}
+
 /// What is noted of a patch, in a second one: only the server knows what a patch comes to.
 fn note(before: &Object, after: &Object, record: bool) -> Option<Value> {
     let template = |object: &Object| match object {

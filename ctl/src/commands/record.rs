@@ -14,9 +14,16 @@ pub const CHANGE_CAUSE: &str = "kubernetes.io/change-cause";
 /// Where the change stands that made a revision: when, who, by which command. Written by itself, since nobody remembers to.
 pub const CHANGE: &str = "squall.dev/change";
 
+/// A longer command is cut: a patch on the command line may be long.
+const LONGEST: usize = 1_000;
+
 /// The command as it was typed, flags in their long form and after the words: `ctl create --filename=x.yaml --record=true`.
 pub fn command_line() -> String {
-    canonical(std::env::args().skip(1))
+    let whole = canonical(std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()));
+    match whole.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}...", &whole[..end]),
+        None => whole,
+    }
 }
 
 /// What is noted of a change: when, by whom, by which command.
@@ -38,6 +45,11 @@ pub fn note(object: &mut Object, record: bool) {
     if has_revisions(object.kind()) {
         object.meta_mut().annotations.insert(CHANGE.to_owned(), change());
     }
+    record_cause(object, record);
+}
+
+/// Notes the command as the cause of a change, if that is asked for.
+pub fn record_cause(object: &mut Object, record: bool) {
     if record {
         object.meta_mut().annotations.insert(CHANGE_CAUSE.to_owned(), command_line());
     }

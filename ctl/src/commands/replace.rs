@@ -1,11 +1,12 @@
 //! `ctl replace`: what files say in the place of what is there.
 
-use squall_api::Object;
+use squall_api::{Object, manifest};
 use squall_client::{DeleteRequest, Error};
 
 use super::apply::{LAST_APPLIED, keep_applied};
 use super::delete;
-use super::record::{note_in_manifest, warn_of_record};
+use super::patch::noted;
+use super::record::{CHANGE, CHANGE_CAUSE, command_line, note_in_manifest, warn_of_record};
 use crate::cli::{DryRun, ReplaceArgs};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -32,7 +33,7 @@ pub async fn run(context: &Context, args: ReplaceArgs) -> Result<(), Failure> {
     for mut document in documents {
         let mut options = write_options(changes.dry_run, args.change.field_manager.as_deref());
         validation.clone_into(&mut options.field_validation);
-        match put(context, &mut document, args.change.record, args.force, &changes, options).await {
+        match put(context, &mut document, &args, &changes, options).await {
             Ok(object) => changes.tell(&object, "replaced")?,
             Err(error) => failures.push(Failure::api_with_file(&error, "replacing", &document.file)),
         }
@@ -68,27 +69,59 @@ async fn remove(
 async fn put(
     context: &Context,
     document: &mut Document,
-    record: bool,
-    force: bool,
+    args: &ReplaceArgs,
     changes: &Changes,
     options: squall_client::WriteOptions,
 ) -> Result<Object, Error> {
-    if force {
-        note_in_manifest(document.kind, &mut document.json, record);
-        let reply = context.client.create(&document.collection(), document.manifest(), options).await?;
-        warnings(&reply.warnings);
-        return reply.object();
-    }
-    let live = selection::get(&context.client, document.kind, &document.namespace, document.name()).await?;
+    let live = match selection::get(&context.client, document.kind, &document.namespace, document.name()).await {
+        Ok(live) => Some(live),
+        Err(error) if error.is_not_found() && args.force => None,
+        Err(error) => return Err(error),
+    };
+    let Some(live) = live else { return create(context, document, args, changes, options).await };
     // What was made by apply stays so.
     if live.meta().annotations.contains_key(LAST_APPLIED) {
         keep_applied(document);
     }
-    note_in_manifest(document.kind, &mut document.json, record);
+    carry_along(document, &live, args.change.record);
     if changes.dry_run == DryRun::Client {
         return manifests::local(document.kind, document.json.clone());
     }
-    let reply = context.client.update(&document.object(), document.manifest(), options).await?;
+    let reply = context.client.update(&document.object(), document.manifest(), options.clone()).await?;
+    warnings(&reply.warnings);
+    let after = reply.object()?;
+    if changes.dry_run == DryRun::None
+        && let Some(note) = noted(&live, &after)
+    {
+        return context.client.patch(&document.object(), &note, options).await?.object();
+    }
+    Ok(after)
+}
+
+async fn create(
+    context: &Context,
+    document: &mut Document,
+    args: &ReplaceArgs,
+    changes: &Changes,
+    options: squall_client::WriteOptions,
+) -> Result<Object, Error> {
+    if changes.dry_run == DryRun::Client {
+        return manifests::local(document.kind, document.json.clone());
+    }
+    note_in_manifest(document.kind, &mut document.json, args.change.record);
+    let reply = context.client.create(&document.collection(), document.manifest(), options).await?;
     warnings(&reply.warnings);
     reply.object()
+}
+
+/// What is noted of the revision that is there stays, until the template is another.
+fn carry_along(document: &mut Document, live: &Object, record: bool) {
+    let change = live.meta().annotations.get(CHANGE).cloned();
+    let Some(annotations) = manifest::annotations_mut(&mut document.json) else { return };
+    if let Some(change) = change {
+        annotations.entry(CHANGE).or_insert(change.into());
+    }
+    if record {
+        annotations.insert(CHANGE_CAUSE.to_owned(), command_line().into());
+    }
 }

@@ -59,7 +59,11 @@ async fn scale(context: &Context, args: &ScaleArgs, changes: &Changes, resource:
     if changes.dry_run == DryRun::Client {
         return changes.tell(&before, "scaled");
     }
-    let patch = json!({"spec": {"replicas": args.replicas}});
+    let mut patch = json!({"spec": {"replicas": args.replicas}});
+    if args.current_replicas.is_some_and(|expected| expected >= 0) || args.resource_version.is_some() {
+        // What was looked at must still be so when it is written.
+        patch["metadata"] = json!({"resourceVersion": version});
+    }
     let options = write_options(changes.dry_run, args.change.field_manager.as_deref());
     context.client.patch(&resource.clone().part("scale"), &patch, options.clone()).await?;
     if args.change.record && changes.dry_run == DryRun::None {

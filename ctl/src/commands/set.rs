@@ -4,7 +4,7 @@ use squall_api::core::v1::{Container, PodSpec};
 use squall_api::labels::Selector;
 use squall_api::{Kind, Object};
 
-use super::record::{note, warn_of_record};
+use super::record::{note, record_cause, warn_of_record};
 use crate::cli::{SetArgs, SetCommand};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -51,7 +51,11 @@ async fn selector(context: &Context, args: SetArgs) -> Result<(), Failure> {
     let labels = pairs(last)?;
     each(context, &args, what, "selector updated", |object| match object {
         Object::Service(service) => {
-            service.spec.selector = labels.iter().cloned().collect();
+            let labels = labels.iter().cloned().collect();
+            if service.spec.selector != labels {
+                service.spec.selector = labels;
+                record_cause(object, args.change.record);
+            }
             Ok(())
         }
         other => Err(Failure::error(format!(

@@ -42,13 +42,17 @@ pub async fn run(context: &Context, args: WaitArgs) -> Result<(), Failure> {
     };
     let chosen = selection::choose(context, wanted, &mut failures).await?;
     if chosen.is_empty() {
+        Failure::all(failures)?;
         return if matches!(goal, Goal::Delete) { Ok(()) } else { Err(Failure::error("no matching resources found")) };
     }
     let deadline = tokio::time::Instant::now() + limit;
     for chosen in chosen {
         let resource = &chosen.resource;
         let name = format!("{}/{}", resource.kind.info().plural, resource.name);
-        match tokio::time::timeout_at(deadline, reach(context, resource, &goal, limit.is_zero())).await {
+        let reach = reach(context, resource, &goal, limit.is_zero());
+        // No time at all means one look, however long that takes.
+        let reached = if limit.is_zero() { Ok(reach.await) } else { tokio::time::timeout_at(deadline, reach).await };
+        match reached {
             Ok(Ok(text)) => line(&text),
             Ok(Err(failure)) => failures.push(failure),
             Err(_) => failures.push(Failure::error(format!("timed out waiting for the condition on {name}"))),
@@ -71,9 +75,10 @@ fn goal(text: &str) -> Result<Goal, Failure> {
     }
     if let Some(path) = text.strip_prefix("jsonpath=") {
         // The value comes after the path's own brace, in which there may be equals signs too.
-        let (path, value) = match path.split_once("}=") {
-            Some((path, value)) => (format!("{path}}}"), Some(value.trim_matches(['\'', '"']).to_owned())),
-            None => (path.to_owned(), None),
+        let (path, value) = match (path.split_once("}="), path.split_once('=')) {
+            (Some((path, value)), _) => (format!("{path}}}"), Some(unquoted(value))),
+            (None, Some((path, value))) if !path.contains('[') => (path.to_owned(), Some(unquoted(value))),
+            (None, _) => (path.to_owned(), None),
         };
         let path = Path::relaxed(path.trim_matches(['\'', '"'])).map_err(Failure::error)?;
         return Ok(Goal::Path(path, value));
@@ -83,6 +88,10 @@ fn goal(text: &str) -> Result<Goal, Failure> {
         "create" => Ok(Goal::Create),
         _ => Err(Failure::error(format!("unrecognized condition: {text:?}"))),
     }
+}
+
+fn unquoted(text: &str) -> String {
+    text.trim_matches(['\'', '"']).to_owned()
 }
 
 /// Waits for one object; what to say then.
@@ -123,9 +132,19 @@ async fn watch(
         fields: format!("metadata.name={}", resource.name),
     };
     let mut watch = Watch::new(context.client.clone(), selection);
+    let (mut there, mut seen) = (false, false);
     loop {
-        match watch.next().await {
+        let event = watch.next().await;
+        match &event {
+            Ok(Event::Begin) => there = false,
+            Ok(Event::Applied(..)) => (there, seen) = (true, true),
+            _ => {}
+        }
+        match event {
             Ok(Event::Applied(object, _)) if met(&object) => return Ok(format!("{} condition met", named(&object))),
+            Ok(Event::Complete(_)) if seen && !there => {
+                return Err(Error::from(squall_api::Error::not_found(resource.kind, &resource.name)).into());
+            }
             Ok(Event::Deleted(..)) => {
                 return Err(Error::from(squall_api::Error::not_found(resource.kind, &resource.name)).into());
             }

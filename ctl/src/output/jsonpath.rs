@@ -89,7 +89,7 @@ fn standard(text: &str) -> Result<String, String> {
 fn standard_filter(filter: &str) -> Result<String, String> {
     let mut out = String::new();
     let mut rest = filter;
-    while let Some(at) = rest.find('@') {
+    while let Some(at) = outside_quotes(rest).find(|(_, character)| *character == '@').map(|(at, _)| at) {
         out.push_str(&rest[..at]);
         let path = &rest[at + 1..];
         let end = path.find([' ', '=', '!', '<', '>', ')', '&', '|']).unwrap_or(path.len());
@@ -195,7 +195,7 @@ fn pieces(action: &str) -> Result<Vec<Node>, String> {
     let mut rest = action;
     while !rest.is_empty() {
         if let Some(quote) = rest.chars().next().filter(|first| matches!(first, '"' | '\'')) {
-            let end = rest[1..].find(quote).ok_or("unterminated quoted string")? + 1;
+            let end = end_of_quote(rest, quote).ok_or("unterminated quoted string")?;
             nodes.push(Node::Text(unescaped(&rest[1..end])));
             rest = &rest[end + 1..];
         } else {
@@ -225,6 +225,34 @@ fn end_of_path(text: &str) -> usize {
         }
     }
     text.len()
+}
+
+/// Where the quotation that begins the text is closed.
+fn end_of_quote(text: &str, quote: char) -> Option<usize> {
+    let mut escaped = true;
+    for (at, character) in text.char_indices() {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            other if other == quote => return Some(at),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The characters of a text that are not within quotes.
+fn outside_quotes(text: &str) -> impl Iterator<Item = (usize, char)> {
+    let mut quote = None;
+    text.char_indices().filter(move |(_, character)| {
+        match quote {
+            Some(open) if open == *character => quote = None,
+            None if matches!(character, '"' | '\'') => quote = Some(*character),
+            None => return true,
+            Some(_) => {}
+        }
+        false
+    })
 }
 
 fn unescaped(text: &str) -> String {
@@ -302,6 +330,8 @@ mod tests {
             ("{range .items[*]}{@.n} {end}", "1 2 "),
             ("{items[0].n}", "1"),
             ("{range .items[*]}[{.metadata.name}, {.n}] {end}", "[a, 1] [b, 2] "),
+            ("{\"say \\\"x\\\"\"}", "say \"x\""),
+            ("{.items[?(@.metadata.name==\"a@b\")].n}", ""),
         ] {
             assert_eq!(render(template), expected, "{template}");
         }

@@ -29,14 +29,14 @@ impl Bounds {
     pub fn of(desired: i32) -> Self {
         // With nothing to be kept, the old ones may all go at once.
         let min_available = (desired - MAX_UNAVAILABLE).max(0);
-        Self { desired, min_available, max_total: desired + MAX_SURGE }
+        Self { desired, min_available, max_total: desired.saturating_add(MAX_SURGE) }
     }
 
     /// The next size of the new controller; `None`: it stays.
     pub fn scale_up(self, sizes: Sizes) -> Option<i32> {
         let room = match sizes.old {
             0 => self.desired - sizes.new,
-            _ => self.max_total - (sizes.old + sizes.new),
+            _ => self.max_total.saturating_sub(sizes.old.saturating_add(sizes.new)),
         };
         (sizes.new != self.desired && room > 0).then(|| (sizes.new + room).min(self.desired))
     }
@@ -44,7 +44,8 @@ impl Bounds {
     /// The next size of the old controller, with so many of the new one's pods available; `None`: it stays.
     pub fn scale_down(self, sizes: Sizes, new_available: i32) -> Option<i32> {
         let unavailable = sizes.new - new_available;
-        let surplus = sizes.old + sizes.new - self.min_available - unavailable;
+        let surplus =
+            sizes.old.saturating_add(sizes.new).saturating_sub(self.min_available).saturating_sub(unavailable);
         if sizes.old == 0 || surplus <= 0 {
             return None;
         }

@@ -2,6 +2,7 @@
 
 use squall_api::Kind;
 use squall_api::core::v1::{Container, ReplicationController};
+use squall_api::decode::{self, FieldValidation};
 
 use super::NEXT;
 use super::controllers::{Controllers, hash, without_server_fields};
@@ -10,7 +11,7 @@ use crate::cli::RollingUpdateArgs;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::manifests;
-use crate::output::line;
+use crate::output::{line, warnings};
 
 /// What an update is between.
 pub struct Prepared {
@@ -113,7 +114,7 @@ async fn from_file(
     args: &RollingUpdateArgs,
     old: &ReplicationController,
 ) -> Result<ReplicationController, Failure> {
-    manifests::validation(&args.validate)?;
+    let validation = FieldValidation::parse(manifests::validation(&args.validate)?)?;
     let mut failures = Vec::new();
     let documents = manifests::read(context, &args.filename, false, &mut failures).await?;
     Failure::all(failures)?;
@@ -129,7 +130,9 @@ async fn from_file(
             document.kind.info().kind
         )));
     }
-    let object = manifests::local(document.kind, document.json.clone())?;
+    let decoded = decode::from_json(document.kind, document.json.clone(), validation)?;
+    warnings(&decoded.warnings);
+    let object = decoded.object;
     let mut new = ReplicationController::try_from(object).map_err(|kind| {
         Failure::error(format!("{file} contains a {} not a ReplicationController", kind.info().kind))
     })?;

@@ -7,7 +7,7 @@ use squall_client::ResourceRef;
 
 use super::deployments;
 use crate::cli::RolloutChangeArgs;
-use crate::commands::record::{note, warn_of_record};
+use crate::commands::record::{note, record_cause, warn_of_record};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::modify::modify;
@@ -71,14 +71,17 @@ pub async fn run(context: &Context, change: Change, args: RolloutChangeArgs) -> 
 fn apply(object: &mut Object, change: Change, record: bool) -> Result<(), Failure> {
     let Object::Deployment(deployment) = object else { return Ok(()) };
     let named = format!("deployments.apps {:?}", deployment.metadata.name);
-    match (change, deployment.spec.paused) {
+    let paused = deployment.spec.paused;
+    match (change, paused) {
         (Change::Pause, true) => return Err(Failure::error(format!("{named} is already paused"))),
         (Change::Resume, false) => return Err(Failure::error(format!("{named} is not paused"))),
         (Change::Restart, true) => {
             return Err(Failure::error(format!("{named} can't restart paused deployment (run rollout resume first)")));
         }
-        (Change::Pause, false) => deployment.spec.paused = true,
-        (Change::Resume, true) => deployment.spec.paused = false,
+        (Change::Pause, false) | (Change::Resume, true) => {
+            deployment.spec.paused = !paused;
+            record_cause(object, record);
+        }
         (Change::Restart, false) => {
             let now = Timestamp::now()
                 .to_zoned_datetime(TimeZone::system())

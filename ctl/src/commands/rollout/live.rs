@@ -72,7 +72,8 @@ impl View {
 /// `#2  ████▒▒░░  3 of 3, 2 available  luksa/kubia:v2`.
 fn bar(number: i64, set: &ReplicaSet, desired: i32) -> String {
     let status = &set.status;
-    let cells = |count: i32| usize::try_from((count * WIDTH.min(desired * 5) + desired - 1) / desired).unwrap_or(0);
+    let width = i64::from(WIDTH).min(i64::from(desired) * 5);
+    let cells = |count: i32| usize::try_from((i64::from(count) * width).div_euclid(i64::from(desired))).unwrap_or(0);
     let (available, ready, all) = (status.available_replicas, status.ready_replicas, status.replicas);
     let filled = format!(
         "{}{}{}",

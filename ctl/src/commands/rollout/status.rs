@@ -40,9 +40,13 @@ pub async fn run(context: &Context, args: RolloutStatusArgs) -> Result<(), Failu
     for resource in deployments(context, &args.targets, unsupported).await? {
         let follow = follow(context, &resource, &args, json);
         let limit = args.timeout.filter(|limit| !limit.is_zero()).unwrap_or(Duration::MAX);
-        let ended = tokio::time::timeout(limit, follow).await;
-        let result = ended.unwrap_or_else(|_| Err(Failure::error("timed out waiting for the condition")));
-        let Err(failure) = result else { continue };
+        // Only a rollout that has failed is taken back, and not one that cannot be seen or that somebody looks away from.
+        let failure = match tokio::time::timeout(limit, follow).await {
+            Ok(Ok(None)) => continue,
+            Ok(Ok(Some(failure))) => failure,
+            Ok(Err(failure)) => return Err(failure),
+            Err(_) => Failure::error("timed out waiting for the condition"),
+        };
         if args.undo_on_failure {
             line_error(&failure.text());
             undo::undo(context, &resource, 0, DryRun::None).await?;
@@ -53,15 +57,19 @@ pub async fn run(context: &Context, args: RolloutStatusArgs) -> Result<(), Failu
     Ok(())
 }
 
+/// Follows a rollout to its end: how it has failed, if it has.
 async fn follow(
     context: &Context,
     resource: &ResourceRef,
     args: &RolloutStatusArgs,
     json: bool,
-) -> Result<(), Failure> {
+) -> Result<Option<Failure>, Failure> {
     let first = super::deployment(context, resource).await?;
     if !args.watch {
-        return tell(&first, args.revision, json).map(drop);
+        return Ok(match tell(&first, args.revision, json)? {
+            End::Failed(failure) => Some(failure),
+            End::Not | End::Done => None,
+        });
     }
     let selection =
         |kind, fields: String| Selection { kind, namespace: resource.namespace.clone(), labels: String::new(), fields };
@@ -71,6 +79,7 @@ async fn follow(
     let live = std::io::stdout().is_terminal() && !json;
     let mut sets = live.then(|| Watch::new(context.client.clone(), selection(Kind::ReplicaSet, String::new())));
     let mut view = View::new(&first);
+    let mut there = false;
     loop {
         let event = tokio::select! {
             event = watch.next() => event?,
@@ -88,16 +97,23 @@ async fn follow(
                 let deployment =
                     Deployment::try_from(*object).map_err(|_| Failure::error("the watch gave another kind"))?;
                 view.take(&deployment);
-                let done = match live {
+                there = true;
+                let end = match live {
                     true => shown(&deployment, args.revision, &mut view)?,
                     false => tell(&deployment, args.revision, json)?,
                 };
-                if done || is_broken() {
-                    return Ok(());
+                match end {
+                    End::Done => return Ok(None),
+                    End::Failed(failure) => return Ok(Some(failure)),
+                    End::Not if is_broken() => return Ok(None),
+                    End::Not => {}
                 }
             }
-            Event::Deleted(..) => return Err(Failure::error("object has been deleted")),
-            Event::Begin | Event::Complete(_) | Event::Progress(_) => {}
+            // It may have gone while nobody looked: then it is not among those that there are.
+            Event::Complete(_) if there => {}
+            Event::Deleted(..) | Event::Complete(_) => return Err(Failure::error("object has been deleted")),
+            Event::Begin => there = false,
+            Event::Progress(_) => {}
         }
     }
 }
@@ -109,29 +125,38 @@ async fn next(watch: &mut Option<Watch>) -> Result<Event, squall_client::Error> 
     }
 }
 
-/// Draws a change; whether the rollout is done.
-fn shown(deployment: &Deployment, wanted: i64, view: &mut View) -> Result<bool, Failure> {
-    let progress = progress(deployment, wanted);
+/// Whether a rollout has ended, and how.
+enum End {
+    Not,
+    Done,
+    Failed(Failure),
+}
+
+/// Draws a change.
+fn shown(deployment: &Deployment, wanted: i64, view: &mut View) -> Result<End, Failure> {
+    check_revision(deployment, wanted)?;
+    let progress = progress(deployment);
     let (Progress::Going(text) | Progress::Done(text) | Progress::Failed(text)) = &progress;
     view.say(text);
     view.show();
     match progress {
-        Progress::Going(_) => Ok(false),
+        Progress::Going(_) => Ok(End::Not),
         Progress::Done(text) => {
             view.end();
             line(&text);
-            Ok(true)
+            Ok(End::Done)
         }
         Progress::Failed(text) => {
             view.end();
-            Err(Failure::error(text))
+            Ok(End::Failed(Failure::error(text)))
         }
     }
 }
 
-/// Prints a change; whether the rollout is done.
-fn tell(deployment: &Deployment, wanted: i64, json: bool) -> Result<bool, Failure> {
-    let progress = progress(deployment, wanted);
+/// Prints a change.
+fn tell(deployment: &Deployment, wanted: i64, json: bool) -> Result<End, Failure> {
+    check_revision(deployment, wanted)?;
+    let progress = progress(deployment);
     if json {
         line(&event(deployment, &progress));
     }
@@ -140,15 +165,15 @@ fn tell(deployment: &Deployment, wanted: i64, json: bool) -> Result<bool, Failur
             if !json {
                 line(&text);
             }
-            Ok(false)
+            Ok(End::Not)
         }
         Progress::Done(text) => {
             if !json {
                 line(&text);
             }
-            Ok(true)
+            Ok(End::Done)
         }
-        Progress::Failed(text) => Err(Failure::error(text)),
+        Progress::Failed(text) => Ok(End::Failed(Failure::error(text))),
     }
 }
 
@@ -180,16 +205,20 @@ fn revision_of(deployment: &Deployment) -> i64 {
     deployment.metadata.annotations.get(REVISION).and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
-/// Kubernetes: `DeploymentStatusViewer`.
-fn progress(deployment: &Deployment, wanted: i64) -> Progress {
-    let (name, status) = (&deployment.metadata.name, &deployment.status);
-    let desired = deployment.spec.replicas.unwrap_or(1);
+/// Another revision than the one that is wanted is not to be waited for.
+fn check_revision(deployment: &Deployment, wanted: i64) -> Result<(), Failure> {
     let running = revision_of(deployment);
     if wanted > 0 && wanted != running {
-        return Progress::Failed(format!(
-            "desired revision ({wanted}) is different from the running revision ({running})"
-        ));
+        let text = format!("desired revision ({wanted}) is different from the running revision ({running})");
+        return Err(Failure::error(text));
     }
+    Ok(())
+}
+
+/// Kubernetes: `DeploymentStatusViewer`.
+fn progress(deployment: &Deployment) -> Progress {
+    let (name, status) = (&deployment.metadata.name, &deployment.status);
+    let desired = deployment.spec.replicas.unwrap_or(1);
     if deployment.metadata.generation > status.observed_generation {
         return Progress::Going("Waiting for deployment spec update to be observed...".to_owned());
     }
@@ -244,7 +273,7 @@ mod tests {
 
     #[test]
     fn the_first_thing_that_is_missing_is_told() {
-        let told = |updated, replicas, available| text(progress(&deployment(updated, replicas, available), 0));
+        let told = |updated, replicas, available| text(progress(&deployment(updated, replicas, available)));
         assert!(told(2, 4, 4).ends_with("2 out of 3 new replicas have been updated..."));
         assert!(told(3, 4, 4).ends_with("1 old replicas are pending termination..."));
         assert!(told(3, 3, 2).ends_with("2 of 3 updated replicas are available..."));
@@ -255,8 +284,8 @@ mod tests {
     fn what_is_not_observed_or_failed_or_another_revision_is_told_first() {
         let mut late = deployment(3, 3, 3);
         late.metadata.generation = 2;
-        assert!(text(progress(&late, 0)).contains("to be observed"));
-        assert!(matches!(progress(&late, 7), Progress::Failed(text) if text.contains("desired revision (7)")));
+        assert!(text(progress(&late)).contains("to be observed"));
+        assert!(check_revision(&late, 7).unwrap_err().text().contains("desired revision (7)"));
         let mut failed = deployment(1, 4, 3);
         let reason = "ProgressDeadlineExceeded".to_owned();
         failed.status.conditions.push(DeploymentCondition {
@@ -264,6 +293,6 @@ mod tests {
             reason,
             ..Default::default()
         });
-        assert!(matches!(progress(&failed, 0), Progress::Failed(_)));
+        assert!(matches!(progress(&failed), Progress::Failed(_)));
     }
 }

@@ -1,19 +1,23 @@
 //! `ctl rollout undo`.
 
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
 use squall_api::apps::v1::{Deployment, ReplicaSet};
 use squall_api::core::v1::PodTemplateSpec;
 use squall_api::revision::{self, OWN_ANNOTATIONS};
-use squall_api::{Object, manifest};
-use squall_client::{ResourceRef, manifest as encoded};
+use squall_api::{manifest, patch};
+use squall_client::ResourceRef;
 
 use super::{deployment, deployments, revisions};
 use crate::cli::{DryRun, RolloutUndoArgs};
+use crate::commands::apply::LAST_APPLIED;
 use crate::commands::diff::unified;
 use crate::commands::record::{CHANGE, change};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::modify::write_options;
-use crate::output::{Changes, text};
+use crate::output::{Changes, line_error, text};
 
 /// Puts the template of an earlier revision back.
 pub async fn run(context: &Context, args: RolloutUndoArgs) -> Result<(), Failure> {
@@ -51,8 +55,9 @@ pub async fn undo(context: &Context, resource: &ResourceRef, to_revision: i64, d
         let number = revision::revision(&set);
         text(&differences(&deployment.spec.template, &template, "current", &format!("revision {number}"))?);
     } else {
-        let changed = rolled_back(deployment, set, template);
-        context.client.update(resource, encoded(&changed), write_options(dry_run, None)).await?;
+        warn_of_applied(&deployment);
+        let patch = way_back(&deployment, &set, &template)?.to_string().into_bytes();
+        context.client.patch_as(resource, patch::JSON, patch, write_options(dry_run, None)).await?;
     }
     changes.say(&format!("deployment.apps/{name} rolled back"));
     Ok(())
@@ -72,16 +77,31 @@ pub fn differences(
     Ok(unified(&yaml(before)?, &yaml(after)?, before_name, after_name))
 }
 
-/// Kubernetes: the template and the annotations come back, but for those that belong to the Deployment itself.
-fn rolled_back(deployment: Deployment, set: ReplicaSet, template: PodTemplateSpec) -> Object {
-    let mut changed = deployment;
-    changed.spec.template = template;
-    changed.metadata.annotations.retain(|key, _| OWN_ANNOTATIONS.contains(&key.as_str()));
-    let travelling = set.metadata.annotations.into_iter().filter(|(key, _)| !OWN_ANNOTATIONS.contains(&key.as_str()));
-    changed.metadata.annotations.extend(travelling);
-    changed.metadata.annotations.insert(CHANGE.to_owned(), change());
-    changed.metadata.resource_version.clear();
-    changed.into()
+/// Kubernetes: the template and the annotations come back, but for those that belong to the Deployment itself. Nothing
+/// else is touched.
+fn way_back(deployment: &Deployment, set: &ReplicaSet, template: &PodTemplateSpec) -> Result<Value, Failure> {
+    let is_own = |key: &str| OWN_ANNOTATIONS.contains(&key);
+    let own = deployment.metadata.annotations.iter().filter(|(key, _)| is_own(key));
+    let travelling = set.metadata.annotations.iter().filter(|(key, _)| !is_own(key));
+    let mut annotations: BTreeMap<String, String> =
+        own.chain(travelling).map(|(key, value)| (key.clone(), value.clone())).collect();
+    annotations.insert(CHANGE.to_owned(), change());
+    let template = serde_json::to_value(template).map_err(Failure::error)?;
+    Ok(json!([
+        {"op": "replace", "path": "/spec/template", "value": template},
+        {"op": "add", "path": "/metadata/annotations", "value": annotations},
+    ]))
+}
+
+/// kubectl: what was applied last is not what there is then.
+fn warn_of_applied(deployment: &Deployment) {
+    if deployment.metadata.annotations.contains_key(LAST_APPLIED) {
+        line_error(&format!(
+            "Warning: resource deployments/{} was previously managed with 'ctl apply'. Rolling back will not update the {LAST_APPLIED} \
+             annotation, which may cause unexpected behavior on the next 'ctl apply'.",
+            deployment.metadata.name
+        ));
+    }
 }
 
 /// The ReplicaSet of a revision; 0 means the one before the newest.
