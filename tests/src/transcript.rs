@@ -94,6 +94,7 @@ pub fn masked(text: &str) -> anyhow::Result<String> {
         (r"-[bcdfghjklmnpqrstvwxz2456789]{5}\b", "-SUFFIX"),
         (r#"(resourceVersion"?: )"[0-9]+""#, "${1}VERSION"),
         (r"\(version [0-9]+\)", "(version N)"),
+        (r"Resource Version: +[0-9]+", "Resource Version: N"),
         (r"\.[0-9a-f]{16}\b", ".EVENT"),
         (r"\b(in|for|has|renewed) [0-9]+(ms|s|m|h)[0-9a-z]*", "$1 TIME"),
         (r" \([0-9]+ times\)", " (N times)"),

@@ -9,8 +9,17 @@ const RC: &str = include_str!("../../examples/chapter/kubia-rc-and-service-v2.ya
 /// The version whose layouts `ctl` has.
 const VERSION: &str = "1.32";
 
+const OTHERS: &str = "
+{apiVersion: v1, kind: ConfigMap, metadata: {name: settings, labels: {a: b}}, data: {one: '1', file.txt: \"a\\nb\\n\"}, binaryData: {bin: AAEC}}
+---
+{apiVersion: v1, kind: Secret, metadata: {name: keys}, data: {password: czNjcmV0}}
+---
+{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: kubia}, spec: {minAvailable: 2, selector: {matchLabels: {app: kubia}}}}
+---
+{apiVersion: v1, kind: ResourceQuota, metadata: {name: few}, spec: {hard: {pods: '20', services: '7'}}}";
+
 /// What is asked of both. Nothing that changes between two questions, but for ages.
-const QUESTIONS: [&str; 32] = [
+const QUESTIONS: [&str; 42] = [
     "get deploy",
     "get deploy,rs,rc,svc,po -o wide",
     "get all --show-labels",
@@ -39,6 +48,16 @@ const QUESTIONS: [&str; 32] = [
     "describe po -l app=kubia",
     "describe rc kubia-v2",
     "describe svc kubia",
+    "describe endpoints kubia",
+    "describe endpointslices",
+    "describe cm settings",
+    "describe secret keys",
+    "describe sa default",
+    "describe pdb kubia",
+    "describe quota few",
+    "describe ns default",
+    "describe ns kube-system",
+    "describe lease node-0 -n kube-node-lease",
     "rollout history deployment kubia",
     "rollout history deployment kubia --revision=2",
     "get deploy nosuch",
@@ -57,6 +76,7 @@ async fn kubectl_and_ctl_say_the_same() {
     lab.rolled_out("kubia").await.unwrap();
     lab.set_image("kubia", "luksa/kubia:v2").await.unwrap();
     lab.rolled_out("kubia").await.unwrap();
+    lab.create(OTHERS).await.unwrap();
     let ctl = lab.ctl().unwrap().shell(&lab.cluster.kubeconfig());
     wait_for("the old pods to be gone", || async {
         let pods = ctl.run("ctl get po --no-headers").await.unwrap().stdout;

@@ -3,13 +3,16 @@
 //! Nothing is fetched here: what belongs to an object comes in as [`Related`]. Kinds without a layout of their own are
 //! shown field by field.
 
+mod config;
 mod containers;
 mod deployment;
+mod endpoints;
 mod events;
 mod generic;
 mod layout;
 mod node;
 mod pod;
+mod policy;
 mod probe;
 mod replicas;
 mod service;
@@ -19,7 +22,7 @@ mod volumes;
 use jiff::Timestamp;
 use squall_proto::apps::v1::ReplicaSet;
 use squall_proto::coordination::v1::Lease;
-use squall_proto::core::v1::{Event, Pod, PodTemplateSpec};
+use squall_proto::core::v1::{Event, Pod, PodTemplateSpec, ResourceQuota};
 use squall_proto::discovery::v1::EndpointSlice;
 
 use crate::kinds::Object;
@@ -38,6 +41,8 @@ pub struct Related {
     pub endpoint_slices: Vec<EndpointSlice>,
     /// The Lease of a node.
     pub lease: Option<Lease>,
+    /// The quotas of a namespace.
+    pub quotas: Vec<ResourceQuota>,
 }
 
 /// A template by itself, its cells separated by tabs: so kubectl shows the template of a revision.
@@ -61,17 +66,19 @@ pub fn describe(object: &Object, related: &Related, now: Timestamp) -> String {
         Object::Pod(pod) => pod::describe(&mut layout, pod, now),
         Object::Service(service) => service::describe(&mut layout, service, &related.endpoint_slices),
         Object::Node(node) => node::describe(&mut layout, node, related, now),
-        Object::Endpoints(_)
-        | Object::EndpointSlice(_)
-        | Object::Namespace(_)
-        | Object::Event(_)
-        | Object::Lease(_)
-        | Object::ConfigMap(_)
-        | Object::Secret(_)
-        | Object::ServiceAccount(_)
-        | Object::ResourceQuota(_)
-        | Object::PodDisruptionBudget(_) => generic::describe(&mut layout, object),
+        Object::Endpoints(endpoints) => endpoints::describe_endpoints(&mut layout, endpoints),
+        Object::EndpointSlice(slice) => endpoints::describe_slice(&mut layout, slice),
+        Object::Namespace(namespace) => policy::describe_namespace(&mut layout, namespace, &related.quotas),
+        Object::ConfigMap(map) => config::describe_config_map(&mut layout, map),
+        Object::Secret(secret) => config::describe_secret(&mut layout, secret),
+        Object::ServiceAccount(account) => config::describe_service_account(&mut layout, account),
+        Object::ResourceQuota(quota) => policy::describe_quota(&mut layout, quota),
+        Object::PodDisruptionBudget(budget) => policy::describe_budget(&mut layout, budget),
+        Object::Event(_) | Object::Lease(_) => generic::describe(&mut layout, object),
     }
-    events::describe(&mut layout, &related.events, now);
+    // kubectl: nothing ever happens to these.
+    if !matches!(object, Object::Namespace(_) | Object::Secret(_) | Object::ResourceQuota(_)) {
+        events::describe(&mut layout, &related.events, now);
+    }
     layout.finish()
 }

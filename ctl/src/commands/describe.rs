@@ -103,6 +103,9 @@ async fn related(context: &Context, object: &Object, events: bool) -> Result<Rel
                 other => Some(other?),
             };
         }
+        Object::Namespace(namespace) => {
+            related.quotas = Api::new(client.clone(), &namespace.metadata.name).list("", "").await?;
+        }
         // Nothing else is told of the others.
         _ => {}
     }
