@@ -104,7 +104,7 @@ const BAD_COMMANDS: &[(&str, &str)] = &[
     ("get nosuchkind", "error: the server doesn't have a resource type \"nosuchkind\""),
     (
         "get po -o bogus",
-        "error: unable to match a printer suitable for the output format \"bogus\", allowed formats are: json,name,wide,yaml",
+        "error: unable to match a printer suitable for the output format \"bogus\", allowed formats are: custom-columns,custom-columns-file,json,jsonpath,jsonpath-as-json,jsonpath-file,name,wide,yaml",
     ),
     (
         "get po -l a=b=c",
@@ -114,7 +114,7 @@ const BAD_COMMANDS: &[(&str, &str)] = &[
     ("describe deploy nosuch", "Error from server (NotFound): deployments.apps \"nosuch\" not found"),
     ("delete deploy nosuch", "Error from server (NotFound): deployments.apps \"nosuch\" not found"),
     ("set image deploy/nosuch a=b", "Error from server (NotFound): deployments.apps \"nosuch\" not found"),
-    ("scale deploy nosuch --replicas=1", "Error from server (NotFound): deployments.apps \"nosuch\" not found"),
+    ("scale deploy nosuch --replicas=1", "error: no objects passed to scale deployments.apps \"nosuch\" not found"),
     ("rollout status deploy nosuch", "Error from server (NotFound): deployments.apps \"nosuch\" not found"),
     ("rollout undo deploy nosuch", "Error from server (NotFound): deployments.apps \"nosuch\" not found"),
     ("patch deploy nosuch -p {}", "Error from server (NotFound): deployments.apps \"nosuch\" not found"),
