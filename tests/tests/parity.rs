@@ -10,7 +10,7 @@ const RC: &str = include_str!("../../examples/chapter/kubia-rc-and-service-v2.ya
 const VERSION: &str = "1.32";
 
 const OTHERS: &str = "
-{apiVersion: v1, kind: ConfigMap, metadata: {name: settings, labels: {a: b}}, data: {one: '1', file.txt: \"a\\nb\\n\"}, binaryData: {bin: AAEC}}
+{apiVersion: v1, kind: ConfigMap, metadata: {name: settings, labels: {a: b}}, data: {file.txt: \"a\\nb\\n\"}, binaryData: {bin: AAEC}}
 ---
 {apiVersion: v1, kind: Secret, metadata: {name: keys}, data: {password: czNjcmV0}}
 ---

@@ -89,6 +89,18 @@ impl<'a> Case<'a> {
         .unwrap();
     }
 
+    /// Waits until the old controller is gone: without its pods it goes a moment after it was deleted.
+    async fn old_is_gone(&self) {
+        wait_for("the old controller to be gone", || async {
+            match self.controllers().get("kubia-v1").await {
+                Err(error) if error.is_not_found() => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await
+        .unwrap();
+    }
+
     async fn update(&self, flags: &str) -> Output {
         self.ctl.run(&format!("rolling-update -n {} {flags} {QUICK}", self.namespace)).await.unwrap()
     }
@@ -186,6 +198,9 @@ async fn killed_after_any_step_it_can_be_taken_back_as_far_as_the_marks_go() {
         async move {
             let case = Case::start(lab, step).await;
             case.killed_after("kubia-v1 kubia-v2", step).await;
+            if old.is_none() {
+                case.old_is_gone().await;
+            }
             let back = case.update("kubia-v1 kubia-v2 --rollback").await;
             let text = format!("{}{}", back.stdout, back.stderr);
             match (old, new) {
@@ -217,6 +232,7 @@ async fn killed_while_it_renames_it_leaves_pods_without_a_controller() {
     let lab = Lab::start().await.unwrap();
     let case = Case::start(&lab, "deleted").await;
     case.killed_after("kubia-v1", "deleted").await;
+    case.old_is_gone().await;
     let again = case.update("kubia-v1 --image=luksa/kubia:v2").await;
     let lost = "error: couldn't find a replication controller with source id == deleted/kubia-v1";
     assert!(again.stderr.contains(lost), "{again:?}");

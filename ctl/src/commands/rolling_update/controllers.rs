@@ -66,10 +66,6 @@ impl Controllers {
         self.api.create(controller).await
     }
 
-    pub async fn update(&self, controller: &ReplicationController) -> Result<ReplicationController, Error> {
-        self.api.update(controller.clone()).await
-    }
-
     /// kubectl's default for controllers: their pods stay.
     pub async fn delete(&self, name: &str) -> Result<(), Error> {
         let how = DeleteRequest { propagation_policy: "Orphan".to_owned(), ..DeleteRequest::default() };

@@ -96,8 +96,9 @@ pub async fn run(context: &Context, args: RollingUpdateArgs) -> Result<(), Failu
     };
     if args.rollback {
         let (old, new) = update::turned_round(prepared.old, prepared.new)?;
-        // kubectl: that this fails is found out by the next step.
-        drop(controllers.update(&new).await);
+        // kubectl gave this one attempt, and did not look: a conflict made the rollback fail in its next step.
+        let marks = new.metadata.annotations.clone();
+        let new = controllers.change(new, |controller| controller.metadata.annotations.extend(marks.clone())).await?;
         steps.passed("turned");
         update.run(old, new, &mut steps).await?;
     } else {
