@@ -3,12 +3,16 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
 use crate::transcript::Shell;
+
+/// A command that takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// `ctl` in a folder.
 pub struct Ctl {
@@ -82,8 +86,10 @@ impl Ctl {
 }
 
 impl Output {
-    async fn of(child: Child) -> anyhow::Result<Self> {
-        let output = child.wait_with_output().await?;
+    /// Of a command that is to be killed when it is dropped.
+    pub(crate) async fn of(child: Child) -> anyhow::Result<Self> {
+        let ended = tokio::time::timeout(LIMIT, child.wait_with_output()).await;
+        let output = ended.with_context(|| format!("the command is not done after {LIMIT:?}"))??;
         Ok(Self {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

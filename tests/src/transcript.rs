@@ -30,7 +30,7 @@ impl Shell {
         // Of real kubectl the end of a pipe decides: it minds when nobody reads on.
         let fail = if self.name == "ctl" { "set -o pipefail\n" } else { "" };
         let script = format!("{fail}{}() {{ '{}' \"$@\"; }}\n{command}\n", self.name, self.program.display());
-        let output = tokio::process::Command::new("bash")
+        let child = tokio::process::Command::new("bash")
             .args(["-c", &script])
             .current_dir(&self.folder)
             .env("PATH", own)
@@ -40,15 +40,12 @@ impl Shell {
             // What one version has learned of a server is not for the next.
             .env("KUBECACHEDIR", self.folder.join(format!("cache-{}", self.name)))
             .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .kill_on_drop(true)
-            .output()
-            .await
+            .spawn()
             .context("starting bash")?;
-        Ok(Output {
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        })
+        Output::of(child).await.with_context(|| command.to_owned())
     }
 }
 

@@ -39,6 +39,11 @@ async fn pipes_terminals_and_interruptions_end_between_lines() {
     assert_eq!((piped.code, piped.stdout.as_str(), piped.stderr.as_str()), (0, "apiVersion: v1\n", ""));
     let watched = shell.run("ctl get po -w | head -2 | wc -l").await.unwrap();
     assert_eq!(watched.stdout, "2\n");
+    // Not even one that goes away before there is anything to tell it.
+    for command in ["get po --watch-only", "events --watch --for=pod/nosuch", "logs --follow deploy/kubia"] {
+        let unread = shell.run(&format!("ctl {command} | true")).await.unwrap();
+        assert_eq!(unread.code, 0, "{command}: {unread:?}");
+    }
     // Colours only on a terminal, and not even there when they are not wanted.
     for command in ["ctl --help", "ctl get po", "ctl rollout status deployment kubia", "NO_COLOR=1 ctl frobnicate"] {
         let output = shell.run(command).await.unwrap();

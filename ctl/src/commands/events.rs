@@ -1,5 +1,7 @@
 //! `ctl events`: events in the order in which they happened.
 
+use std::pin::pin;
+
 use jiff::Timestamp;
 use squall_api::core::v1::Event as HappenedEvent;
 use squall_api::{Kind, Object, age};
@@ -8,7 +10,7 @@ use squall_client::{Event, ResourceRef, Selection, Watch};
 use crate::cli::EventsArgs;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::output::{Format, Shown, is_broken, line_error, print_cells, print_objects};
+use crate::output::{Format, Shown, is_broken, line_error, print_cells, print_objects, unwatched};
 use crate::selection;
 
 const GAP: usize = 3;
@@ -61,13 +63,14 @@ async fn watch(
     let selection = Selection { kind: Kind::Event, namespace: namespace.to_owned(), labels: String::new(), fields };
     let mut watch = Watch::new(context.client.clone(), selection);
     let mut headers = !args.no_headers;
+    let mut end = pin!(unwatched());
     loop {
         let object = tokio::select! {
             event = watch.next() => match event? {
                 Event::Applied(object, _) => *object,
                 Event::Begin | Event::Complete(_) | Event::Progress(_) | Event::Deleted(..) => continue,
             },
-            _ = tokio::signal::ctrl_c() => return Ok(()),
+            () = &mut end => return Ok(()),
         };
         let Ok(event) = HappenedEvent::try_from(object) else { continue };
         if !wanted(&event, args) {

@@ -1,5 +1,7 @@
 //! `ctl get`.
 
+use std::pin::pin;
+
 use jiff::Timestamp;
 use squall_api::{Kind, Object};
 use squall_client::{Event, Selection, Watch};
@@ -7,7 +9,7 @@ use squall_client::{Event, Selection, Watch};
 use crate::cli::GetArgs;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::output::{Format, Rows, Shown, is_broken, line, line_error, print_objects, print_table};
+use crate::output::{Format, Rows, Shown, is_broken, line, line_error, print_objects, print_table, unwatched};
 use crate::selection::{self, Target, Wanted};
 use crate::sorting;
 
@@ -127,7 +129,7 @@ async fn watch(
     let mut watch = Watch::new(context.client.clone(), selection);
     let mut printer = Printer { kind: target.kind, args, format, rows };
     let mut initial = true;
-    // Ctrl-C ends it between two lines, and not within one.
+    let mut end = pin!(unwatched());
     loop {
         let (object, event) = tokio::select! {
             event = watch.next() => match event? {
@@ -139,7 +141,7 @@ async fn watch(
                 }
                 Event::Begin | Event::Progress(_) => continue,
             },
-            _ = tokio::signal::ctrl_c() => return Ok(()),
+            () = &mut end => return Ok(()),
         };
         if initial && args.watch_only {
             continue;

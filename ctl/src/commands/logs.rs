@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use crate::cli::PodLogsArgs;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::output::{is_broken, line, line_error};
+use crate::output::{is_broken, line, line_error, unwatched};
 use crate::selection;
 
 /// How many logs may be followed at the same time (kubectl: `--max-log-requests`).
@@ -60,7 +60,7 @@ pub async fn run(context: &Context, args: PodLogsArgs) -> Result<(), Failure> {
     };
     tokio::select! {
         result = follow => result,
-        _ = tokio::signal::ctrl_c() => Ok(()),
+        () = unwatched() => Ok(()),
     }
 }
 

@@ -5,6 +5,7 @@ pub mod jsonpath;
 mod live;
 mod object;
 mod table;
+mod unwatched;
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::OnceLock;
@@ -13,6 +14,7 @@ pub use changes::Changes;
 pub use live::{Live, number};
 pub use object::{Format, Shown, indented, json_of, list_of, named, print_objects};
 pub use table::{Rows, print_cells, print_table, rows_as_text};
+pub use unwatched::unwatched;
 
 use crate::failure::Failure;
 
