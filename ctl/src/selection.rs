@@ -84,6 +84,20 @@ pub struct Wanted<'a> {
     pub all_namespaces: bool,
 }
 
+impl<'a> Wanted<'a> {
+    /// What the words and flags say, or these files; `all` of a type, if it comes without a name.
+    pub fn of(select: &'a SelectArgs, filename: &'a [PathBuf], all: bool) -> Self {
+        Self {
+            what: &select.what,
+            filename,
+            selector: select.selector.as_deref(),
+            field_selector: select.field_selector.as_deref(),
+            all,
+            all_namespaces: select.all_namespaces,
+        }
+    }
+}
+
 /// An object that a command is about, and the file that names it.
 #[derive(Debug, Clone)]
 pub struct Chosen {
@@ -128,11 +142,9 @@ pub async fn choose(
         if !labelled && !wanted.all {
             return Err(Failure::error("resource(s) were provided, but no name was specified"));
         }
-        let collection = ResourceRef::collection(target.kind, &namespace);
-        let (labels, fields) = (wanted.selector.unwrap_or_default(), wanted.field_selector.unwrap_or_default());
-        let (_, objects) = context.client.list(&collection, labels, fields, "").await?;
-        let found = |object: &Object| ResourceRef::object(target.kind, &object.meta().namespace, &object.meta().name);
-        chosen.extend(objects.iter().map(|object| Chosen { resource: found(object), file: None }));
+        let objects = list(context, target.kind, &namespace, (wanted.selector, wanted.field_selector)).await?;
+        let named = |object: &Object| ResourceRef::object(target.kind, &object.meta().namespace, &object.meta().name);
+        chosen.extend(objects.iter().map(|object| Chosen { resource: named(object), file: None }));
     }
     Ok(chosen)
 }
@@ -143,8 +155,17 @@ pub async fn fetch_chosen(
     chosen: Vec<Chosen>,
     failures: &mut Vec<Failure>,
 ) -> Result<Vec<Object>, Failure> {
+    found(context, chosen.into_iter().map(|chosen| chosen.resource), failures).await
+}
+
+/// Those of these objects that are there; what is not found comes as failures beside them.
+async fn found(
+    context: &Context,
+    wanted: impl Iterator<Item = ResourceRef>,
+    failures: &mut Vec<Failure>,
+) -> Result<Vec<Object>, Failure> {
     let mut objects = Vec::new();
-    for Chosen { resource, .. } in chosen {
+    for resource in wanted {
         match get(&context.client, resource.kind, &resource.namespace, &resource.name).await {
             Ok(object) => objects.push(object),
             Err(error) if matches!(error, squall_client::Error::Api(_)) => failures.push(error.into()),
@@ -171,24 +192,25 @@ pub async fn fetch(
 ) -> Result<Vec<Object>, Failure> {
     let namespace = namespace_of(target.kind, context, args.all_namespaces);
     if target.names.is_empty() {
-        let collection = ResourceRef::collection(target.kind, &namespace);
-        let labels = args.selector.as_deref().unwrap_or_default();
-        let fields = args.field_selector.as_deref().unwrap_or_default();
-        let listed = context.client.list(&collection, labels, fields, "").await;
-        return listed.map(|(_, objects)| objects).map_err(|error| unable(target.kind, labels, fields, error));
+        return list(context, target.kind, &namespace, (args.selector.as_deref(), args.field_selector.as_deref()))
+            .await;
     }
     if args.selector.is_some() {
         return Err(Failure::error("name cannot be provided when a selector is specified"));
     }
-    let mut objects = Vec::new();
-    for name in &target.names {
-        match get(&context.client, target.kind, &namespace, name).await {
-            Ok(object) => objects.push(object),
-            Err(error) if matches!(error, squall_client::Error::Api(_)) => failures.push(error.into()),
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(objects)
+    found(context, target.names.iter().map(|name| ResourceRef::object(target.kind, &namespace, name)), failures).await
+}
+
+/// The objects with these labels and fields.
+async fn list(
+    context: &Context,
+    kind: Kind,
+    namespace: &str,
+    (labels, fields): (Option<&str>, Option<&str>),
+) -> Result<Vec<Object>, Failure> {
+    let (labels, fields) = (labels.unwrap_or_default(), fields.unwrap_or_default());
+    let listed = context.client.list(&ResourceRef::collection(kind, namespace), labels, fields, "").await;
+    listed.map(|(_, objects)| objects).map_err(|error| unable(kind, labels, fields, error))
 }
 
 /// kubectl: a list that is refused for its selectors says which they were.

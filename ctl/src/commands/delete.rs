@@ -23,14 +23,7 @@ pub async fn run(context: &Context, args: DeleteArgs) -> Result<(), Failure> {
     }
     let mut failures = Vec::new();
     let mut waiting = Vec::new();
-    let wanted = Wanted {
-        what: &args.select.what,
-        filename: &args.filename,
-        selector: args.select.selector.as_deref(),
-        field_selector: args.select.field_selector.as_deref(),
-        all: args.all,
-        all_namespaces: args.select.all_namespaces,
-    };
+    let wanted = Wanted::of(&args.select, &args.filename, args.all);
     let chosen = selection::choose(context, wanted, &mut failures).await?;
     if chosen.is_empty() && failures.is_empty() {
         line_error("No resources found");

@@ -49,10 +49,8 @@ async fn objects(context: &Context, args: &EditArgs) -> Result<Vec<Object>, Fail
         }
     } else {
         let wanted = selection::Wanted { filename: &args.filename, ..selection::Wanted::default() };
-        for chosen in selection::choose(context, wanted, &mut failures).await? {
-            let resource = &chosen.resource;
-            objects.push(selection::get(&context.client, resource.kind, &resource.namespace, &resource.name).await?);
-        }
+        let chosen = selection::choose(context, wanted, &mut failures).await?;
+        objects = selection::fetch_chosen(context, chosen, &mut failures).await?;
     }
     Failure::all(failures)?;
     if objects.is_empty() { Err(Failure::plain("edit cancelled, no objects found")) } else { Ok(objects) }
@@ -141,9 +139,8 @@ impl Session<'_> {
                 return Ok(Round::Again(vec!["At least one of apiVersion, kind and name was changed".to_owned()]));
             };
             if original.json == value {
-                if self.args.select.what.len() < 2 && !self.args.filename.is_empty() {
-                    self.changes.say(&format!("{} skipped", name_of(&original.resource)));
-                }
+                // kubectl: those of several that were left alone.
+                self.changes.say(&format!("{} skipped", name_of(&original.resource)));
                 continue;
             }
             match write(self.context, self.args, &self.changes, original, &value).await {

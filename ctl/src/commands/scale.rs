@@ -22,14 +22,7 @@ pub async fn run(context: &Context, args: ScaleArgs) -> Result<(), Failure> {
     warn_of_record(args.change.record);
     let changes = Changes::of(&args.change)?;
     let mut failures = Vec::new();
-    let wanted = Wanted {
-        what: &args.select.what,
-        filename: &args.filename,
-        selector: args.select.selector.as_deref(),
-        field_selector: args.select.field_selector.as_deref(),
-        all: args.all,
-        all_namespaces: args.select.all_namespaces,
-    };
+    let wanted = Wanted::of(&args.select, &args.filename, args.all);
     for chosen in selection::choose(context, wanted, &mut failures).await? {
         if let Err(failure) = scale(context, &args, &changes, &chosen.resource).await {
             failures.push(failure);

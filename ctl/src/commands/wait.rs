@@ -32,14 +32,7 @@ pub async fn run(context: &Context, args: WaitArgs) -> Result<(), Failure> {
     let goal = goal(&args.condition)?;
     let limit = limit(&args.timeout)?;
     let mut failures = Vec::new();
-    let wanted = Wanted {
-        what: &args.select.what,
-        filename: &args.filename,
-        selector: args.select.selector.as_deref(),
-        field_selector: args.select.field_selector.as_deref(),
-        all: args.all,
-        all_namespaces: args.select.all_namespaces,
-    };
+    let wanted = Wanted::of(&args.select, &args.filename, args.all);
     let chosen = selection::choose(context, wanted, &mut failures).await?;
     if chosen.is_empty() {
         Failure::all(failures)?;
