@@ -28,7 +28,7 @@ const KUBERNETES: [&str; 13] = [
     "runtime",
     "time",
 ];
-const OWN: [&str; 6] = ["admin.v1", "api.v1", "cri.v1", "node.v1", "openapi.v2", "raft.v1"];
+const OWN: [&str; 7] = ["admin.v1", "api.v1", "cri.v1", "faults.v1", "node.v1", "openapi.v2", "raft.v1"];
 
 fn main() -> Result<(), Error> {
     println!("cargo::rerun-if-changed=proto");

@@ -10,7 +10,6 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 use futures_util::Stream;
-use jiff::Timestamp;
 use squall_daemon::identity::{self, Caller};
 use squall_daemon::tls::TlsArgs;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -69,9 +68,13 @@ pub struct ServerArgs {
     #[arg(long, conflicts_with = "founder")]
     join: bool,
 
-    /// Reach another member at another address than its own, over a link: https://127.64.48.2:6443=https://127.0.0.1:7001
-    #[arg(long, value_name = "URL=URL", value_parser = parse_via)]
-    via: Vec<(String, String)>,
+    /// Reach other members over links, at this port of their addresses
+    #[arg(long, value_name = "PORT")]
+    link_port: Option<u16>,
+
+    /// Where to be told what is to be broken in this process: a Unix socket
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
 
     /// The addresses that services get
     #[arg(long, value_name = "CIDR", value_parser = Range::parse, default_value = "127.64.0.0/20")]
@@ -94,11 +97,6 @@ pub(crate) fn parse_founder(text: &str) -> Result<(u64, String), String> {
     Ok((id.parse().map_err(|_| format!("{id:?} is not a number"))?, url.to_owned()))
 }
 
-fn parse_via(text: &str) -> Result<(String, String), String> {
-    let (member, link) = text.split_once('=').ok_or_else(|| format!("{text:?} is not of the form URL=URL"))?;
-    Ok((member.to_owned(), link.to_owned()))
-}
-
 /// What an apiserver is made of, whatever machine it runs on.
 pub struct Setup {
     /// The name of the member.
@@ -116,6 +114,7 @@ pub struct Setup {
 /// Serves on this machine until `stopping` says otherwise, or raft cannot go on.
 pub async fn serve(args: ServerArgs, stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
     let listener = TcpListener::bind(args.listen).await.with_context(|| format!("listening on {}", args.listen))?;
+    args.faults.as_deref().map_or(Ok(()), squall_faults::listen)?;
     let origin = if args.join || !args.founder.is_empty() { Origin::New } else { Origin::Existing };
     let folder = DataFolder::open(Arc::new(LocalDisk), &args.data_dir, args.id, origin)?;
     let election = Duration::from_millis(args.election_ms);
@@ -124,7 +123,7 @@ pub async fn serve(args: ServerArgs, stopping: watch::Receiver<bool>) -> anyhow:
         folder,
         founders: args.founder.iter().cloned().collect::<BTreeMap<_, _>>(),
         network: Arc::new(LocalNetwork { members: args.tls.client()?, kubelets: args.tls.client_of_kubelets()? }),
-        via: args.via.into_iter().collect(),
+        link_port: args.link_port,
         heartbeat: Duration::from_millis(args.heartbeat_ms),
         election: (election, election * 2),
         log: LogLimits::default(),
@@ -134,7 +133,7 @@ pub async fn serve(args: ServerArgs, stopping: watch::Receiver<bool>) -> anyhow:
         name: args.name,
         member,
         service_range: args.service_cidr,
-        clock: Timestamp::now,
+        clock: squall_faults::now,
         ca: Some(args.tls.ca_text()?),
     };
     run(setup, incoming, stopping).await

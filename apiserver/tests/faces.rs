@@ -66,7 +66,7 @@ impl Server {
             folder: DataFolder::open(Arc::new(LocalDisk), folder.path(), 1, Origin::New).unwrap(),
             founders: BTreeMap::from([(1, "https://127.0.0.1:1".to_owned())]),
             network: network.clone(),
-            via: BTreeMap::new(),
+            link_port: None,
             heartbeat: Duration::from_millis(50),
             election: (Duration::from_millis(100), Duration::from_millis(200)),
             log: LogLimits::default(),

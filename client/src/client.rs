@@ -49,7 +49,7 @@ impl Client {
             .ca_certificate(Certificate::from_pem(&entry.ca))
             .identity(Identity::from_pem(&entry.certificate, &entry.key))
             .domain_name(SERVER_NAME);
-        Self::connect(&entry.endpoints, over_tls(tls))
+        Self::connect(&entry.endpoints, over_tls(tls, None))
     }
 
     /// A client of these apiservers, reached in this way.

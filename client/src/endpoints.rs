@@ -8,7 +8,8 @@ use arc_swap::ArcSwap;
 use hyper_util::client::legacy::connect::HttpConnector;
 use squall_api::Kind;
 use squall_api::discovery::v1::EndpointSlice;
-use tonic::transport::{Channel, ClientTlsConfig, Endpoint, Error as TransportError};
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint, Error as TransportError, Uri};
+use tower::Service as _;
 
 use crate::client::Client;
 use crate::error::Error;
@@ -112,11 +113,28 @@ fn connected(address: &str, connect: &Connect) -> Result<Connected, Error> {
     Ok((address.to_owned(), channel))
 }
 
-/// Over TCP, with TLS.
-pub fn over_tls(tls: ClientTlsConfig) -> Connect {
+/// Over TCP, with TLS. With a port, at this one of each apiserver's address instead of its own: over a link.
+pub fn over_tls(tls: ClientTlsConfig, link_port: Option<u16>) -> Connect {
     // With tonic's own connector the limit of a connection would hold for TCP alone.
-    Arc::new(move |endpoint| Ok(endpoint.tls_config(tls.clone())?.connect_with_connector_lazy(tcp())))
+    Arc::new(move |endpoint| {
+        let endpoint = endpoint.tls_config(tls.clone())?;
+        let Some(port) = link_port else { return Ok(endpoint.connect_with_connector_lazy(tcp())) };
+        let linked = move |address: Uri| {
+            let connected = at_port(address, port).map(|address| tcp().call(address));
+            async move { connected.map_err(BoxError::from)?.await.map_err(BoxError::from) }
+        };
+        Ok(endpoint.connect_with_connector_lazy(tower::service_fn(linked)))
+    })
 }
+
+fn at_port(address: Uri, port: u16) -> Result<Uri, http::Error> {
+    let host = address.host().unwrap_or_default().to_owned();
+    let mut parts = address.into_parts();
+    parts.authority = Some(format!("{host}:{port}").parse()?);
+    Ok(Uri::from_parts(parts)?)
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 fn tcp() -> HttpConnector {
     let mut connector = HttpConnector::new();
@@ -168,7 +186,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_list_is_replaced_but_never_by_nothing() {
-        let endpoints = Endpoints::new(&list("a b c"), over_tls(ClientTlsConfig::new())).unwrap();
+        let endpoints = Endpoints::new(&list("a b c"), over_tls(ClientTlsConfig::new(), None)).unwrap();
         endpoints.current.store(2, Ordering::Relaxed);
         endpoints.replace(&list("b")).unwrap();
         assert_eq!((endpoints.addresses(), endpoints.current().0), (list("b"), 0));
@@ -177,6 +195,6 @@ mod tests {
         endpoints.replace(&list("b d")).unwrap();
         endpoints.leave(endpoints.current().0);
         assert_eq!(endpoints.in_order().into_iter().map(|(address, _)| address).collect::<Vec<_>>(), list("d b"));
-        assert!(Endpoints::new(&[], over_tls(ClientTlsConfig::new())).is_err());
+        assert!(Endpoints::new(&[], over_tls(ClientTlsConfig::new(), None)).is_err());
     }
 }

@@ -44,7 +44,7 @@ impl Cluster {
                 addresses.push(self.description.network.node_address(member.index));
                 (node.as_str(), "system:nodes")
             }
-            Role::Runtime => return Ok(()),
+            Role::Links | Role::Runtime => return Ok(()),
         };
         authority.issue_to(
             &self.pki(),
@@ -62,7 +62,7 @@ impl Cluster {
 
     /// Makes the kubeconfig name the apiservers that there are.
     pub(super) fn update_kubeconfig(&self) -> anyhow::Result<()> {
-        let entry = Kubeconfig::read(&self.kubeconfig())?.current()?;
+        let entry = self.admin()?;
         if entry.endpoints == self.apiserver_urls() {
             return Ok(());
         }

@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Serialize};
-use squall_client::{Client, Kubeconfig};
+use squall_client::{Client, ClusterEntry, Kubeconfig};
 
 use crate::addresses::{MAX_APISERVERS, MAX_NODES, Network};
 use crate::files::{make_folder, read_json, write_json, write_private};
 use crate::found::{is_in, working_in};
-use crate::links::Links;
 use crate::lock::{FolderLock, LOCK};
 use crate::member::{MemberName, Role};
 use crate::process::{ProcessId, ProcessState};
@@ -44,6 +43,9 @@ pub struct Options {
     pub timing: String,
     /// A file of images, beside the built-in ones.
     pub images: Option<PathBuf>,
+    /// Whether they reach each other over links that can be broken.
+    #[serde(default)]
+    pub links: bool,
 }
 
 /// Whether members outlive the process that starts them.
@@ -127,8 +129,6 @@ pub struct Cluster {
     pub(super) lifetime: Lifetime,
     /// The processes this one has started; dropping their input ends attached ones.
     pub(super) children: Vec<OwnChild>,
-    /// Over which apiservers reach each other, if they are to be cut.
-    pub(super) links: Option<Links>,
     /// Of the network of a new cluster.
     _reservation: Option<File>,
 }
@@ -160,8 +160,7 @@ impl Cluster {
         }
         let description = Description::new(network, options);
         let (binaries, children) = (binaries()?, Vec::new());
-        let cluster =
-            Self { binaries, folder, description, lifetime, children, links: None, _reservation: Some(reservation) };
+        let cluster = Self { binaries, folder, description, lifetime, children, _reservation: Some(reservation) };
         if let Err(error) = cluster.write_files(fill) {
             // What is half made would be in the way of the next attempt.
             cluster.remove_files()?;
@@ -238,15 +237,7 @@ impl Cluster {
         ensure!(path.is_file(), "there is no cluster in {}; start one with \"ctl cluster up\"", folder.display());
         let description = read_description(folder)?;
         let folder = folder.canonicalize().with_context(|| format!("finding {}", folder.display()))?;
-        Ok(Self {
-            binaries: binaries()?,
-            folder,
-            description,
-            lifetime,
-            children: Vec::new(),
-            links: None,
-            _reservation: None,
-        })
+        Ok(Self { binaries: binaries()?, folder, description, lifetime, children: Vec::new(), _reservation: None })
     }
 
     /// Whether there is a cluster in a folder.
@@ -275,22 +266,12 @@ impl Cluster {
 
     /// A client as its admin.
     pub fn client(&self) -> anyhow::Result<Client> {
-        Ok(Client::new(&Kubeconfig::read(&self.kubeconfig())?.current()?)?)
+        Ok(Client::new(&self.admin()?)?)
     }
 
-    /// Puts links between its apiservers, before they are started. They are there as long as this is, in the runtime in which
-    /// it is called.
-    pub fn put_links(&mut self) -> anyhow::Result<&Links> {
-        let apiservers = self.description.apiservers.iter();
-        let address = |index: &usize| Ok((*index, self.description.network.apiserver(*index).parse()?));
-        let addresses = apiservers.map(address).collect::<anyhow::Result<_>>()?;
-        Ok(self.links.insert(Links::between(&addresses)?))
-    }
-
-    /// The links that were put.
-    #[must_use]
-    pub fn links(&self) -> Option<&Links> {
-        self.links.as_ref()
+    /// What its admin needs to be a client.
+    pub(super) fn admin(&self) -> anyhow::Result<ClusterEntry> {
+        Ok(Kubeconfig::read(&self.kubeconfig())?.current()?)
     }
 
     /// Its members, in the order in which they are started.
@@ -298,6 +279,7 @@ impl Cluster {
     pub fn members(&self) -> Vec<MemberName> {
         let options = self.options();
         let indices = |role| match role {
+            Role::Links => (0..usize::from(options.links)).collect(),
             Role::Apiserver => self.description.apiservers.clone(),
             Role::ControllerManager => (0..options.controller_managers).collect(),
             Role::Runtime | Role::Kubelet => (0..options.nodes).collect(),
@@ -326,7 +308,11 @@ impl Cluster {
     /// Where an apiserver of this number listens.
     #[must_use]
     pub fn apiserver_url(&self, index: usize) -> String {
-        format!("https://{}", self.description.network.apiserver(index))
+        format!("https://{}", self.apiserver_address(index))
+    }
+
+    pub(super) fn apiserver_address(&self, index: usize) -> String {
+        self.description.network.apiserver(index)
     }
 
     /// The log of a member.

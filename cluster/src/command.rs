@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::cluster::Cluster;
+use crate::links::End;
 use crate::member::{MemberName, Role};
 
 impl Cluster {
@@ -29,6 +30,7 @@ impl Cluster {
         let options = self.options();
         let network = self.description.network;
         let program = match member.role {
+            Role::Links => "link-proxy",
             Role::Apiserver => "apiserver",
             Role::ControllerManager => "controller-manager",
             Role::Runtime | Role::Kubelet => "kubelet-sim",
@@ -37,15 +39,14 @@ impl Cluster {
         command.current_dir(&self.folder);
         let index = member.index;
         match member.role {
+            Role::Links => {
+                command.args(["--name", &member.to_string()]);
+            }
             Role::Apiserver => {
                 command.args(["serve", "--name", &member.to_string(), "--id", &self.raft_id(member).to_string()]);
                 command
                     .args(["--listen", &network.apiserver(index), "--service-cidr", &network.services()])
                     .args(["--data-dir", &format!("data/{member}")]);
-                let links = self.links.iter().flat_map(|links| links.entrances(index));
-                command.args(links.flat_map(|(to, entrance)| {
-                    ["--via".to_owned(), format!("{}=https://{entrance}", self.apiserver_url(to))]
-                }));
                 if index >= self.description.founders {
                     let is_new = !self.data(member).join("member.json").exists() && !self.record(member).exists();
                     command.args(is_new.then_some("--join"));
@@ -78,12 +79,23 @@ impl Cluster {
         if matches!(member.role, Role::ControllerManager | Role::Kubelet) {
             command.args(self.apiserver_urls().into_iter().flat_map(|url| ["--apiserver".to_owned(), url]));
         }
+        if let Some(port) = End::Member(member).port().filter(|_| options.links) {
+            command.args(["--link-port", &port.to_string()]);
+        }
         if member.role != Role::Runtime {
+            command.args(["--faults", &faults_socket(member)]);
+        }
+        if !matches!(member.role, Role::Links | Role::Runtime) {
             command.args(["--ca", "pki/ca.crt"]);
             command.args(["--cert", &format!("pki/{member}.crt"), "--key", &format!("pki/{member}.key")]);
         }
         command
     }
+}
+
+/// Where a member is told what is broken in it, from the cluster's folder.
+pub fn faults_socket(member: MemberName) -> String {
+    format!("run/{member}.faults")
 }
 
 /// Where the runtime of a node listens, from the cluster's folder.

@@ -93,7 +93,7 @@ impl Cluster {
     /// The caller holds the lock. Whoever needs an apiserver to take its leave goes before them.
     pub(super) fn end(&mut self, members: Vec<MemberName>) -> anyhow::Result<()> {
         let (apiservers, clients): (Vec<_>, Vec<_>) =
-            members.into_iter().partition(|member| member.role == Role::Apiserver);
+            members.into_iter().partition(|member| matches!(member.role, Role::Apiserver | Role::Links));
         for group in [clients, apiservers] {
             let processes: Vec<ProcessId> = group.into_iter().filter_map(|member| self.started(member)).collect();
             found::end(&processes)?;

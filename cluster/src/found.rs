@@ -17,7 +17,7 @@ use crate::process::{ProcessId, ProcessState};
 use crate::wait_a_moment;
 
 /// The programs that a cluster is made of.
-const PROGRAMS: [&str; 3] = ["apiserver", "controller-manager", "kubelet-sim"];
+const PROGRAMS: [&str; 4] = ["link-proxy", "apiserver", "controller-manager", "kubelet-sim"];
 /// What the kernel adds to the path of a folder that was removed.
 const REMOVED: &str = " (deleted)";
 

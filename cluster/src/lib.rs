@@ -5,6 +5,7 @@ mod certificates;
 mod cluster;
 mod command;
 mod ending;
+mod faults;
 mod files;
 mod found;
 mod links;
@@ -20,7 +21,7 @@ mod usage;
 
 pub use cluster::{Cluster, Lifetime, Options};
 pub use found::{end_all_in, end_orphans_of};
-pub use links::{Links, Passage, Way};
+pub use links::{CLIENTS, End, Proxy};
 pub use member::{MemberName, Role};
 pub use process::ProcessState;
 pub use ready::wait_until_ready;

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
+    /// Carries what the others send each other, and can be told not to.
+    Links,
     /// Stores and serves objects.
     Apiserver,
     /// Runs the controllers.
@@ -21,12 +23,13 @@ pub enum Role {
 
 impl Role {
     /// Every role, in the order in which members are started.
-    pub const ALL: [Self; 4] = [Self::Apiserver, Self::ControllerManager, Self::Runtime, Self::Kubelet];
+    pub const ALL: [Self; 5] = [Self::Links, Self::Apiserver, Self::ControllerManager, Self::Runtime, Self::Kubelet];
 
     /// The word in a member's name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Links => "links",
             Self::Apiserver => "apiserver",
             Self::ControllerManager => "controller-manager",
             Self::Runtime => "runtime",

@@ -50,6 +50,7 @@ impl Cluster {
 
     async fn begin(&mut self, member: MemberName, authority: &Authority, client: &Client) -> anyhow::Result<()> {
         self.issue_certificate(authority, member)?;
+        self.links_have_grown()?;
         self.spawn(member)?;
         let (id, url) = (self.raft_id(member), self.apiserver_url(member.index));
         let client = client.with_deadline(CATCH_UP);

@@ -1,5 +1,7 @@
 //! Keeps the caches warm, stands for election, and runs the controllers while it leads.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, bail};
 use clap::Args;
 use squall_client::{Client, Elector, ElectorConfig, Term, over_tls};
@@ -25,6 +27,14 @@ pub struct ManagerArgs {
     #[arg(long, value_enum, default_value_t)]
     timing: TimingProfile,
 
+    /// Reach apiservers over links, at this port of their addresses
+    #[arg(long, value_name = "PORT")]
+    link_port: Option<u16>,
+
+    /// Where to be told what is to be broken in this process: a Unix socket
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
+
     #[command(flatten)]
     tls: TlsArgs,
 }
@@ -32,7 +42,9 @@ pub struct ManagerArgs {
 /// Runs until `stopping` says otherwise.
 pub async fn run(args: ManagerArgs, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
     let timing = args.timing.timing();
-    let client = Client::connect(&args.apiserver, over_tls(args.tls.client()?)).context("the apiservers")?;
+    let client =
+        Client::connect(&args.apiserver, over_tls(args.tls.client()?, args.link_port)).context("the apiservers")?;
+    args.faults.as_deref().map_or(Ok(()), squall_faults::listen)?;
     let caches = Caches::new();
     let config = ElectorConfig {
         namespace: "kube-system".to_owned(),
@@ -40,6 +52,7 @@ pub async fn run(args: ManagerArgs, mut stopping: watch::Receiver<bool>) -> anyh
         identity: args.name.clone(),
         duration: timing.leader_lease,
         retry: timing.leader_retry,
+        clock: squall_faults::now,
     };
     tracing::info!(name = args.name, ?timing, "started");
     tokio::select! {

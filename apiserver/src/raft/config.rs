@@ -25,8 +25,8 @@ pub struct Config {
     pub founders: BTreeMap<u64, String>,
     /// How it reaches the others.
     pub network: Arc<dyn Network>,
-    /// At which other addresses than their own, by those.
-    pub via: BTreeMap<String, String>,
+    /// The port of other members' addresses at which they are reached, if it is not their own: that of a link.
+    pub link_port: Option<u16>,
     /// How often a leader says that it lives.
     pub heartbeat: Duration,
     /// After how much silence a member stands for election: a random time between the two.

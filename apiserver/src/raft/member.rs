@@ -94,7 +94,7 @@ impl Member {
             StateMachine::open(config.id, snapshots.clone(), config.log.snapshot_bytes, metrics.apply.clone())
                 .context("reading the newest snapshot")?;
         let (view, compaction) = (machine.view(), machine.compaction());
-        let peers = Peers::new(config.network.clone(), config.via.clone());
+        let peers = Peers::new(config.network.clone(), config.link_port);
         let raft = Raft::new(config.id, Arc::new(config.to_openraft()?), Links::new(peers.clone(), disk), log, machine)
             .await
             .context("starting raft")?;

@@ -1,6 +1,7 @@
 //! Connections to the other members: one for each, made when first needed, mended by itself.
 
-use std::collections::{BTreeMap, HashMap};
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,21 +20,24 @@ const KEEPALIVE: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Peers {
     network: Arc<dyn Network>,
-    /// Where members are reached that are not reached at their own address.
-    via: Arc<BTreeMap<String, String>>,
+    /// The port at which they are reached, if it is not their own.
+    link_port: Option<u16>,
     channels: Arc<Mutex<HashMap<String, Channel>>>,
 }
 
 impl Peers {
     /// No connection yet.
     #[must_use]
-    pub fn new(network: Arc<dyn Network>, via: BTreeMap<String, String>) -> Self {
-        Self { network, via: Arc::new(via), channels: Arc::default() }
+    pub fn new(network: Arc<dyn Network>, link_port: Option<u16>) -> Self {
+        Self { network, link_port, channels: Arc::default() }
     }
 
     /// Where the member of an address is reached.
-    pub fn route<'a>(&'a self, address: &'a str) -> &'a str {
-        self.via.get(address).map_or(address, String::as_str)
+    pub fn route<'a>(&self, address: &'a str) -> Cow<'a, str> {
+        match (self.link_port, address.rsplit_once(':')) {
+            (Some(port), Some((host, _))) => format!("{host}:{port}").into(),
+            _ => address.into(),
+        }
     }
 
     /// The network that they go over.
@@ -47,7 +51,7 @@ impl Peers {
         let channel = match channels.get(address) {
             Some(channel) => channel.clone(),
             None => {
-                let channel = self.network.channel(endpoint(self.route(address))?)?;
+                let channel = self.network.channel(endpoint(&self.route(address))?)?;
                 channels.insert(address.to_owned(), channel.clone());
                 channel
             }

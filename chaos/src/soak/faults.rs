@@ -3,14 +3,17 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use anyhow::Context;
 use serde::Serialize;
 use squall_client::Client;
-use squall_cluster::{Cluster, MemberName, Passage, Role, Way};
+use squall_cluster::{Cluster, MemberName, Role};
+use squall_faults::{LinkFault, Passage, What};
 
 use super::ledger::Ledger;
 use super::{Plan, random_pause};
 use crate::{leaders, wait_for};
+
+/// The name of what is cut: one fault comes after the other.
+const CUT: &str = "soak";
 
 /// One fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -98,41 +101,39 @@ async fn make(
     if fault == Fault::KillLeader {
         members = vec![wait_for("a Raft leader", || leaders::raft_leader(client)).await?.0];
     }
-    break_them(fault, cluster, &members)?;
+    break_them(fault, cluster, &members).await?;
     if !matches!(fault, Fault::KillLeader | Fault::PowerCut) {
         tokio::time::sleep(random_pause(random, 100..2_000)).await;
     }
-    mend(fault, cluster, &members)?;
+    mend(fault, cluster, &members).await?;
     let (leader, term) = wait_for("a Raft leader", || leaders::raft_leader(client)).await?;
     let victims: Vec<String> = members.iter().map(MemberName::to_string).collect();
     Ok(format!("{}; {leader} leads term {term}", victims.join(" ")))
 }
 
-fn break_them(fault: Fault, cluster: &mut Cluster, members: &[MemberName]) -> anyhow::Result<()> {
+async fn break_them(fault: Fault, cluster: &mut Cluster, members: &[MemberName]) -> anyhow::Result<()> {
     match fault {
         Fault::Freeze => members.iter().try_for_each(|member| cluster.pause(*member)),
         Fault::Restart => members.iter().try_for_each(|member| cluster.stop(*member)),
         Fault::KillLeader | Fault::KillOne | Fault::KillTwo | Fault::PowerCut => cluster.kill_all(members),
-        Fault::CutOff | Fault::CutOneWay => set_links(fault, cluster, members, Passage::Held),
-        Fault::Reset => set_links(fault, cluster, members, Passage::Reset),
+        Fault::CutOff | Fault::CutOneWay => cut(fault, cluster, members, Passage::Held).await,
+        Fault::Reset => cut(fault, cluster, members, Passage::Reset).await,
     }
 }
 
-fn mend(fault: Fault, cluster: &mut Cluster, members: &[MemberName]) -> anyhow::Result<()> {
+async fn mend(fault: Fault, cluster: &mut Cluster, members: &[MemberName]) -> anyhow::Result<()> {
     match fault {
         Fault::Freeze => members.iter().try_for_each(|member| cluster.resume(*member)),
-        Fault::CutOff | Fault::CutOneWay | Fault::Reset => set_links(fault, cluster, members, Passage::Open),
+        Fault::CutOff | Fault::CutOneWay | Fault::Reset => cluster.links()?.heal(CUT).await.map(drop),
         Fault::KillLeader | Fault::KillOne | Fault::Restart | Fault::KillTwo | Fault::PowerCut => {
             members.iter().try_for_each(|member| cluster.start(*member))
         }
     }
 }
 
-fn set_links(fault: Fault, cluster: &Cluster, members: &[MemberName], passage: Passage) -> anyhow::Result<()> {
-    let links = cluster.links().context("the cluster has no links")?;
-    match (fault, members) {
-        (Fault::CutOneWay, [from, to]) => links.set(Way { from: from.index, to: to.index }, passage),
-        _ => members.iter().for_each(|member| links.set_all_of(member.index, passage)),
-    }
-    Ok(())
+async fn cut(fault: Fault, cluster: &Cluster, members: &[MemberName], passage: Passage) -> anyhow::Result<()> {
+    let name = |place: usize| members.get(place).map(MemberName::to_string).unwrap_or_default();
+    let (to, one_way) = if fault == Fault::CutOneWay { (name(1), true) } else { (String::new(), false) };
+    let link = LinkFault { from: name(0), to, passage: passage.into(), one_way, ..LinkFault::default() };
+    cluster.links()?.inject(squall_faults::Fault { name: CUT.to_owned(), what: Some(What::Link(link)) }).await
 }

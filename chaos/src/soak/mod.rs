@@ -65,8 +65,7 @@ pub struct Report {
 /// Runs a soak on a cluster of its own. `told` hears of each fault.
 pub async fn run(plan: &Plan, options: Options, mut told: impl FnMut(String)) -> anyhow::Result<Report> {
     let folder = tempfile::tempdir()?;
-    let mut cluster = Cluster::create(folder.path(), options, Lifetime::Attached)?;
-    cluster.put_links()?;
+    let mut cluster = Cluster::create(folder.path(), Options { links: true, ..options }, Lifetime::Attached)?;
     cluster.start_all()?;
     let client = cluster.client()?;
     wait_until_ready(&mut cluster, &client, PATIENCE).await?;

@@ -114,7 +114,7 @@ impl<C: Controller> Running<C> {
         let Ok(failure) = self.catch_up(key).await else { return (false, Duration::ZERO) };
         let observed = self.controller.observe(&self.caches, key, failure.as_deref());
         let Some(observed) = observed else { return (true, Duration::ZERO) };
-        let plan = self.controller.plan(observed, Timestamp::now());
+        let plan = self.controller.plan(observed, squall_faults::now());
         if let Some(after) = plan.wake_after {
             self.queue.add_after(key.clone(), after);
         }

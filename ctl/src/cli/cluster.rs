@@ -65,6 +65,9 @@ pub struct ShapeArgs {
     /// Kubernetes' constants, or all of them divided by ten [default: fast]
     #[arg(long, value_enum)]
     pub timing: Option<Timing>,
+    /// With links between the members that can be cut and slowed down (ctl fault)
+    #[arg(long)]
+    pub links: bool,
     /// A file of simulated images, beside the built-in ones
     #[arg(long, value_name = "FILE")]
     pub images: Option<PathBuf>,

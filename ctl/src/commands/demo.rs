@@ -53,6 +53,7 @@ pub fn options_of(nodes: u8, timing: Timing) -> squall_cluster::Options {
         nodes: usize::from(nodes),
         timing: timing.as_str().to_owned(),
         images: None,
+        links: false,
     }
 }
 

@@ -49,6 +49,14 @@ pub struct AgentArgs {
     #[arg(long, value_enum, default_value_t)]
     timing: TimingProfile,
 
+    /// Reach apiservers over links, at this port of their addresses
+    #[arg(long, value_name = "PORT")]
+    link_port: Option<u16>,
+
+    /// Where to be told what is to be broken in this process: a Unix socket
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
+
     #[command(flatten)]
     tls: TlsArgs,
 }
@@ -56,7 +64,9 @@ pub struct AgentArgs {
 /// Runs until `stopping` says otherwise. The pods go on without it.
 pub async fn run_agent(args: AgentArgs, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
     let timing = args.timing.timing();
-    let client = Client::connect(&args.apiserver, over_tls(args.tls.client()?)).context("the apiservers")?;
+    let client =
+        Client::connect(&args.apiserver, over_tls(args.tls.client()?, args.link_port)).context("the apiservers")?;
+    args.faults.as_deref().map_or(Ok(()), squall_faults::listen)?;
     let runtime = runtime_client::connect(&args.runtime);
     let (recorder, telling) = Recorder::new(client.clone(), "kubelet", &args.node);
     let node = node::NodeAgent {

@@ -73,7 +73,7 @@ impl NodeAgent {
     /// Creates the node, or writes its state anew.
     async fn report(&self) -> Result<(), Error> {
         let nodes: Api<Node> = Api::new(self.client.clone(), "");
-        let now = Timestamp::now();
+        let now = squall_faults::now();
         let node = match nodes.get(&self.name).await {
             Ok(node) => node,
             Err(error) if error.is(Reason::NotFound) => nodes.create(self.new_node()).await?,
@@ -153,7 +153,7 @@ impl NodeAgent {
     /// Renews the Lease that was written last, or the one that is there, or a new one.
     async fn renew(&self, last: Option<Lease>) -> Result<Lease, Error> {
         let leases: Api<Lease> = Api::new(self.client.clone(), "kube-node-lease");
-        let now = MicroTime::from_timestamp(Timestamp::now());
+        let now = MicroTime::from_timestamp(squall_faults::now());
         let current = match last {
             Some(lease) => Some(lease),
             None => match leases.get(&self.name).await {

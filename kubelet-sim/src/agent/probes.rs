@@ -52,7 +52,7 @@ impl Counter {
 /// settled by it.
 pub async fn run(probe: Probe, asked: Asked, started_at: Timestamp, mut tell: impl FnMut(Found, Option<bool>)) {
     let delay = asked.timing.seconds(probe.initial_delay_seconds.into());
-    let running = Duration::try_from(Timestamp::now().duration_since(started_at)).unwrap_or_default();
+    let running = Duration::try_from(squall_faults::now().duration_since(started_at)).unwrap_or_default();
     tokio::time::sleep(delay.saturating_sub(running)).await;
     let mut counter = Counter::new(&probe);
     let limit = asked.timing.seconds(probe.timeout_seconds.into()).max(Duration::from_millis(100));

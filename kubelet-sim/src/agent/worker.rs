@@ -164,7 +164,7 @@ impl Worker {
             if let Some(current) = view.current.as_mut().filter(|current| current.exit.is_none())
                 && !containers.iter().any(|container| container.id == current.id)
             {
-                let now = i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
+                let now = i64::try_from(squall_faults::now().as_nanosecond()).unwrap_or(i64::MAX);
                 current.exit =
                     Some(cri::Exit { code: 137, finished_at: now, reason: "ContainerStatusUnknown".to_owned() });
                 view.image = Image::Unknown;
@@ -334,7 +334,7 @@ impl Worker {
         if self.address.is_none() {
             self.address = self.tools.addresses.lock().unwrap_or_else(PoisonError::into_inner).any();
         }
-        let now = Timestamp::now();
+        let now = squall_faults::now();
         let place = Place { pod_ip: self.address.as_deref().unwrap_or_default(), host_ip: &self.tools.host_ip };
         let decision = decide(&self.pod, &self.views, place, &self.tools.timing, now);
         for step in &decision.steps {
@@ -442,7 +442,7 @@ impl Worker {
 
 /// Something that has failed so often in a row, and is tried again after a wait.
 fn failure(reason: &'static str, message: String, failures: u32, timing: &Timing) -> Failure {
-    let since = Timestamp::now();
+    let since = squall_faults::now();
     let wait = SignedDuration::try_from(pull_wait(failures, timing)).unwrap_or(SignedDuration::MAX);
     let retry_at = since.checked_add(wait).unwrap_or(Timestamp::MAX);
     Failure { reason, message, since, retry_at, failures }

@@ -55,6 +55,7 @@ async fn compare(arguments: &Arguments) -> anyhow::Result<()> {
         nodes: 0,
         timing: "k8s".to_owned(),
         images: None,
+        links: false,
     };
     let squall = Bench::start(options).await?;
     let etcd = Etcd::start().await?;

@@ -92,7 +92,7 @@ async fn serve(id: u64, machine: &Machine, founders: BTreeMap<u64, String>) -> a
         folder,
         founders,
         network: Arc::new(SimulatedNetwork),
-        via: BTreeMap::new(),
+        link_port: None,
         heartbeat: HEARTBEAT,
         election: (ELECTION, ELECTION * 2),
         log: LOG,

@@ -122,6 +122,7 @@ pub fn options_of_shape(shape: &ShapeArgs) -> Result<Options, Failure> {
         nodes: shape.nodes.unwrap_or(NODES),
         timing: shape.timing.unwrap_or(Timing::Fast).as_str().to_owned(),
         images,
+        links: shape.links,
     })
 }
 
@@ -132,6 +133,7 @@ fn is_as_asked(has: &Options, asked: &ShapeArgs, wanted: &Options) -> bool {
         && (asked.nodes.is_none() || has.nodes == wanted.nodes)
         && (asked.timing.is_none() || has.timing == wanted.timing)
         && (asked.images.is_none() || has.images == wanted.images)
+        && (!asked.links || has.links)
 }
 
 async fn metrics(args: &LogsArgs) -> Result<(), Failure> {

@@ -1,0 +1,47 @@
+//! The process that the links of a cluster go through. It works in the cluster's folder.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use squall_cluster::{Cluster, Lifetime, Proxy};
+use squall_daemon::ProcessArgs;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// Carries what members send each other, and can be told not to.
+#[derive(Debug, Parser)]
+#[command(name = "link-proxy", version)]
+struct Arguments {
+    /// The name of this process: links-0
+    #[arg(long)]
+    name: String,
+
+    /// The Unix socket by which it is told what is broken
+    #[arg(long, value_name = "FILE")]
+    faults: PathBuf,
+
+    #[command(flatten)]
+    process: ProcessArgs,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    squall_daemon::run(&arguments.process, |stopping| run(&arguments.name, &arguments.faults, stopping))
+}
+
+async fn run(name: &str, faults: &Path, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
+    let proxy = Arc::new(Proxy::default());
+    // Listened to first: a cluster may grow at any time.
+    let mut grown = signal(SignalKind::hangup())?;
+    squall_faults::serve(faults, proxy.clone())?;
+    tracing::info!(name, "started");
+    loop {
+        Cluster::open(Path::new("."), Lifetime::Detached)?.connect_links(&proxy)?;
+        tokio::select! {
+            _ = grown.recv() => {}
+            _ = stopping.wait_for(|stop| *stop) => return Ok(()),
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Breaking members from inside, and what is between them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context, ensure};
+use rustix::process::Signal;
+use squall_client::ClusterEntry;
+use squall_faults::Switch;
+
+use crate::cluster::Cluster;
+use crate::command::faults_socket;
+use crate::links::{CLIENTS, End, Proxy, Way};
+use crate::member::{MemberName, Role};
+
+/// The only process of its kind.
+const LINKS: MemberName = MemberName { role: Role::Links, index: 0 };
+
+impl Cluster {
+    /// Where a member is told what is broken in it.
+    pub fn switch(&self, member: MemberName) -> anyhow::Result<Switch> {
+        ensure!(member.role != Role::Runtime, "{member} can only be killed, stopped and paused");
+        Switch::of(self.folder(), &faults_socket(member))
+    }
+
+    /// Where its links are told what is broken.
+    pub fn links(&self) -> anyhow::Result<Switch> {
+        ensure!(
+            self.options().links,
+            "this cluster has no links that could be broken; one that has them is made by \"ctl cluster up --links\""
+        );
+        self.switch(LINKS)
+    }
+
+    /// What a client needs whose links can be broken.
+    pub fn linked_client(&self, index: usize) -> anyhow::Result<ClusterEntry> {
+        let port = End::Client(index).port().filter(|_| index < CLIENTS).context("the port of a client")?;
+        let mut entry = self.admin()?;
+        for endpoint in &mut entry.endpoints {
+            if let Some((host, _)) = endpoint.rsplit_once(':') {
+                *endpoint = format!("{host}:{port}");
+            }
+        }
+        Ok(entry)
+    }
+
+    /// Tells the links that there is another apiserver, if there are links.
+    pub(super) fn links_have_grown(&self) -> anyhow::Result<()> {
+        match self.started(LINKS) {
+            Some(process) => process.signal(Signal::HUP),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes the proxy take in every connection that a member or a client of this cluster may make to an apiserver.
+    pub fn connect_links(&self, proxy: &Arc<Proxy>) -> anyhow::Result<()> {
+        let clients = (0..CLIENTS).map(End::Client);
+        let ends: Vec<End> = self.members().into_iter().map(End::Member).chain(clients).collect();
+        let apiservers = self.members().into_iter().filter(|member| member.role == Role::Apiserver);
+        for apiserver in apiservers {
+            let target: SocketAddr = self.apiserver_address(apiserver.index).parse()?;
+            let to = End::Member(apiserver);
+            for from in ends.iter().filter(|from| **from != to) {
+                if let Some(port) = from.port() {
+                    proxy.connect(Way { from: *from, to }, (target.ip(), port).into(), target)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}

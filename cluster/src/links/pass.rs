@@ -1,0 +1,127 @@
+//! Bytes on their way: held back, late, few at a time, or none the worse for it.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use squall_faults::Passage;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::condition::Condition;
+
+/// So much is read before it is passed on.
+const BUFFER_BYTES: usize = 64 << 10;
+/// So many pieces may be under way: beyond that the sender has to wait.
+const UNDER_WAY: usize = 64;
+
+/// A way, with what has been done to what was sent on it.
+pub struct Lane {
+    condition: watch::Sender<Condition>,
+    /// Bytes that had to wait for the way to be open again.
+    pub held: AtomicU64,
+    /// Bytes that came late.
+    pub delayed: AtomicU64,
+    /// New connections that had to wait.
+    pub waiting: AtomicU64,
+    /// Connections that were broken off or refused.
+    pub broken: AtomicU64,
+}
+
+impl Lane {
+    pub fn new() -> Self {
+        Self {
+            condition: watch::Sender::new(Condition::WHOLE),
+            held: AtomicU64::new(0),
+            delayed: AtomicU64::new(0),
+            waiting: AtomicU64::new(0),
+            broken: AtomicU64::new(0),
+        }
+    }
+
+    /// From now on it is like this.
+    pub fn set(&self, condition: Condition) {
+        self.condition.send_replace(condition);
+    }
+
+    fn now(&self) -> Condition {
+        *self.condition.borrow()
+    }
+
+    async fn until(&self, passage: impl Fn(Passage) -> bool) {
+        // The sender lives as long as this does.
+        let _ = self.condition.subscribe().wait_for(|condition| passage(condition.passage)).await;
+    }
+
+    /// Returns when connections are to be broken off.
+    pub async fn broken_off(&self) {
+        self.until(|passage| passage == Passage::Reset).await;
+        self.broken.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Returns when something may come through; what waits for it is counted.
+    pub async fn open(&self, waits: &AtomicU64, count: u64) {
+        if self.now().passage != Passage::Open {
+            waits.fetch_add(count, Ordering::Relaxed);
+            self.until(|passage| passage == Passage::Open).await;
+        }
+    }
+
+    /// Carries what is read until there is no more.
+    pub async fn pass(&self, read: impl AsyncRead + Unpin, write: impl AsyncWrite + Unpin) -> io::Result<()> {
+        let (sender, receiver) = mpsc::channel(UNDER_WAY);
+        let (taken, given) = tokio::join!(self.take_in(read, sender), self.give_out(write, receiver));
+        taken.and(given)
+    }
+
+    async fn take_in(&self, mut read: impl AsyncRead + Unpin, pieces: mpsc::Sender<Piece>) -> io::Result<()> {
+        loop {
+            let mut bytes = Vec::with_capacity(BUFFER_BYTES);
+            if read.read_buf(&mut bytes).await? == 0 {
+                return Ok(());
+            }
+            let due = self.due(bytes.len());
+            if pieces.send(Piece { due, bytes }).await.is_err() {
+                // Nobody takes it any more.
+                return Ok(());
+            }
+        }
+    }
+
+    /// When what comes now is to go on.
+    fn due(&self, bytes: usize) -> Option<Instant> {
+        let condition = self.now();
+        let jitter = condition.jitter.mul_f64(fastrand::f64());
+        let late = condition.delay + jitter;
+        (!late.is_zero()).then(|| {
+            self.delayed.fetch_add(bytes as u64, Ordering::Relaxed);
+            Instant::now() + late
+        })
+    }
+
+    async fn give_out(&self, mut write: impl AsyncWrite + Unpin, mut pieces: mpsc::Receiver<Piece>) -> io::Result<()> {
+        let mut free = Instant::now();
+        while let Some(piece) = pieces.recv().await {
+            if let Some(due) = piece.due {
+                sleep_until(due).await;
+            }
+            let count = piece.bytes.len() as u64;
+            self.open(&self.held, count).await;
+            let limit = self.now().bytes_per_second;
+            if limit > 0 {
+                free = free.max(Instant::now()) + Duration::from_secs_f64(count as f64 / limit as f64);
+                self.delayed.fetch_add(count, Ordering::Relaxed);
+                sleep_until(free).await;
+            }
+            write.write_all(&piece.bytes).await?;
+        }
+        write.shutdown().await
+    }
+}
+
+struct Piece {
+    /// `None`: at once.
+    due: Option<Instant>,
+    bytes: Vec<u8>,
+}

@@ -1,0 +1,20 @@
+//! What can be broken inside a process on purpose, and how it is asked to: over gRPC, on a Unix socket of its cluster's
+//! folder. A process that is started without such a socket cannot be broken.
+//!
+//! `board` is what is in force in this process, `clock` its clock, `switch` asks a process, `service` answers, `mutants` are
+//! protections that can be left out to see whether their absence is noticed.
+
+mod board;
+mod clock;
+pub mod mutants;
+mod service;
+mod switch;
+
+pub use board::{Bite, Board, process};
+pub use clock::now;
+pub use service::{Target, listen, serve};
+pub use squall_proto::squall::faults::v1::fault::What;
+pub use squall_proto::squall::faults::v1::{
+    ClockFault, DiskFault, Fault, InForce, LinkFault, Passage, Receipt, WatchFault,
+};
+pub use switch::Switch;
