@@ -12,6 +12,7 @@ use clap::Args;
 use futures_util::Stream;
 use squall_daemon::identity::{self, Caller};
 use squall_daemon::tls::TlsArgs;
+use squall_faults::FaultArgs;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -72,9 +73,8 @@ pub struct ServerArgs {
     #[arg(long, value_name = "PORT")]
     link_port: Option<u16>,
 
-    /// Where to be told what is to be broken in this process: a Unix socket
-    #[arg(long, value_name = "FILE")]
-    faults: Option<PathBuf>,
+    #[command(flatten)]
+    faults: FaultArgs,
 
     /// The addresses that services get
     #[arg(long, value_name = "CIDR", value_parser = Range::parse, default_value = "127.64.0.0/20")]
@@ -114,7 +114,7 @@ pub struct Setup {
 /// Serves on this machine until `stopping` says otherwise, or raft cannot go on.
 pub async fn serve(args: ServerArgs, stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
     let listener = TcpListener::bind(args.listen).await.with_context(|| format!("listening on {}", args.listen))?;
-    args.faults.as_deref().map_or(Ok(()), squall_faults::listen)?;
+    args.faults.begin()?;
     let origin = if args.join || !args.founder.is_empty() { Origin::New } else { Origin::Existing };
     let folder = DataFolder::open(Arc::new(LocalDisk), &args.data_dir, args.id, origin)?;
     let election = Duration::from_millis(args.election_ms);

@@ -6,12 +6,19 @@
 
 pub mod bench;
 pub mod demo;
+pub mod faults;
 pub mod history;
 pub mod invariants;
 pub mod leaders;
 pub mod referee;
+pub mod report;
+pub mod scenario;
+mod service;
 pub mod soak;
+mod span;
+pub mod stage;
 pub mod traffic;
+pub mod verdict;
 mod wait;
 
 pub use wait::{PATIENCE, wait_for};

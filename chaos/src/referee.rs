@@ -27,7 +27,12 @@ pub fn judge(revisions: RangeInclusive<u64>, history: &History) -> Verdict {
     let mut violations = Vec::new();
     for invariant in ALL {
         let found = (invariant.check)(history).into_iter();
-        violations.extend(found.map(|(revision, message)| Violation { revision, invariant: invariant.name, message }));
+        violations.extend(found.map(|(revision, message)| Violation {
+            revision,
+            writer: history.writer(revision),
+            invariant: invariant.name,
+            message,
+        }));
     }
     violations.sort_by_key(|violation| violation.revision);
     Verdict {

@@ -41,7 +41,7 @@ impl Tally {
     fn count(&mut self, answer: anyhow::Result<String>, took: Duration) {
         match answer {
             Ok(body) => {
-                *self.by_version.entry(body.split(' ').nth(2).unwrap_or_default().to_owned()).or_default() += 1;
+                *self.by_version.entry(version_of(&body).to_owned()).or_default() += 1;
                 self.slowest = self.slowest.max(took);
             }
             Err(error) => {
@@ -54,46 +54,97 @@ impl Tally {
     }
 }
 
+/// The version that an answer is of: its third word.
+#[must_use]
+pub fn version_of(answer: &str) -> &str {
+    answer.split(' ').nth(2).unwrap_or_default()
+}
+
+/// One request, and what became of it.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// When it began.
+    pub at: Instant,
+    /// How long it took.
+    pub took: Duration,
+    /// The answer, or what went wrong.
+    pub answer: Result<String, String>,
+}
+
 /// Requests that go on until this is ended.
 pub struct Traffic {
-    tally: Arc<Mutex<Tally>>,
+    book: Arc<Mutex<Book>>,
     clients: JoinSet<()>,
 }
 
-fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
-    tally.lock().unwrap_or_else(PoisonError::into_inner)
+#[derive(Default)]
+struct Book {
+    tally: Tally,
+    /// Every request, if they are kept.
+    asked: Option<Vec<Asked>>,
+}
+
+fn lock(book: &Mutex<Book>) -> MutexGuard<'_, Book> {
+    book.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Traffic {
     /// So many clients of an address.
     #[must_use]
     pub fn start(address: SocketAddr, clients: usize) -> Self {
-        let tally = Arc::new(Mutex::new(Tally::default()));
+        Self::begin(address, clients, Book::default())
+    }
+
+    /// The same; every request is kept.
+    #[must_use]
+    pub fn recorded(address: SocketAddr, clients: usize) -> Self {
+        Self::begin(address, clients, Book { asked: Some(Vec::new()), ..Book::default() })
+    }
+
+    fn begin(address: SocketAddr, clients: usize, book: Book) -> Self {
+        let book = Arc::new(Mutex::new(book));
         let mut tasks = JoinSet::new();
         for _ in 0..clients {
-            let tally = tally.clone();
+            let book = book.clone();
             tasks.spawn(async move {
                 loop {
-                    let start = Instant::now();
+                    let at = Instant::now();
                     let answer = get(address).await;
-                    lock(&tally).count(answer, start.elapsed());
+                    lock(&book).note(at, answer);
                     tokio::time::sleep(PAUSE).await;
                 }
             });
         }
-        Self { tally, clients: tasks }
+        Self { book, clients: tasks }
     }
 
     /// What became of the requests so far.
     #[must_use]
     pub fn tally(&self) -> Tally {
-        lock(&self.tally).clone()
+        lock(&self.book).tally.clone()
     }
 
     /// Ends it. A request that is under way is not counted.
-    pub async fn end(mut self) -> Tally {
+    pub async fn end(self) -> Tally {
+        self.end_with_requests().await.0
+    }
+
+    /// The same, with every request that was kept.
+    pub async fn end_with_requests(mut self) -> (Tally, Vec<Asked>) {
         self.clients.shutdown().await;
-        self.tally()
+        let mut book = lock(&self.book);
+        (book.tally.clone(), book.asked.take().unwrap_or_default())
+    }
+}
+
+impl Book {
+    fn note(&mut self, at: Instant, answer: anyhow::Result<String>) {
+        let took = at.elapsed();
+        if let Some(asked) = &mut self.asked {
+            let answer = answer.as_ref().map(Clone::clone).map_err(|error| format!("{error:#}"));
+            asked.push(Asked { at, took, answer });
+        }
+        self.tally.count(answer, took);
     }
 }
 
@@ -109,8 +160,9 @@ pub async fn get(address: SocketAddr) -> anyhow::Result<String> {
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();
         driver.abort();
-        anyhow::ensure!(status.is_success(), "HTTP {status}");
-        Ok(String::from_utf8_lossy(&body).trim_end().to_owned())
+        let body = String::from_utf8_lossy(&body).trim_end().to_owned();
+        anyhow::ensure!(status.is_success(), "HTTP {status}: {}", body.lines().next().unwrap_or_default());
+        Ok(body)
     };
     match tokio::time::timeout(LIMIT, exchange).await {
         Ok(answer) => answer,

@@ -46,6 +46,9 @@ pub struct Options {
     /// Whether they reach each other over links that can be broken.
     #[serde(default)]
     pub links: bool,
+    /// The protection that its members leave out, to see whether that is noticed.
+    #[serde(default)]
+    pub mutant: Option<String>,
 }
 
 /// Whether members outlive the process that starts them.

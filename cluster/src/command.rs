@@ -85,6 +85,9 @@ impl Cluster {
         if member.role != Role::Runtime {
             command.args(["--faults", &faults_socket(member)]);
         }
+        if let Some(mutant) = options.mutant.as_ref().filter(|_| member.role != Role::Links) {
+            command.args(["--mutant", mutant]);
+        }
         if !matches!(member.role, Role::Links | Role::Runtime) {
             command.args(["--ca", "pki/ca.crt"]);
             command.args(["--cert", &format!("pki/{member}.crt"), "--key", &format!("pki/{member}.key")]);

@@ -1,6 +1,9 @@
 //! Breaking members from inside, and what is between them.
 
+use std::fs::File;
+use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, ensure};
@@ -12,6 +15,9 @@ use crate::cluster::Cluster;
 use crate::command::faults_socket;
 use crate::links::{CLIENTS, End, Proxy, Way};
 use crate::member::{MemberName, Role};
+
+/// The beginning of a frame of the log, whose rest was never written.
+const TORN: [u8; 13] = *b"SQFR\x40\0\0\0torn!";
 
 /// The only process of its kind.
 const LINKS: MemberName = MemberName { role: Role::Links, index: 0 };
@@ -44,6 +50,20 @@ impl Cluster {
         Ok(entry)
     }
 
+    /// What a power cut may leave of an apiserver that has ended: something half written at the end of its log. Whether there
+    /// is a log.
+    pub fn tear_log(&self, member: MemberName) -> anyhow::Result<bool> {
+        let folder = self.data(member);
+        let mut found = Vec::new();
+        logs_in(&folder, &mut found).with_context(|| format!("looking for logs in {}", folder.display()))?;
+        found.sort();
+        let Some(last) = found.last() else { return Ok(false) };
+        let mut file =
+            File::options().append(true).open(last).with_context(|| format!("opening {}", last.display()))?;
+        file.write_all(&TORN).with_context(|| format!("writing {}", last.display()))?;
+        Ok(true)
+    }
+
     /// Tells the links that there is another apiserver, if there are links.
     pub(super) fn links_have_grown(&self) -> anyhow::Result<()> {
         match self.started(LINKS) {
@@ -68,4 +88,16 @@ impl Cluster {
         }
         Ok(())
     }
+}
+
+fn logs_in(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            logs_in(&path, found)?;
+        } else if path.extension().is_some_and(|extension| extension == "log") {
+            found.push(path);
+        }
+    }
+    Ok(())
 }

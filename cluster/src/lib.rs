@@ -2,6 +2,7 @@
 
 mod addresses;
 mod certificates;
+mod clients;
 mod cluster;
 mod command;
 mod ending;
@@ -19,6 +20,7 @@ mod snapshots;
 mod starting;
 mod usage;
 
+pub use clients::{ClientCommand, ClientProcess};
 pub use cluster::{Cluster, Lifetime, Options};
 pub use found::{end_all_in, end_orphans_of};
 pub use links::{CLIENTS, End, Proxy};

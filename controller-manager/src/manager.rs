@@ -1,12 +1,11 @@
 //! Keeps the caches warm, stands for election, and runs the controllers while it leads.
 
-use std::path::PathBuf;
-
 use anyhow::{Context, bail};
 use clap::Args;
 use squall_client::{Client, Elector, ElectorConfig, Term, over_tls};
 use squall_daemon::tls::TlsArgs;
 use squall_daemon::{Timing, TimingProfile};
+use squall_faults::FaultArgs;
 use tokio::sync::watch;
 
 use crate::controllers;
@@ -31,9 +30,8 @@ pub struct ManagerArgs {
     #[arg(long, value_name = "PORT")]
     link_port: Option<u16>,
 
-    /// Where to be told what is to be broken in this process: a Unix socket
-    #[arg(long, value_name = "FILE")]
-    faults: Option<PathBuf>,
+    #[command(flatten)]
+    faults: FaultArgs,
 
     #[command(flatten)]
     tls: TlsArgs,
@@ -44,7 +42,7 @@ pub async fn run(args: ManagerArgs, mut stopping: watch::Receiver<bool>) -> anyh
     let timing = args.timing.timing();
     let client =
         Client::connect(&args.apiserver, over_tls(args.tls.client()?, args.link_port)).context("the apiservers")?;
-    args.faults.as_deref().map_or(Ok(()), squall_faults::listen)?;
+    args.faults.begin()?;
     let caches = Caches::new();
     let config = ElectorConfig {
         namespace: "kube-system".to_owned(),

@@ -1,17 +1,20 @@
 //! What can be broken inside a process on purpose, and how it is asked to: over gRPC, on a Unix socket of its cluster's
 //! folder. A process that is started without such a socket cannot be broken.
 //!
-//! `board` is what is in force in this process, `clock` its clock, `switch` asks a process, `service` answers, `mutants` are
+//! `board` is what is in force in this process, `clock` its clock, `switch` asks a process, `service` answers, `flags` make a
+//! process breakable, `mutants` are
 //! protections that can be left out to see whether their absence is noticed.
 
 mod board;
 mod clock;
+mod flags;
 pub mod mutants;
 mod service;
 mod switch;
 
 pub use board::{Bite, Board, process};
 pub use clock::now;
+pub use flags::FaultArgs;
 pub use service::{Target, listen, serve};
 pub use squall_proto::squall::faults::v1::fault::What;
 pub use squall_proto::squall::faults::v1::{

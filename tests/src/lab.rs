@@ -43,8 +43,15 @@ impl Lab {
 
     /// So many apiservers, controller-managers and nodes, ready.
     pub async fn of(apiservers: usize, controller_managers: usize, nodes: usize) -> anyhow::Result<Self> {
-        let options =
-            Options { apiservers, controller_managers, nodes, timing: "fast".to_owned(), images: None, links: false };
+        let options = Options {
+            apiservers,
+            controller_managers,
+            nodes,
+            timing: "fast".to_owned(),
+            images: None,
+            links: false,
+            mutant: None,
+        };
         Self::with(tempfile::tempdir()?, options).await
     }
 
@@ -54,8 +61,15 @@ impl Lab {
         let file = folder.path().join("images.yaml");
         std::fs::write(&file, images)?;
         let timing = "fast".to_owned();
-        let options =
-            Options { apiservers: 1, controller_managers: 1, nodes: 2, timing, images: Some(file), links: false };
+        let options = Options {
+            apiservers: 1,
+            controller_managers: 1,
+            nodes: 2,
+            timing,
+            images: Some(file),
+            links: false,
+            mutant: None,
+        };
         Self::with(folder, options).await
     }
 

@@ -1,6 +1,5 @@
 //! What happens in the demo, step by step.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,7 +7,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use serde_json::json;
 use squall_api::apps::v1::Deployment;
-use squall_api::core::v1::{Node, Service};
 use squall_api::{Kind, manifest};
 use squall_client::{Api, Client, Encoding, Manifest, ResourceRef, WriteOptions};
 use squall_cluster::{Cluster, Lifetime, MemberName, wait_until_ready};
@@ -17,7 +15,8 @@ use tokio::sync::watch;
 use super::summary::{Fault, Summary, reasons};
 use super::view::{Phase, View, by_version};
 use crate::history::{Recorder, World};
-use crate::traffic::{self, Traffic};
+use crate::service;
+use crate::traffic::Traffic;
 use crate::{PATIENCE, wait_for};
 use crate::{leaders, referee};
 
@@ -82,7 +81,7 @@ impl Stage {
         self.enter(Phase::Deploying);
         create(&self.client).await?;
         self.rolled_out(1).await?;
-        let address = service_address(&self.client).await?;
+        let address = service::address(&self.client, NAMESPACE, NAME).await?;
         *lock(&self.traffic) = Some(Traffic::start(address, CLIENTS));
         wait_for("v1 to answer", || async { self.has_answered("v1") }).await?;
 
@@ -229,34 +228,6 @@ async fn create(client: &Client) -> anyhow::Result<()> {
         client.create(&ResourceRef::collection(kind, NAMESPACE), manifest, WriteOptions::default()).await?;
     }
     Ok(())
-}
-
-/// Where the service answers: at its external address, or, where binding port 80 is not allowed, at a node's port.
-async fn service_address(client: &Client) -> anyhow::Result<SocketAddr> {
-    let services: Api<Service> = Api::new(client.clone(), NAMESPACE);
-    wait_for("the service to answer", || async {
-        let service = services.get(NAME).await.map_err(|error| error.to_string())?;
-        let nodes: Vec<Node> =
-            Api::new(client.clone(), "").list("", "").await.map_err(|error: squall_client::Error| error.to_string())?;
-        let mut tried = Vec::new();
-        for address in addresses(&service, &nodes) {
-            match traffic::get(address).await {
-                Ok(_) => return Ok(address),
-                Err(error) => tried.push(format!("{address}: {error:#}")),
-            }
-        }
-        Err(tried.join("; "))
-    })
-    .await
-}
-
-fn addresses(service: &Service, nodes: &[Node]) -> Vec<SocketAddr> {
-    let Some(port) = service.spec.ports.first() else { return Vec::new() };
-    let external = service.status.load_balancer.ingress.iter().map(|ingress| format!("{}:{}", ingress.ip, port.port));
-    let of_node =
-        |node: &Node| node.status.addresses.iter().find(|a| a.r#type == "InternalIP").map(|a| a.address.clone());
-    let node_ports = nodes.iter().filter_map(of_node).map(|address| format!("{address}:{}", port.node_port));
-    external.chain(node_ports).filter_map(|address| address.parse().ok()).collect()
 }
 
 /// Keeps the view up to date, until it is stopped.

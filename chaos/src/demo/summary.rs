@@ -92,7 +92,7 @@ pub fn reasons(
         reasons.push(format!("killing {} did not make another lead: the demo showed nothing", fault.killed));
     }
     for violation in &verdict.violations {
-        reasons.push(format!("revision {}: {} ({})", violation.revision, violation.message, violation.invariant));
+        reasons.push(violation.to_string());
     }
     reasons
 }
@@ -132,7 +132,8 @@ mod tests {
         assert_eq!(count(&tally, &unready, &faults, &verdict), 1);
         let in_vain = vec![Fault { successor: faults[0].killed, ..faults[0].clone() }];
         assert_eq!(count(&tally, &pods, &in_vain, &verdict), 1);
-        let violation = Violation { revision: 5, invariant: "rule", message: "broken".to_owned() };
+        let violation =
+            Violation { revision: 5, writer: "me".to_owned(), invariant: "rule", message: "broken".to_owned() };
         let broken = Verdict { violations: vec![violation], ..verdict };
         assert_eq!(count(&tally, &pods, &faults, &broken), 1);
     }

@@ -1,16 +1,20 @@
-//! The complete history of what rollouts are made of: every change of every Deployment, ReplicaSet and pod, in the
-//! order in which the store made them.
+//! The complete history of what rollouts are made of: every change of every Deployment, ReplicaSet,
+//! ReplicationController, pod, endpoint slice and event, in the order in which the store made them.
 //!
 //! `world` is the state at one revision, `recorder` writes the history down while it happens.
 
 mod recorder;
 mod world;
 
+use std::time::Duration;
+
 use squall_api::Object;
 use squall_api::apps::v1::{Deployment, ReplicaSet};
-use squall_api::core::v1::Pod;
+use squall_api::core::v1::{Event, Pod, ReplicationController};
+use squall_api::discovery::v1::EndpointSlice;
+use squall_api::metav1::v1::ObjectMeta;
 
-pub use recorder::Recorder;
+pub use recorder::{Recorder, Witness};
 pub use world::World;
 
 /// An object that the history is about.
@@ -20,6 +24,9 @@ pub enum Subject {
     Deployment(Box<Deployment>),
     ReplicaSet(Box<ReplicaSet>),
     Pod(Box<Pod>),
+    ReplicationController(Box<ReplicationController>),
+    EndpointSlice(Box<EndpointSlice>),
+    Event(Box<Event>),
 }
 
 impl Subject {
@@ -30,7 +37,25 @@ impl Subject {
             Object::Deployment(deployment) => Some(Self::Deployment(deployment)),
             Object::ReplicaSet(set) => Some(Self::ReplicaSet(set)),
             Object::Pod(pod) => Some(Self::Pod(pod)),
+            Object::ReplicationController(controller) => Some(Self::ReplicationController(controller)),
+            Object::EndpointSlice(slice) => Some(Self::EndpointSlice(slice)),
+            Object::Event(event) => Some(Self::Event(event)),
             _ => None,
+        }
+    }
+}
+
+impl Subject {
+    /// What every object has.
+    #[must_use]
+    pub fn meta(&self) -> &ObjectMeta {
+        match self {
+            Self::Deployment(object) => &object.metadata,
+            Self::ReplicaSet(object) => &object.metadata,
+            Self::Pod(object) => &object.metadata,
+            Self::ReplicationController(object) => &object.metadata,
+            Self::EndpointSlice(object) => &object.metadata,
+            Self::Event(object) => &object.metadata,
         }
     }
 }
@@ -53,6 +78,8 @@ pub struct Change {
     pub subject: Subject,
     /// Whether it is there.
     pub fate: Fate,
+    /// When the recorder learnt of it, after it began.
+    pub at: Duration,
 }
 
 /// A change in its place.
@@ -75,6 +102,16 @@ pub struct History {
 }
 
 impl History {
+    /// Who made the change of a revision, as far as the object says: who last came to own fields of it.
+    #[must_use]
+    pub fn writer(&self, revision: u64) -> String {
+        let found = self.changes.binary_search_by_key(&revision, |change| change.revision);
+        let meta = found.ok().map(|place| self.changes[place].subject.meta());
+        let owners = meta.into_iter().flat_map(|meta| &meta.managed_fields);
+        let last = owners.max_by_key(|owner| owner.time.map(|time| (time.seconds, time.nanos)));
+        last.map_or_else(|| "somebody".to_owned(), |owner| owner.manager.clone())
+    }
+
     /// Goes through all changes in order.
     pub fn walk(&self, mut visit: impl FnMut(Step<'_>)) {
         let mut world = self.start.clone();

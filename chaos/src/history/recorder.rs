@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use squall_api::meta::parse_resource_version;
@@ -15,7 +15,8 @@ use tokio::task::JoinSet;
 use super::{Change, Fate, History, Subject, World};
 
 /// What is recorded.
-const KINDS: [Kind; 3] = [Kind::Deployment, Kind::ReplicaSet, Kind::Pod];
+const KINDS: [Kind; 6] =
+    [Kind::Deployment, Kind::ReplicaSet, Kind::Pod, Kind::ReplicationController, Kind::EndpointSlice, Kind::Event];
 /// How long the watches may take to begin, and to reach the end: a bookmark comes every few seconds.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -24,6 +25,26 @@ pub struct Recorder {
     client: Client,
     shared: Arc<Shared>,
     watches: JoinSet<Error>,
+    start: Instant,
+}
+
+/// Someone who looks on while it is recorded.
+#[derive(Clone)]
+pub struct Witness {
+    shared: Arc<Shared>,
+}
+
+impl Witness {
+    /// Looks at the world as it was last seen.
+    pub fn look<T>(&self, look: impl FnOnce(&World) -> T) -> T {
+        look(&self.shared.recorded().latest)
+    }
+
+    /// Counts up with each change.
+    #[must_use]
+    pub fn news(&self) -> watch::Receiver<u64> {
+        self.shared.news.subscribe()
+    }
 }
 
 struct Shared {
@@ -54,7 +75,7 @@ enum Progress {
 }
 
 impl Recorded {
-    fn take(&mut self, kind: Kind, event: Event) {
+    fn take(&mut self, kind: Kind, event: Event, at: Duration) {
         let progress = self.kinds.get(&kind).copied();
         let next = match (progress, event) {
             (Some(Progress::Broken), _) => Progress::Broken,
@@ -62,17 +83,17 @@ impl Recorded {
             (Some(Progress::Listing), Event::Complete(revision)) => Progress::Following(revision, revision),
             (_, Event::Begin | Event::Complete(_)) => Progress::Broken,
             (Some(Progress::Following(from, _)), Event::Applied(object, revision)) => {
-                self.note(*object, revision, Fate::Stored);
+                self.note(*object, revision, Fate::Stored, at);
                 Progress::Following(from, revision)
             }
             (Some(Progress::Following(from, _)), Event::Deleted(object, revision)) => {
-                self.note(*object, revision, Fate::Removed);
+                self.note(*object, revision, Fate::Removed, at);
                 Progress::Following(from, revision)
             }
             (Some(Progress::Following(from, _)), Event::Progress(revision)) => Progress::Following(from, revision),
             (None | Some(Progress::Listing), Event::Applied(object, revision)) => {
                 if let Some(subject) = Subject::of(*object) {
-                    let change = Change { revision, subject, fate: Fate::Stored };
+                    let change = Change { revision, subject, fate: Fate::Stored, at };
                     self.start.apply(&change);
                     self.latest.apply(&change);
                 }
@@ -83,9 +104,9 @@ impl Recorded {
         self.kinds.insert(kind, next);
     }
 
-    fn note(&mut self, object: Object, revision: u64, fate: Fate) {
+    fn note(&mut self, object: Object, revision: u64, fate: Fate, at: Duration) {
         if let Some(subject) = Subject::of(object) {
-            let change = Change { revision, subject, fate };
+            let change = Change { revision, subject, fate, at };
             self.latest.apply(&change);
             self.changes.insert(revision, change);
         }
@@ -128,21 +149,21 @@ impl Recorder {
     /// Records from now on.
     pub async fn start(client: Client) -> anyhow::Result<Self> {
         let shared = Arc::new(Shared { recorded: Mutex::default(), news: watch::Sender::new(0) });
-        let mut watches = JoinSet::new();
+        let (start, mut watches) = (Instant::now(), JoinSet::new());
         for kind in KINDS {
             let (shared, client) = (shared.clone(), client.clone());
             watches.spawn(async move {
                 let mut watch = Watch::new(client, Selection::all(kind));
                 loop {
                     match watch.next().await {
-                        Ok(event) => shared.recorded().take(kind, event),
+                        Ok(event) => shared.recorded().take(kind, event, start.elapsed()),
                         Err(error) => return error,
                     }
                     shared.news.send_modify(|count| *count += 1);
                 }
             });
         }
-        let mut recorder = Self { client, shared, watches };
+        let mut recorder = Self { client, shared, watches, start };
         recorder.until_recorded("the first state", PATIENCE, Recorded::complete).await?;
         Ok(recorder)
     }
@@ -157,6 +178,18 @@ impl Recorder {
     pub fn observer(&self) -> impl Fn() -> World + Send + use<> {
         let shared = self.shared.clone();
         move || shared.recorded().latest.clone()
+    }
+
+    /// Someone who looks on.
+    #[must_use]
+    pub fn witness(&self) -> Witness {
+        Witness { shared: self.shared.clone() }
+    }
+
+    /// When it began.
+    #[must_use]
+    pub fn start_time(&self) -> Instant {
+        self.start
     }
 
     /// Waits until the world is as a condition wants it; returns what the condition found.
@@ -221,9 +254,9 @@ mod tests {
 
     fn following() -> Recorded {
         let mut recorded = Recorded::default();
-        for (kind, revision) in KINDS.into_iter().zip([5, 6, 7]) {
-            recorded.take(kind, Event::Begin);
-            recorded.take(kind, Event::Complete(revision));
+        for (kind, revision) in KINDS.into_iter().zip([5, 6, 7, 7, 7, 7]) {
+            recorded.take(kind, Event::Begin, Duration::ZERO);
+            recorded.take(kind, Event::Complete(revision), Duration::ZERO);
         }
         recorded
     }
@@ -231,19 +264,19 @@ mod tests {
     #[test]
     fn a_history_begins_where_the_last_kind_is_complete() {
         let mut recorded = Recorded::default();
-        recorded.take(Kind::Pod, Event::Begin);
-        recorded.take(Kind::Pod, Event::Applied(pod("a"), 3));
-        recorded.take(Kind::Pod, Event::Complete(5));
+        recorded.take(Kind::Pod, Event::Begin, Duration::ZERO);
+        recorded.take(Kind::Pod, Event::Applied(pod("a"), 3), Duration::ZERO);
+        recorded.take(Kind::Pod, Event::Complete(5), Duration::ZERO);
         assert_eq!(recorded.complete().unwrap(), None);
-        for kind in [Kind::Deployment, Kind::ReplicaSet] {
-            recorded.take(kind, Event::Begin);
-            recorded.take(kind, Event::Complete(8));
+        for kind in KINDS.into_iter().filter(|kind| *kind != Kind::Pod) {
+            recorded.take(kind, Event::Begin, Duration::ZERO);
+            recorded.take(kind, Event::Complete(8), Duration::ZERO);
         }
         for (uid, revision) in [("b", 7), ("c", 9), ("d", 12)] {
-            recorded.take(Kind::Pod, Event::Applied(pod(uid), revision));
+            recorded.take(Kind::Pod, Event::Applied(pod(uid), revision), Duration::ZERO);
         }
-        for kind in [Kind::Deployment, Kind::ReplicaSet] {
-            recorded.take(kind, Event::Progress(11));
+        for kind in KINDS.into_iter().filter(|kind| *kind != Kind::Pod) {
+            recorded.take(kind, Event::Progress(11), Duration::ZERO);
         }
         assert_eq!(recorded.complete().unwrap(), Some((8, 11)));
         let history = recorded.history(8..=11);
@@ -255,8 +288,8 @@ mod tests {
     fn a_watch_that_begins_anew_has_missed_something() {
         let mut recorded = following();
         assert_eq!(recorded.complete().unwrap(), Some((7, 5)), "nothing is complete from 7 on yet");
-        recorded.take(Kind::ReplicaSet, Event::Begin);
-        recorded.take(Kind::ReplicaSet, Event::Complete(20));
+        recorded.take(Kind::ReplicaSet, Event::Begin, Duration::ZERO);
+        recorded.take(Kind::ReplicaSet, Event::Complete(20), Duration::ZERO);
         assert_eq!(recorded.complete().unwrap_err().to_string(), "changes of replicasets were missed");
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use squall_api::apps::v1::{Deployment, ReplicaSet};
-use squall_api::core::v1::Pod;
+use squall_api::core::v1::{Pod, ReplicationController};
+use squall_api::discovery::v1::EndpointSlice;
 use squall_api::kinds::{is_pod_active, is_pod_ready};
 use squall_api::meta;
 
@@ -15,6 +16,8 @@ pub struct World {
     deployments: BTreeMap<String, Box<Deployment>>,
     replica_sets: BTreeMap<String, Box<ReplicaSet>>,
     pods: BTreeMap<String, Box<Pod>>,
+    controllers: BTreeMap<String, Box<ReplicationController>>,
+    slices: BTreeMap<String, Box<EndpointSlice>>,
 }
 
 impl World {
@@ -28,6 +31,14 @@ impl World {
                 put(&mut self.replica_sets, &new.metadata.uid, new, change.fate).map(Subject::ReplicaSet)
             }
             Subject::Pod(new) => put(&mut self.pods, &new.metadata.uid, new, change.fate).map(Subject::Pod),
+            Subject::ReplicationController(new) => {
+                put(&mut self.controllers, &new.metadata.uid, new, change.fate).map(Subject::ReplicationController)
+            }
+            Subject::EndpointSlice(new) => {
+                put(&mut self.slices, &new.metadata.uid, new, change.fate).map(Subject::EndpointSlice)
+            }
+            // What happened is no part of what there is.
+            Subject::Event(_) => None,
         }
     }
 
@@ -39,6 +50,16 @@ impl World {
     /// All ReplicaSets.
     pub fn replica_sets(&self) -> impl Iterator<Item = &ReplicaSet> {
         self.replica_sets.values().map(Box::as_ref)
+    }
+
+    /// All ReplicationControllers.
+    pub fn controllers(&self) -> impl Iterator<Item = &ReplicationController> {
+        self.controllers.values().map(Box::as_ref)
+    }
+
+    /// All endpoint slices.
+    pub fn slices(&self) -> impl Iterator<Item = &EndpointSlice> {
+        self.slices.values().map(Box::as_ref)
     }
 
     /// All pods.

@@ -75,7 +75,7 @@ fn check(history: &History) -> Vec<Finding> {
             }
             windows.insert(uid.clone(), Window::beginning_at(step.world, &uid, Limits::of(owner).least));
         }
-        Subject::Pod(_) => {}
+        Subject::Pod(_) | Subject::ReplicationController(_) | Subject::EndpointSlice(_) | Subject::Event(_) => {}
     });
     findings
 }

@@ -1,5 +1,7 @@
 //! Each rule on small histories: what it must find, and what it must not.
 
+use std::time::Duration;
+
 use squall_api::apps::v1::{Deployment, ReplicaSet, RollingUpdateDeployment};
 use squall_api::core::v1::Pod;
 use squall_api::intstr::IntOrString;
@@ -55,7 +57,12 @@ fn pod(uid: &str, set: &str) -> Subject {
 }
 
 fn found(invariant: &Invariant, subjects: Vec<Subject>) -> Vec<Finding> {
-    let changes = (1..).zip(subjects).map(|(revision, subject)| Change { revision, subject, fate: Fate::Stored });
+    let changes = (1..).zip(subjects).map(|(revision, subject)| Change {
+        revision,
+        subject,
+        fate: Fate::Stored,
+        at: Duration::ZERO,
+    });
     (invariant.check)(&History { changes: changes.collect(), ..History::default() })
 }
 

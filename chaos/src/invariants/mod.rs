@@ -8,6 +8,8 @@ mod limits;
 mod replicas;
 mod surge;
 
+use std::fmt::{self, Display};
+
 use crate::history::History;
 
 /// A write that must not be.
@@ -15,10 +17,19 @@ use crate::history::History;
 pub struct Violation {
     /// The revision of the write.
     pub revision: u64,
+    /// Who made it, as far as the object says.
+    pub writer: String,
     /// Which rule it breaks.
     pub invariant: &'static str,
     /// What happened, in a sentence.
     pub message: String,
+}
+
+impl Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { revision, writer, invariant, message } = self;
+        write!(f, "revision {revision}, written by {writer}: {message} ({invariant})")
+    }
 }
 
 /// A rule.

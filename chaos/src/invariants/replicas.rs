@@ -36,7 +36,11 @@ fn check(history: &History) -> Vec<Finding> {
                 ));
             }
         }
-        Subject::Pod(_) | Subject::Deployment(_) => {}
+        Subject::Pod(_)
+        | Subject::Deployment(_)
+        | Subject::ReplicationController(_)
+        | Subject::EndpointSlice(_)
+        | Subject::Event(_) => {}
     });
     findings
 }

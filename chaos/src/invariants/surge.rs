@@ -43,7 +43,7 @@ fn check(history: &History) -> Vec<Finding> {
             }
             allowed.insert(uid.clone(), Limits::of(owner).most);
         }
-        Subject::Pod(_) => {}
+        Subject::Pod(_) | Subject::ReplicationController(_) | Subject::EndpointSlice(_) | Subject::Event(_) => {}
     });
     findings
 }

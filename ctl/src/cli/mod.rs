@@ -2,6 +2,7 @@
 
 mod auth;
 mod bench;
+mod chaos;
 mod cluster;
 mod lab;
 mod node;
@@ -18,6 +19,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use auth::{AuthCommand, CanIArgs, WhoamiArgs};
 pub use bench::{BenchCommand, BenchFailoverArgs, BenchRolloutArgs, BenchSizeArgs, BenchStartupArgs, BenchStoreArgs};
+pub use chaos::{ChaosCommand, ChaosListArgs, ChaosRunArgs};
 pub use cluster::{
     AddArgs, Addable, ClusterCommand, DirArgs, DownArgs, LogsArgs, MemberArgs, RemoveArgs, ShapeArgs, StatusArgs,
     UpArgs,
@@ -89,6 +91,9 @@ pub enum Command {
     /// Write, read and watch while apiservers are killed, frozen and cut off; check that nothing is lost
     #[command(after_help = "Examples:\n  ctl soak\n  ctl soak --writes 1000000 --faults 200 --seed 7")]
     Soak(SoakArgs),
+    /// Play scenarios that break a cluster in the middle of a rollout, and judge what held
+    #[command(subcommand)]
+    Chaos(ChaosCommand),
     /// Measure clusters of their own
     #[command(subcommand)]
     Bench(BenchCommand),

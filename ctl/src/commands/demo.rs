@@ -54,6 +54,7 @@ pub fn options_of(nodes: u8, timing: Timing) -> squall_cluster::Options {
         timing: timing.as_str().to_owned(),
         images: None,
         links: false,
+        mutant: None,
     }
 }
 

@@ -4,6 +4,7 @@ mod api_resources;
 mod apply;
 mod auth;
 mod bench;
+mod chaos;
 mod cluster;
 mod config;
 mod create;
@@ -43,6 +44,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
     let global = &cli.global;
     match cli.command {
         Command::Bench(command) => bench::run(command).await,
+        Command::Chaos(command) => chaos::run(command).await,
         Command::Soak(args) => soak::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Cluster(command) => cluster::run(command).await,

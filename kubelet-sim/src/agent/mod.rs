@@ -22,6 +22,7 @@ use squall_client::events::Recorder;
 use squall_client::{Client, over_tls};
 use squall_daemon::TimingProfile;
 use squall_daemon::tls::TlsArgs;
+use squall_faults::FaultArgs;
 use tokio::sync::watch;
 
 use addresses::PodRange;
@@ -53,9 +54,8 @@ pub struct AgentArgs {
     #[arg(long, value_name = "PORT")]
     link_port: Option<u16>,
 
-    /// Where to be told what is to be broken in this process: a Unix socket
-    #[arg(long, value_name = "FILE")]
-    faults: Option<PathBuf>,
+    #[command(flatten)]
+    faults: FaultArgs,
 
     #[command(flatten)]
     tls: TlsArgs,
@@ -66,7 +66,7 @@ pub async fn run_agent(args: AgentArgs, mut stopping: watch::Receiver<bool>) -> 
     let timing = args.timing.timing();
     let client =
         Client::connect(&args.apiserver, over_tls(args.tls.client()?, args.link_port)).context("the apiservers")?;
-    args.faults.as_deref().map_or(Ok(()), squall_faults::listen)?;
+    args.faults.begin()?;
     let runtime = runtime_client::connect(&args.runtime);
     let (recorder, telling) = Recorder::new(client.clone(), "kubelet", &args.node);
     let node = node::NodeAgent {

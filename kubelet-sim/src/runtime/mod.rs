@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
+use squall_faults::FaultArgs;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tokio_stream::wrappers::UnixListenerStream;
@@ -27,10 +28,14 @@ pub struct RuntimeArgs {
     /// A file of images, beside the built-in ones
     #[arg(long, value_name = "FILE")]
     images: Option<PathBuf>,
+
+    #[command(flatten)]
+    faults: FaultArgs,
 }
 
 /// Serves until `stopping` says otherwise. Its containers end with it.
 pub async fn run_runtime(args: RuntimeArgs, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
+    args.faults.begin()?;
     let catalogue = Catalogue::load(args.images.as_deref())?;
     // A socket of a runtime that was killed is still there.
     match std::fs::remove_file(&args.socket) {

@@ -56,6 +56,7 @@ async fn compare(arguments: &Arguments) -> anyhow::Result<()> {
         timing: "k8s".to_owned(),
         images: None,
         links: false,
+        mutant: None,
     };
     let squall = Bench::start(options).await?;
     let etcd = Etcd::start().await?;

@@ -123,6 +123,7 @@ pub fn options_of_shape(shape: &ShapeArgs) -> Result<Options, Failure> {
         timing: shape.timing.unwrap_or(Timing::Fast).as_str().to_owned(),
         images,
         links: shape.links,
+        mutant: None,
     })
 }
 

@@ -1,0 +1,55 @@
+//! Links that are cut or slow.
+
+use anyhow::bail;
+use squall_cluster::End;
+use squall_faults::{LinkFault, Passage, What};
+
+use super::inside::{Switched, milliseconds};
+use super::{Fault, Scene};
+use crate::scenario::Place;
+
+fn parts(fault: &Fault) -> anyhow::Result<(&Place, &Place, LinkFault)> {
+    Ok(match fault {
+        Fault::Cut { from, to, reset, one_way } => {
+            let passage = if *reset { Passage::Reset } else { Passage::Held };
+            (from, to, LinkFault { passage: passage.into(), one_way: *one_way, ..LinkFault::default() })
+        }
+        Fault::Slow { from, to, delay, jitter, bytes_per_second, one_way } => {
+            let link = LinkFault {
+                delay_ms: milliseconds(*delay),
+                jitter_ms: milliseconds(*jitter),
+                bytes_per_second: *bytes_per_second,
+                one_way: *one_way,
+                ..LinkFault::default()
+            };
+            (from, to, link)
+        }
+        other => bail!("{other} is nothing that a link can do"),
+    })
+}
+
+fn text(end: Option<End>) -> String {
+    end.map(|end| end.to_string()).unwrap_or_default()
+}
+
+/// Each with each, but none with itself.
+fn pairs(senders: &[Option<End>], receivers: &[Option<End>]) -> Vec<(Option<End>, Option<End>)> {
+    let all = senders.iter().flat_map(|from| receivers.iter().map(move |to| (*from, *to)));
+    all.filter(|(from, to)| from.is_none() || from != to).collect()
+}
+
+/// Breaks the links between all that are meant.
+pub async fn inject(fault: &Fault, name: &str, scene: &Scene<'_>) -> anyhow::Result<Vec<Switched>> {
+    let (from, to, link) = parts(fault)?;
+    let (senders, receivers) = (scene.ends(from).await?, scene.ends(to).await?);
+    let switch = scene.cluster.lock().await.links()?;
+    let mut switched = Vec::new();
+    for (from, to) in pairs(&senders, &receivers) {
+        let name = format!("{name}/{}", switched.len());
+        let link = LinkFault { from: text(from), to: text(to), ..link.clone() };
+        switch.inject(squall_faults::Fault { name: name.clone(), what: Some(What::Link(link)) }).await?;
+        let of = [from, to].map(|end| end.map_or_else(|| "any".to_owned(), |end| end.to_string())).join(" and ");
+        switched.push(Switched { switch: switch.clone(), name, of });
+    }
+    Ok(switched)
+}

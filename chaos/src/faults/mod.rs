@@ -1,0 +1,201 @@
+//! What can be broken, each family in a file of its own: processes, links, disks, clocks, watches. Each fault leaves a
+//! receipt that says whether it bit.
+
+mod inside;
+mod links;
+mod processes;
+mod victims;
+
+use std::fmt::{self, Display};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use victims::Scene;
+
+use crate::scenario::{Place, Victim};
+use crate::span;
+
+/// A fault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum Fault {
+    /// SIGKILL; healed by starting it again.
+    Kill(Victim),
+    /// SIGTERM; healed by starting it again.
+    Terminate(Victim),
+    /// SIGSTOP; healed by SIGCONT.
+    Pause(Victim),
+    /// SIGTERM, and started again at once.
+    Restart(Victim),
+    /// SIGKILL, and the end of its log is torn off as a power cut may do; healed by starting it again.
+    Tear(Victim),
+    /// Nothing comes through a link.
+    Cut {
+        /// Between this one
+        #[serde(default = "any")]
+        from: Place,
+        /// and that one.
+        #[serde(default = "any")]
+        to: Place,
+        /// Connections are broken off, instead of silent.
+        #[serde(default)]
+        reset: bool,
+        /// Only what `from` sends to `to`.
+        #[serde(default)]
+        one_way: bool,
+    },
+    /// A link is slow.
+    Slow {
+        /// Between this one
+        #[serde(default = "any")]
+        from: Place,
+        /// and that one.
+        #[serde(default = "any")]
+        to: Place,
+        /// What is sent comes this much later,
+        #[serde(default, with = "span")]
+        delay: Duration,
+        /// and by a random part of this later still,
+        #[serde(default, with = "span")]
+        jitter: Duration,
+        /// and no more than this in a second; 0: no limit.
+        #[serde(default)]
+        bytes_per_second: u64,
+        /// Only what `from` sends to `to`.
+        #[serde(default)]
+        one_way: bool,
+    },
+    /// Each fsync takes this much longer.
+    SlowDisk {
+        /// Of this apiserver.
+        of: Victim,
+        /// How much longer.
+        #[serde(with = "span")]
+        sync: Duration,
+    },
+    /// No byte more fits on a disk.
+    FullDisk(Victim),
+    /// A clock is wrong.
+    Clock {
+        /// Whose.
+        of: Victim,
+        /// By how much: `5s`, `-500ms`.
+        skew: Skew,
+    },
+    /// What a watch is told comes late.
+    Hold {
+        /// Whose watches.
+        of: Victim,
+        /// Of which kind: `Pod`; empty: any.
+        #[serde(default)]
+        kind: String,
+        /// Of which object: `default/kubia`; empty: any.
+        #[serde(default)]
+        object: String,
+        /// How much later; zero: when the fault is healed.
+        #[serde(default, with = "span")]
+        delay: Duration,
+    },
+}
+
+const fn any() -> Place {
+    Place::Any
+}
+
+/// By how much a clock is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Skew {
+    /// In milliseconds; below zero: it is late.
+    pub milliseconds: i64,
+}
+
+impl TryFrom<String> for Skew {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let (sign, rest) = text.strip_prefix('-').map_or((1, text.as_str()), |rest| (-1, rest));
+        let span = squall_api::duration::parse(rest)?;
+        let milliseconds = i64::try_from(span.as_millis()).map_err(|_| format!("{text:?} is too much"))?;
+        Ok(Self { milliseconds: sign * milliseconds })
+    }
+}
+
+impl From<Skew> for String {
+    fn from(skew: Skew) -> Self {
+        let span = squall_api::duration::format(Duration::from_millis(skew.milliseconds.unsigned_abs()));
+        format!("{}{span}", if skew.milliseconds < 0 { "-" } else { "" })
+    }
+}
+
+/// What a fault has done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Receipt {
+    /// Whether it did anything at all.
+    pub bit: bool,
+    /// What, in words.
+    pub text: String,
+}
+
+/// A fault in force.
+pub enum Active {
+    /// Of processes.
+    Processes(processes::Broken),
+    /// Of links, or inside of members.
+    Switched(Vec<inside::Switched>),
+}
+
+/// What the fault is called when it is shown: `kill raft-leader`.
+impl Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let arrow = |one_way: &bool| if *one_way { "→" } else { "↔" };
+        match self {
+            Self::Kill(victim) => write!(f, "kill {victim}"),
+            Self::Terminate(victim) => write!(f, "terminate {victim}"),
+            Self::Pause(victim) => write!(f, "pause {victim}"),
+            Self::Restart(victim) => write!(f, "restart {victim}"),
+            Self::Tear(victim) => write!(f, "kill {victim} and tear its log"),
+            Self::Cut { from, to, reset, one_way } => {
+                let how = if *reset { "break off" } else { "cut" };
+                write!(f, "{how} {from} {} {to}", arrow(one_way))
+            }
+            Self::Slow { from, to, one_way, .. } => write!(f, "slow down {from} {} {to}", arrow(one_way)),
+            Self::SlowDisk { of, sync } => {
+                write!(f, "each fsync of {of} takes {} longer", squall_api::duration::format(*sync))
+            }
+            Self::FullDisk(victim) => write!(f, "the disk of {victim} is full"),
+            Self::Clock { of, skew } => write!(f, "the clock of {of} is wrong by {}", String::from(*skew)),
+            Self::Hold { of, kind, object, .. } => {
+                let what = [kind.as_str(), object.as_str()].map(|word| if word.is_empty() { "any" } else { word });
+                write!(f, "{of} is not told of {} {}", what[0], what[1])
+            }
+        }
+    }
+}
+
+impl Fault {
+    /// Breaks it.
+    pub async fn inject(&self, name: &str, scene: &Scene<'_>) -> anyhow::Result<Active> {
+        match self {
+            Self::Kill(_) | Self::Terminate(_) | Self::Pause(_) | Self::Restart(_) | Self::Tear(_) => {
+                processes::inject(self, scene).await.map(Active::Processes)
+            }
+            Self::Cut { .. } | Self::Slow { .. } => links::inject(self, name, scene).await.map(Active::Switched),
+            Self::SlowDisk { .. } | Self::FullDisk(_) | Self::Clock { .. } | Self::Hold { .. } => {
+                inside::inject(self, name, scene).await.map(Active::Switched)
+            }
+        }
+    }
+}
+
+impl Active {
+    /// Mends it, and says what it has done.
+    pub async fn heal(self, scene: &Scene<'_>) -> anyhow::Result<Receipt> {
+        match self {
+            Self::Processes(broken) => processes::heal(broken, scene).await,
+            Self::Switched(switched) => inside::heal(switched).await,
+        }
+    }
+}

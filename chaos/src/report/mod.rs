@@ -1,0 +1,9 @@
+//! What a played scenario is shown as: `text` for a terminal, `html` as one file, `junit` for machines that run tests.
+//! `series` is what there was over time.
+
+pub mod html;
+pub mod junit;
+mod series;
+pub mod text;
+
+pub use series::{Point, series};

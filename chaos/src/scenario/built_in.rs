@@ -1,0 +1,75 @@
+//! The scenarios that come with Squall: `examples/chaos`, with the manifests that they use.
+
+use std::path::Path;
+
+use anyhow::Context;
+
+use super::Scenario;
+
+/// A file of `examples/` and its text.
+type File = (&'static str, &'static str);
+
+macro_rules! files {
+    ($($path:literal),* $(,)?) => {
+        &[$(($path, include_str!(concat!("../../../examples/", $path)))),*]
+    };
+}
+
+/// Every scenario.
+const SCENARIOS: &[File] = files!["chaos/client-interrupted.yaml",];
+
+/// What their commands name.
+const MANIFESTS: &[File] = files![
+    "chapter/kubia-rc-and-service-v1.yaml",
+    "chapter/kubia-deployment-and-service-v1.yaml",
+    "chapter/kubia-deployment-v1.yaml",
+    "chapter/kubia-deployment-v2.yaml",
+    "chapter/kubia-deployment-v3-with-readinesscheck.yaml",
+];
+
+/// The names of all, in the order in which they are told.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    SCENARIOS.iter().map(|(path, _)| name(path))
+}
+
+fn name(path: &'static str) -> &'static str {
+    path.trim_start_matches("chaos/").trim_end_matches(".yaml")
+}
+
+/// The scenario of a name, whose commands work in this folder. `None` if there is none.
+pub fn find(wanted: &str, folder: &Path) -> Option<Result<Scenario, String>> {
+    let (path, text) = SCENARIOS.iter().find(|(path, _)| name(path) == wanted)?;
+    Some(Scenario::read(text, path, folder))
+}
+
+/// Puts the manifests where the scenarios find them.
+pub fn unpack(folder: &Path) -> anyhow::Result<()> {
+    for (path, text) in MANIFESTS {
+        let path = folder.join(path);
+        let parent = path.parent().unwrap_or(folder);
+        std::fs::create_dir_all(parent).with_context(|| format!("making {}", parent.display()))?;
+        std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scenario_can_be_read_and_has_its_name() {
+        for wanted in names() {
+            let scenario = find(wanted, Path::new(".")).unwrap().unwrap();
+            assert_eq!(scenario.name, wanted);
+            assert!(scenario.explain.len() > 100, "{wanted} does not say what it shows");
+        }
+    }
+
+    #[test]
+    fn no_scenario_is_left_out() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/chaos");
+        let there = std::fs::read_dir(folder).unwrap().count();
+        assert_eq!(there, names().count());
+    }
+}

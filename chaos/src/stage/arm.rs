@@ -1,0 +1,256 @@
+//! One arm: its steps, one after the other, in a namespace of its own.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use futures_util::future::join_all;
+use squall_api::core::v1::Namespace;
+use squall_client::Api;
+use squall_cluster::ClientCommand;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::record::{ArmRecord, Expected, Requests};
+use super::{Commands, Stage, faults};
+use crate::faults::Scene;
+use crate::scenario::{Arm, Condition, Exit, Expectation, FaultStep, Load, Moment, Seen, Step};
+use crate::service;
+use crate::traffic::Traffic;
+
+/// How often it is looked for what no change of the store tells of.
+const LOOK: Duration = Duration::from_millis(20);
+/// The namespace that is there without an arm.
+const DEFAULT: &str = "default";
+
+/// What those who live longer than a step share.
+pub struct Shared {
+    pub stage: Arc<Stage>,
+    /// The arm's name, which is that of its namespace.
+    pub name: String,
+    commands: Commands,
+    slot: usize,
+    traffic: Mutex<Option<Traffic>>,
+}
+
+/// An arm on the stage.
+pub struct ArmStage {
+    shared: Arc<Shared>,
+    arm: Arc<Arm>,
+    /// Faults that wait for their moment or are in force.
+    living: JoinSet<()>,
+    heals: BTreeMap<String, watch::Sender<bool>>,
+    stopped: Option<String>,
+    commands: usize,
+}
+
+impl Shared {
+    pub fn note(&self, text: String) {
+        self.stage.note(&self.name, text);
+    }
+
+    /// What the arm's faults may break.
+    pub fn scene(&self) -> Scene<'_> {
+        let (cluster, client) = (&self.stage.cluster, &self.stage.client);
+        Scene { cluster, client, commands: &self.commands, slot: self.slot }
+    }
+
+    /// Whether something is so now; the error says what there is instead.
+    fn check(&self, condition: &Condition) -> Result<(), String> {
+        let traffic = self.traffic.lock().unwrap_or_else(PoisonError::into_inner);
+        let answers = traffic.as_ref().map(|traffic| traffic.tally().by_version).unwrap_or_default();
+        drop(traffic);
+        let commands = self.commands.states();
+        self.stage.witness.look(|world| condition.holds(&Seen { world, namespace: &self.name, commands, answers }))
+    }
+
+    /// Waits until something is so; the error says what was last seen.
+    pub async fn until(&self, condition: &Condition, limit: Duration) -> Result<(), String> {
+        let (start, mut news) = (Instant::now(), self.stage.witness.news());
+        loop {
+            news.borrow_and_update();
+            let Err(seen) = self.check(condition) else { return Ok(()) };
+            if start.elapsed() >= limit {
+                return Err(seen);
+            }
+            tokio::select! {
+                _ = news.changed() => {}
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+    }
+
+    /// Waits as long as something is so; the error says when it no longer was.
+    async fn stays(&self, condition: &Condition, time: Duration) -> Result<(), String> {
+        let (start, mut news) = (Instant::now(), self.stage.witness.news());
+        while start.elapsed() < time {
+            news.borrow_and_update();
+            self.check(condition).map_err(|seen| {
+                format!("it was so, but after {:.1} s no longer: {seen}", start.elapsed().as_secs_f64())
+            })?;
+            tokio::select! {
+                _ = news.changed() => {}
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ArmStage {
+    /// Makes its namespace.
+    pub async fn enter(stage: Arc<Stage>, arm: Arm, slot: usize) -> anyhow::Result<Self> {
+        if arm.name != DEFAULT {
+            let mut namespace = Namespace::default();
+            namespace.metadata.name.clone_from(&arm.name);
+            Api::new(stage.client.clone(), "").create(namespace).await.context("making a namespace")?;
+        }
+        let (name, commands, traffic) = (arm.name.clone(), Commands::default(), Mutex::default());
+        let shared = Arc::new(Shared { stage, name, commands, slot, traffic });
+        let (living, heals) = (JoinSet::new(), BTreeMap::new());
+        Ok(Self { shared, arm: Arc::new(arm), living, heals, stopped: None, commands: 0 })
+    }
+
+    /// Does its steps. What goes wrong with one ends the arm, not the scenario.
+    pub async fn play(&mut self) -> anyhow::Result<()> {
+        let arm = self.arm.clone();
+        for step in &arm.steps {
+            if let Err(error) = self.take(step).await {
+                self.stopped_by(&error);
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// It was not played to its end.
+    pub fn stopped_by(&mut self, error: &anyhow::Error) {
+        if self.stopped.is_none() {
+            self.shared.note(format!("stopped: {error:#}"));
+            self.stopped = Some(format!("{error:#}"));
+        }
+    }
+
+    async fn take(&mut self, step: &Step) -> anyhow::Result<()> {
+        match step {
+            Step::Ctl { words, background, exit } => self.command(words, background.as_deref(), *exit).await,
+            Step::Await { condition, within } => {
+                let waited = self.shared.until(condition, *within).await;
+                waited.map_err(|seen| anyhow::anyhow!("waited {within:?} until {condition}; last seen: {seen}"))
+            }
+            Step::Load(load) => self.load(load).await,
+            Step::Fault(fault) => {
+                self.fault(fault).await;
+                Ok(())
+            }
+            Step::Heal(name) => {
+                self.heals.get(name).with_context(|| format!("no fault is named {name}"))?.send_replace(true);
+                Ok(())
+            }
+            Step::Resume(name) => self.shared.commands.resume(name),
+        }
+    }
+
+    async fn command(&mut self, words: &[String], background: Option<&str>, exit: Exit) -> anyhow::Result<()> {
+        self.commands += 1;
+        let stage = &self.shared.stage;
+        let mut all = words.to_vec();
+        all.extend(["--namespace".to_owned(), self.shared.name.clone()]);
+        let log = format!("{}-{}.log", self.shared.name, self.commands);
+        let command = ClientCommand { words: &all, slot: self.shared.slot, folder: &stage.folder, log: &log };
+        let mut process = stage.cluster.lock().await.start_client(command)?;
+        let line = format!("$ ctl {}", shlex::try_join(words.iter().map(String::as_str)).unwrap_or_default());
+        if let Some(name) = background {
+            self.shared.note(format!("{line} &   # {name}"));
+            self.shared.commands.add(name, process);
+            return Ok(());
+        }
+        self.shared.note(line.clone());
+        let code = loop {
+            match process.ended()? {
+                Some(code) => break code,
+                None => tokio::time::sleep(LOOK).await,
+            }
+        };
+        let as_wanted = match exit {
+            Exit::Success => code == 0,
+            Exit::Failure => code != 0,
+            Exit::Any => true,
+        };
+        if !as_wanted {
+            bail!("{line} ended with {code}: {}", process.last_line());
+        }
+        Ok(())
+    }
+
+    async fn load(&self, load: &Load) -> anyhow::Result<()> {
+        let address = service::address(&self.shared.stage.client, &self.shared.name, &load.service).await?;
+        self.shared.note(format!("{} clients ask {address}", load.clients));
+        let traffic = Traffic::recorded(address, load.clients);
+        *self.shared.traffic.lock().unwrap_or_else(PoisonError::into_inner) = Some(traffic);
+        Ok(())
+    }
+
+    async fn fault(&mut self, step: &FaultStep) {
+        let (heal, mut healed) = watch::channel(false);
+        self.heals.insert(step.name.clone(), heal);
+        let (shared, step) = (self.shared.clone(), step.clone());
+        if step.moment == Moment::Now {
+            if let Some(active) = faults::begin(&shared, &step).await {
+                self.living.spawn(faults::live(shared, step, active, healed));
+            }
+            return;
+        }
+        self.living.spawn(async move {
+            if !faults::moment(&shared, &step, &mut healed).await {
+                faults::never_came(&shared, &step);
+            } else if let Some(active) = faults::begin(&shared, &step).await {
+                faults::live(shared, step, active, healed).await;
+            }
+        });
+    }
+
+    /// Heals everything, and waits until it is healed.
+    pub async fn heal_all(&mut self) -> anyhow::Result<()> {
+        for heal in self.heals.values() {
+            heal.send_replace(true);
+        }
+        while let Some(ended) = self.living.join_next().await {
+            ended.context("a fault")?;
+        }
+        Ok(())
+    }
+
+    /// What was expected, and whether it is so.
+    pub async fn expectations(&self) -> Vec<Expected> {
+        join_all(self.arm.expect.iter().map(|expectation| self.expectation(expectation))).await
+    }
+
+    async fn expectation(&self, expectation: &Expectation) -> Expected {
+        let condition = &expectation.condition;
+        let reached = self.shared.until(condition, expectation.within).await;
+        let held = match reached {
+            Ok(()) => self.shared.stays(condition, expectation.stays).await,
+            Err(seen) => Err(format!("not so within {:?}: {seen}", expectation.within)),
+        };
+        Expected { text: condition.to_string(), instead: held.err() }
+    }
+
+    /// Ends what goes on, and says what came of it.
+    pub async fn finish(self, expected: Vec<Expected>) -> ArmRecord {
+        for (name, code, last) in self.shared.commands.ends() {
+            let how = if code == -1 { "was ended by a signal".to_owned() } else { format!("ended with {code}") };
+            self.shared.note(format!("{name} {how}: {last}"));
+        }
+        let traffic = self.shared.traffic.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let requests = match traffic {
+            Some(traffic) => {
+                let (tally, all) = traffic.end_with_requests().await;
+                Requests::of(tally, all, self.shared.stage.start)
+            }
+            None => Requests::default(),
+        };
+        ArmRecord { name: self.shared.name.clone(), stopped: self.stopped, expected, requests }
+    }
+}

@@ -1,0 +1,72 @@
+//! Clients that write, read and watch config maps while a scenario is played, and whose every answer is checked.
+
+use std::cell::RefCell;
+
+use futures_util::future::join_all;
+use serde::Serialize;
+use squall_client::Client;
+use tokio::sync::watch;
+
+use crate::soak::clients::{self, KEYS_OF_A_WRITER, Others, Writer};
+use crate::soak::ledger::Ledger;
+
+/// How many read and how many watch beside those who write.
+const OTHERS: Others = Others { readers: 2, watchers: 2 };
+
+/// The checkers.
+pub struct Checkers {
+    writers: usize,
+    ledger: RefCell<Ledger>,
+}
+
+/// What they found.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Checked {
+    /// Writes that were acknowledged, each of which was found again.
+    pub acknowledged: u64,
+    /// Writes without an answer; what became of them was read back.
+    pub unknown: u64,
+    /// Reads, none of which may go back.
+    pub reads: u64,
+    /// Events of watches, none of which may be missed.
+    pub watched: u64,
+    /// What contradicts itself.
+    pub violations: Vec<String>,
+}
+
+impl Checkers {
+    /// So many writers; none: nothing is checked.
+    pub fn new(writers: usize) -> Self {
+        Self { writers, ledger: RefCell::new(Ledger::new(writers * KEYS_OF_A_WRITER)) }
+    }
+
+    /// Asks until it is enough.
+    pub async fn ask(&self, client: &Client, enough: watch::Receiver<bool>) -> anyhow::Result<()> {
+        if self.writers == 0 {
+            return Ok(());
+        }
+        let writers: Vec<Writer> = clients::writers(client, self.writers).collect();
+        let prepared = join_all(writers.iter().map(|writer| writer.prepare(&self.ledger))).await;
+        prepared.into_iter().collect::<anyhow::Result<()>>()?;
+        clients::ask(client, writers, OTHERS, &self.ledger, enough).await;
+        Ok(())
+    }
+
+    /// Reads everything back, and compares what everybody was told.
+    pub async fn judge(self, client: &Client) -> anyhow::Result<Checked> {
+        if self.writers == 0 {
+            return Ok(Checked::default());
+        }
+        clients::read_back(client, &self.ledger).await?;
+        let mut ledger = self.ledger.into_inner();
+        ledger.check_watches();
+        Ok(Checked {
+            acknowledged: ledger.acknowledged,
+            unknown: ledger.unknown,
+            reads: ledger.reads,
+            watched: ledger.watched(),
+            violations: ledger.violations,
+        })
+    }
+}

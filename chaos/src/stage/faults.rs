@@ -1,0 +1,86 @@
+//! The life of a fault: it waits for its moment, breaks something, and is healed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::arm::Shared;
+use super::record::FaultRecord;
+use crate::faults::{Active, Receipt};
+use crate::scenario::{Condition, FaultStep, Healing, Moment};
+
+/// Waits for its moment. Whether it came before everything was over.
+pub async fn moment(shared: &Arc<Shared>, step: &FaultStep, healed: &mut watch::Receiver<bool>) -> bool {
+    match &step.moment {
+        Moment::Now => true,
+        Moment::After(time) => sooner(healed, tokio::time::sleep(*time)).await,
+        Moment::When(condition) => sooner(healed, until(shared, condition)).await,
+    }
+}
+
+/// Breaks something. `None` if that was not possible; it is noted.
+pub async fn begin(shared: &Arc<Shared>, step: &FaultStep) -> Option<(Active, Duration)> {
+    let name = format!("{}/{}", shared.name, step.name);
+    let active = step.fault.inject(&name, &shared.scene()).await;
+    let from = shared.stage.start.elapsed();
+    match active {
+        Ok(active) => {
+            shared.note(format!("broken: {} ({})", step.fault, step.name));
+            Some((active, from))
+        }
+        Err(error) => {
+            keep(shared, step, (from, from), Receipt { bit: false, text: format!("could not be done: {error:#}") });
+            None
+        }
+    }
+}
+
+/// Waits until it is to be healed, and heals it.
+pub async fn live(
+    shared: Arc<Shared>,
+    step: FaultStep,
+    (active, from): (Active, Duration),
+    mut healed: watch::Receiver<bool>,
+) {
+    match &step.healing {
+        // Whoever sends this may be gone: then it is over too.
+        Healing::InTheEnd => drop(healed.wait_for(|healed| *healed).await),
+        Healing::After(time) => drop(sooner(&mut healed, tokio::time::sleep(*time)).await),
+        Healing::When(condition) => drop(sooner(&mut healed, until(&shared, condition)).await),
+    }
+    let receipt = active.heal(&shared.scene()).await;
+    let receipt =
+        receipt.unwrap_or_else(|error| Receipt { bit: false, text: format!("could not be healed: {error:#}") });
+    let to = shared.stage.start.elapsed();
+    shared.note(format!("healed: {} ({}): {}", step.fault, step.name, receipt.text));
+    keep(&shared, &step, (from, to), receipt);
+}
+
+/// A fault whose moment never came.
+pub fn never_came(shared: &Shared, step: &FaultStep) {
+    let now = shared.stage.start.elapsed();
+    let text = match &step.moment {
+        Moment::When(condition) => format!("its moment never came: {condition}"),
+        Moment::Now | Moment::After(_) => "its moment never came".to_owned(),
+    };
+    keep(shared, step, (now, now), Receipt { bit: false, text });
+}
+
+fn keep(shared: &Shared, step: &FaultStep, (from, to): (Duration, Duration), receipt: Receipt) {
+    let (arm, name, text) = (shared.name.clone(), step.name.clone(), step.fault.to_string());
+    shared.stage.keep(FaultRecord { arm, name, text, from, to, receipt });
+}
+
+async fn until(shared: &Shared, condition: &Condition) {
+    // It ends with the condition, or is not waited for any more.
+    drop(shared.until(condition, Duration::MAX).await);
+}
+
+/// Whether something comes before everything is healed.
+async fn sooner(healed: &mut watch::Receiver<bool>, other: impl Future<Output = ()>) -> bool {
+    tokio::select! {
+        () = other => true,
+        _ = healed.wait_for(|healed| *healed) => false,
+    }
+}

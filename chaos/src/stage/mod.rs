@@ -1,0 +1,187 @@
+//! The stage on which a scenario is played: a cluster with links, everybody who looks on, and the arms side by side.
+//!
+//! `arm` does the steps of one, `faults` lets each fault live its life, `commands` are the processes that run beside, `lanes`
+//! notes who leads, `checkers`
+//! ask the store and check what they are told, `aftermath` looks at what is left, `record` is what comes of it all.
+
+mod aftermath;
+mod arm;
+mod checkers;
+mod commands;
+mod faults;
+mod lanes;
+mod record;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use futures_util::future::join_all;
+use squall_client::Client;
+use squall_cluster::{CLIENTS, Cluster, Lifetime, Options, wait_until_ready};
+use tokio::sync::{Mutex, watch};
+
+pub use checkers::Checked;
+pub use commands::Commands;
+pub use record::{ArmRecord, Expected, FailedRequest, FaultRecord, Lane, Note, Record, Requests};
+
+use crate::history::{Recorder, Witness};
+use crate::scenario::Scenario;
+use crate::verdict::{self, Evidence};
+use crate::{PATIENCE, leaders, wait_for};
+use arm::ArmStage;
+use checkers::Checkers;
+
+/// How a scenario is played.
+#[derive(Debug, Clone)]
+pub struct Playing {
+    /// `fast` or `k8s`.
+    pub timing: String,
+    /// The protection that is left out.
+    pub mutant: Option<String>,
+    /// Where the cluster and the files of the scenario go.
+    pub folder: PathBuf,
+}
+
+/// What all arms share.
+pub struct Stage {
+    cluster: Mutex<Cluster>,
+    /// A client that no fault concerns.
+    client: Client,
+    witness: Witness,
+    start: Instant,
+    folder: PathBuf,
+    faults: StdMutex<Vec<FaultRecord>>,
+    told: Box<dyn Fn(&Note) + Send + Sync>,
+    notes: StdMutex<Vec<Note>>,
+}
+
+impl Stage {
+    /// Something happened.
+    fn note(&self, arm: &str, text: String) {
+        let note = Note { at: self.start.elapsed(), arm: arm.to_owned(), text };
+        (self.told)(&note);
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(note);
+    }
+
+    fn keep(&self, fault: FaultRecord) {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
+    }
+}
+
+/// Plays a scenario on a cluster of its own, and judges it. `told` hears what happens meanwhile. An error means that it could
+/// not be played; whether it passed is in the record.
+pub async fn play(
+    scenario: &Scenario,
+    playing: &Playing,
+    told: impl Fn(&Note) + Send + Sync + 'static,
+) -> anyhow::Result<Record> {
+    let began = Instant::now();
+    let (cluster, client) = raise(scenario, playing).await?;
+    let mut recorder = Recorder::start(client.clone()).await?;
+    let stage = Arc::new(Stage {
+        cluster: Mutex::new(cluster),
+        client: client.clone(),
+        witness: recorder.witness(),
+        start: recorder.start_time(),
+        folder: scenario.folder.clone(),
+        faults: StdMutex::default(),
+        told: Box::new(told),
+        notes: StdMutex::default(),
+    });
+    let lanes = lanes::watch(&client, stage.start);
+    let (checkers, enough) = (Checkers::new(scenario.cluster.checkers), watch::Sender::new(false));
+    let playing_it = async {
+        let played = perform(scenario, &stage).await;
+        enough.send_replace(true);
+        played
+    };
+    let (arms, asked) = tokio::join!(playing_it, checkers.ask(&client, enough.subscribe()));
+    let mut arms = arms?;
+    let agreed = within(scenario.settle, wait_for("all members to agree", || leaders::agreed(&client))).await;
+    let checked = match asked {
+        Ok(()) => checkers.judge(&client).await,
+        Err(error) => Err(error),
+    };
+    let recorded = recorder.finish().await;
+    let zombies = match &recorded {
+        Ok((_, history)) => aftermath::zombies(history, &recorder.latest()).await,
+        Err(_) => Vec::new(),
+    };
+    let notes = std::mem::take(&mut *stage.notes.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut faults = std::mem::take(&mut *stage.faults.lock().unwrap_or_else(PoisonError::into_inner));
+    faults.sort_by_key(|fault| fault.from);
+    let agreed = agreed.map(|members| members.first().map_or((0, 0), |member| (member.revision, member.state_hash)));
+    let ended = stage.cluster.lock().await.first_failure();
+    let evidence = Evidence { arms: &mut arms, faults: &faults, agreed, checked, recorded, zombies, ended };
+    let (verdict, history) = verdict::reach(evidence);
+    Ok(Record {
+        scenario: scenario.name.clone(),
+        title: scenario.title.clone(),
+        explain: scenario.explain.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        timing: playing.timing.clone(),
+        mutant: playing.mutant.clone(),
+        seconds: began.elapsed().as_secs_f64(),
+        played: stage.start.elapsed(),
+        verdict,
+        arms,
+        faults,
+        lanes: lanes.end().await,
+        notes,
+        history,
+    })
+}
+
+/// A cluster for a scenario, ready.
+async fn raise(scenario: &Scenario, playing: &Playing) -> anyhow::Result<(Cluster, Client)> {
+    let shape = &scenario.cluster;
+    ensure!(scenario.arms.len() <= CLIENTS, "a scenario has at most {CLIENTS} arms: each has a client of its own");
+    let options = Options {
+        apiservers: shape.apiservers,
+        controller_managers: shape.controller_managers,
+        nodes: shape.nodes,
+        timing: playing.timing.clone(),
+        images: None,
+        links: true,
+        mutant: playing.mutant.clone(),
+    };
+    let mut cluster = Cluster::create(&playing.folder.join("cluster"), options, Lifetime::Attached)?;
+    cluster.start_all()?;
+    let client = cluster.client()?;
+    wait_until_ready(&mut cluster, &client, PATIENCE).await.context("the cluster")?;
+    Ok((cluster, client))
+}
+
+/// Does all steps of all arms, heals what is broken then, and looks whether all is as expected.
+async fn perform(scenario: &Scenario, stage: &Arc<Stage>) -> anyhow::Result<Vec<ArmRecord>> {
+    let mut arms = Vec::new();
+    for (slot, arm) in scenario.arms.iter().enumerate() {
+        arms.push(ArmStage::enter(stage.clone(), arm.clone(), slot).await?);
+    }
+    let played = within(scenario.limit, async {
+        let played = join_all(arms.iter_mut().map(ArmStage::play)).await;
+        played.into_iter().collect::<anyhow::Result<()>>()
+    })
+    .await;
+    // Whatever came of the steps: nothing stays broken.
+    for arm in &mut arms {
+        arm.heal_all().await?;
+    }
+    if let Err(error) = played {
+        for arm in &mut arms {
+            arm.stopped_by(&error);
+        }
+    }
+    let expected = join_all(arms.iter().map(ArmStage::expectations)).await;
+    let finished = arms.into_iter().zip(expected).map(|(arm, expected)| arm.finish(expected));
+    Ok(join_all(finished).await)
+}
+
+async fn within<T>(limit: Duration, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(result) => result,
+        Err(_) => bail!("not done after {limit:?}"),
+    }
+}

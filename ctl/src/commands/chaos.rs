@@ -1,0 +1,138 @@
+//! `ctl chaos`: scenarios that break clusters on purpose, and what came of them.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use squall_chaos::report::{html, junit, text};
+use squall_chaos::scenario::{Scenario, built_in};
+use squall_chaos::stage::{self, Note, Playing, Record};
+use squall_chaos::verdict::Outcome;
+
+use crate::cli::{ChaosCommand, ChaosListArgs, ChaosRunArgs};
+use crate::failure::Failure;
+use crate::interruption::Interruption;
+use crate::output::{line, line_error, print_cells, text as print};
+
+/// What stands for the mutant that a scenario names itself.
+const OWN: &str = "own";
+
+/// Runs a command.
+pub async fn run(command: ChaosCommand) -> Result<(), Failure> {
+    match command {
+        ChaosCommand::List(args) => list(&args),
+        ChaosCommand::Explain { scenario } => explain(&scenario),
+        ChaosCommand::Run(args) => play_all(args).await,
+    }
+}
+
+/// A scenario by its name or its file. Those that come with Squall have their files put into the folder.
+fn find(word: &str, folder: &Path) -> Result<Scenario, Failure> {
+    if let Some(found) = built_in::find(word, folder) {
+        return found.map_err(Failure::error);
+    }
+    let path = Path::new(word);
+    if !path.is_file() {
+        let names: Vec<&str> = built_in::names().collect();
+        return Err(Failure::error(format!(
+            "there is no scenario and no file {word:?}; there are {}",
+            names.join(", ")
+        )));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| Failure::error(format!("{word}: {error}")))?;
+    let beside = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let beside = beside.canonicalize().map_err(Failure::error)?;
+    Scenario::read(&text, word, &beside).map_err(Failure::error)
+}
+
+fn list(args: &ChaosListArgs) -> Result<(), Failure> {
+    let all: Vec<Scenario> = built_in::names().map(|name| find(name, Path::new("."))).collect::<Result<_, _>>()?;
+    if args.output.is_some() {
+        let all: Vec<_> = all.iter().map(|s| json!({"name": s.name, "title": s.title, "mutant": s.mutant})).collect();
+        line(&serde_json::to_string_pretty(&all).map_err(Failure::error)?);
+        return Ok(());
+    }
+    let mut cells = vec![vec!["NAME".to_owned(), "WHAT".to_owned()]];
+    cells.extend(all.into_iter().map(|scenario| vec![scenario.name, scenario.title]));
+    print_cells(&cells, 3);
+    Ok(())
+}
+
+fn explain(word: &str) -> Result<(), Failure> {
+    let scenario = find(word, Path::new("."))?;
+    line(&format!("{}: {}\n\n{}\n", scenario.name, scenario.title, scenario.explain));
+    line("What is broken:");
+    for (arm, step) in scenario.faults() {
+        line(&format!("  {arm}: {} ({})", step.fault, step.name));
+    }
+    line("\nWhat has to be so in the end, beside every invariant:");
+    for arm in &scenario.arms {
+        for expectation in &arm.expect {
+            let stays = squall_api::duration::format(expectation.stays);
+            line(&format!("  {}: {}, and stays so for {stays}", arm.name, expectation.condition));
+        }
+    }
+    if let Some(mutant) = &scenario.mutant {
+        line(&format!("\nIt fails without the protection that the mutant {mutant} leaves out."));
+    }
+    Ok(())
+}
+
+async fn play_all(args: ChaosRunArgs) -> Result<(), Failure> {
+    let words: Vec<String> =
+        if args.all { built_in::names().map(str::to_owned).collect() } else { args.scenarios.clone() };
+    let mut interruption = Interruption::listen()?;
+    let mut records = Vec::new();
+    for word in &words {
+        let record = tokio::select! {
+            record = play(word, &args) => record?,
+            signal = interruption.wait() => return Err(Failure::error(format!("interrupted by {signal}"))),
+        };
+        if args.output.is_none() {
+            print(&text::text(&record));
+        }
+        records.push(record);
+    }
+    if args.output.is_some() {
+        line(&serde_json::to_string_pretty(&records).map_err(Failure::error)?);
+    }
+    write(args.report.as_ref(), || html::html(&records))?;
+    write(args.junit.as_ref(), || junit::junit(&records))?;
+    match records.iter().map(|record| record.verdict.outcome).max() {
+        None | Some(Outcome::Pass) => Ok(()),
+        Some(other) => Err(Failure::silent().with_code(other.exit_code())),
+    }
+}
+
+fn write(path: Option<&PathBuf>, text: impl FnOnce() -> String) -> Result<(), Failure> {
+    let Some(path) = path else { return Ok(()) };
+    std::fs::write(path, text()).map_err(|error| Failure::error(format!("writing {}: {error}", path.display())))?;
+    line_error(&format!("written: {}", path.display()));
+    Ok(())
+}
+
+async fn play(word: &str, args: &ChaosRunArgs) -> Result<Record, Failure> {
+    let folder = tempfile::tempdir().map_err(Failure::error)?;
+    let mut scenario = find(word, folder.path())?;
+    built_in::unpack(folder.path())?;
+    if let Some(arm) = &args.arm {
+        let names: Vec<String> = scenario.arms.iter().map(|arm| arm.name.clone()).collect();
+        let missing = || Failure::error(format!("{word} has no arm {arm:?}; it has {}", names.join(", ")));
+        scenario = scenario.only(arm).ok_or_else(missing)?;
+    }
+    let mutant = match args.mutant.as_deref() {
+        Some(OWN) => Some(scenario.mutant.clone().ok_or_else(|| Failure::error(format!("{word} names no mutant")))?),
+        other => other.map(str::to_owned),
+    };
+    line_error(&format!("{}: {}", scenario.name, scenario.title));
+    let playing = Playing { timing: args.timing.as_str().to_owned(), mutant, folder: folder.path().to_owned() };
+    let record = stage::play(&scenario, &playing, tell).await;
+    let is_to_be_kept = args.keep || !record.as_ref().is_ok_and(|record| record.verdict.outcome != Outcome::Fail);
+    if is_to_be_kept {
+        line_error(&format!("the logs are in {}", folder.keep().join("cluster/logs").display()));
+    }
+    Ok(record?)
+}
+
+fn tell(note: &Note) {
+    line_error(&format!("{:6.1} s  {:<20} {}", note.at.as_secs_f64(), note.arm, note.text));
+}
