@@ -24,7 +24,7 @@ use tonic::transport::server::Connected;
 use crate::admission::Range;
 use crate::folder::{DataFolder, Origin};
 use crate::grpc::{AccessService, AdminService, ObjectsService, masters_only};
-use crate::host::{Clock, LocalDisk, LocalNetwork};
+use crate::host::{BreakableDisk, Clock, LocalNetwork};
 use crate::raft::{self, LogLimits, Member, RaftService};
 use crate::registry::Registry;
 use crate::rest;
@@ -116,7 +116,7 @@ pub async fn serve(args: ServerArgs, stopping: watch::Receiver<bool>) -> anyhow:
     let listener = TcpListener::bind(args.listen).await.with_context(|| format!("listening on {}", args.listen))?;
     args.faults.begin()?;
     let origin = if args.join || !args.founder.is_empty() { Origin::New } else { Origin::Existing };
-    let folder = DataFolder::open(Arc::new(LocalDisk), &args.data_dir, args.id, origin)?;
+    let folder = DataFolder::open(Arc::new(BreakableDisk::default()), &args.data_dir, args.id, origin)?;
     let election = Duration::from_millis(args.election_ms);
     let member = raft::Config {
         id: args.id,

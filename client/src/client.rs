@@ -2,10 +2,12 @@
 //! so that it can be asked again without being done twice. What can be asked is in `requests`.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use squall_api::error::Reason;
+use squall_api::{Kind, Object};
 use squall_proto::squall::api::v1 as proto;
 use squall_proto::squall::api::v1::objects_client::ObjectsClient;
 use tokio::time::Instant;
@@ -29,6 +31,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Lists of many objects are large.
 const MAX_REPLY_BYTES: usize = 1 << 30;
 
+/// Waits until what happened to an object (its kind, namespace and name) may be told.
+pub type Gate = Arc<dyn Fn(Kind, &str, &str) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
 /// A client. Clones share their connections.
 #[derive(Clone)]
 pub struct Client {
@@ -40,6 +45,8 @@ pub struct Client {
     deadline: Duration,
     /// Is told of what was asked.
     pub(crate) observer: Option<Observer>,
+    /// Lets through what watches are told.
+    gate: Option<Gate>,
 }
 
 impl Client {
@@ -55,7 +62,7 @@ impl Client {
     /// A client of these apiservers, reached in this way.
     pub fn connect(endpoints: &[String], connect: Connect) -> Result<Self, Error> {
         let endpoints = Arc::new(Endpoints::new(endpoints, connect)?);
-        Ok(Self { endpoints, fence: None, field_manager: "", deadline: DEADLINE, observer: None })
+        Ok(Self { endpoints, fence: None, field_manager: "", deadline: DEADLINE, observer: None, gate: None })
     }
 
     /// The same client on the same connections, which asks this apiserver first (by its place among the endpoints).
@@ -86,6 +93,18 @@ impl Client {
     #[must_use]
     pub fn observed_by(&self, observer: Observer) -> Self {
         Self { observer: Some(observer), ..self.clone() }
+    }
+
+    /// The same client, whose watches tell of an object when this gate lets it through.
+    #[must_use]
+    pub fn gated(&self, gate: Gate) -> Self {
+        Self { gate: Some(gate), ..self.clone() }
+    }
+
+    pub(crate) async fn pass_gate(&self, object: &Object) {
+        if let Some(gate) = &self.gate {
+            gate(object.kind(), &object.meta().namespace, &object.meta().name).await;
+        }
     }
 
     /// The apiservers.

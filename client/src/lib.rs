@@ -22,7 +22,7 @@ mod watch;
 pub use access::{Identity, Review};
 pub use api::{Api, DeleteParams, manifest};
 pub use cache::{Cache, Change};
-pub use client::Client;
+pub use client::{Client, Gate};
 pub use election::{Elector, ElectorConfig, Term};
 pub use endpoints::{Connect, over_tls};
 pub use error::Error;

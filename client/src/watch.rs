@@ -62,13 +62,15 @@ pub struct Watch {
     /// Where to go on; `None`: from the beginning.
     position: Option<u64>,
     pause: Duration,
+    /// What is told next, when the client's gate lets it through.
+    held: Option<Event>,
 }
 
 impl Watch {
     /// A watch that begins with all objects there are.
     #[must_use]
     pub fn new(client: Client, selection: Selection) -> Self {
-        Self { client, selection, stream: None, position: None, pause: FIRST_PAUSE }
+        Self { client, selection, stream: None, position: None, pause: FIRST_PAUSE, held: None }
     }
 
     /// A watch of what happens after a revision.
@@ -79,6 +81,20 @@ impl Watch {
 
     /// The next event. Waits as long as it takes; fails only on what no repetition can mend.
     pub async fn next(&mut self) -> Result<Event, Error> {
+        if self.held.is_none() {
+            self.held = Some(self.receive().await?);
+        }
+        // Whoever stops waiting here finds it again.
+        if let Some(Event::Applied(object, _) | Event::Deleted(object, _)) = &self.held {
+            self.client.pass_gate(object).await;
+        }
+        match self.held.take() {
+            Some(event) => Ok(event),
+            None => self.receive().await,
+        }
+    }
+
+    async fn receive(&mut self) -> Result<Event, Error> {
         loop {
             let Some(stream) = &mut self.stream else {
                 if self.begin().await? && self.position.is_none() {

@@ -1,11 +1,13 @@
 //! Keeps the caches warm, stands for election, and runs the controllers while it leads.
 
+use std::sync::Arc;
+
 use anyhow::{Context, bail};
 use clap::Args;
-use squall_client::{Client, Elector, ElectorConfig, Term, over_tls};
+use squall_client::{Client, Elector, ElectorConfig, Gate, Term, over_tls};
 use squall_daemon::tls::TlsArgs;
 use squall_daemon::{Timing, TimingProfile};
-use squall_faults::FaultArgs;
+use squall_faults::{FaultArgs, told_of};
 use tokio::sync::watch;
 
 use crate::controllers;
@@ -40,8 +42,9 @@ pub struct ManagerArgs {
 /// Runs until `stopping` says otherwise.
 pub async fn run(args: ManagerArgs, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
     let timing = args.timing.timing();
-    let client =
-        Client::connect(&args.apiserver, over_tls(args.tls.client()?, args.link_port)).context("the apiservers")?;
+    let connect = over_tls(args.tls.client()?, args.link_port);
+    let gate: Gate = Arc::new(|kind, namespace, name| Box::pin(told_of(kind.info().kind, namespace, name)));
+    let client = Client::connect(&args.apiserver, connect).context("the apiservers")?.gated(gate);
     args.faults.begin()?;
     let caches = Caches::new();
     let config = ElectorConfig {

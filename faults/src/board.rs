@@ -106,6 +106,27 @@ impl Board {
     }
 }
 
+/// Waits until a watch of this process may be told of an object: at once, unless it is held back.
+pub fn told_of(kind: &'static str, namespace: &str, name: &str) -> impl Future<Output = ()> + Send + 'static {
+    let object = if namespace.is_empty() { name.to_owned() } else { format!("{namespace}/{name}") };
+    async move {
+        let (board, mut counted) = (process(), false);
+        let mut news = board.news();
+        loop {
+            news.borrow_and_update();
+            let Some(bite) = board.watch_delay(kind, &object) else { return };
+            if !std::mem::replace(&mut counted, true) {
+                bite.count();
+            }
+            match bite.what {
+                Some(delay) => return tokio::time::sleep(delay).await,
+                // The board is never gone.
+                None => drop(news.changed().await),
+            }
+        }
+    }
+}
+
 fn concerns(fault: &WatchFault, kind: &str, object: &str) -> bool {
     let is = |wanted: &str, it: &str| wanted.is_empty() || wanted == it;
     is(&fault.kind, kind) && is(&fault.object, object)

@@ -12,7 +12,7 @@ pub mod mutants;
 mod service;
 mod switch;
 
-pub use board::{Bite, Board, process};
+pub use board::{Bite, Board, process, told_of};
 pub use clock::now;
 pub use flags::FaultArgs;
 pub use service::{Target, listen, serve};

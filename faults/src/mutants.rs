@@ -20,11 +20,15 @@ pub enum Mutant {
     NoSync,
     /// A read is answered from what a member has, whether or not it still leads.
     LocalReads,
+    /// A kubelet leaves pods alone that are gone.
+    KeepZombies,
+    /// For how long a pod has been ready is believed to whoever says so.
+    TrustClocks,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::StaleReads,
         Self::NoFencing,
         Self::NoConflicts,
@@ -32,6 +36,8 @@ impl Mutant {
         Self::NoDraining,
         Self::NoSync,
         Self::LocalReads,
+        Self::KeepZombies,
+        Self::TrustClocks,
     ];
 
     /// Its name.
@@ -45,6 +51,8 @@ impl Mutant {
             Self::NoDraining => "no-draining",
             Self::NoSync => "no-sync",
             Self::LocalReads => "local-reads",
+            Self::KeepZombies => "keep-zombies",
+            Self::TrustClocks => "trust-clocks",
         }
     }
 

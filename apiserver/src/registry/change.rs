@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use squall_api::coordination::v1::Lease;
 use squall_api::{Error, Kind, Object};
+use squall_faults::mutants::Mutant;
 use uuid::Uuid;
 
 use super::freshness::Freshness;
@@ -93,7 +94,7 @@ impl Registry {
                 Read::Found(old) => *old,
                 Read::Done(done) => return Ok(done.object),
             };
-            if !version.is_empty() && old.meta().resource_version != version {
+            if !version.is_empty() && old.meta().resource_version != version && !Mutant::NoConflicts.is_on() {
                 return Err(Error::modified(resource.kind, &resource.name));
             }
             let decided = self.decide(&request, &old, &mut decide)?;
@@ -199,7 +200,10 @@ impl Registry {
         }
         let Change { mut compares, writes } = change;
         let fence = compares.len();
-        if let Some((key, value)) = &options.fence {
+        if Mutant::NoConflicts.is_on() {
+            compares.iter_mut().for_each(|compare| forget_revision(compare, self.member().view().state().as_ref()));
+        }
+        if let Some((key, value)) = options.fence.as_ref().filter(|_| !Mutant::NoFencing.is_on()) {
             compares.push(Compare { key: key.clone(), target: Target::Value(value.clone()) });
         }
         let request_id = attempt.transaction_id(id);
@@ -210,6 +214,16 @@ impl Registry {
             }
             Outcome::Refused(place, _) => Ok(Written::Refused(place)),
         }
+    }
+}
+
+/// As a mutant compares: with whatever there is.
+fn forget_revision(compare: &mut Compare, state: &crate::store::State) {
+    if let Target::ModRevision(revision) = &mut compare.target
+        && *revision > 0
+        && let Some(entry) = state.get(&compare.key)
+    {
+        *revision = entry.mod_revision;
     }
 }
 

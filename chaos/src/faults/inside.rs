@@ -1,6 +1,7 @@
 //! Faults that a process makes in itself when it is asked to: its disk, its clock, what its watches are told.
 
 use anyhow::bail;
+use squall_cluster::{MemberName, ProcessState};
 use squall_faults::{ClockFault, DiskFault, Switch, WatchFault, What};
 
 use super::{Fault, Receipt, Scene};
@@ -14,6 +15,8 @@ pub struct Switched {
     pub name: String,
     /// Whose it is.
     pub of: String,
+    /// The member, if it may have to be started again: what it was made to do may have ended it.
+    pub member: Option<MemberName>,
 }
 
 fn what(fault: &Fault) -> anyhow::Result<(&Victim, What)> {
@@ -41,16 +44,21 @@ pub async fn inject(fault: &Fault, name: &str, scene: &Scene<'_>) -> anyhow::Res
     for member in scene.members(victim).await? {
         let switch = scene.cluster.lock().await.switch(member)?;
         switch.inject(squall_faults::Fault { name: name.to_owned(), what: Some(what.clone()) }).await?;
-        switched.push(Switched { switch, name: name.to_owned(), of: member.to_string() });
+        let of = member.to_string();
+        switched.push(Switched { switch, name: name.to_owned(), of, member: Some(member) });
     }
     Ok(switched)
 }
 
-/// Mends all of them. A process that has ended meanwhile has taken its faults with it.
-pub async fn heal(switched: Vec<Switched>) -> anyhow::Result<Receipt> {
+/// Mends all of them. A process that has ended meanwhile has taken its faults with it: it is started again.
+pub async fn heal(switched: Vec<Switched>, scene: &Scene<'_>) -> anyhow::Result<Receipt> {
     let mut texts = Vec::new();
     let mut bit = !switched.is_empty();
     for one in &switched {
+        if let Some(text) = started_again(one, scene).await? {
+            texts.push(text);
+            continue;
+        }
         let text = match one.switch.heal(&one.name).await {
             Ok(receipt) => {
                 bit &= receipt.count > 0;
@@ -64,4 +72,15 @@ pub async fn heal(switched: Vec<Switched>) -> anyhow::Result<Receipt> {
         texts.push(format!("{}: {text}", one.of));
     }
     Ok(Receipt { bit, text: texts.join("; ") })
+}
+
+/// What to say of a member that has ended under a fault.
+async fn started_again(one: &Switched, scene: &Scene<'_>) -> anyhow::Result<Option<String>> {
+    let Some(member) = one.member else { return Ok(None) };
+    let mut cluster = scene.cluster.lock().await;
+    if cluster.state(member).0 != ProcessState::Stopped {
+        return Ok(None);
+    }
+    cluster.start(member)?;
+    Ok(Some(format!("{member}: it ended, and was started again")))
 }

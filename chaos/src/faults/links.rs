@@ -49,7 +49,7 @@ pub async fn inject(fault: &Fault, name: &str, scene: &Scene<'_>) -> anyhow::Res
         let link = LinkFault { from: text(from), to: text(to), ..link.clone() };
         switch.inject(squall_faults::Fault { name: name.clone(), what: Some(What::Link(link)) }).await?;
         let of = [from, to].map(|end| end.map_or_else(|| "any".to_owned(), |end| end.to_string())).join(" and ");
-        switched.push(Switched { switch: switch.clone(), name, of });
+        switched.push(Switched { switch: switch.clone(), name, of, member: None });
     }
     Ok(switched)
 }

@@ -195,7 +195,7 @@ impl Active {
     pub async fn heal(self, scene: &Scene<'_>) -> anyhow::Result<Receipt> {
         match self {
             Self::Processes(broken) => processes::heal(broken, scene).await,
-            Self::Switched(switched) => inside::heal(switched).await,
+            Self::Switched(switched) => inside::heal(switched, scene).await,
         }
     }
 }

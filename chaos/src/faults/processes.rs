@@ -1,12 +1,16 @@
 //! Processes that are killed, asked to end, frozen.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure};
 use squall_cluster::{Cluster, MemberName, ProcessState};
 
 use super::{Fault, Receipt, Scene};
 use crate::scenario::Victim;
+
+/// How long a process may take to be as it should be.
+const LOOKS: usize = 100;
+const LOOK: Duration = Duration::from_millis(10);
 
 /// What was done to processes.
 pub struct Broken {
@@ -60,7 +64,14 @@ pub async fn inject(fault: &Fault, scene: &Scene<'_>) -> anyhow::Result<Broken> 
         }
     }
     let wanted = if matches!(fault, Fault::Pause(_)) { ProcessState::Paused } else { ProcessState::Stopped };
-    broken.seen = in_state(&cluster, &broken.members, wanted);
+    // The system takes a moment to stop a process.
+    for _ in 0..LOOKS {
+        broken.seen = in_state(&cluster, &broken.members, wanted);
+        if broken.seen.len() == broken.members.len() {
+            break;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
     Ok(broken)
 }
 

@@ -53,7 +53,7 @@ impl<'a> Chart<'a> {
         let below = lanes + 4.0 * (ROW + GAP);
         let label = format!("pods of {} over time", self.arm.name);
         html! {
-            svg viewBox=(format!("0 0 {WIDTH} {}", below + 18.0)) role="img" aria-label=(label) {
+            svg viewBox=(format!("0 0 {} {}", WIDTH + 8.0, below + 18.0)) role="img" aria-label=(label) {
                 (self.faults(below))
                 @for (index, _) in self.versions.iter().enumerate() { (self.area(index)) }
                 polyline.available points=(self.steps(|point| usize::try_from(point.available).unwrap_or(0))) {}
@@ -189,7 +189,7 @@ impl<'a> Chart<'a> {
             line.axis x1=(MARGIN) x2=(WIDTH - 8.0) y1=(y) y2=(y) {}
             @for tick in 0..=ticks {
                 @let at = f64::from(tick) * step;
-                text.tick x=(format!("{:.1}", self.x(Duration::from_secs_f64(at)))) y=(y + 13.0) { (format!("{at:.0} s")) }
+                text.tick x=(format!("{:.1}", self.x(Duration::from_secs_f64(at)))) y=(y + 13.0) text-anchor="middle" { (format!("{at:.0} s")) }
             }
         }
     }

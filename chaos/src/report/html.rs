@@ -38,6 +38,15 @@ pub fn html(records: &[Record]) -> String {
     page.into_string()
 }
 
+/// What stands between backticks is code.
+fn prose(text: &str) -> Markup {
+    html! {
+        @for (index, part) in text.split('`').enumerate() {
+            @if index % 2 == 0 { (part) } @else { code { (part) } }
+        }
+    }
+}
+
 fn class(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Pass => "pass",
@@ -79,7 +88,7 @@ fn of_record(record: &Record) -> Markup {
                 code { (record.scenario) } ", " (format!("{:.0} s", record.seconds)) ", timing " (record.timing)
                 @if let Some(mutant) = &record.mutant { ", without a protection: " code { (mutant) } }
             }
-            @for paragraph in record.explain.split("\n\n") { p { (paragraph) } }
+            @for paragraph in record.explain.split("\n\n") { p { (prose(paragraph)) } }
             @if !verdict.reasons.is_empty() {
                 ul.reasons {
                     @for reason in &verdict.reasons { li { (badge(reason.outcome)) " " (reason.text) } }
@@ -192,8 +201,8 @@ fn invariants_of(verdict: &Verdict) -> Markup {
         @if let Some(checked) = &verdict.checked {
             p {
                 (checked.acknowledged) " acknowledged writes were found again, " (checked.unknown)
-                " without an answer were read back, " (checked.reads) " reads and " (checked.watched)
-                " events of watches were checked: " (checked.violations.len()) " contradictions."
+                " without an answer were read back, " (checked.reads) " reads, " (checked.watched)
+                " events of watches and " (checked.steps) " steps of a counter were checked: " (checked.violations.len()) " contradictions."
             }
         }
         @if let Some((revision, hash)) = &verdict.agreed {

@@ -133,11 +133,12 @@ fn judged(record: &Record) -> Vec<String> {
     }
     if let Some(checked) = &verdict.checked {
         lines.push(format!(
-            "checkers: {} writes acknowledged and {} without an answer, {} reads, {} events of watches: {} contradictions",
+            "checkers: {} writes acknowledged and {} without an answer, {} reads, {} events of watches, {} steps of a counter: {} contradictions",
             checked.acknowledged,
             checked.unknown,
             checked.reads,
             checked.watched,
+            checked.steps,
             checked.violations.len()
         ));
     }

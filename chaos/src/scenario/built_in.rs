@@ -16,7 +16,24 @@ macro_rules! files {
 }
 
 /// Every scenario.
-const SCENARIOS: &[File] = files!["chaos/client-interrupted.yaml",];
+const SCENARIOS: &[File] = files![
+    "chaos/client-interrupted.yaml",
+    "chaos/client-interrupted-every-step.yaml",
+    "chaos/controller-killed.yaml",
+    "chaos/controller-paused.yaml",
+    "chaos/raft-leader-paused.yaml",
+    "chaos/lagging-apiserver.yaml",
+    "chaos/held-watch.yaml",
+    "chaos/leader-isolated.yaml",
+    "chaos/quorum-lost.yaml",
+    "chaos/node-isolated.yaml",
+    "chaos/deaf-node.yaml",
+    "chaos/bad-version.yaml",
+    "chaos/clock-skew.yaml",
+    "chaos/late-endpoints.yaml",
+    "chaos/user-storm.yaml",
+    "chaos/disk-trouble.yaml",
+];
 
 /// What their commands name.
 const MANIFESTS: &[File] = files![

@@ -48,12 +48,14 @@ pub enum Condition {
     },
     /// A ReplicationController is not there.
     NoController(String),
-    /// Pods that are ready and not asked to end.
+    /// Pods that are not asked to end.
     Pods {
         /// Their image; else any.
         image: Option<String>,
-        /// How many.
-        ready: Count,
+        /// How many are ready.
+        ready: Option<Count>,
+        /// How many there are, ready or not.
+        active: Option<Count>,
     },
     /// A command that runs beside.
     Command {
@@ -69,6 +71,8 @@ pub enum Condition {
         /// How many.
         requests: Count,
     },
+    /// So many requests have failed.
+    FailedRequests(Count),
 }
 
 /// How a command is.
@@ -93,6 +97,8 @@ pub struct Seen<'a> {
     pub commands: BTreeMap<String, ClientState>,
     /// What answered its requests.
     pub answers: BTreeMap<String, usize>,
+    /// How many of them failed.
+    pub failed: usize,
 }
 
 impl Condition {
@@ -123,12 +129,19 @@ impl Condition {
                 let found = seen.world.controllers().any(|rc| is_in(&rc.metadata, seen.namespace, name));
                 said(!found, || format!("the ReplicationController {name} is there"))
             }
-            Self::Pods { image, ready } => {
+            Self::Pods { image, ready, active } => {
                 let pods = seen.world.pods().filter(|pod| pod.metadata.namespace == seen.namespace);
-                let pods = pods.filter(|pod| is_pod_active(pod) && is_pod_ready(pod));
-                let number = pods.filter(|pod| has_image(pod, image.as_deref())).count();
-                let number = i64::try_from(number).unwrap_or(i64::MAX);
-                said(ready.holds(number), || format!("{number} such pods are ready"))
+                let pods: Vec<_> = pods.filter(|pod| is_pod_active(pod) && has_image(pod, image.as_deref())).collect();
+                let number = [pods.iter().filter(|pod| is_pod_ready(pod)).count(), pods.len()];
+                let [are_ready, are_there] = number.map(|number| i64::try_from(number).unwrap_or(i64::MAX));
+                let holds = |wanted: &Option<Count>, number| wanted.is_none_or(|wanted| wanted.holds(number));
+                said(holds(ready, are_ready) && holds(active, are_there), || {
+                    format!("there are {are_there} such pods, {are_ready} of them ready")
+                })
+            }
+            Self::FailedRequests(count) => {
+                let number = i64::try_from(seen.failed).unwrap_or(i64::MAX);
+                said(count.holds(number), || format!("{number} requests failed"))
             }
             Self::Command { name, is } => match seen.commands.get(name) {
                 Some(state) => said(state == is, || format!("{name} is {state:?}").to_lowercase()),
@@ -156,7 +169,7 @@ impl Condition {
             Self::RolledOut { deployment, image: Some(image) } => {
                 (*deployment, *image) = (fill(deployment), fill(image));
             }
-            Self::Pods { image: None, .. } => {}
+            Self::Pods { image: None, .. } | Self::FailedRequests(_) => {}
         }
         filled
     }
@@ -214,9 +227,9 @@ impl Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let and = |f: &mut fmt::Formatter<'_>, replicas: &Option<Count>, available: &Option<Count>| {
             if let Some(count) = replicas {
-                write!(f, ", asked for {count} pods")?;
+                write!(f, ", asked for {count}")?;
             }
-            available.map_or(Ok(()), |count| write!(f, ", {count} of them available"))
+            available.map_or(Ok(()), |count| write!(f, ", available {count}"))
         };
         match self {
             Self::RolledOut { deployment, image: None } => write!(f, "deployment {deployment} is rolled out"),
@@ -235,8 +248,12 @@ impl Display for Condition {
                 and(f, replicas, available)
             }
             Self::NoController(name) => write!(f, "there is no ReplicationController {name}"),
-            Self::Pods { image: Some(image), ready } => write!(f, "{ready} pods of {image} are ready"),
-            Self::Pods { image: None, ready } => write!(f, "{ready} pods are ready"),
+            Self::Pods { image, ready, active } => {
+                write!(f, "pods of {}", image.as_deref().unwrap_or("any image"))?;
+                active.map_or(Ok(()), |count| write!(f, ": there are {count}"))?;
+                ready.map_or(Ok(()), |count| write!(f, ", ready are {count}"))
+            }
+            Self::FailedRequests(count) => write!(f, "{count} requests have failed"),
             Self::Command { name, is } => write!(f, "the command {name} is {}", format!("{is:?}").to_lowercase()),
             Self::Served { version, requests } => write!(f, "{requests} requests are answered by {version}"),
         }

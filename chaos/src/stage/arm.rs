@@ -12,8 +12,9 @@ use squall_cluster::ClientCommand;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::faults::{self, Order};
 use super::record::{ArmRecord, Expected, Requests};
-use super::{Commands, Stage, faults};
+use super::{Commands, Stage};
 use crate::faults::Scene;
 use crate::scenario::{Arm, Condition, Exit, Expectation, FaultStep, Load, Moment, Seen, Step};
 use crate::service;
@@ -40,7 +41,7 @@ pub struct ArmStage {
     arm: Arc<Arm>,
     /// Faults that wait for their moment or are in force.
     living: JoinSet<()>,
-    heals: BTreeMap<String, watch::Sender<bool>>,
+    orders: BTreeMap<String, watch::Sender<Order>>,
     stopped: Option<String>,
     commands: usize,
 }
@@ -59,10 +60,13 @@ impl Shared {
     /// Whether something is so now; the error says what there is instead.
     fn check(&self, condition: &Condition) -> Result<(), String> {
         let traffic = self.traffic.lock().unwrap_or_else(PoisonError::into_inner);
-        let answers = traffic.as_ref().map(|traffic| traffic.tally().by_version).unwrap_or_default();
+        let tally = traffic.as_ref().map(Traffic::tally).unwrap_or_default();
         drop(traffic);
+        let (answers, failed) = (tally.by_version, tally.failed);
         let commands = self.commands.states();
-        self.stage.witness.look(|world| condition.holds(&Seen { world, namespace: &self.name, commands, answers }))
+        self.stage
+            .witness
+            .look(|world| condition.holds(&Seen { world, namespace: &self.name, commands, answers, failed }))
     }
 
     /// Waits until something is so; the error says what was last seen.
@@ -108,8 +112,8 @@ impl ArmStage {
         }
         let (name, commands, traffic) = (arm.name.clone(), Commands::default(), Mutex::default());
         let shared = Arc::new(Shared { stage, name, commands, slot, traffic });
-        let (living, heals) = (JoinSet::new(), BTreeMap::new());
-        Ok(Self { shared, arm: Arc::new(arm), living, heals, stopped: None, commands: 0 })
+        let (living, orders) = (JoinSet::new(), BTreeMap::new());
+        Ok(Self { shared, arm: Arc::new(arm), living, orders, stopped: None, commands: 0 })
     }
 
     /// Does its steps. What goes wrong with one ends the arm, not the scenario.
@@ -145,7 +149,8 @@ impl ArmStage {
                 Ok(())
             }
             Step::Heal(name) => {
-                self.heals.get(name).with_context(|| format!("no fault is named {name}"))?.send_replace(true);
+                let order = self.orders.get(name).with_context(|| format!("no fault is named {name}"))?;
+                order.send_replace(Order::Heal);
                 Ok(())
             }
             Step::Resume(name) => self.shared.commands.resume(name),
@@ -193,28 +198,29 @@ impl ArmStage {
     }
 
     async fn fault(&mut self, step: &FaultStep) {
-        let (heal, mut healed) = watch::channel(false);
-        self.heals.insert(step.name.clone(), heal);
+        let (order, mut orders) = watch::channel(Order::Live);
+        self.orders.insert(step.name.clone(), order);
         let (shared, step) = (self.shared.clone(), step.clone());
         if step.moment == Moment::Now {
             if let Some(active) = faults::begin(&shared, &step).await {
-                self.living.spawn(faults::live(shared, step, active, healed));
+                self.living.spawn(faults::live(shared, step, active, orders));
             }
             return;
         }
         self.living.spawn(async move {
-            if !faults::moment(&shared, &step, &mut healed).await {
+            if !faults::moment(&shared, &step, &mut orders).await {
                 faults::never_came(&shared, &step);
             } else if let Some(active) = faults::begin(&shared, &step).await {
-                faults::live(shared, step, active, healed).await;
+                faults::live(shared, step, active, orders).await;
             }
         });
     }
 
-    /// Heals everything, and waits until it is healed.
+    /// Ends what has no end of its own, and waits for what has.
     pub async fn heal_all(&mut self) -> anyhow::Result<()> {
-        for heal in self.heals.values() {
-            heal.send_replace(true);
+        for order in self.orders.values() {
+            // One that was told to heal is not told less.
+            order.send_if_modified(|given| std::mem::replace(given, (*given).max(Order::Over)) != *given);
         }
         while let Some(ended) = self.living.join_next().await {
             ended.context("a fault")?;

@@ -7,9 +7,12 @@ use serde::Serialize;
 use squall_client::Client;
 use tokio::sync::watch;
 
+use super::counter::Counter;
 use crate::soak::clients::{self, KEYS_OF_A_WRITER, Others, Writer};
 use crate::soak::ledger::Ledger;
 
+/// How many count.
+const COUNTING: usize = 3;
 /// How many read and how many watch beside those who write.
 const OTHERS: Others = Others { readers: 2, watchers: 2 };
 
@@ -17,6 +20,7 @@ const OTHERS: Others = Others { readers: 2, watchers: 2 };
 pub struct Checkers {
     writers: usize,
     ledger: RefCell<Ledger>,
+    counter: Counter,
 }
 
 /// What they found.
@@ -29,6 +33,8 @@ pub struct Checked {
     pub unknown: u64,
     /// Reads, none of which may go back.
     pub reads: u64,
+    /// Steps of a number that several clients count up, none of which may be lost or done twice.
+    pub steps: u64,
     /// Events of watches, none of which may be missed.
     pub watched: u64,
     /// What contradicts itself.
@@ -38,7 +44,7 @@ pub struct Checked {
 impl Checkers {
     /// So many writers; none: nothing is checked.
     pub fn new(writers: usize) -> Self {
-        Self { writers, ledger: RefCell::new(Ledger::new(writers * KEYS_OF_A_WRITER)) }
+        Self { writers, counter: Counter::new(COUNTING), ledger: RefCell::new(Ledger::new(writers * KEYS_OF_A_WRITER)) }
     }
 
     /// Asks until it is enough.
@@ -49,8 +55,10 @@ impl Checkers {
         let writers: Vec<Writer> = clients::writers(client, self.writers).collect();
         let prepared = join_all(writers.iter().map(|writer| writer.prepare(&self.ledger))).await;
         prepared.into_iter().collect::<anyhow::Result<()>>()?;
-        clients::ask(client, writers, OTHERS, &self.ledger, enough).await;
-        Ok(())
+        let counting = self.counter.count(client, &enough);
+        let asking = clients::ask(client, writers, OTHERS, &self.ledger, enough.clone());
+        let (counted, ()) = tokio::join!(counting, asking);
+        counted
     }
 
     /// Reads everything back, and compares what everybody was told.
@@ -61,7 +69,12 @@ impl Checkers {
         clients::read_back(client, &self.ledger).await?;
         let mut ledger = self.ledger.into_inner();
         ledger.check_watches();
+        let steps = self.counter.judge(client).await?.unwrap_or_else(|problem| {
+            ledger.violation(problem);
+            0
+        });
         Ok(Checked {
+            steps,
             acknowledged: ledger.acknowledged,
             unknown: ledger.unknown,
             reads: ledger.reads,

@@ -10,12 +10,23 @@ use super::record::FaultRecord;
 use crate::faults::{Active, Receipt};
 use crate::scenario::{Condition, FaultStep, Healing, Moment};
 
+/// What a fault is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Order {
+    /// To live its life.
+    Live,
+    /// The arm's steps are done: what has not come does not come, what has no end of its own ends.
+    Over,
+    /// To end now.
+    Heal,
+}
+
 /// Waits for its moment. Whether it came before everything was over.
-pub async fn moment(shared: &Arc<Shared>, step: &FaultStep, healed: &mut watch::Receiver<bool>) -> bool {
+pub async fn moment(shared: &Arc<Shared>, step: &FaultStep, order: &mut watch::Receiver<Order>) -> bool {
     match &step.moment {
         Moment::Now => true,
-        Moment::After(time) => sooner(healed, tokio::time::sleep(*time)).await,
-        Moment::When(condition) => sooner(healed, until(shared, condition)).await,
+        Moment::After(time) => sooner(order, Order::Over, tokio::time::sleep(*time)).await,
+        Moment::When(condition) => sooner(order, Order::Over, until(shared, condition)).await,
     }
 }
 
@@ -41,13 +52,13 @@ pub async fn live(
     shared: Arc<Shared>,
     step: FaultStep,
     (active, from): (Active, Duration),
-    mut healed: watch::Receiver<bool>,
+    mut order: watch::Receiver<Order>,
 ) {
     match &step.healing {
         // Whoever sends this may be gone: then it is over too.
-        Healing::InTheEnd => drop(healed.wait_for(|healed| *healed).await),
-        Healing::After(time) => drop(sooner(&mut healed, tokio::time::sleep(*time)).await),
-        Healing::When(condition) => drop(sooner(&mut healed, until(&shared, condition)).await),
+        Healing::InTheEnd => drop(order.wait_for(|order| *order >= Order::Over).await),
+        Healing::After(time) => drop(sooner(&mut order, Order::Heal, tokio::time::sleep(*time)).await),
+        Healing::When(condition) => drop(sooner(&mut order, Order::Over, until(&shared, condition)).await),
     }
     let receipt = active.heal(&shared.scene()).await;
     let receipt =
@@ -77,10 +88,10 @@ async fn until(shared: &Shared, condition: &Condition) {
     drop(shared.until(condition, Duration::MAX).await);
 }
 
-/// Whether something comes before everything is healed.
-async fn sooner(healed: &mut watch::Receiver<bool>, other: impl Future<Output = ()>) -> bool {
+/// Whether something comes before an order does.
+async fn sooner(orders: &mut watch::Receiver<Order>, order: Order, other: impl Future<Output = ()>) -> bool {
     tokio::select! {
         () = other => true,
-        _ = healed.wait_for(|healed| *healed) => false,
+        _ = orders.wait_for(|given| *given >= order) => false,
     }
 }

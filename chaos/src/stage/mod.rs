@@ -8,6 +8,7 @@ mod aftermath;
 mod arm;
 mod checkers;
 mod commands;
+mod counter;
 mod faults;
 mod lanes;
 mod record;

@@ -9,6 +9,7 @@ use squall_api::Kind;
 use squall_api::metav1::v1::ObjectMeta;
 use squall_client::events::Recorder;
 use squall_client::{Client, Error, Reason};
+use squall_faults::mutants::Mutant;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 
@@ -125,6 +126,9 @@ impl<C: Controller> Running<C> {
     /// one's own last write. What went wrong the last time, if anything did.
     async fn catch_up(&self, key: &Key) -> Result<Option<String>, Error> {
         let mut memory = self.remembered(key);
+        if Mutant::StaleReads.is_on() {
+            return Ok(memory.failure);
+        }
         if !memory.uncertain.is_empty() {
             // A write that was given up may have been done: everything up to now is waited for.
             match self.executor.revision().await {

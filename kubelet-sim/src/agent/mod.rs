@@ -15,14 +15,15 @@ mod steps;
 mod worker;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use clap::Args;
 use squall_client::events::Recorder;
-use squall_client::{Client, over_tls};
+use squall_client::{Client, Gate, over_tls};
 use squall_daemon::TimingProfile;
 use squall_daemon::tls::TlsArgs;
-use squall_faults::FaultArgs;
+use squall_faults::{FaultArgs, told_of};
 use tokio::sync::watch;
 
 use addresses::PodRange;
@@ -64,8 +65,9 @@ pub struct AgentArgs {
 /// Runs until `stopping` says otherwise. The pods go on without it.
 pub async fn run_agent(args: AgentArgs, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
     let timing = args.timing.timing();
-    let client =
-        Client::connect(&args.apiserver, over_tls(args.tls.client()?, args.link_port)).context("the apiservers")?;
+    let connect = over_tls(args.tls.client()?, args.link_port);
+    let gate: Gate = Arc::new(|kind, namespace, name| Box::pin(told_of(kind.info().kind, namespace, name)));
+    let client = Client::connect(&args.apiserver, connect).context("the apiservers")?.gated(gate);
     args.faults.begin()?;
     let runtime = runtime_client::connect(&args.runtime);
     let (recorder, telling) = Recorder::new(client.clone(), "kubelet", &args.node);

@@ -11,6 +11,7 @@ use squall_api::core::v1::Pod;
 use squall_client::events::Recorder;
 use squall_client::{Cache, Change, Client, Error, Selection};
 use squall_daemon::Timing;
+use squall_faults::mutants::Mutant;
 use squall_proto::squall::cri::v1 as cri;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -128,6 +129,9 @@ impl Pods {
     }
 
     async fn remove(&self, uid: &str, address: &str) {
+        if Mutant::KeepZombies.is_on() {
+            return;
+        }
         if let Err(error) =
             self.tools.runtime.clone().remove_pod(cri::RemovePodRequest { pod_uid: uid.to_owned() }).await
         {

@@ -9,6 +9,7 @@ use squall_api::meta::parse_resource_version;
 use squall_client::events::{EventType, Happening, ObjectId, Recorder};
 use squall_client::{Api, Client, DeleteParams, Reason};
 use squall_daemon::Timing;
+use squall_faults::mutants::Mutant;
 use squall_proto::squall::cri::v1 as cri;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
@@ -197,7 +198,8 @@ impl Worker {
                 let before = statuses.into_iter().find(|status| status.container_id == container_id(&container.id));
                 let init = role == Role::Init;
                 view.begin(container);
-                view.ready = init || spec.readiness_probe.is_none() || before.is_some_and(|status| status.ready);
+                let unprobed = spec.readiness_probe.is_none() || Mutant::NoReadiness.is_on();
+                view.ready = init || unprobed || before.is_some_and(|status| status.ready);
                 view.started =
                     init || spec.startup_probe.is_none() || before.is_some_and(|status| status.started == Some(true));
                 if let Some(before) = before {
@@ -255,7 +257,7 @@ impl Worker {
         let deleted = self.pod.metadata.deletion_timestamp.is_some();
         let view = &mut self.views[index];
         match (kind, settled) {
-            (ProbeKind::Readiness, Some(ready)) => view.ready = ready,
+            (ProbeKind::Readiness, Some(ready)) => view.ready = ready || Mutant::NoReadiness.is_on(),
             (ProbeKind::Startup, Some(true)) => {
                 view.started = true;
                 // From now on the other probes ask.

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use squall_faults::mutants::Mutant;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -96,6 +97,7 @@ pub async fn run(
     match shutdown {
         Shutdown::Immediate => {}
         Shutdown::Ignore => std::future::pending().await,
+        Shutdown::Drain if Mutant::NoDraining.is_on() => {}
         Shutdown::Drain => app.drain().await,
     }
     Exit { code: 0 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use squall_api::core::v1::Pod;
 use squall_api::kinds::pod_condition;
 use squall_api::metav1::v1::Time;
+use squall_faults::mutants::Mutant;
 
 use crate::runtime::Key;
 
@@ -49,7 +50,7 @@ impl Seen {
         });
         let ready_for = ready_for.collect();
         owners.insert(owner.clone(), states);
-        ready_for
+        if Mutant::TrustClocks.is_on() { HashMap::new() } else { ready_for }
     }
 
     /// Forgets an owner that is gone.

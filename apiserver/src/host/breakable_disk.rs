@@ -1,0 +1,126 @@
+//! The disk of this machine, which can be slow or full when that is asked for (`squall_faults`).
+
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use squall_faults::mutants::Mutant;
+use squall_faults::process;
+
+use super::disk::{Disk, Output, Work};
+use super::local_disk::LocalDisk;
+
+/// How long a mutant that acknowledges too early keeps what it should have written.
+const KEPT_BACK: Duration = Duration::from_secs(1);
+
+/// The disk.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct BreakableDisk(LocalDisk);
+
+struct BreakableFile {
+    file: Box<dyn Output>,
+    /// What the mutant `no-sync` has not written yet.
+    kept_back: Vec<u8>,
+    since: std::time::Instant,
+}
+
+impl BreakableFile {
+    fn over(file: Box<dyn Output>) -> Box<dyn Output> {
+        Box::new(Self { file, kept_back: Vec::new(), since: std::time::Instant::now() })
+    }
+}
+
+impl Write for BreakableFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(full) = process().disk_is_full() {
+            full.count();
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        if Mutant::NoSync.is_on() {
+            self.kept_back.extend_from_slice(bytes);
+            return Ok(bytes.len());
+        }
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Output for BreakableFile {
+    fn sync(&mut self) -> io::Result<()> {
+        if let Some(slow) = process().sync_delay() {
+            slow.count();
+            #[expect(clippy::disallowed_methods, reason = "the disk's own thread waits for it, as for a slow disk")]
+            thread::sleep(slow.what);
+        }
+        if Mutant::NoSync.is_on() {
+            if self.since.elapsed() < KEPT_BACK {
+                return Ok(());
+            }
+            self.since = std::time::Instant::now();
+            let late = std::mem::take(&mut self.kept_back);
+            self.file.write_all(&late)?;
+        }
+        self.file.sync()
+    }
+}
+
+impl Drop for BreakableFile {
+    fn drop(&mut self) {
+        // An orderly end loses nothing, not even of a mutant.
+        drop(self.file.write_all(&self.kept_back));
+    }
+}
+
+impl Disk for BreakableDisk {
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        self.0.create_folder(path)
+    }
+
+    fn files(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
+        self.0.files(folder)
+    }
+
+    fn size(&self, path: &Path) -> io::Result<u64> {
+        self.0.size(path)
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
+        self.0.read(path)
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Box<dyn Output>> {
+        self.0.create(path).map(BreakableFile::over)
+    }
+
+    fn append(&self, path: &Path) -> io::Result<Box<dyn Output>> {
+        self.0.append(path).map(BreakableFile::over)
+    }
+
+    fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {
+        self.0.truncate(path, len)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.0.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.0.remove(path)
+    }
+
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        self.0.sync_folder(path)
+    }
+
+    fn lock(&self, folder: &Path) -> io::Result<Option<Box<dyn Send + Sync>>> {
+        self.0.lock(folder)
+    }
+
+    fn run(&self, work: Work) -> io::Result<()> {
+        self.0.run(work)
+    }
+}
