@@ -168,6 +168,7 @@ where
         reason = member.stopped() => bail!("raft cannot go on: {reason}"),
         never = keep_first_objects(&registry) => match never {},
         never = keep_quotas(&registry) => match never {},
+        never = registry.keep_contact() => match never {},
         // A sender that is gone means the same as its signal.
         _ = stopping.wait_for(|stop| *stop) => {}
     }

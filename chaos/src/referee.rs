@@ -29,7 +29,8 @@ pub fn judge(revisions: RangeInclusive<u64>, history: &History) -> Verdict {
         let found = (invariant.check)(history).into_iter();
         violations.extend(found.map(|(revision, message)| Violation {
             revision,
-            writer: history.writer(revision),
+            writer: invariant.writer,
+            at: history.time_of(revision),
             invariant: invariant.name,
             message,
         }));

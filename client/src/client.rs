@@ -172,6 +172,12 @@ impl Client {
         }
     }
 
+    /// How long one apiserver is given: one that says nothing must leave time for another.
+    fn attempt(&self) -> Duration {
+        let share = if self.endpoints.len() > 1 { self.deadline / 2 } else { self.deadline };
+        share.min(ATTEMPT)
+    }
+
     fn objects(&self) -> (usize, ObjectsClient<Channel>) {
         let (place, channel) = self.endpoints.current();
         (place, ObjectsClient::new(channel).max_decoding_message_size(MAX_REPLY_BYTES))
@@ -191,7 +197,7 @@ impl Client {
         let (mut refused, mut lagging) = (0, 0);
         for attempt in 1.. {
             let (place, client) = self.objects();
-            let left = deadline.saturating_duration_since(Instant::now()).min(ATTEMPT);
+            let left = deadline.saturating_duration_since(Instant::now()).min(self.attempt());
             let mut attempt_request = Request::new(request.clone());
             attempt_request.set_timeout(left);
             let status = match tokio::time::timeout(left, call(client, attempt_request)).await {

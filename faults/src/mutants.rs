@@ -24,11 +24,15 @@ pub enum Mutant {
     KeepZombies,
     /// For how long a pod has been ready is believed to whoever says so.
     TrustClocks,
+    /// A Deployment's new ReplicaSet is believed to be there only when the status says that it was seen.
+    TrustStatus,
+    /// Old pods are given up without waiting for new ones.
+    NoFloor,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::StaleReads,
         Self::NoFencing,
         Self::NoConflicts,
@@ -38,6 +42,8 @@ impl Mutant {
         Self::LocalReads,
         Self::KeepZombies,
         Self::TrustClocks,
+        Self::TrustStatus,
+        Self::NoFloor,
     ];
 
     /// Its name.
@@ -53,6 +59,8 @@ impl Mutant {
             Self::LocalReads => "local-reads",
             Self::KeepZombies => "keep-zombies",
             Self::TrustClocks => "trust-clocks",
+            Self::TrustStatus => "trust-status",
+            Self::NoFloor => "no-floor",
         }
     }
 

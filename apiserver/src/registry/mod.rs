@@ -2,10 +2,11 @@
 //!
 //! `read` answers gets and lists (`freshness` says from which state, `page` where the next part begins), `change` holds the loop of read, decide, compare-and-write that every change goes
 //! through, `write` are the verbs made of it, `repeated` answers those that come again, `evict` takes a pod away if its budget allows it, `service` adds the claims of
-//! services to it, `quota` what it costs, `bootstrap` makes what every cluster has.
+//! services to it, `quota` what it costs, `bootstrap` makes what every cluster has, `contact` knows whether a member hears of the others.
 
 mod bootstrap;
 mod change;
+mod contact;
 mod evict;
 mod freshness;
 mod page;
@@ -27,6 +28,7 @@ use crate::admission::Range;
 use crate::host::{Clock, Network};
 use crate::raft::{Member, ProposeError};
 
+pub use contact::out_of_touch;
 pub use freshness::{Freshness, VersionOptions, WatchStart};
 pub use page::Continuation;
 pub use read::{ListOptions, Listing, Selection};
@@ -58,6 +60,7 @@ struct Inner {
     /// The cluster's CA (PEM), which every namespace has in a config map.
     ca: Option<String>,
     quota_turn: quota::Turn,
+    contact: contact::Contact,
 }
 
 /// Which collection or object a request is about.
@@ -110,7 +113,15 @@ impl Registry {
         ca: Option<String>,
     ) -> Self {
         Self {
-            inner: Arc::new(Inner { member, network, service_range, clock, ca, quota_turn: quota::Turn::default() }),
+            inner: Arc::new(Inner {
+                member,
+                network,
+                service_range,
+                clock,
+                ca,
+                quota_turn: quota::Turn::default(),
+                contact: contact::Contact::default(),
+            }),
         }
     }
 

@@ -10,7 +10,7 @@ use squall_api::{Error, Kind};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::registry::{Freshness, Registry, Selection, WatchStart};
+use crate::registry::{Freshness, Registry, Selection, WatchStart, out_of_touch};
 use crate::store::{Change, Revision};
 
 /// How many changes are read from the history at a time.
@@ -57,6 +57,8 @@ pub struct Watcher {
     registry: Registry,
     selection: Selection,
     revision: watch::Receiver<Revision>,
+    /// The member hears of nothing any more.
+    lost: watch::Receiver<bool>,
     /// Everything up to here has been looked at.
     position: Revision,
     /// Everything up to here has been told.
@@ -87,12 +89,16 @@ impl Watcher {
         if registry.member().metrics().watchers.get() >= WATCHES {
             return Err(Error::too_many_requests("too many watches are open, please try again later"));
         }
-        let revision = registry.member().view().watch_revision();
+        let (revision, lost) = (registry.member().view().watch_revision(), registry.contact_lost());
+        if *lost.borrow() {
+            return Err(out_of_touch());
+        }
         registry.member().metrics().watchers.inc();
         let mut watcher = Self {
             registry,
             selection,
             revision,
+            lost,
             position: 0,
             told: 0,
             bookmarks,
@@ -174,10 +180,14 @@ impl Watcher {
 
     /// Waits for a change, or until a bookmark is due; the last one is when the watch ends.
     async fn wait(&mut self) -> Result<Option<Event>, Error> {
-        match tokio::time::timeout_at(self.bookmark_at.min(self.deadline), self.revision.changed()).await {
-            Ok(Ok(())) => return Ok(None),
-            Ok(Err(_)) => return Err(Error::unavailable("the apiserver is shutting down")),
-            Err(_) => self.bookmark_at = Instant::now() + BOOKMARK_INTERVAL,
+        tokio::select! {
+            changed = self.revision.changed() => {
+                return changed.map(|()| None).map_err(|_| Error::unavailable("the apiserver is shutting down"));
+            }
+            _ = self.lost.wait_for(|lost| *lost) => return Err(out_of_touch()),
+            () = tokio::time::sleep_until(self.bookmark_at.min(self.deadline)) => {
+                self.bookmark_at = Instant::now() + BOOKMARK_INTERVAL;
+            }
         }
         let news = self.bookmarks && self.position > self.told;
         self.told = self.position;

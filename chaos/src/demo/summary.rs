@@ -132,8 +132,13 @@ mod tests {
         assert_eq!(count(&tally, &unready, &faults, &verdict), 1);
         let in_vain = vec![Fault { successor: faults[0].killed, ..faults[0].clone() }];
         assert_eq!(count(&tally, &pods, &in_vain, &verdict), 1);
-        let violation =
-            Violation { revision: 5, writer: "me".to_owned(), invariant: "rule", message: "broken".to_owned() };
+        let violation = Violation {
+            revision: 5,
+            writer: "me",
+            at: std::time::Duration::ZERO,
+            invariant: "rule",
+            message: "broken".to_owned(),
+        };
         let broken = Verdict { violations: vec![violation], ..verdict };
         assert_eq!(count(&tally, &pods, &faults, &broken), 1);
     }

@@ -99,17 +99,16 @@ pub struct History {
     pub start: World,
     /// The changes, by ascending revision.
     pub changes: Vec<Change>,
+    /// A second in objects is this part of a second: `fast` timing divides by ten.
+    pub seconds_divided_by: u32,
 }
 
 impl History {
-    /// Who made the change of a revision, as far as the object says: who last came to own fields of it.
+    /// When the recorder learnt of a revision.
     #[must_use]
-    pub fn writer(&self, revision: u64) -> String {
+    pub fn time_of(&self, revision: u64) -> Duration {
         let found = self.changes.binary_search_by_key(&revision, |change| change.revision);
-        let meta = found.ok().map(|place| self.changes[place].subject.meta());
-        let owners = meta.into_iter().flat_map(|meta| &meta.managed_fields);
-        let last = owners.max_by_key(|owner| owner.time.map(|time| (time.seconds, time.nanos)));
-        last.map_or_else(|| "somebody".to_owned(), |owner| owner.manager.clone())
+        found.map_or(Duration::ZERO, |place| self.changes[place].at)
     }
 
     /// Goes through all changes in order.

@@ -127,7 +127,7 @@ impl Recorded {
 
     /// The history of a range of revisions. What is older belongs to its start: kinds begin a moment apart.
     fn history(&mut self, range: RangeInclusive<u64>) -> History {
-        let mut history = History { start: std::mem::take(&mut self.start), changes: Vec::new() };
+        let mut history = History { start: std::mem::take(&mut self.start), changes: Vec::new(), ..History::default() };
         for (revision, change) in std::mem::take(&mut self.changes) {
             if revision <= *range.start() {
                 history.start.apply(&change);

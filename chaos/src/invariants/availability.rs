@@ -12,8 +12,11 @@ use super::limits::Limits;
 use super::{Finding, Invariant};
 use crate::history::{History, Subject, World};
 
-pub const INVARIANT: Invariant =
-    Invariant { name: "a rollout never gives up pods it needs for replicas - maxUnavailable", check };
+pub const INVARIANT: Invariant = Invariant {
+    name: "a rollout never gives up pods it needs for replicas - maxUnavailable",
+    writer: "the deployment controller",
+    check,
+};
 
 /// What the controller of one Deployment may have seen since its last write.
 struct Window {

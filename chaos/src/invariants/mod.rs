@@ -5,10 +5,14 @@
 
 mod availability;
 mod limits;
+mod min_ready;
+mod owners;
 mod replicas;
+mod revisions;
 mod surge;
 
 use std::fmt::{self, Display};
+use std::time::Duration;
 
 use crate::history::History;
 
@@ -17,8 +21,11 @@ use crate::history::History;
 pub struct Violation {
     /// The revision of the write.
     pub revision: u64,
-    /// Who made it, as far as the object says.
-    pub writer: String,
+    /// Who made it.
+    pub writer: &'static str,
+    /// When the recorder learnt of it, after it began.
+    #[serde(with = "crate::span")]
+    pub at: Duration,
     /// Which rule it breaks.
     pub invariant: &'static str,
     /// What happened, in a sentence.
@@ -27,8 +34,8 @@ pub struct Violation {
 
 impl Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { revision, writer, invariant, message } = self;
-        write!(f, "revision {revision}, written by {writer}: {message} ({invariant})")
+        let Self { revision, writer, invariant, message, at } = self;
+        write!(f, "revision {revision}, written by {writer} after {:.1} s: {message} ({invariant})", at.as_secs_f64())
     }
 }
 
@@ -36,6 +43,8 @@ impl Display for Violation {
 pub struct Invariant {
     /// The rule, as a sentence.
     pub name: &'static str,
+    /// Who makes the writes that it is about.
+    pub writer: &'static str,
     /// Finds what breaks it. The invariant's name is added by the referee.
     pub check: fn(&History) -> Vec<Finding>,
 }
@@ -44,7 +53,14 @@ pub struct Invariant {
 pub type Finding = (u64, String);
 
 /// Every rule.
-pub const ALL: &[Invariant] = &[surge::INVARIANT, availability::INVARIANT, replicas::INVARIANT];
+pub const ALL: &[Invariant] = &[
+    surge::INVARIANT,
+    availability::INVARIANT,
+    replicas::INVARIANT,
+    revisions::INVARIANT,
+    min_ready::INVARIANT,
+    owners::INVARIANT,
+];
 
 #[cfg(test)]
 mod examples;

@@ -7,7 +7,11 @@ use squall_api::meta;
 use super::{Finding, Invariant};
 use crate::history::{Fate, History, Subject};
 
-pub const INVARIANT: Invariant = Invariant { name: "a ReplicaSet never makes more pods than it is asked for", check };
+pub const INVARIANT: Invariant = Invariant {
+    name: "a ReplicaSet never makes more pods than it is asked for",
+    writer: "the ReplicaSet controller",
+    check,
+};
 
 fn check(history: &History) -> Vec<Finding> {
     // For each ReplicaSet, its size by generation, from the one that its controller says it has observed.

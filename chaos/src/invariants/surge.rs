@@ -6,7 +6,11 @@ use super::limits::Limits;
 use super::{Finding, Invariant};
 use crate::history::{History, Subject};
 
-pub const INVARIANT: Invariant = Invariant { name: "a rollout never asks for more than replicas + maxSurge", check };
+pub const INVARIANT: Invariant = Invariant {
+    name: "a rollout never asks for more than replicas + maxSurge",
+    writer: "the deployment controller",
+    check,
+};
 
 fn check(history: &History) -> Vec<Finding> {
     // For each Deployment, the most that any version of it has allowed since the last write to its ReplicaSets.

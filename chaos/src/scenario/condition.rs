@@ -25,6 +25,8 @@ pub enum Condition {
     NewReplicaSet {
         /// The Deployment's name.
         deployment: String,
+        /// The image of its pods; else any.
+        image: Option<String>,
         /// For how many pods it was asked.
         replicas: Option<Count>,
         /// How many it says are available.
@@ -106,9 +108,13 @@ impl Condition {
     pub fn holds(&self, seen: &Seen<'_>) -> Result<(), String> {
         match self {
             Self::RolledOut { deployment, image } => rolled_out(seen.deployment(deployment)?, image.as_deref()),
-            Self::NewReplicaSet { deployment, replicas, available } => {
+            Self::NewReplicaSet { deployment, image, replicas, available } => {
                 let (new, _) = seen.sets(deployment)?;
                 let new = new.ok_or_else(|| format!("deployment {deployment} has no new ReplicaSet"))?;
+                let has = first_image(&new.spec.template.spec.containers);
+                if let Some(wanted) = image.as_ref().filter(|wanted| *wanted != has) {
+                    return Err(format!("the newest ReplicaSet of {deployment} is of {has}, not of {wanted}"));
+                }
                 let (size, there) = (i64::from(new.spec.replicas.unwrap_or(1)), new.status.available_replicas.into());
                 sized(&new.metadata.name, (*replicas, size), (*available, there))
             }
@@ -190,16 +196,19 @@ fn is_in(meta: &squall_api::metav1::v1::ObjectMeta, namespace: &str, name: &str)
     meta.namespace == namespace && meta.name == name
 }
 
+fn first_image(containers: &[squall_api::core::v1::Container]) -> &str {
+    containers.first().map_or("", |container| container.image.as_str())
+}
+
 fn has_image(pod: &squall_api::core::v1::Pod, image: Option<&str>) -> bool {
-    let first = pod.spec.containers.first().map_or("", |container| container.image.as_str());
-    image.is_none_or(|image| image == first)
+    image.is_none_or(|image| image == first_image(&pod.spec.containers))
 }
 
 fn rolled_out(deployment: &Deployment, image: Option<&str>) -> Result<(), String> {
     let (status, all) = (&deployment.status, deployment.spec.replicas.unwrap_or(1));
     let counts = [status.replicas, status.updated_replicas, status.available_replicas];
     let name = &deployment.metadata.name;
-    let has = deployment.spec.template.spec.containers.first().map_or("", |container| container.image.as_str());
+    let has = first_image(&deployment.spec.template.spec.containers);
     if let Some(wanted) = image.filter(|wanted| *wanted != has) {
         return Err(format!("{name} has the image {has}, not {wanted}"));
     }
@@ -236,8 +245,9 @@ impl Display for Condition {
             Self::RolledOut { deployment, image: Some(image) } => {
                 write!(f, "deployment {deployment} is rolled out with {image}")
             }
-            Self::NewReplicaSet { deployment, replicas, available } => {
+            Self::NewReplicaSet { deployment, image, replicas, available } => {
                 write!(f, "the new ReplicaSet of {deployment} is there")?;
+                image.as_ref().map_or(Ok(()), |image| write!(f, ", of {image}"))?;
                 and(f, replicas, available)
             }
             Self::OldReplicaSets { deployment, replicas } => {

@@ -27,12 +27,15 @@ pub use checkers::Checked;
 pub use commands::Commands;
 pub use record::{ArmRecord, Expected, FailedRequest, FaultRecord, Lane, Note, Record, Requests};
 
-use crate::history::{Recorder, Witness};
+use crate::history::{History, Recorder, Witness};
 use crate::scenario::Scenario;
 use crate::verdict::{self, Evidence};
 use crate::{PATIENCE, leaders, wait_for};
 use arm::ArmStage;
 use checkers::Checkers;
+
+/// By what `fast` timing divides.
+const FAST: u32 = 10;
 
 /// How a scenario is played.
 #[derive(Debug, Clone)]
@@ -105,7 +108,9 @@ pub async fn play(
         Ok(()) => checkers.judge(&client).await,
         Err(error) => Err(error),
     };
+    let divided_by = if playing.timing == "fast" { FAST } else { 1 };
     let recorded = recorder.finish().await;
+    let recorded = recorded.map(|(range, history)| (range, History { seconds_divided_by: divided_by, ..history }));
     let zombies = match &recorded {
         Ok((_, history)) => aftermath::zombies(history, &recorder.latest()).await,
         Err(_) => Vec::new(),
@@ -115,7 +120,9 @@ pub async fn play(
     faults.sort_by_key(|fault| fault.from);
     let agreed = agreed.map(|members| members.first().map_or((0, 0), |member| (member.revision, member.state_hash)));
     let ended = stage.cluster.lock().await.first_failure();
-    let evidence = Evidence { arms: &mut arms, faults: &faults, agreed, checked, recorded, zombies, ended };
+    let lanes = lanes.end().await;
+    let evidence =
+        Evidence { arms: &mut arms, faults: &faults, agreed, checked, recorded, zombies, ended, lanes: &lanes };
     let (verdict, history) = verdict::reach(evidence);
     Ok(Record {
         scenario: scenario.name.clone(),
@@ -129,7 +136,7 @@ pub async fn play(
         verdict,
         arms,
         faults,
-        lanes: lanes.end().await,
+        lanes,
         notes,
         history,
     })

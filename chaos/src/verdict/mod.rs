@@ -5,12 +5,13 @@
 mod charge;
 
 use std::fmt::{self, Display};
+use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::history::History;
 use crate::referee::{self, Extremes};
-use crate::stage::{ArmRecord, Checked, FaultRecord};
+use crate::stage::{ArmRecord, Checked, FaultRecord, Lane};
 
 /// The word. What is worse comes later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -94,6 +95,8 @@ pub struct Evidence<'a> {
     pub zombies: Vec<String>,
     /// A member that has ended by itself.
     pub ended: Option<String>,
+    /// Who led.
+    pub lanes: &'a [Lane],
 }
 
 /// Reaches it. The history comes back for those who want to show it.
@@ -131,7 +134,8 @@ pub fn reach(evidence: Evidence<'_>) -> (Verdict, History) {
         Ok((range, history)) => {
             let judged = referee::judge(range, &history);
             for violation in &judged.violations {
-                reasons.add(Outcome::Fail, violation.to_string());
+                let led = leading(evidence.lanes, violation.at);
+                reasons.add(Outcome::Fail, format!("{violation}; {led}"));
             }
             (history, Some(judged))
         }
@@ -147,6 +151,15 @@ pub fn reach(evidence: Evidence<'_>) -> (Verdict, History) {
         Verdict { outcome: reasons.outcome(), reasons: reasons.sorted(), referee: judged, checked, extremes, agreed },
         history,
     )
+}
+
+/// Whose controllers led at a moment.
+fn leading(lanes: &[Lane], at: Duration) -> String {
+    let mut controllers = lanes.iter().filter(|lane| lane.what == "controllers" && lane.from <= at);
+    match controllers.next_back() {
+        Some(lane) => format!("{} led (election {})", lane.leader, lane.epoch),
+        None => "nobody was seen to lead".to_owned(),
+    }
 }
 
 fn of_arm(arm: &ArmRecord, reasons: &mut Reasons) {
@@ -222,6 +235,7 @@ mod tests {
             recorded,
             zombies: Vec::new(),
             ended: None,
+            lanes: &[],
         });
         verdict.outcome
     }

@@ -152,7 +152,9 @@ impl NodeAgent {
 
     /// Renews the Lease that was written last, or the one that is there, or a new one.
     async fn renew(&self, last: Option<Lease>) -> Result<Lease, Error> {
-        let leases: Api<Lease> = Api::new(self.client.clone(), "kube-node-lease");
+        // One that takes much longer comes too late, and another apiserver has to be asked in time.
+        let client = self.client.with_deadline(self.timing.node_renew * 2);
+        let leases: Api<Lease> = Api::new(client, "kube-node-lease");
         let now = MicroTime::from_timestamp(squall_faults::now());
         let current = match last {
             Some(lease) => Some(lease),

@@ -8,6 +8,7 @@ use squall_api::labels::Selector;
 use squall_api::revision::{DESIRED, MAX_REPLICAS, REVISION, find_new};
 use squall_client::events::{EventType, Happening, ObjectId};
 use squall_daemon::Timing;
+use squall_faults::mutants::Mutant;
 
 use super::proportional::{self, Part};
 use super::rolling::{self, Limits, Sizes};
@@ -35,7 +36,9 @@ pub fn plan(observed: &Observed, timing: &Timing, now: Timestamp) -> Plan {
     }
     let kept = |(claim, set): (&Claim, &Arc<ReplicaSet>)| (*claim == Claim::Keep).then(|| set.clone());
     let mut owned: Vec<Arc<ReplicaSet>> = claims.iter().zip(&observed.replica_sets).filter_map(kept).collect();
-    let new = find_new(deployment, &mut owned);
+    let unseen = deployment.status.observed_generation < deployment.metadata.generation;
+    let forgotten = unseen && Mutant::TrustStatus.is_on();
+    let new = find_new(deployment, &mut owned).filter(|_| !forgotten);
     let step = Step { observed, deployment, limits: Limits::of(deployment), timing, now, owned, new };
     step.plan()
 }
@@ -119,7 +122,10 @@ impl Step<'_> {
         }
         let old: Vec<usize> = (0..sets.len()).filter(|place| *place != new && size(&sets[*place]) > 0).collect();
         let sizes: Vec<Sizes> = old.iter().map(|place| sizes_of(&sets[*place])).collect();
-        let wanted = rolling::old_sizes(&self.limits, sizes_of(&sets[new]), &sizes);
+        let wanted = match Mutant::NoFloor.is_on() {
+            true => vec![0; sizes.len()],
+            false => rolling::old_sizes(&self.limits, sizes_of(&sets[new]), &sizes),
+        };
         for (place, wanted) in old.into_iter().zip(wanted) {
             self.resize(&mut sets[place], wanted, &mut actions);
         }
