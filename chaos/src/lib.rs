@@ -10,6 +10,7 @@ pub mod faults;
 pub mod history;
 pub mod invariants;
 pub mod leaders;
+pub mod random;
 pub mod referee;
 pub mod report;
 pub mod scenario;

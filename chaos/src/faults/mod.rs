@@ -1,6 +1,7 @@
 //! What can be broken, each family in a file of its own: processes, links, disks, clocks, watches. Each fault leaves a
 //! receipt that says whether it bit.
 
+pub mod by_hand;
 mod inside;
 mod links;
 mod processes;

@@ -54,6 +54,7 @@ struct RawStep {
     exit: Option<Exit>,
     r#await: Option<Condition>,
     within: Option<String>,
+    rest: Option<String>,
     load: Option<Load>,
     fault: Option<Fault>,
     name: Option<String>,
@@ -156,7 +157,7 @@ fn filled(arm: &Arm, values: &[(String, String)]) -> Arm {
                     *condition = condition.filled(&fill);
                 }
             }
-            Step::Load(_) | Step::Heal(_) | Step::Resume(_) => {}
+            Step::Load(_) | Step::Heal(_) | Step::Resume(_) | Step::Rest(_) => {}
         }
     }
     for expectation in &mut filled.expect {
@@ -192,9 +193,10 @@ struct Known {
 }
 
 /// What a step is, and what may stand beside it.
-const FORMS: [(&str, &[&str]); 6] = [
+const FORMS: [(&str, &[&str]); 7] = [
     ("ctl", &["as", "exit"]),
     ("await", &["within"]),
+    ("rest", &[]),
     ("load", &[]),
     ("fault", &["name", "after", "when", "for", "until"]),
     ("heal", &[]),
@@ -208,6 +210,7 @@ fn check_form(raw: &RawStep) -> Result<(), String> {
         ("exit", raw.exit.is_some()),
         ("await", raw.r#await.is_some()),
         ("within", raw.within.is_some()),
+        ("rest", raw.rest.is_some()),
         ("load", raw.load.is_some()),
         ("fault", raw.fault.is_some()),
         ("name", raw.name.is_some()),
@@ -240,6 +243,9 @@ fn step(raw: RawStep, known: &mut Known) -> Result<Step, String> {
     if let Some(condition) = raw.r#await {
         let within = duration::parse(raw.within.as_deref().unwrap_or(WITHIN))?;
         return Ok(Step::Await { condition, within });
+    }
+    if let Some(rest) = raw.rest {
+        return duration::parse(&rest).map(Step::Rest);
     }
     if let Some(load) = raw.load {
         return Ok(Step::Load(load));

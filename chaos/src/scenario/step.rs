@@ -26,6 +26,8 @@ pub enum Step {
         /// How long that may take.
         within: Duration,
     },
+    /// Goes on after a while.
+    Rest(Duration),
     /// From now on a service is asked.
     Load(Load),
     /// Something is broken, now or at its moment.

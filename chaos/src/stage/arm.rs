@@ -143,6 +143,10 @@ impl ArmStage {
                 let waited = self.shared.until(condition, *within).await;
                 waited.map_err(|seen| anyhow::anyhow!("waited {within:?} until {condition}; last seen: {seen}"))
             }
+            Step::Rest(time) => {
+                tokio::time::sleep(*time).await;
+                Ok(())
+            }
             Step::Load(load) => self.load(load).await,
             Step::Fault(fault) => {
                 self.fault(fault).await;

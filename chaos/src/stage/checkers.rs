@@ -2,12 +2,14 @@
 
 use std::cell::RefCell;
 
+use anyhow::bail;
 use futures_util::future::join_all;
 use serde::Serialize;
 use squall_client::Client;
 use tokio::sync::watch;
 
 use super::counter::Counter;
+use crate::PATIENCE;
 use crate::soak::clients::{self, KEYS_OF_A_WRITER, Others, Writer};
 use crate::soak::ledger::Ledger;
 
@@ -47,8 +49,21 @@ impl Checkers {
         Self { writers, counter: Counter::new(COUNTING), ledger: RefCell::new(Ledger::new(writers * KEYS_OF_A_WRITER)) }
     }
 
-    /// Asks until it is enough.
-    pub async fn ask(&self, client: &Client, enough: watch::Receiver<bool>) -> anyhow::Result<()> {
+    /// Asks until it is enough, and until those who ask have their last answers.
+    pub async fn ask_at_most(&self, client: &Client, enough: watch::Receiver<bool>) -> anyhow::Result<()> {
+        let mut over = enough.clone();
+        let too_late = async {
+            // Whoever says that it is enough may be gone: then it is.
+            drop(over.wait_for(|enough| *enough).await);
+            tokio::time::sleep(PATIENCE).await;
+        };
+        tokio::select! {
+            asked = self.ask(client, enough) => asked,
+            () = too_late => bail!("clients still wait for what was theirs {PATIENCE:?} after the end"),
+        }
+    }
+
+    async fn ask(&self, client: &Client, enough: watch::Receiver<bool>) -> anyhow::Result<()> {
         if self.writers == 0 {
             return Ok(());
         }

@@ -101,7 +101,7 @@ pub async fn play(
         enough.send_replace(true);
         played
     };
-    let (arms, asked) = tokio::join!(playing_it, checkers.ask(&client, enough.subscribe()));
+    let (arms, asked) = tokio::join!(playing_it, checkers.ask_at_most(&client, enough.subscribe()));
     let mut arms = arms?;
     let agreed = within(scenario.settle, wait_for("all members to agree", || leaders::agreed(&client))).await;
     let checked = match asked {

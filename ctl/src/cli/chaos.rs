@@ -1,6 +1,7 @@
 //! The flags of `ctl chaos`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
@@ -21,6 +22,39 @@ pub enum ChaosCommand {
         after_help = "Exit code 0: passed; 1: something that must hold did not; 3: all held, but clients noticed; 4: it cannot be said.\n\nExamples:\n  ctl chaos run client-interrupted --report out.html\n  ctl chaos run my-scenario.yaml -o json\n  ctl chaos run --all --junit results.xml"
     )]
     Run(ChaosRunArgs),
+    /// Play scenarios drawn at random; the seed decides what happens
+    #[command(
+        after_help = "When one fails, the faults that it takes are found out by leaving out others, and the command is printed that repeats it.\n\nExamples:\n  ctl chaos random --seed 7 --duration 30s\n  ctl chaos random --runs 20 --duration 20s"
+    )]
+    Random(ChaosRandomArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct ChaosRandomArgs {
+    /// Decides what happens; else any
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// How many scenarios: this seed and those that follow
+    #[arg(long, default_value_t = 1)]
+    pub runs: u64,
+    /// How long things are done and broken in each
+    #[arg(long, default_value = "30s", value_parser = squall_api::duration::parse)]
+    pub duration: Duration,
+    /// Only these faults, by their numbers from 0
+    #[arg(long, value_delimiter = ',', value_name = "NUMBER")]
+    pub faults: Option<Vec<usize>>,
+    /// Do not look for the faults that a failure takes
+    #[arg(long)]
+    pub no_shrink: bool,
+    /// Write a report: one HTML file
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Leave a protection out, and see whether that is noticed
+    #[arg(long, value_name = "MUTANT")]
+    pub mutant: Option<String>,
+    /// json for scripts
+    #[arg(short, long, value_enum)]
+    pub output: Option<StatusOutput>,
 }
 
 #[derive(Debug, Args)]

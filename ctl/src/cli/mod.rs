@@ -4,6 +4,7 @@ mod auth;
 mod bench;
 mod chaos;
 mod cluster;
+mod fault;
 mod lab;
 mod node;
 mod read;
@@ -19,11 +20,12 @@ use clap::{Args, Parser, Subcommand};
 
 pub use auth::{AuthCommand, CanIArgs, WhoamiArgs};
 pub use bench::{BenchCommand, BenchFailoverArgs, BenchRolloutArgs, BenchSizeArgs, BenchStartupArgs, BenchStoreArgs};
-pub use chaos::{ChaosCommand, ChaosListArgs, ChaosRunArgs};
+pub use chaos::{ChaosCommand, ChaosListArgs, ChaosRandomArgs, ChaosRunArgs};
 pub use cluster::{
     AddArgs, Addable, ClusterCommand, DirArgs, DownArgs, LogsArgs, MemberArgs, RemoveArgs, ShapeArgs, StatusArgs,
     UpArgs,
 };
+pub use fault::{FaultCommand, FaultFlags, FaultListArgs, HealArgs, ProcessFaultArgs};
 pub use lab::{LabArgs, SoakArgs, StatusOutput, Timing};
 pub use node::{CordonArgs, DrainArgs, TaintArgs};
 pub use read::{
@@ -94,6 +96,9 @@ pub enum Command {
     /// Play scenarios that break a cluster in the middle of a rollout, and judge what held
     #[command(subcommand)]
     Chaos(ChaosCommand),
+    /// Break a running cluster by hand: links, disks, clocks, watches, processes
+    #[command(subcommand)]
+    Fault(FaultCommand),
     /// Measure clusters of their own
     #[command(subcommand)]
     Bench(BenchCommand),

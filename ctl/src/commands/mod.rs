@@ -15,6 +15,7 @@ mod diff;
 mod edit;
 mod events;
 mod explain;
+mod fault;
 mod get;
 mod logs;
 mod mark;
@@ -45,6 +46,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Bench(command) => bench::run(command).await,
         Command::Chaos(command) => chaos::run(command).await,
+        Command::Fault(command) => fault::run(command).await,
         Command::Soak(args) => soak::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Cluster(command) => cluster::run(command).await,

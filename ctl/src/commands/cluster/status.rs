@@ -1,6 +1,7 @@
 //! `ctl cluster status`: every member, who leads, who lags behind, what each takes of the machine.
 
 use serde_json::json;
+use squall_chaos::faults::by_hand::in_force;
 use squall_chaos::leaders::elected;
 use squall_client::{Client, MemberStatus};
 use squall_cluster::{MemberName, ProcessState, Role, Usage};
@@ -50,9 +51,11 @@ pub async fn status(args: StatusArgs) -> Result<(), Failure> {
     }
     // The furthest that anybody has got: a leader that was cut off may be behind those that follow another.
     let furthest = rows.iter().filter_map(|row| row.status.as_ref()).map(|status| status.applied_index).max();
+    let faults = in_force(&cluster).await;
     if args.output.is_some() {
         let members: Vec<_> = rows.iter().map(|row| as_json(row, furthest.unwrap_or(0))).collect();
-        line(&serde_json::to_string_pretty(&json!({ "members": members })).map_err(Failure::error)?);
+        let whole = json!({ "members": members, "faults": faults });
+        line(&serde_json::to_string_pretty(&whole).map_err(Failure::error)?);
         return Ok(());
     }
     let mut cells = vec![HEADINGS.map(str::to_owned).to_vec()];
@@ -60,6 +63,10 @@ pub async fn status(args: StatusArgs) -> Result<(), Failure> {
     print_cells(&cells, GAP);
     if rows.iter().filter_map(|row| row.status.as_ref()).all(|status| !status.ready) {
         line_error("no apiserver has a quorum");
+    }
+    // What is wrong with processes stands in their rows.
+    for fault in faults.iter().filter(|fault| !fault.receipt.is_empty()) {
+        line_error(&format!("fault {} of {}: {} ({} so far)", fault.name, fault.member, fault.text, fault.receipt));
     }
     Ok(())
 }

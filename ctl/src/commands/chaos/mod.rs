@@ -1,5 +1,7 @@
 //! `ctl chaos`: scenarios that break clusters on purpose, and what came of them.
 
+mod random;
+
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -7,6 +9,7 @@ use squall_chaos::report::{html, junit, text};
 use squall_chaos::scenario::{Scenario, built_in};
 use squall_chaos::stage::{self, Note, Playing, Record};
 use squall_chaos::verdict::Outcome;
+use tempfile::TempDir;
 
 use crate::cli::{ChaosCommand, ChaosListArgs, ChaosRunArgs};
 use crate::failure::Failure;
@@ -22,6 +25,7 @@ pub async fn run(command: ChaosCommand) -> Result<(), Failure> {
         ChaosCommand::List(args) => list(&args),
         ChaosCommand::Explain { scenario } => explain(&scenario),
         ChaosCommand::Run(args) => play_all(args).await,
+        ChaosCommand::Random(args) => random::run(args).await,
     }
 }
 
@@ -123,10 +127,15 @@ async fn play(word: &str, args: &ChaosRunArgs) -> Result<Record, Failure> {
         Some(OWN) => Some(scenario.mutant.clone().ok_or_else(|| Failure::error(format!("{word} names no mutant")))?),
         other => other.map(str::to_owned),
     };
-    line_error(&format!("{}: {}", scenario.name, scenario.title));
     let playing = Playing { timing: args.timing.as_str().to_owned(), mutant, folder: folder.path().to_owned() };
-    let record = stage::play(&scenario, &playing, tell).await;
-    let is_to_be_kept = args.keep || !record.as_ref().is_ok_and(|record| record.verdict.outcome != Outcome::Fail);
+    play_in(folder, &scenario, &playing, args.keep).await
+}
+
+/// Plays a scenario; what is left of one that failed is kept.
+async fn play_in(folder: TempDir, scenario: &Scenario, playing: &Playing, keep: bool) -> Result<Record, Failure> {
+    line_error(&format!("{}: {}", scenario.name, scenario.title));
+    let record = stage::play(scenario, playing, tell).await;
+    let is_to_be_kept = keep || !record.as_ref().is_ok_and(|record| record.verdict.outcome != Outcome::Fail);
     if is_to_be_kept {
         line_error(&format!("the logs are in {}", folder.keep().join("cluster/logs").display()));
     }

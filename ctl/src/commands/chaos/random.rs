@@ -1,0 +1,78 @@
+//! `ctl chaos random`: scenarios that a seed decides, and the faults that a failure takes.
+
+use squall_chaos::random::{scenario, with_faults};
+use squall_chaos::report::{html, text};
+use squall_chaos::scenario::{Scenario, built_in};
+use squall_chaos::stage::{Playing, Record};
+use squall_chaos::verdict::Outcome;
+
+use super::{play_in, write};
+use crate::cli::{ChaosRandomArgs, Timing};
+use crate::failure::Failure;
+use crate::interruption::Interruption;
+use crate::output::{line, line_error, text as print};
+
+/// Plays one after the other; a failure does not keep the others from being played.
+pub async fn run(args: ChaosRandomArgs) -> Result<(), Failure> {
+    let first = args.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
+    let mut interruption = Interruption::listen()?;
+    let mut records = Vec::new();
+    for seed in first..first.saturating_add(args.runs) {
+        let record = tokio::select! {
+            record = one(seed, &args) => record?,
+            signal = interruption.wait() => return Err(Failure::error(format!("interrupted by {signal}"))),
+        };
+        records.push(record);
+    }
+    if args.output.is_some() {
+        line(&serde_json::to_string_pretty(&records).map_err(Failure::error)?);
+    }
+    write(args.report.as_ref(), || html::html(&records))?;
+    match records.iter().map(|record| record.verdict.outcome).max() {
+        None | Some(Outcome::Pass) => Ok(()),
+        Some(other) => Err(Failure::silent().with_code(other.exit_code())),
+    }
+}
+
+async fn one(seed: u64, args: &ChaosRandomArgs) -> Result<Record, Failure> {
+    let whole = scenario(seed, args.duration);
+    let all: Vec<usize> = (0..whole.faults().count()).collect();
+    let kept = args.faults.clone().unwrap_or(all);
+    let record = play(&with_faults(&whole, &kept), args).await?;
+    if args.output.is_none() {
+        print(&text::text(&record));
+    }
+    if record.verdict.outcome == Outcome::Fail {
+        let needed = if args.no_shrink { kept } else { shrink(&whole, kept, args).await? };
+        line_error(&format!("again with: {}", command(seed, args, &needed)));
+    }
+    Ok(record)
+}
+
+/// Leaves out one fault after the other, and keeps those without which it does not fail.
+async fn shrink(whole: &Scenario, mut kept: Vec<usize>, args: &ChaosRandomArgs) -> Result<Vec<usize>, Failure> {
+    for fault in kept.clone() {
+        let fewer: Vec<usize> = kept.iter().copied().filter(|other| *other != fault).collect();
+        line_error(&format!("does it take fault {fault}? {} without it", fewer.len()));
+        if play(&with_faults(whole, &fewer), args).await?.verdict.outcome == Outcome::Fail {
+            kept = fewer;
+        }
+    }
+    Ok(kept)
+}
+
+fn command(seed: u64, args: &ChaosRandomArgs, faults: &[usize]) -> String {
+    let (duration, mutant) = (squall_api::duration::format(args.duration), args.mutant.as_ref());
+    let faults: Vec<String> = faults.iter().map(usize::to_string).collect();
+    let mutant = mutant.map(|mutant| format!(" --mutant {mutant}")).unwrap_or_default();
+    format!("ctl chaos random --seed {seed} --duration {duration} --faults {}{mutant}", faults.join(","))
+}
+
+async fn play(scenario: &Scenario, args: &ChaosRandomArgs) -> Result<Record, Failure> {
+    let folder = tempfile::tempdir().map_err(Failure::error)?;
+    built_in::unpack(folder.path())?;
+    let scenario = Scenario { folder: folder.path().to_owned(), ..scenario.clone() };
+    let (timing, mutant) = (Timing::Fast.as_str().to_owned(), args.mutant.clone());
+    let playing = Playing { timing, mutant, folder: folder.path().to_owned() };
+    play_in(folder, &scenario, &playing, false).await
+}
