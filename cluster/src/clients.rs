@@ -1,7 +1,7 @@
-//! Commands of `ctl` that run against a cluster, each a process that can be killed, frozen and cut off like any other.
+//! Commands that run against a cluster, of `ctl` or of somebody's own, each a process that can be killed, frozen and cut off like any other.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, ensure};
@@ -21,34 +21,37 @@ pub struct ClientProcess {
 }
 
 /// What a command is started with.
-#[derive(Debug, Clone, Copy)]
-pub struct ClientCommand<'a> {
-    /// What stands after `ctl`.
-    pub words: &'a [String],
+#[derive(Debug, Clone)]
+pub struct ClientCommand {
+    /// The program; `None`: `ctl`.
+    pub program: Option<PathBuf>,
+    /// What stands after the program's name.
+    pub words: Vec<String>,
     /// Over which client's links, if the cluster has links.
     pub slot: usize,
     /// Where it works.
-    pub folder: &'a Path,
+    pub folder: PathBuf,
     /// The name of the file for what it prints, in the cluster's folder of logs.
-    pub log: &'a str,
+    pub log: String,
 }
 
 impl Cluster {
-    /// Starts a command.
-    pub fn start_client(&self, command: ClientCommand<'_>) -> anyhow::Result<ClientProcess> {
+    /// Starts a command. It finds the cluster by `KUBECONFIG`.
+    pub fn start_client(&self, command: &ClientCommand) -> anyhow::Result<ClientProcess> {
         let kubeconfig = self.client_kubeconfig(command.slot)?;
-        let output = self.folder().join("logs").join(command.log);
+        let output = self.folder().join("logs").join(&command.log);
         let log = File::options().create(true).append(true).open(&output);
         let log = log.with_context(|| format!("opening {}", output.display()))?;
-        let child = Command::new(self.binaries.join("ctl"))
-            .args(command.words)
-            .current_dir(command.folder)
+        let program = command.program.clone().unwrap_or_else(|| self.binaries.join("ctl"));
+        let child = Command::new(&program)
+            .args(&command.words)
+            .current_dir(&command.folder)
             .env("KUBECONFIG", kubeconfig)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()
-            .context("starting ctl")?;
+            .with_context(|| format!("starting {}", program.display()))?;
         let process = ProcessId::of(child.id())?;
         Ok(ClientProcess { child, process, output })
     }

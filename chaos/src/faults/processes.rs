@@ -112,6 +112,7 @@ pub async fn heal(broken: Broken, scene: &Scene<'_>) -> anyhow::Result<Receipt> 
                 }
             }
         }
+        (Fault::Kill(_) | Fault::Terminate(_), Some(name)) => scene.commands.start_again(name, &cluster)?,
         _ => {}
     }
     let all = broken.members.len() + usize::from(broken.command.is_some());

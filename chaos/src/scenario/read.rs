@@ -50,6 +50,7 @@ struct RawArm {
 #[serde(deny_unknown_fields)]
 struct RawStep {
     ctl: Option<String>,
+    run: Option<String>,
     r#as: Option<String>,
     exit: Option<Exit>,
     r#await: Option<Condition>,
@@ -147,7 +148,7 @@ fn filled(arm: &Arm, values: &[(String, String)]) -> Arm {
     filled.name = fill(&arm.name).replace([':', '_'], "-").to_lowercase();
     for step in &mut filled.steps {
         match step {
-            Step::Ctl { words, .. } => words.iter_mut().for_each(|word| *word = fill(word)),
+            Step::Ctl { words, .. } | Step::Run { words, .. } => words.iter_mut().for_each(|word| *word = fill(word)),
             Step::Await { condition, .. } => *condition = condition.filled(&fill),
             Step::Fault(fault) => {
                 if let Moment::When(condition) = &mut fault.moment {
@@ -193,8 +194,9 @@ struct Known {
 }
 
 /// What a step is, and what may stand beside it.
-const FORMS: [(&str, &[&str]); 7] = [
+const FORMS: [(&str, &[&str]); 8] = [
     ("ctl", &["as", "exit"]),
+    ("run", &["as"]),
     ("await", &["within"]),
     ("rest", &[]),
     ("load", &[]),
@@ -206,6 +208,7 @@ const FORMS: [(&str, &[&str]); 7] = [
 fn check_form(raw: &RawStep) -> Result<(), String> {
     let there = [
         ("ctl", raw.ctl.is_some()),
+        ("run", raw.run.is_some()),
         ("as", raw.r#as.is_some()),
         ("exit", raw.exit.is_some()),
         ("await", raw.r#await.is_some()),
@@ -235,8 +238,14 @@ fn check_form(raw: &RawStep) -> Result<(), String> {
 
 fn step(raw: RawStep, known: &mut Known) -> Result<Step, String> {
     check_form(&raw)?;
+    let split = |line: &str| shlex::split(line).ok_or_else(|| format!("the quotes of {line:?} do not match"));
+    if let Some(line) = raw.run {
+        let name = raw.r#as.ok_or("a program that is run has a name: `as`")?;
+        known.commands.insert(name.clone());
+        return Ok(Step::Run { words: split(&line)?, name });
+    }
     if let Some(line) = raw.ctl {
-        let words = shlex::split(&line).ok_or_else(|| format!("the quotes of {line:?} do not match"))?;
+        let words = split(&line)?;
         known.commands.extend(raw.r#as.clone());
         return Ok(Step::Ctl { words, background: raw.r#as, exit: raw.exit.unwrap_or(Exit::Success) });
     }

@@ -19,6 +19,13 @@ pub enum Step {
         /// How it may end.
         exit: Exit,
     },
+    /// A program of somebody's own, beside the steps: a controller, say. Healed of being killed, it is started again.
+    Run {
+        /// The program and its arguments.
+        words: Vec<String>,
+        /// By which name.
+        name: String,
+    },
     /// Goes on when something is so.
     Await {
         /// What.

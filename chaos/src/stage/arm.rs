@@ -1,6 +1,7 @@
 //! One arm: its steps, one after the other, in a namespace of its own.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -139,6 +140,7 @@ impl ArmStage {
     async fn take(&mut self, step: &Step) -> anyhow::Result<()> {
         match step {
             Step::Ctl { words, background, exit } => self.command(words, background.as_deref(), *exit).await,
+            Step::Run { words, name } => self.run(words, name).await,
             Step::Await { condition, within } => {
                 let waited = self.shared.until(condition, *within).await;
                 waited.map_err(|seen| anyhow::anyhow!("waited {within:?} until {condition}; last seen: {seen}"))
@@ -166,13 +168,12 @@ impl ArmStage {
         let stage = &self.shared.stage;
         let mut all = words.to_vec();
         all.extend(["--namespace".to_owned(), self.shared.name.clone()]);
-        let log = format!("{}-{}.log", self.shared.name, self.commands);
-        let command = ClientCommand { words: &all, slot: self.shared.slot, folder: &stage.folder, log: &log };
-        let mut process = stage.cluster.lock().await.start_client(command)?;
+        let command = self.started_with(None, all);
+        let mut process = stage.cluster.lock().await.start_client(&command)?;
         let line = format!("$ ctl {}", shlex::try_join(words.iter().map(String::as_str)).unwrap_or_default());
         if let Some(name) = background {
             self.shared.note(format!("{line} &   # {name}"));
-            self.shared.commands.add(name, process);
+            self.shared.commands.add(name, process, None);
             return Ok(());
         }
         self.shared.note(line.clone());
@@ -190,6 +191,24 @@ impl ArmStage {
         if !as_wanted {
             bail!("{line} ended with {code}: {}", process.last_line());
         }
+        Ok(())
+    }
+
+    fn started_with(&self, program: Option<PathBuf>, words: Vec<String>) -> ClientCommand {
+        let (slot, folder) = (self.shared.slot, self.shared.stage.folder.clone());
+        ClientCommand { program, words, slot, folder, log: format!("{}-{}.log", self.shared.name, self.commands) }
+    }
+
+    async fn run(&mut self, words: &[String], name: &str) -> anyhow::Result<()> {
+        self.commands += 1;
+        let (program, arguments) = words.split_first().context("a program without a name")?;
+        // A path is meant from the scenario's folder.
+        let beside = self.shared.stage.folder.join(program);
+        let program = if program.contains('/') { beside } else { PathBuf::from(program) };
+        let command = self.started_with(Some(program), arguments.to_vec());
+        let process = self.shared.stage.cluster.lock().await.start_client(&command)?;
+        self.shared.note(format!("$ {} &   # {name}", words.join(" ")));
+        self.shared.commands.add(name, process, Some(command));
         Ok(())
     }
 
