@@ -59,7 +59,13 @@ pub fn scenario(seed: u64, duration: Duration) -> Scenario {
         limit: duration + 2 * PATIENCE,
         settle: PATIENCE,
         mutant: None,
-        arms: vec![Arm { name: ARM.to_owned(), steps, expect: vec![expected(rolled(Some(image))), expected(pods)] }],
+        arms: vec![Arm {
+            name: ARM.to_owned(),
+            steps,
+            expect: vec![expected(rolled(Some(image))), expected(pods)],
+            clients_may_fail: false,
+        }],
+        faults_may_miss: true,
         folder: std::path::PathBuf::new(),
     }
 }

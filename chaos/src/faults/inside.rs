@@ -1,7 +1,7 @@
 //! Faults that a process makes in itself when it is asked to: its disk, its clock, what its watches are told.
 
 use anyhow::bail;
-use squall_cluster::{MemberName, ProcessState};
+use squall_cluster::{MemberName, ProcessState, Role};
 use squall_faults::{ClockFault, DiskFault, Switch, WatchFault, What};
 
 use super::{Fault, Receipt, Scene};
@@ -41,7 +41,9 @@ pub fn milliseconds(span: std::time::Duration) -> u64 {
 pub async fn inject(fault: &Fault, name: &str, scene: &Scene<'_>) -> anyhow::Result<Vec<Switched>> {
     let (victim, what) = what(fault)?;
     let mut switched = Vec::new();
-    for member in scene.members(victim).await? {
+    let members = scene.members(victim).await?;
+    // Of a node it is the kubelet that has watches and a clock.
+    for member in members.into_iter().filter(|member| member.role != Role::Runtime) {
         let switch = scene.cluster.lock().await.switch(member)?;
         switch.inject(squall_faults::Fault { name: name.to_owned(), what: Some(what.clone()) }).await?;
         let of = member.to_string();

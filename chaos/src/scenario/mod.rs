@@ -40,6 +40,8 @@ pub struct Scenario {
     pub mutant: Option<String>,
     /// What it does, side by side.
     pub arms: Vec<Arm>,
+    /// Not every fault has to find something to bite: they are drawn at random.
+    pub faults_may_miss: bool,
     /// Where the files are that its commands name.
     pub folder: PathBuf,
 }
@@ -73,6 +75,8 @@ pub struct Arm {
     pub steps: Vec<Step>,
     /// What has to be so in the end.
     pub expect: Vec<Expectation>,
+    /// That clients are failed is what it shows, and no fault of ours.
+    pub clients_may_fail: bool,
 }
 
 impl Scenario {

@@ -44,6 +44,8 @@ struct RawArm {
     steps: Vec<Spanned<RawStep>>,
     #[serde(default)]
     expect: Vec<Spanned<RawExpectation>>,
+    #[serde(default)]
+    clients_may_fail: bool,
 }
 
 #[derive(Deserialize)]
@@ -121,6 +123,7 @@ fn finish(raw: RawScenario, folder: &Path) -> Result<Scenario, Problem> {
         settle: span(raw.settle, SETTLE)?,
         mutant: raw.mutant,
         arms,
+        faults_may_miss: false,
         folder: folder.to_owned(),
     })
 }
@@ -135,7 +138,7 @@ fn repeated(raw: RawArm) -> Result<Vec<Arm>, Problem> {
         };
         combinations = combinations.iter().flat_map(with).collect();
     }
-    let arm = arm(raw.name, raw.steps, raw.expect)?;
+    let arm = Arm { clients_may_fail: raw.clients_may_fail, ..arm(raw.name, raw.steps, raw.expect)? };
     Ok(combinations.iter().map(|values| filled(&arm, values)).collect())
 }
 
@@ -183,7 +186,7 @@ fn arm(name: String, raw: Vec<Spanned<RawStep>>, expect: Vec<Spanned<RawExpectat
         let RawExpectation { that, within, stays } = spanned.value;
         expectations.push(Expectation { condition: that, within: span(within, WITHIN)?, stays: span(stays, STAYS)? });
     }
-    Ok(Arm { name, steps, expect: expectations })
+    Ok(Arm { name, steps, expect: expectations, clients_may_fail: false })
 }
 
 /// What names stand for in the steps so far.

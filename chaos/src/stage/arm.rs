@@ -272,6 +272,7 @@ impl ArmStage {
             let how = if code == -1 { "was ended by a signal".to_owned() } else { format!("ended with {code}") };
             self.shared.note(format!("{name} {how}: {last}"));
         }
+        let clients_may_fail = self.arm.clients_may_fail;
         let traffic = self.shared.traffic.lock().unwrap_or_else(PoisonError::into_inner).take();
         let requests = match traffic {
             Some(traffic) => {
@@ -280,6 +281,6 @@ impl ArmStage {
             }
             None => Requests::default(),
         };
-        ArmRecord { name: self.shared.name.clone(), stopped: self.stopped, expected, requests }
+        ArmRecord { name: self.shared.name.clone(), stopped: self.stopped, expected, requests, clients_may_fail }
     }
 }

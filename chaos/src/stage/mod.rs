@@ -121,8 +121,17 @@ pub async fn play(
     let agreed = agreed.map(|members| members.first().map_or((0, 0), |member| (member.revision, member.state_hash)));
     let ended = stage.cluster.lock().await.first_failure();
     let lanes = lanes.end().await;
-    let evidence =
-        Evidence { arms: &mut arms, faults: &faults, agreed, checked, recorded, zombies, ended, lanes: &lanes };
+    let evidence = Evidence {
+        arms: &mut arms,
+        faults: &faults,
+        faults_may_miss: scenario.faults_may_miss,
+        agreed,
+        checked,
+        recorded,
+        zombies,
+        ended,
+        lanes: &lanes,
+    };
     let (verdict, history) = verdict::reach(evidence);
     Ok(Record {
         scenario: scenario.name.clone(),

@@ -58,6 +58,8 @@ pub struct ArmRecord {
     pub expected: Vec<Expected>,
     /// What clients saw.
     pub requests: Requests,
+    /// That clients are failed is what it shows.
+    pub clients_may_fail: bool,
 }
 
 /// Something that was expected.

@@ -85,6 +85,8 @@ pub struct Evidence<'a> {
     pub arms: &'a mut [ArmRecord],
     /// What was broken.
     pub faults: &'a [FaultRecord],
+    /// It is enough that one of them bit.
+    pub faults_may_miss: bool,
     /// The state that all members have in the end.
     pub agreed: anyhow::Result<(u64, u64)>,
     /// What the checkers found.
@@ -109,7 +111,8 @@ pub fn reach(evidence: Evidence<'_>) -> (Verdict, History) {
     if let Some(ended) = evidence.ended {
         reasons.add(Outcome::Fail, format!("a member did not stay: {ended}"));
     }
-    for fault in evidence.faults.iter().filter(|fault| !fault.receipt.bit) {
+    let enough = evidence.faults_may_miss && evidence.faults.iter().any(|fault| fault.receipt.bit);
+    for fault in evidence.faults.iter().filter(|fault| !fault.receipt.bit && !enough) {
         let FaultRecord { arm, name, text, receipt, .. } = fault;
         reasons.add(Outcome::Inconclusive, format!("{arm}: the fault {name} ({text}) did not bite: {}", receipt.text));
     }
@@ -173,7 +176,7 @@ fn of_arm(arm: &ArmRecord, reasons: &mut Reasons) {
         }
     }
     let requests = &arm.requests;
-    if let Some(first) = requests.failures.first() {
+    if let Some(first) = requests.failures.first().filter(|_| !arm.clients_may_fail) {
         let answered: usize = requests.answered.values().sum();
         let all = answered + requests.failed;
         let text = format!(
@@ -225,11 +228,18 @@ mod tests {
 
     fn outcome(instead: Option<&str>, bit: bool, whole: bool) -> Outcome {
         let expected = vec![Expected { text: "it holds".to_owned(), instead: instead.map(str::to_owned) }];
-        let arm = ArmRecord { name: "arm".to_owned(), stopped: None, expected, requests: Requests::default() };
+        let arm = ArmRecord {
+            name: "arm".to_owned(),
+            stopped: None,
+            expected,
+            requests: Requests::default(),
+            clients_may_fail: false,
+        };
         let recorded = if whole { Ok((0..=0, History::default())) } else { Err(anyhow::anyhow!("missed")) };
         let (verdict, _) = reach(Evidence {
             arms: &mut [arm],
             faults: &[fault(bit)],
+            faults_may_miss: false,
             agreed: Ok((1, 2)),
             checked: Ok(Checked::default()),
             recorded,

@@ -1,0 +1,153 @@
+//! The crash lab as a user runs it: scenarios pass, and fail without the protection that they are about; a cluster is broken by
+//! hand; reports can be read.
+
+use serde_json::Value;
+use squall_tests::{Ctl, Output, Scratch};
+
+/// Scenarios that are fast, and what the referee finds when their protection is left out.
+const FAST: [(&str, &str); 6] = [
+    ("controller-killed", "of the same template"),
+    ("controller-paused", "a ReplicaSet never makes more pods than it is asked for"),
+    ("held-watch", "a ReplicaSet never makes more pods than it is asked for"),
+    ("raft-leader-paused", "had been shown"),
+    ("late-endpoints", "expected that 0 requests have failed"),
+    ("clock-skew", "a pod is available only after it was ready for minReadySeconds"),
+];
+
+fn outcome(output: &Output) -> (String, String) {
+    let records: Value = serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("no JSON: {output:?}"));
+    let verdict = &records[0]["verdict"];
+    let reasons = verdict["reasons"].as_array().unwrap();
+    let reasons: Vec<&str> = reasons.iter().filter_map(|reason| reason["text"].as_str()).collect();
+    (verdict["outcome"].as_str().unwrap().to_owned(), reasons.join("\n"))
+}
+
+#[tokio::test]
+async fn the_chapters_point_takes_one_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let ctl = Ctl::in_folder(folder.path()).unwrap();
+    let output = ctl.run("chaos run client-interrupted --report out.html --junit out.xml -o json").await.unwrap();
+    assert_eq!((output.code, outcome(&output)), (0, ("pass".to_owned(), String::new())), "{}", output.stderr);
+    let record: Value = serde_json::from_str(&output.stdout).unwrap();
+    let arms = record[0]["arms"].as_array().unwrap();
+    assert_eq!(arms.len(), 4);
+    assert!(arms.iter().all(|arm| arm["requests"]["answered"]["v2"].as_u64() > Some(100)), "{arms:?}");
+    let html = std::fs::read_to_string(folder.path().join("out.html")).unwrap();
+    assert_eq!(html.matches("<svg").count(), 4);
+    for outside in ["<script", "<link", "src=", "url(", "href=\"http"] {
+        assert!(!html.contains(outside), "the report needs {outside}");
+    }
+    let xml = std::fs::read_to_string(folder.path().join("out.xml")).unwrap();
+    assert!(xml.contains("tests=\"1\" failures=\"0\" errors=\"0\""), "{xml}");
+    seen_in_a_browser(&ctl, folder.path()).await;
+}
+
+/// What a browser makes of a report, in both colour schemes.
+async fn seen_in_a_browser(ctl: &Ctl, folder: &std::path::Path) {
+    let shell = ctl.shell(&folder.join("none"));
+    if shell.run("command -v chromium").await.unwrap().code != 0 {
+        eprintln!("the report was not looked at in a browser: chromium is not installed here");
+        return;
+    }
+    let browser = "chromium --headless --no-sandbox --disable-gpu --user-data-dir=browser --window-size=1300,1400";
+    let page = format!("file://{}/out.html", folder.display());
+    for (name, flag) in [("light", ""), ("dark", "--blink-settings=preferredColorScheme=0")] {
+        let seen = shell.run(&format!("{browser} {flag} --screenshot={name}.png {page}")).await.unwrap();
+        assert_eq!(seen.code, 0, "{seen:?}");
+        // An empty page has a few thousand bytes.
+        let bytes = std::fs::metadata(folder.join(format!("{name}.png"))).unwrap().len();
+        assert!(bytes > 40_000, "the picture has {bytes} bytes only");
+    }
+    let dom = shell.run(&format!("{browser} --dump-dom {page}")).await.unwrap();
+    for part in ["<title>client-interrupted: PASS</title>", "Faults and their receipts", "declarative-cut-off"] {
+        assert!(dom.stdout.contains(part), "{part} is not in the page");
+    }
+}
+
+#[tokio::test]
+async fn fast_scenarios_pass_and_fail_without_their_protection() {
+    let folder = tempfile::tempdir().unwrap();
+    let ctl = Ctl::in_folder(folder.path()).unwrap();
+    for (scenario, finding) in FAST {
+        let whole = ctl.run(&format!("chaos run {scenario} -o json")).await.unwrap();
+        assert_eq!((whole.code, outcome(&whole)), (0, ("pass".to_owned(), String::new())), "{scenario}");
+        let mutant = ctl.run(&format!("chaos run {scenario} --mutant own -o json")).await.unwrap();
+        let (word, reasons) = outcome(&mutant);
+        assert_eq!((mutant.code, word.as_str()), (1, "fail"), "{scenario}: {reasons}");
+        assert!(reasons.contains(finding), "{scenario} failed, but not for {finding:?}: {reasons}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_seed_draws_is_played_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let ctl = Ctl::in_folder(folder.path()).unwrap();
+    let mut faults = Vec::new();
+    for _ in 0..2 {
+        let output = ctl.run("chaos random --seed 11 --duration 6s -o json").await.unwrap();
+        let (word, reasons) = outcome(&output);
+        assert_ne!(word, "fail", "{reasons}");
+        let record: Value = serde_json::from_str(&output.stdout).unwrap();
+        let mut names: Vec<String> =
+            record[0]["faults"].as_array().unwrap().iter().map(|fault| fault["text"].to_string()).collect();
+        names.sort();
+        faults.push(names);
+    }
+    assert!(faults[0].len() >= 2, "{faults:?}");
+    assert_eq!(faults[0], faults[1]);
+}
+
+#[tokio::test]
+async fn a_cluster_is_broken_by_hand() {
+    let (_scratch, ctl) = Scratch::new().unwrap();
+    let up = ctl.run("cluster up --detach --links --apiservers 1 --controller-managers 1 --nodes 1").await.unwrap();
+    assert_eq!(up.code, 0, "{up:?}");
+    assert_eq!(ctl.run("fault list").await.unwrap().stdout, "no faults are in force\n");
+    let cut = ctl.run("fault cut client any").await.unwrap();
+    assert_eq!((cut.code, cut.stdout.as_str()), (0, "cut-1: cut client ↔ any\n"), "{cut:?}");
+    let linked = "--kubeconfig .squall/run/client-0.kubeconfig --request-timeout=1s get ns";
+    let refused = ctl.run(linked).await.unwrap();
+    assert!(refused.code == 1 && refused.stderr.starts_with("Unable to connect"), "{refused:?}");
+    assert_eq!(ctl.run("get ns").await.unwrap().code, 0, "the admin is not cut off");
+    for command in ["clock kubelet-0 -1h", "hold controller-manager-0 --kind Pod", "disk apiserver-0 --sync 5ms"] {
+        let done = ctl.run(&format!("fault {command}")).await.unwrap();
+        assert_eq!(done.code, 0, "{command}: {done:?}");
+    }
+    assert_eq!(ctl.run("fault pause kubelet-0").await.unwrap().code, 0);
+    let list = ctl.run("fault list -o json").await.unwrap();
+    let list: Value = serde_json::from_str(&list.stdout).unwrap();
+    let names: Vec<&str> = list.as_array().unwrap().iter().filter_map(|fault| fault["name"].as_str()).collect();
+    // A process that is frozen cannot be asked for the faults that it has.
+    assert_eq!(names, ["cut-1/0", "disk-1", "hold-1", "kubelet-0"]);
+    let healed = ctl.run("fault heal cut-1").await.unwrap();
+    assert!(healed.stdout.contains("connections kept waiting"), "{healed:?}");
+    assert_eq!(ctl.run(linked).await.unwrap().code, 0);
+    for _ in 0..2 {
+        // The second finds what a process that went on can tell of again.
+        assert_eq!(ctl.run("fault heal --all").await.unwrap().code, 0);
+    }
+    assert_eq!(ctl.run("fault list").await.unwrap().stdout, "no faults are in force\n");
+    let down = ctl.run("cluster down --delete").await.unwrap();
+    assert_eq!(down.code, 0, "{down:?}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_scenario_or_a_fault_is_told() {
+    let (scratch, ctl) = Scratch::new().unwrap();
+    let text = "name: x\ntitle: x\nexplain: x\narms:\n- name: a\n  steps:\n  - fault: {kill: the-moon}\n";
+    std::fs::write(scratch.path().join("bad.yaml"), text).unwrap();
+    let bad = ctl.run("chaos run bad.yaml").await.unwrap();
+    assert_eq!(bad.code, 1);
+    assert!(bad.stderr.starts_with("error: bad.yaml:7:") && bad.stderr.contains("is nobody"), "{bad:?}");
+    let unknown = ctl.run("chaos run nosuch").await.unwrap();
+    assert!(unknown.code == 1 && unknown.stderr.contains("there is no scenario and no file \"nosuch\""), "{unknown:?}");
+    let nobody = ctl.run("fault kill the-moon").await.unwrap();
+    assert!(nobody.code == 1 && nobody.stderr.contains("is nobody"), "{nobody:?}");
+    let nowhere = ctl.run("fault list").await.unwrap();
+    assert!(nowhere.code == 1 && nowhere.stderr.contains("there is no cluster"), "{nowhere:?}");
+    let explained = ctl.run("chaos explain client-interrupted").await.unwrap();
+    assert!(
+        explained.stdout.contains("kill command updater") && explained.stdout.contains("no-floor"),
+        "{explained:?}"
+    );
+}
