@@ -1,6 +1,13 @@
 //! The crash lab as a user runs it: scenarios pass, and fail without the protection that they are about; a cluster is broken by
 //! hand; reports can be read.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test ends where it fails, and says what it skips"
+)]
+
 use serde_json::Value;
 use squall_tests::{Ctl, Output, Scratch};
 

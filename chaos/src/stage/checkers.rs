@@ -84,10 +84,8 @@ impl Checkers {
         clients::read_back(client, &self.ledger).await?;
         let mut ledger = self.ledger.into_inner();
         ledger.check_watches();
-        let steps = self.counter.judge(client).await?.unwrap_or_else(|problem| {
-            ledger.violation(problem);
-            0
-        });
+        let (steps, problems) = self.counter.judge(client).await?;
+        problems.into_iter().for_each(|problem| ledger.violation(problem));
         Ok(Checked {
             steps,
             acknowledged: ledger.acknowledged,

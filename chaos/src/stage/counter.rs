@@ -1,8 +1,13 @@
 //! A number that several clients count up side by side, each on condition that it is still what it read: no step may be
-//! lost, and none be done twice.
+//! lost, none be done twice, and no read show what cannot have been so at any moment between its beginning and its end.
+//!
+//! That is linearizability, checked whole: each value is written once, so that it was current from some moment after its step
+//! began to some moment before the next step was acknowledged. A read must overlap that time, and reads that follow one another
+//! may not go back.
 
-use std::cell::Cell;
-use std::time::Duration;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use squall_api::core::v1::ConfigMap;
@@ -13,19 +18,47 @@ const NAME: &str = "counter";
 const VALUE: &str = "value";
 /// A pause between two steps of one client.
 const PAUSE: Duration = Duration::from_millis(5);
+/// So many contradictions are told.
+const TOLD: usize = 10;
 
 /// The counter, and what its clients were told.
 pub struct Counter {
     clients: usize,
-    /// Steps that were acknowledged.
-    done: Cell<u64>,
+    book: RefCell<Book>,
     /// Steps of which nothing is known.
     unknown: Cell<u64>,
 }
 
+/// What was asked and answered.
+#[derive(Default)]
+struct Book {
+    /// Steps to a value.
+    steps: BTreeMap<u64, Step>,
+    reads: Vec<Read>,
+}
+
+/// What is known of the step to a value.
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    /// When the first who tried it began.
+    began: Instant,
+    /// When it was acknowledged.
+    acknowledged: Option<Instant>,
+    /// To how many.
+    times: u32,
+}
+
+/// A read of a value.
+#[derive(Debug, Clone, Copy)]
+struct Read {
+    value: u64,
+    began: Instant,
+    ended: Instant,
+}
+
 impl Counter {
     pub fn new(clients: usize) -> Self {
-        Self { clients, done: Cell::new(0), unknown: Cell::new(0) }
+        Self { clients, book: RefCell::default(), unknown: Cell::new(0) }
     }
 
     /// Counts until it is enough.
@@ -41,11 +74,15 @@ impl Counter {
     async fn step_on(&self, client: &Client, place: usize, enough: watch::Receiver<bool>) {
         let maps = maps(&client.beginning_with(place));
         while !*enough.borrow() {
+            let began = Instant::now();
             if let Ok(mut map) = maps.get(NAME).await {
-                let next = value(&map) + 1;
+                let read = Read { value: value(&map), began, ended: Instant::now() };
+                self.book.borrow_mut().reads.push(read);
+                let next = read.value + 1;
                 map.data.insert(VALUE.to_owned(), next.to_string());
+                self.book.borrow_mut().tried(next, Instant::now());
                 match maps.update(map).await {
-                    Ok(_) => self.done.set(self.done.get() + 1),
+                    Ok(_) => self.book.borrow_mut().done(next, Instant::now()),
                     Err(Error::Api(error)) if error.is(Reason::Conflict) => {}
                     Err(_) => self.unknown.set(self.unknown.get() + 1),
                 }
@@ -54,23 +91,79 @@ impl Counter {
         }
     }
 
-    /// How many steps were acknowledged. The error says what is wrong with the number.
-    pub async fn judge(&self, client: &Client) -> anyhow::Result<Result<u64, String>> {
+    /// How many steps were acknowledged, and what contradicts itself.
+    pub async fn judge(&self, client: &Client) -> anyhow::Result<(u64, Vec<String>)> {
         let number = value(&maps(client).get(NAME).await?);
-        Ok(check(number, self.done.get(), self.unknown.get()))
+        let book = self.book.borrow();
+        Ok((book.acknowledged(), book.check(number, self.unknown.get())))
     }
 }
 
-fn check(number: u64, done: u64, unknown: u64) -> Result<u64, String> {
-    if number < done {
-        return Err(format!("of {done} acknowledged steps of a counter only {number} are left: updates were lost"));
+impl Book {
+    fn tried(&mut self, to: u64, at: Instant) {
+        let step = self.steps.entry(to).or_insert(Step { began: at, acknowledged: None, times: 0 });
+        step.began = step.began.min(at);
     }
-    if number > done + unknown {
-        return Err(format!(
-            "a counter is at {number} after {done} acknowledged steps and {unknown} without an answer"
-        ));
+
+    fn done(&mut self, to: u64, at: Instant) {
+        if let Some(step) = self.steps.get_mut(&to) {
+            step.acknowledged.get_or_insert(at);
+            step.times += 1;
+        }
     }
-    Ok(done)
+
+    fn acknowledged(&self) -> u64 {
+        self.steps.values().map(|step| u64::from(step.times)).sum()
+    }
+
+    fn check(&self, number: u64, unknown: u64) -> Vec<String> {
+        let mut found = Vec::new();
+        let done = self.acknowledged();
+        if number < done {
+            found.push(format!("of {done} acknowledged steps of a counter only {number} are left: updates were lost"));
+        }
+        if number > done + unknown {
+            let text =
+                format!("a counter is at {number} after {done} acknowledged steps and {unknown} without an answer");
+            found.push(text);
+        }
+        for (to, step) in self.steps.iter().filter(|(_, step)| step.times > 1) {
+            found.push(format!("the step of a counter to {to} was acknowledged to {} clients", step.times));
+        }
+        found.extend(self.reads.iter().filter_map(|read| self.impossible(read)));
+        found.extend(self.going_back());
+        found.truncate(TOLD);
+        found
+    }
+
+    /// A read of what was not yet, or no longer, current while it was asked for.
+    fn impossible(&self, read: &Read) -> Option<String> {
+        let value = read.value;
+        if value > 0 && self.steps.get(&value).is_none_or(|step| step.began > read.ended) {
+            return Some(format!("a read of a counter showed {value} before anybody had tried that step"));
+        }
+        let gone = self.steps.get(&(value + 1)).and_then(|next| next.acknowledged)?;
+        (gone < read.began)
+            .then(|| format!("a read of a counter showed {value} after the step to the next was acknowledged"))
+    }
+
+    /// A read that shows less than one that had ended before it began.
+    fn going_back(&self) -> Option<String> {
+        let mut by_end: Vec<&Read> = self.reads.iter().collect();
+        by_end.sort_by_key(|read| read.ended);
+        let mut by_begin: Vec<&Read> = self.reads.iter().collect();
+        by_begin.sort_by_key(|read| read.began);
+        let (mut ended, mut highest) = (by_end.into_iter().peekable(), 0);
+        for read in by_begin {
+            while let Some(before) = ended.next_if(|before| before.ended < read.began) {
+                highest = highest.max(before.value);
+            }
+            if read.value < highest {
+                return Some(format!("a read of a counter showed {} after another had shown {highest}", read.value));
+            }
+        }
+        None
+    }
 }
 
 fn maps(client: &Client) -> Api<ConfigMap> {
@@ -85,10 +178,39 @@ fn value(map: &ConfigMap) -> u64 {
 mod tests {
     use super::*;
 
+    /// Steps of (value, began, acknowledged) and reads of (value, began, ended), in milliseconds.
+    fn check(steps: &[(u64, u64, u64)], reads: &[(u64, u64, u64)], number: u64) -> usize {
+        let start = Instant::now();
+        let at = |milliseconds| start + Duration::from_millis(milliseconds);
+        let mut book = Book::default();
+        for (to, began, acknowledged) in steps {
+            book.tried(*to, at(*began));
+            book.done(*to, at(*acknowledged));
+        }
+        book.reads = reads.iter().map(|(value, b, e)| Read { value: *value, began: at(*b), ended: at(*e) }).collect();
+        book.check(number, 0).len()
+    }
+
     #[test]
-    fn a_step_is_done_once_or_nobody_knows() {
-        assert_eq!(check(5, 5, 0), Ok(5));
-        assert_eq!(check(6, 5, 2), Ok(5));
-        assert!(check(4, 5, 2).is_err() && check(8, 5, 2).is_err());
+    fn what_can_have_been_so_is_no_contradiction() {
+        let steps = [(1, 10, 20), (2, 30, 40)];
+        // While a step is under way either may be shown.
+        for read in
+            [(0, 0, 5), (0, 12, 15), (1, 12, 15), (1, 25, 28), (1, 32, 35), (2, 32, 35), (2, 50, 60), (0, 5, 50)]
+        {
+            assert_eq!(check(&steps, &[read], 2), 0, "{read:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_have_been_so_is_found() {
+        let steps = [(1, 10, 20), (2, 30, 40)];
+        for read in [(0, 25, 28), (1, 0, 5), (2, 12, 25), (1, 45, 50), (3, 50, 60)] {
+            assert_eq!(check(&steps, &[read], 2), 1, "{read:?}");
+        }
+        assert_eq!(check(&steps, &[(1, 11, 13), (0, 15, 18)], 2), 1, "it went back");
+        assert_eq!(check(&steps, &[], 1), 1, "an update was lost");
+        assert_eq!(check(&steps, &[], 3), 1, "one was done that nobody asked for");
+        assert_eq!(check(&[(1, 10, 20), (1, 15, 25)], &[], 2), 1, "the same step was acknowledged twice");
     }
 }
