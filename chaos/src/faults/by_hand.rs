@@ -77,8 +77,11 @@ fn link_text(link: &LinkFault) -> String {
         Passage::Reset => "broken off".to_owned(),
         Passage::Open => {
             let mut parts = Vec::new();
-            if link.delay_ms + link.jitter_ms > 0 {
-                parts.push(format!("{} ms late and up to {} ms more", link.delay_ms, link.jitter_ms));
+            if link.delay_ms > 0 {
+                parts.push(format!("{} ms late", link.delay_ms));
+            }
+            if link.jitter_ms > 0 {
+                parts.push(format!("up to {} ms late at random", link.jitter_ms));
             }
             if link.bytes_per_second > 0 {
                 parts.push(format!("{} bytes a second", link.bytes_per_second));
@@ -118,7 +121,7 @@ mod tests {
     #[test]
     fn faults_are_told_in_words() {
         let link = LinkFault { from: "client-0".to_owned(), delay_ms: 20, jitter_ms: 5, ..LinkFault::default() };
-        assert_eq!(text(&What::Link(link.clone())), "client-0 ↔ any: 20 ms late and up to 5 ms more");
+        assert_eq!(text(&What::Link(link.clone())), "client-0 ↔ any: 20 ms late, up to 5 ms late at random");
         let cut = LinkFault { passage: Passage::Held.into(), one_way: true, ..link };
         assert_eq!(text(&What::Link(cut)), "client-0 → any: cut");
     }

@@ -22,16 +22,21 @@ pub struct Segment {
     to: u64,
     /// By revision.
     events: BTreeMap<u64, Acknowledged>,
+    /// Changes that came after a later one, or a second time.
+    out_of_order: Vec<u64>,
 }
 
 impl Segment {
     /// A watch that has told of everything that there was at a revision.
     pub fn beginning_at(revision: u64) -> Self {
-        Self { from: revision, to: revision, events: BTreeMap::new() }
+        Self { from: revision, to: revision, ..Self::default() }
     }
 
     /// It tells of a change.
     pub fn event(&mut self, revision: u64, key: usize, value: u64) {
+        if revision <= self.to {
+            self.out_of_order.push(revision);
+        }
         self.events.insert(revision, Acknowledged { key, value });
         self.reached(revision);
     }
@@ -143,6 +148,11 @@ impl Ledger {
     /// Every acknowledged write must be in every watch that was there, with its value.
     pub fn check_watches(&mut self) {
         let mut found = Vec::new();
+        let out_of_order = self.segments.iter().flat_map(|segment| &segment.out_of_order);
+        found.extend(
+            out_of_order
+                .map(|revision| format!("a watch told of revision {revision} after a later one, or a second time")),
+        );
         for segment in self.segments.iter().filter(|segment| segment.from < segment.to) {
             for (revision, write) in self.writes.range(segment.from + 1..=segment.to) {
                 match segment.events.get(revision) {
@@ -206,5 +216,16 @@ mod tests {
         assert_eq!(ledger.violations, [""; 0]);
         ledger.wrote(1, 5, 1);
         assert_eq!(ledger.violations.len(), 1);
+    }
+
+    #[test]
+    fn a_watch_tells_of_each_change_once_and_in_order() {
+        for (revisions, wrong) in [(vec![6, 7, 9], 0), (vec![6, 6], 1), (vec![7, 6], 1), (vec![5], 1)] {
+            let (mut ledger, mut segment) = (Ledger::new(1), Segment::beginning_at(5));
+            revisions.iter().for_each(|revision| segment.event(*revision, 0, *revision));
+            ledger.watched_segment(segment);
+            ledger.check_watches();
+            assert_eq!(ledger.violations.len(), wrong, "{revisions:?}");
+        }
     }
 }
