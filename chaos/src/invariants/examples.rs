@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use squall_api::apps::v1::{Deployment, ReplicaSet, RollingUpdateDeployment};
-use squall_api::core::v1::Pod;
+use squall_api::core::v1::{Container, Pod, PodCondition};
 use squall_api::intstr::IntOrString;
 use squall_api::metav1::v1::OwnerReference;
+use squall_api::revision::REVISION;
 
 use super::limits::Limits;
-use super::{Finding, Invariant, availability, replicas, surge};
+use super::{Finding, Invariant, availability, min_ready, owners, replicas, revisions, surge};
 use crate::history::{Change, Fate, History, Subject};
 
 fn owner(uid: &str) -> Vec<OwnerReference> {
@@ -139,4 +140,71 @@ fn a_pod_too_many_is_found() {
     // It has not said yet that it has seen the smaller size.
     assert_eq!(with(vec![generation("old", 3, 0, 2, 1), generation("old", 1, 0, 3, 1), pod("c", "old")]), []);
     assert_eq!(with(vec![generation("old", 3, 0, 2, 1), generation("old", 1, 0, 3, 3), pod("c", "old")]).len(), 1);
+}
+
+/// A ReplicaSet of the Deployment, of a version and a revision.
+fn versioned(uid: &str, image: &str, revision: i64) -> Subject {
+    let Subject::ReplicaSet(mut set) = set(uid, 1, 0) else { unreachable!("it is a ReplicaSet") };
+    let container = Container { image: image.to_owned(), ..Container::default() };
+    set.spec.template.spec.containers.push(container);
+    set.metadata.annotations.insert(REVISION.to_owned(), revision.to_string());
+    Subject::ReplicaSet(set)
+}
+
+#[test]
+fn a_second_replica_set_of_a_template_and_a_revision_that_falls_are_found() {
+    let start = || vec![deployment(3, "1", "0"), versioned("one", "v1", 1)];
+    let with = |more: Vec<Subject>| found(&revisions::INVARIANT, start().into_iter().chain(more).collect());
+    assert_eq!(with(vec![versioned("two", "v2", 2)]), []);
+    // Going back to an old version gives its ReplicaSet a new number.
+    assert_eq!(with(vec![versioned("two", "v2", 2), versioned("one", "v1", 3)]), []);
+    let twice = with(vec![versioned("two", "v1", 2)]);
+    assert_eq!(twice, [(3, "two was made, though kubia had one of the same template".to_owned())]);
+    let falls = with(vec![versioned("two", "v2", 5), versioned("one", "v1", 4)]);
+    assert_eq!(falls, [(4, "one became revision 4, though there had been revision 5".to_owned())]);
+}
+
+/// The pod when it became ready, and the ReplicaSet when it counts it as available: at these moments, in milliseconds.
+fn counted(ready_at: u64, counted_at: u64) -> Vec<Finding> {
+    let Subject::ReplicaSet(mut before) = set("set", 1, 0) else { unreachable!("it is a ReplicaSet") };
+    before.spec.min_ready_seconds = 10;
+    let mut after = before.clone();
+    after.status.available_replicas = 1;
+    let Subject::Pod(mut ready) = pod("a", "set") else { unreachable!("it is a pod") };
+    let condition = PodCondition { r#type: "Ready".to_owned(), status: "True".to_owned(), ..PodCondition::default() };
+    ready.status.conditions.push(condition);
+    let subjects =
+        [(0, Subject::ReplicaSet(before)), (ready_at, Subject::Pod(ready)), (counted_at, Subject::ReplicaSet(after))];
+    let changes = (1..).zip(subjects).map(|(revision, (at, subject))| Change {
+        revision,
+        subject,
+        fate: Fate::Stored,
+        at: Duration::from_millis(at),
+    });
+    (min_ready::INVARIANT.check)(&History { changes: changes.collect(), seconds_divided_by: 10, ..History::default() })
+}
+
+#[test]
+fn a_pod_that_counts_far_too_early_is_found() {
+    // Ten seconds are one in `fast` timing, of which the recorder may miss a part.
+    assert_eq!(counted(100, 1_150), []);
+    assert_eq!(counted(100, 800), []);
+    assert_eq!(counted(100, 150).len(), 1);
+}
+
+#[test]
+fn what_is_left_without_its_owner_is_found() {
+    let removed = |subject, revision| Change { revision, subject, fate: Fate::Removed, at: Duration::ZERO };
+    let stored = |subject, revision| Change { fate: Fate::Stored, ..removed(subject, revision) };
+    let mut changes = vec![stored(deployment(1, "1", "0"), 1), stored(set("set", 1, 0), 2), stored(pod("a", "set"), 3)];
+    let check = |changes: &[Change]| {
+        (owners::INVARIANT.check)(&History { changes: changes.to_vec(), ..History::default() }).len()
+    };
+    // Who owns what is known by uid and kind; pods here are of no kind that is known.
+    assert_eq!(check(&changes), 0);
+    changes.push(removed(deployment(1, "1", "0"), 4));
+    let Subject::ReplicaSet(mut set) = set("set", 1, 0) else { unreachable!("it is a ReplicaSet") };
+    set.metadata.owner_references[0].kind = "Deployment".to_owned();
+    changes.push(stored(Subject::ReplicaSet(set), 5));
+    assert_eq!(check(&changes), 1);
 }
