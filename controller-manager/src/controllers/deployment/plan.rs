@@ -350,5 +350,5 @@ fn size(set: &ReplicaSet) -> i32 {
 }
 
 fn sizes_of(set: &ReplicaSet) -> Sizes {
-    Sizes { spec: size(set), available: set.status.available_replicas }
+    Sizes::of(size(set), set.status.available_replicas)
 }

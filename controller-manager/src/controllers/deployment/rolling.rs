@@ -11,8 +11,17 @@ pub use squall_api::limits::Limits;
 pub struct Sizes {
     /// `spec.replicas`.
     pub spec: i32,
-    /// `status.availableReplicas`.
+    /// Of those that it is asked for, how many are available.
     pub available: i32,
+}
+
+impl Sizes {
+    /// Of a ReplicaSet that is asked for `spec` pods and reports so many as available. What it reports beyond what it is asked
+    /// for it has been told to give up already: it counts no more. Kubernetes counts it, and may give up too many then.
+    #[must_use]
+    pub fn of(spec: i32, reported: i32) -> Self {
+        Self { spec, available: reported.min(spec) }
+    }
 }
 
 /// (1) The size the new ReplicaSet should have now; `total` is the sum over all ReplicaSets.
@@ -75,6 +84,17 @@ mod tests {
             let limits = limits(desired, surge, unavailable);
             assert_eq!((limits.max_surge, limits.max_unavailable), expected, "{desired} {surge} {unavailable}");
         }
+    }
+
+    #[test]
+    fn what_was_given_up_already_is_not_given_up_again() {
+        // Three old ones are asked for, and two more have not been heard to be gone yet.
+        let (new, old) = (Sizes::of(4, 3), Sizes::of(3, 5));
+        assert_eq!(
+            old_sizes(&limits(6, "25%", "25%"), new, &[old]),
+            [2],
+            "3 new ones and 2 old ones are 6 but for one"
+        );
     }
 
     #[test]
