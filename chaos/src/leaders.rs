@@ -9,10 +9,15 @@ use squall_cluster::{MemberName, Role};
 
 /// The leading apiserver and its term; the error says what was seen instead.
 pub async fn raft_leader(client: &Client) -> Result<(MemberName, u64), String> {
+    leading(client).await.map(|status| (apiserver(status.id), status.term))
+}
+
+/// What the leading apiserver says of itself; the error says what was seen instead.
+pub async fn leading(client: &Client) -> Result<MemberStatus, String> {
     let mut seen = Vec::new();
     for endpoint in client.endpoints() {
         match client.member_status(&endpoint).await {
-            Ok(status) if status.leader == status.id && status.ready => return Ok((apiserver(status.id), status.term)),
+            Ok(status) if status.leader == status.id && status.ready => return Ok(status),
             Ok(status) => seen.push(format!("{} follows {} in term {}", status.name, status.leader, status.term)),
             Err(error) => seen.push(format!("{endpoint}: {error}")),
         }

@@ -82,6 +82,8 @@ struct Book {
     tally: Tally,
     /// Every request, if they are kept.
     asked: Option<Vec<Asked>>,
+    /// No more are begun.
+    is_over: bool,
 }
 
 fn lock(book: &Mutex<Book>) -> MutexGuard<'_, Book> {
@@ -107,7 +109,7 @@ impl Traffic {
         for _ in 0..clients {
             let book = book.clone();
             tasks.spawn(async move {
-                loop {
+                while !lock(&book).is_over {
                     let at = Instant::now();
                     let answer = get(address).await;
                     lock(&book).note(at, answer);
@@ -124,14 +126,16 @@ impl Traffic {
         lock(&self.book).tally.clone()
     }
 
-    /// Ends it. A request that is under way is not counted.
+    /// Ends it, when the requests that are under way have been answered or have failed.
     pub async fn end(self) -> Tally {
         self.end_with_requests().await.0
     }
 
     /// The same, with every request that was kept.
     pub async fn end_with_requests(mut self) -> (Tally, Vec<Asked>) {
-        self.clients.shutdown().await;
+        lock(&self.book).is_over = true;
+        // Each has a limit of its own.
+        while self.clients.join_next().await.is_some() {}
         let mut book = lock(&self.book);
         (book.tally.clone(), book.asked.take().unwrap_or_default())
     }

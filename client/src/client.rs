@@ -130,20 +130,24 @@ impl Client {
         self.deadline
     }
 
-    /// One attempt at a watch, on the apiserver that answered last.
+    /// One attempt at a watch, on the apiserver that answered last, and that one's place.
     pub(crate) async fn watch(
         &self,
         request: proto::WatchRequest,
-    ) -> Result<tonic::Streaming<proto::WatchReply>, Error> {
+    ) -> Result<(usize, tonic::Streaming<proto::WatchReply>), Error> {
         let (place, mut client) = self.objects();
         match tokio::time::timeout(ATTEMPT, client.watch(request)).await {
-            Ok(Ok(stream)) => Ok(stream.into_inner()),
+            Ok(Ok(stream)) => Ok((place, stream.into_inner())),
             Ok(Err(status)) => {
                 if from_transport(&status) {
                     self.endpoints.leave(place);
                     return Err(unreachable(&self.endpoints(), &status));
                 }
-                Err(squall_api::Error::from(status).into())
+                let error = squall_api::Error::from(status);
+                if error.is(Reason::ServiceUnavailable) || error.is(Reason::Timeout) {
+                    self.endpoints.leave(place);
+                }
+                Err(error.into())
             }
             Err(_) => {
                 self.endpoints.leave(place);
@@ -152,9 +156,9 @@ impl Client {
         }
     }
 
-    /// Turns to another apiserver, as a watch does whose stream broke.
-    pub(crate) fn turn(&self) {
-        self.endpoints.turn();
+    /// Turns to another apiserver, as a watch does whose stream from this one broke; unless someone else has already.
+    pub(crate) fn leave(&self, place: usize) {
+        self.endpoints.leave(place);
     }
 
     pub(crate) fn options(&self, options: proto::WriteOptions) -> proto::WriteOptions {

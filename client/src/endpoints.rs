@@ -82,10 +82,6 @@ impl Endpoints {
         let _ = self.current.fetch_update(Ordering::Relaxed, Ordering::Relaxed, turned);
     }
 
-    pub fn turn(&self) {
-        self.leave(self.current.load(Ordering::Relaxed));
-    }
-
     /// These are the apiservers from now on. Connections to those that stay are kept.
     pub fn replace(&self, addresses: &[String]) -> Result<(), Error> {
         let old = self.list.load();

@@ -58,7 +58,8 @@ pub enum Event {
 pub struct Watch {
     client: Client,
     selection: Selection,
-    stream: Option<Streaming<proto::WatchReply>>,
+    /// The stream, and the place of the apiserver that it comes from.
+    stream: Option<(usize, Streaming<proto::WatchReply>)>,
     /// Where to go on; `None`: from the beginning.
     position: Option<u64>,
     pause: Duration,
@@ -96,12 +97,13 @@ impl Watch {
 
     async fn receive(&mut self) -> Result<Event, Error> {
         loop {
-            let Some(stream) = &mut self.stream else {
+            let Some((place, stream)) = &mut self.stream else {
                 if self.begin().await? && self.position.is_none() {
                     return Ok(Event::Begin);
                 }
                 continue;
             };
+            let place = *place;
             match stream.message().await {
                 Ok(Some(reply)) => {
                     self.pause = FIRST_PAUSE;
@@ -117,7 +119,7 @@ impl Watch {
                         self.position = None;
                     } else {
                         tracing::debug!(kind = self.selection.kind.info().kind, %error, "a watch broke");
-                        self.client.turn();
+                        self.client.leave(place);
                     }
                 }
             }

@@ -1,6 +1,7 @@
 //! Commands that run against a cluster, of `ctl` or of somebody's own, each a process that can be killed, frozen and cut off like any other.
 
 use std::fs::File;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -47,6 +48,8 @@ impl Cluster {
             .args(&command.words)
             .current_dir(&command.folder)
             .env("KUBECONFIG", kubeconfig)
+            // With whatever it starts itself.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -99,7 +102,7 @@ impl ClientProcess {
 
     fn signal(&self, signal: Signal) -> anyhow::Result<()> {
         ensure!(self.state() != ProcessState::Stopped, "it has ended already");
-        self.process.signal(signal)
+        self.process.signal_group(signal)
     }
 
     /// Its exit code, once it has ended; -1 if a signal ended it.
@@ -117,8 +120,8 @@ impl ClientProcess {
 
 impl Drop for ClientProcess {
     fn drop(&mut self) {
-        // One that has ended cannot be killed, and need not be.
-        drop(self.child.kill());
+        // Whatever it has started ends with it; one that has ended cannot be killed, and need not be.
+        drop(self.process.signal_group(Signal::KILL));
         drop(self.child.wait());
     }
 }

@@ -140,9 +140,13 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        if self.lifetime == Lifetime::Attached && !self.children.is_empty() {
-            // Ends them all, and leaves nothing behind even if this fails: their input closes with us.
-            drop(self.down());
+        let is_ours = self.lifetime == Lifetime::Attached && !self.children.is_empty();
+        if is_ours && self.down().is_err() {
+            // Its folder may be gone. Their input closes with us; one that is frozen would not notice.
+            for child in &mut self.children {
+                drop(child.process.kill());
+                drop(child.process.wait());
+            }
         }
     }
 }

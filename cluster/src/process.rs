@@ -3,7 +3,7 @@
 use std::fs;
 
 use anyhow::{Context, bail};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde::{Deserialize, Serialize};
 
 /// A process that was started.
@@ -58,8 +58,20 @@ impl ProcessId {
         if self.state() == ProcessState::Stopped {
             return Ok(());
         }
+        self.send(signal, kill_process)
+    }
+
+    /// Sends a signal to it and to whatever it has started, if it leads a group of its own and is still this process.
+    pub fn signal_group(self, signal: Signal) -> anyhow::Result<()> {
+        if self.state() == ProcessState::Stopped {
+            return Ok(());
+        }
+        self.send(signal, kill_process_group)
+    }
+
+    fn send(self, signal: Signal, kill: fn(Pid, Signal) -> rustix::io::Result<()>) -> anyhow::Result<()> {
         let pid = Pid::from_raw(self.pid).context("the pid")?;
-        match kill_process(pid, signal) {
+        match kill(pid, signal) {
             Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
             Err(error) => Err(error).with_context(|| format!("signalling process {}", self.pid)),
         }

@@ -11,6 +11,7 @@ use crate::failure::Failure;
 /// The signals that ask a command to end.
 pub struct Interruption {
     signals: [(&'static str, Signal); 3],
+    has_come: bool,
 }
 
 impl Interruption {
@@ -23,18 +24,26 @@ impl Interruption {
                 ("SIGTERM", listen(SignalKind::terminate())?),
                 ("SIGHUP", listen(SignalKind::hangup())?),
             ],
+            has_come: false,
         })
+    }
+
+    /// Whether one of them has been waited for.
+    pub const fn has_come(&self) -> bool {
+        self.has_come
     }
 
     /// Waits for one of them; returns its name.
     pub async fn wait(&mut self) -> &'static str {
-        poll_fn(|context| {
+        let name = poll_fn(|context| {
             let came = self
                 .signals
                 .iter_mut()
                 .find_map(|(name, signal)| signal.poll_recv(context).is_ready().then_some(*name));
             came.map_or(Poll::Pending, Poll::Ready)
         })
-        .await
+        .await;
+        self.has_come = true;
+        name
     }
 }

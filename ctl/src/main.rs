@@ -18,7 +18,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use mimalloc::MiMalloc;
 
-use cli::Cli;
+use cli::{Cli, Command};
+use tokio::runtime::Builder;
+
+/// The threads of those who ask, record and look while a scenario is played.
+const LOOKING_ON: usize = 3;
 
 /// A load generator must not be slower than what it measures.
 #[global_allocator]
@@ -29,7 +33,11 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return failure::usage(&error),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    // Who breaks things must not keep those waiting who look on.
+    let runtime = match cli.command {
+        Command::Chaos(_) => Builder::new_multi_thread().worker_threads(LOOKING_ON).enable_all().build(),
+        _ => Builder::new_current_thread().enable_all().build(),
+    };
     let result = match runtime {
         Ok(runtime) => runtime.block_on(commands::run(cli)),
         Err(error) => Err(failure::Failure::from(anyhow::Error::from(error))),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -32,13 +32,15 @@ pub struct Board {
 pub struct Bite<T> {
     /// What is to be done.
     pub what: T,
-    count: Arc<AtomicU64>,
+    counts: Vec<Arc<AtomicU64>>,
 }
 
 impl<T> Bite<T> {
     /// It bit.
     pub fn count(&self) {
-        self.count.fetch_add(1, Ordering::Relaxed);
+        for count in &self.counts {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -55,17 +57,28 @@ impl Board {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn find<T>(&self, wanted: impl Fn(&What) -> Option<T>) -> Option<Bite<T>> {
-        self.entries().values().find_map(|entry| {
-            let what = wanted(entry.fault.what.as_ref()?)?;
-            Some(Bite { what, count: entry.count.clone() })
-        })
+    /// The worst of the faults that are wanted; all of them bite.
+    fn worst<T: Ord>(&self, wanted: impl Fn(&What) -> Option<T>) -> Option<Bite<T>> {
+        let mut worst: Option<Bite<T>> = None;
+        for entry in self.entries().values() {
+            let Some(what) = entry.fault.what.as_ref().and_then(&wanted) else { continue };
+            match &mut worst {
+                None => worst = Some(Bite { what, counts: vec![entry.count.clone()] }),
+                Some(bite) => {
+                    bite.counts.push(entry.count.clone());
+                    if what > bite.what {
+                        bite.what = what;
+                    }
+                }
+            }
+        }
+        worst
     }
 
     /// How much longer an fsync takes, if it does.
     #[must_use]
     pub fn sync_delay(&self) -> Option<Bite<Duration>> {
-        self.find(|what| match what {
+        self.worst(|what| match what {
             What::Disk(disk) if disk.sync_delay_ms > 0 => Some(Duration::from_millis(disk.sync_delay_ms)),
             _ => None,
         })
@@ -74,16 +87,18 @@ impl Board {
     /// Whether the disk takes no more.
     #[must_use]
     pub fn disk_is_full(&self) -> Option<Bite<()>> {
-        self.find(|what| matches!(what, What::Disk(disk) if disk.full).then_some(()))
+        self.worst(|what| matches!(what, What::Disk(disk) if disk.full).then_some(()))
     }
 
-    /// Whether a watch is not to be told of this object yet (`Pod`, `default/kubia`), and for how long not.
+    /// Whether a watch is not to be told of this object yet (`Pod`, `default/kubia`), and for how long not: the longest time
+    /// there is stands for as long as the fault is in force.
     #[must_use]
-    pub fn watch_delay(&self, kind: &str, object: &str) -> Option<Bite<Option<Duration>>> {
-        self.find(|what| match what {
-            What::Watch(fault) if concerns(fault, kind, object) => {
-                Some((fault.delay_ms > 0).then(|| Duration::from_millis(fault.delay_ms)))
-            }
+    pub fn watch_delay(&self, kind: &str, object: &str) -> Option<Bite<Duration>> {
+        self.worst(|what| match what {
+            What::Watch(fault) if concerns(fault, kind, object) => Some(match fault.delay_ms {
+                0 => Duration::MAX,
+                delay => Duration::from_millis(delay),
+            }),
             _ => None,
         })
     }
@@ -110,19 +125,21 @@ impl Board {
 pub fn told_of(kind: &'static str, namespace: &str, name: &str) -> impl Future<Output = ()> + Send + 'static {
     let object = if namespace.is_empty() { name.to_owned() } else { format!("{namespace}/{name}") };
     async move {
-        let (board, mut counted) = (process(), false);
+        let (board, start, mut counted) = (process(), Instant::now(), false);
         let mut news = board.news();
         loop {
             news.borrow_and_update();
+            // The fault may be healed meanwhile, or be another.
             let Some(bite) = board.watch_delay(kind, &object) else { return };
             if !std::mem::replace(&mut counted, true) {
                 bite.count();
             }
-            match bite.what {
-                Some(delay) => return tokio::time::sleep(delay).await,
-                // The board is never gone.
-                None => drop(news.changed().await),
+            let left = bite.what.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return;
             }
+            // The board is never gone.
+            drop(tokio::time::timeout(left, news.changed()).await);
         }
     }
 }
@@ -188,7 +205,7 @@ mod tests {
         assert!(board.disk_is_full().is_none());
         let held = WatchFault { kind: "Pod".to_owned(), ..WatchFault::default() };
         board.inject(fault("held", What::Watch(held))).unwrap();
-        assert!(board.watch_delay("Pod", "default/a").unwrap().what.is_none());
+        assert!(board.watch_delay("Pod", "default/a").unwrap().what == Duration::MAX);
         assert!(board.watch_delay("Node", "a").is_none());
         board.inject(fault("late", What::Clock(ClockFault { skew_ms: 3_600_000 }))).unwrap();
         assert!(clock::now() > jiff::Timestamp::now());

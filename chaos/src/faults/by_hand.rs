@@ -42,10 +42,16 @@ fn of_process(member: MemberName, text: &str) -> Found {
 }
 
 async fn listed(cluster: &Cluster, member: MemberName) -> Vec<Found> {
-    let Ok(switch) = cluster.switch(member) else { return Vec::new() };
-    // One that does not answer now has nothing to tell: it is just starting, or ending.
-    let answer = tokio::time::timeout(LIMIT, switch.list()).await;
-    answer.ok().and_then(Result::ok).unwrap_or_default().into_iter().filter_map(|fault| read(member, fault)).collect()
+    let silent = |text: String| vec![of_process(member, &format!("does not say what is broken in it: {text}"))];
+    let switch = match cluster.switch(member) {
+        Ok(switch) => switch,
+        Err(error) => return silent(format!("{error:#}")),
+    };
+    match tokio::time::timeout(LIMIT, switch.list()).await {
+        Ok(Ok(faults)) => faults.into_iter().filter_map(|fault| read(member, fault)).collect(),
+        Ok(Err(error)) => silent(format!("{error:#}")),
+        Err(_) => silent(format!("no answer within {LIMIT:?}")),
+    }
 }
 
 fn read(member: MemberName, in_force: InForce) -> Option<Found> {
@@ -95,15 +101,21 @@ fn link_text(link: &LinkFault) -> String {
 /// Heals the faults of this name, wherever they are; all of them without a name. What was healed, with its receipt.
 pub async fn heal(cluster: &mut Cluster, name: Option<&str>) -> anyhow::Result<Vec<Found>> {
     let meant = |fault: &Found| name.is_none_or(|name| fault.name == name || is_part_of(&fault.name, name));
-    let mut healed: Vec<Found> = in_force(cluster).await.into_iter().filter(meant).collect();
-    for fault in &mut healed {
+    let mut healed = Vec::new();
+    // Those that run not first: what is broken inside of them can be told only then.
+    for fault in in_force(cluster).await.into_iter().filter(meant) {
         match cluster.state(fault.member).0 {
             ProcessState::Paused => cluster.resume(fault.member)?,
             ProcessState::Stopped => cluster.start(fault.member)?,
-            ProcessState::Running => {
-                let switch: Switch = cluster.switch(fault.member)?;
-                fault.receipt = switch.heal(&fault.name).await?.text;
-            }
+            ProcessState::Running => continue,
+        }
+        healed.push(fault);
+    }
+    for mut fault in in_force(cluster).await.into_iter().filter(meant) {
+        if cluster.state(fault.member).0 == ProcessState::Running {
+            let switch: Switch = cluster.switch(fault.member)?;
+            fault.receipt = switch.heal(&fault.name).await?.text;
+            healed.push(fault);
         }
     }
     Ok(healed)

@@ -1,11 +1,17 @@
 //! Faults that a process makes in itself when it is asked to: its disk, its clock, what its watches are told.
 
+use std::time::{Duration, Instant};
+
 use anyhow::bail;
 use squall_cluster::{MemberName, ProcessState, Role};
 use squall_faults::{ClockFault, DiskFault, Switch, WatchFault, What};
 
 use super::{Fault, Receipt, Scene};
 use crate::scenario::Victim;
+
+/// How long a process is asked to heal that does not answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+const RETRY: Duration = Duration::from_millis(200);
 
 /// A fault that a process has been asked to make.
 pub struct Switched {
@@ -17,6 +23,8 @@ pub struct Switched {
     pub of: String,
     /// The member, if it may have to be started again: what it was made to do may have ended it.
     pub member: Option<MemberName>,
+    /// What it was made to do is expected to end it.
+    pub may_end_it: bool,
 }
 
 fn what(fault: &Fault) -> anyhow::Result<(&Victim, What)> {
@@ -33,52 +41,73 @@ fn what(fault: &Fault) -> anyhow::Result<(&Victim, What)> {
 }
 
 /// At least one: zero would mean something else.
-pub fn milliseconds(span: std::time::Duration) -> u64 {
+pub fn milliseconds(span: Duration) -> u64 {
     if span.is_zero() { 0 } else { u64::try_from(span.as_millis()).unwrap_or(u64::MAX).max(1) }
 }
 
-/// Asks each of them.
+/// Asks each of them. If one cannot be asked, the others are healed again.
 pub async fn inject(fault: &Fault, name: &str, scene: &Scene<'_>) -> anyhow::Result<Vec<Switched>> {
     let (victim, what) = what(fault)?;
+    let may_end_it = matches!(fault, Fault::FullDisk(_));
     let mut switched = Vec::new();
     let members = scene.members(victim).await?;
     // Of a node it is the kubelet that has watches and a clock.
     for member in members.into_iter().filter(|member| member.role != Role::Runtime) {
         let switch = scene.cluster.lock().await.switch(member)?;
-        switch.inject(squall_faults::Fault { name: name.to_owned(), what: Some(what.clone()) }).await?;
+        let fault = squall_faults::Fault { name: name.to_owned(), what: Some(what.clone()) };
+        if let Err(error) = switch.inject(fault).await {
+            heal(switched, scene, |_| true).await?;
+            return Err(error.context(member.to_string()));
+        }
         let of = member.to_string();
-        switched.push(Switched { switch, name: name.to_owned(), of, member: Some(member) });
+        switched.push(Switched { switch, name: name.to_owned(), of, member: Some(member), may_end_it });
     }
     Ok(switched)
 }
 
-/// Mends all of them. A process that has ended meanwhile has taken its faults with it: it is started again.
-pub async fn heal(switched: Vec<Switched>, scene: &Scene<'_>) -> anyhow::Result<Receipt> {
-    let mut texts = Vec::new();
-    let mut bit = !switched.is_empty();
+/// Mends all of them; `enough` says of who bit whether that is enough.
+pub async fn heal(
+    switched: Vec<Switched>,
+    scene: &Scene<'_>,
+    enough: impl Fn(&[bool]) -> bool,
+) -> anyhow::Result<Receipt> {
+    let (mut texts, mut bits, mut failed) = (Vec::new(), Vec::new(), false);
     for one in &switched {
         if let Some(text) = started_again(one, scene).await? {
+            bits.push(true);
             texts.push(text);
             continue;
         }
-        let text = match one.switch.heal(&one.name).await {
-            Ok(receipt) => {
-                bit &= receipt.count > 0;
-                receipt.text
-            }
+        let (bit, text) = match healed(one).await {
+            Ok(receipt) => (receipt.count > 0, receipt.text),
             Err(error) => {
-                bit = false;
-                format!("no receipt: {error}")
+                failed = true;
+                (false, format!("no receipt: {error:#}"))
             }
         };
+        bits.push(bit);
         texts.push(format!("{}: {text}", one.of));
     }
-    Ok(Receipt { bit, text: texts.join("; ") })
+    Ok(Receipt { bit: enough(&bits), failed, text: texts.join("; ") })
 }
 
-/// What to say of a member that has ended under a fault.
+/// One that is frozen answers when it goes on: it is asked again until then.
+async fn healed(one: &Switched) -> anyhow::Result<squall_faults::Receipt> {
+    let start = Instant::now();
+    loop {
+        match one.switch.heal(&one.name).await {
+            Ok(receipt) => return Ok(receipt),
+            Err(error) if start.elapsed() >= PATIENCE || error.to_string().contains("there is no fault") => {
+                return Err(error);
+            }
+            Err(_) => tokio::time::sleep(RETRY).await,
+        }
+    }
+}
+
+/// What to say of a member that has ended as the fault was to make it. Any other end is a failure of its own.
 async fn started_again(one: &Switched, scene: &Scene<'_>) -> anyhow::Result<Option<String>> {
-    let Some(member) = one.member else { return Ok(None) };
+    let Some(member) = one.member.filter(|_| one.may_end_it) else { return Ok(None) };
     let mut cluster = scene.cluster.lock().await;
     if cluster.state(member).0 != ProcessState::Stopped {
         return Ok(None);

@@ -4,7 +4,7 @@ use anyhow::bail;
 use squall_cluster::End;
 use squall_faults::{LinkFault, Passage, What};
 
-use super::inside::{Switched, milliseconds};
+use super::inside::{Switched, heal, milliseconds};
 use super::{Fault, Scene};
 use crate::scenario::Place;
 
@@ -47,9 +47,13 @@ pub async fn inject(fault: &Fault, name: &str, scene: &Scene<'_>) -> anyhow::Res
     for (from, to) in pairs(&senders, &receivers) {
         let name = format!("{name}/{}", switched.len());
         let link = LinkFault { from: text(from), to: text(to), ..link.clone() };
-        switch.inject(squall_faults::Fault { name: name.clone(), what: Some(What::Link(link)) }).await?;
+        let fault = squall_faults::Fault { name: name.clone(), what: Some(What::Link(link)) };
+        if let Err(error) = switch.inject(fault).await {
+            heal(switched, scene, |_| true).await?;
+            return Err(error);
+        }
         let of = [from, to].map(|end| end.map_or_else(|| "any".to_owned(), |end| end.to_string())).join(" and ");
-        switched.push(Switched { switch: switch.clone(), name, of, member: None });
+        switched.push(Switched { switch: switch.clone(), name, of, member: None, may_end_it: false });
     }
     Ok(switched)
 }

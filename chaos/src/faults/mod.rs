@@ -136,16 +136,28 @@ impl From<Skew> for String {
 pub struct Receipt {
     /// Whether it did anything at all.
     pub bit: bool,
+    /// It could not be made, or not be healed: nothing is known of what it did.
+    pub failed: bool,
     /// What, in words.
     pub text: String,
+}
+
+impl Receipt {
+    /// Of a fault that could not be made or healed.
+    #[must_use]
+    pub fn failed(text: String) -> Self {
+        Self { bit: false, failed: true, text }
+    }
 }
 
 /// A fault in force.
 pub enum Active {
     /// Of processes.
     Processes(processes::Broken),
-    /// Of links, or inside of members.
-    Switched(Vec<inside::Switched>),
+    /// Of links: one of them has to bite.
+    Links(Vec<inside::Switched>),
+    /// Inside of members: all of them have to.
+    Inside(Vec<inside::Switched>),
 }
 
 /// What the fault is called when it is shown: `kill raft-leader`.
@@ -183,9 +195,9 @@ impl Fault {
             Self::Kill(_) | Self::Terminate(_) | Self::Pause(_) | Self::Restart(_) | Self::Tear(_) => {
                 processes::inject(self, scene).await.map(Active::Processes)
             }
-            Self::Cut { .. } | Self::Slow { .. } => links::inject(self, name, scene).await.map(Active::Switched),
+            Self::Cut { .. } | Self::Slow { .. } => links::inject(self, name, scene).await.map(Active::Links),
             Self::SlowDisk { .. } | Self::FullDisk(_) | Self::Clock { .. } | Self::Hold { .. } => {
-                inside::inject(self, name, scene).await.map(Active::Switched)
+                inside::inject(self, name, scene).await.map(Active::Inside)
             }
         }
     }
@@ -196,7 +208,8 @@ impl Active {
     pub async fn heal(self, scene: &Scene<'_>) -> anyhow::Result<Receipt> {
         match self {
             Self::Processes(broken) => processes::heal(broken, scene).await,
-            Self::Switched(switched) => inside::heal(switched, scene).await,
+            Self::Links(switched) => inside::heal(switched, scene, |bits| bits.contains(&true)).await,
+            Self::Inside(switched) => inside::heal(switched, scene, |bits| !bits.contains(&false)).await,
         }
     }
 }

@@ -20,6 +20,8 @@ pub struct Broken {
     since: Instant,
     /// Those who were seen in the state that they should be in.
     seen: Vec<String>,
+    /// What did not go as it should.
+    trouble: Option<String>,
 }
 
 fn victim(fault: &Fault) -> anyhow::Result<&Victim> {
@@ -36,8 +38,14 @@ fn victim(fault: &Fault) -> anyhow::Result<&Victim> {
 /// Does it.
 pub async fn inject(fault: &Fault, scene: &Scene<'_>) -> anyhow::Result<Broken> {
     let victim = victim(fault)?;
-    let mut broken =
-        Broken { fault: fault.clone(), members: Vec::new(), command: None, since: Instant::now(), seen: Vec::new() };
+    let mut broken = Broken {
+        fault: fault.clone(),
+        members: Vec::new(),
+        command: None,
+        since: Instant::now(),
+        seen: Vec::new(),
+        trouble: None,
+    };
     if let Victim::Client(name) = victim {
         match fault {
             Fault::Kill(_) => scene.commands.kill(name)?,
@@ -49,18 +57,24 @@ pub async fn inject(fault: &Fault, scene: &Scene<'_>) -> anyhow::Result<Broken> 
         broken.seen.push(format!("the command {name}"));
         return Ok(broken);
     }
-    broken.members = scene.members(victim).await?;
+    let members = scene.members(victim).await?;
     let mut cluster = scene.cluster.lock().await;
+    // Another fault may have ended some of them already: they are that one's to start again.
+    broken.members = members.into_iter().filter(|member| cluster.state(*member).0 != ProcessState::Stopped).collect();
+    ensure!(!broken.members.is_empty(), "{victim} does not run");
     match fault {
         Fault::Kill(_) | Fault::Tear(_) => cluster.kill_all(&broken.members)?,
-        Fault::Terminate(_) => broken.members.iter().try_for_each(|member| cluster.stop(*member))?,
-        Fault::Pause(_) => broken.members.iter().try_for_each(|member| cluster.pause(*member))?,
+        // One that cannot be stopped does not spare the others, and all of them are healed.
+        Fault::Terminate(_) => broken.each(|member| cluster.stop(member)),
+        Fault::Pause(_) => broken.each(|member| cluster.pause(member)),
         Fault::Restart(_) => return restart(broken, &mut cluster),
         other => bail!("{other} is nothing that can be done to a process"),
     }
     if matches!(fault, Fault::Tear(_)) {
         for member in &broken.members {
-            ensure!(cluster.tear_log(*member)?, "{member} has no log that could be torn");
+            if let Err(error) = cluster.tear_log(*member) {
+                broken.trouble = Some(format!("{error:#}"));
+            }
         }
     }
     let wanted = if matches!(fault, Fault::Pause(_)) { ProcessState::Paused } else { ProcessState::Stopped };
@@ -75,10 +89,22 @@ pub async fn inject(fault: &Fault, scene: &Scene<'_>) -> anyhow::Result<Broken> 
     Ok(broken)
 }
 
+impl Broken {
+    fn each(&mut self, mut act: impl FnMut(MemberName) -> anyhow::Result<()>) {
+        for member in self.members.clone() {
+            if let Err(error) = act(member) {
+                self.trouble = Some(format!("{member}: {error:#}"));
+            }
+        }
+    }
+}
+
 fn restart(mut broken: Broken, cluster: &mut Cluster) -> anyhow::Result<Broken> {
-    for member in &broken.members {
+    for member in &broken.members.clone() {
         let before = cluster.state(*member).1;
-        cluster.restart(*member)?;
+        if let Err(error) = cluster.restart(*member) {
+            broken.trouble = Some(format!("{member}: {error:#}"));
+        }
         if cluster.state(*member).1 != before {
             broken.seen.push(member.to_string());
         }
@@ -92,25 +118,21 @@ fn in_state(cluster: &Cluster, members: &[MemberName], wanted: ProcessState) -> 
 }
 
 /// Lets them go on, or starts them again.
-pub async fn heal(broken: Broken, scene: &Scene<'_>) -> anyhow::Result<Receipt> {
+pub async fn heal(mut broken: Broken, scene: &Scene<'_>) -> anyhow::Result<Receipt> {
     let mut cluster = scene.cluster.lock().await;
     match (&broken.fault, &broken.command) {
         (Fault::Pause(_), Some(name)) => scene.commands.resume(name)?,
-        (Fault::Pause(_), None) => {
-            for member in &broken.members {
-                // Whoever was killed meanwhile has nothing to go on with.
-                if cluster.state(*member).0 == ProcessState::Paused {
-                    cluster.resume(*member)?;
-                }
-            }
-        }
+        // Whoever was killed meanwhile has nothing to go on with.
+        (Fault::Pause(_), None) => broken.each(|member| match cluster.state(member).0 {
+            ProcessState::Paused => cluster.resume(member),
+            ProcessState::Running | ProcessState::Stopped => Ok(()),
+        }),
         (Fault::Kill(_) | Fault::Terminate(_) | Fault::Tear(_), None) => {
-            for member in &broken.members {
-                // Another fault may have brought it back.
-                if cluster.state(*member).0 == ProcessState::Stopped {
-                    cluster.start(*member)?;
-                }
-            }
+            // Another fault may have brought it back.
+            broken.each(|member| match cluster.state(member).0 {
+                ProcessState::Stopped => cluster.start(member),
+                ProcessState::Running | ProcessState::Paused => Ok(()),
+            });
         }
         (Fault::Kill(_) | Fault::Terminate(_), Some(name)) => scene.commands.start_again(name, &cluster)?,
         _ => {}
@@ -124,6 +146,8 @@ pub async fn heal(broken: Broken, scene: &Scene<'_>) -> anyhow::Result<Receipt> 
         _ => "frozen",
     };
     let seconds = broken.since.elapsed().as_secs_f64();
-    let text = format!("{} {done}, for {seconds:.1} s", broken.seen.join(", "));
-    Ok(Receipt { bit: broken.seen.len() == all, text })
+    let trouble = broken.trouble.map(|trouble| format!("; {trouble}")).unwrap_or_default();
+    let failed = !trouble.is_empty();
+    let text = format!("{} {done}, for {seconds:.1} s{trouble}", broken.seen.join(", "));
+    Ok(Receipt { bit: broken.seen.len() == all && !failed, failed, text })
 }

@@ -101,6 +101,19 @@ pub struct History {
     pub changes: Vec<Change>,
     /// A second in objects is this part of a second: `fast` timing divides by ten.
     pub seconds_divided_by: u32,
+    /// What the leading apiserver said of its revision, in order.
+    pub seen_at: Vec<Sighting>,
+}
+
+/// A revision that the leading apiserver was at, at some moment between two.
+#[derive(Debug, Clone, Copy)]
+pub struct Sighting {
+    /// When it was asked.
+    pub asked: Duration,
+    /// When it had answered.
+    pub answered: Duration,
+    /// What it was at.
+    pub revision: u64,
 }
 
 impl History {
@@ -109,6 +122,20 @@ impl History {
     pub fn time_of(&self, revision: u64) -> Duration {
         let found = self.changes.binary_search_by_key(&revision, |change| change.revision);
         found.map_or(Duration::ZERO, |place| self.changes[place].at)
+    }
+
+    /// A moment before which a revision was not made.
+    #[must_use]
+    pub fn not_before(&self, revision: u64) -> Duration {
+        let earlier = self.seen_at.iter().filter(|sighting| sighting.revision < revision);
+        earlier.map(|sighting| sighting.asked).max().unwrap_or(Duration::ZERO)
+    }
+
+    /// A moment at which it had been made.
+    #[must_use]
+    pub fn not_after(&self, revision: u64) -> Duration {
+        let later = self.seen_at.iter().filter(|sighting| sighting.revision >= revision);
+        later.map(|sighting| sighting.answered).chain([self.time_of(revision)]).min().unwrap_or(Duration::MAX)
     }
 
     /// Goes through all changes in order.

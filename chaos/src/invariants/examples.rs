@@ -10,7 +10,7 @@ use squall_api::revision::REVISION;
 
 use super::limits::Limits;
 use super::{Finding, Invariant, availability, min_ready, owners, replicas, revisions, surge};
-use crate::history::{Change, Fate, History, Subject};
+use crate::history::{Change, Fate, History, Sighting, Subject};
 
 fn owner(uid: &str) -> Vec<OwnerReference> {
     vec![OwnerReference {
@@ -181,14 +181,31 @@ fn counted(ready_at: u64, counted_at: u64) -> Vec<Finding> {
         fate: Fate::Stored,
         at: Duration::from_millis(at),
     });
-    (min_ready::INVARIANT.check)(&History { changes: changes.collect(), seconds_divided_by: 10, ..History::default() })
+    // The apiserver was looked at every 50 ms.
+    let revision = |at| {
+        if at >= counted_at {
+            3
+        } else if at >= ready_at {
+            2
+        } else {
+            1
+        }
+    };
+    let seen = |look: u64| {
+        let at = Duration::from_millis(look * 50);
+        Sighting { asked: at, answered: at, revision: revision(look * 50) }
+    };
+    let seen_at = (0..40).map(seen).collect();
+    let history = History { changes: changes.collect(), seconds_divided_by: 10, seen_at, ..History::default() };
+    (min_ready::INVARIANT.check)(&history)
 }
 
 #[test]
-fn a_pod_that_counts_far_too_early_is_found() {
-    // Ten seconds are one in `fast` timing, of which the recorder may miss a part.
+fn a_pod_that_counts_too_early_is_found() {
+    // Ten seconds are one in `fast` timing, and when exactly it was is known to 50 ms at either end.
     assert_eq!(counted(100, 1_150), []);
-    assert_eq!(counted(100, 800), []);
+    assert_eq!(counted(100, 1_060), []);
+    assert_eq!(counted(100, 900).len(), 1);
     assert_eq!(counted(100, 150).len(), 1);
 }
 
@@ -200,7 +217,7 @@ fn what_is_left_without_its_owner_is_found() {
     let check = |changes: &[Change]| {
         (owners::INVARIANT.check)(&History { changes: changes.to_vec(), ..History::default() }).len()
     };
-    // Who owns what is known by uid and kind; pods here are of no kind that is known.
+    // The owners above are of no kind that is recorded.
     assert_eq!(check(&changes), 0);
     changes.push(removed(deployment(1, "1", "0"), 4));
     let Subject::ReplicaSet(mut set) = set("set", 1, 0) else { unreachable!("it is a ReplicaSet") };

@@ -1,6 +1,7 @@
 //! No pod counts as available before it has been ready for minReadySeconds.
 //!
-//! Measured by the recorder's clock, which hears of each kind of object a moment late: only what is far too early counts.
+//! The recorder hears of changes late, and of each kind another moment late. So each revision is bounded by moments at which the
+//! leading apiserver was seen to be before it and after it: only what is too early by these is found.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,9 +18,6 @@ pub const INVARIANT: Invariant = Invariant {
     check,
 };
 
-/// What is longer than this part of the time is taken for the recorder's delay.
-const FAR_TOO_EARLY: u32 = 4;
-
 fn check(history: &History) -> Vec<Finding> {
     let second = Duration::from_secs(1) / history.seconds_divided_by.max(1);
     let mut ready_since: BTreeMap<String, Option<Duration>> = BTreeMap::new();
@@ -33,12 +31,12 @@ fn check(history: &History) -> Vec<Finding> {
             if step.change.fate == Fate::Removed || !is_pod_ready(pod) {
                 ready_since.remove(uid);
             } else {
-                ready_since.entry(uid.clone()).or_insert(Some(step.change.at));
+                ready_since.entry(uid.clone()).or_insert(Some(history.not_before(step.change.revision)));
             }
         }
         Subject::ReplicaSet(set) if set.spec.min_ready_seconds > 0 => {
             let wanted = second * u32::try_from(set.spec.min_ready_seconds).unwrap_or(0);
-            let earliest = wanted / FAR_TOO_EARLY;
+            let now_is = history.not_after(step.change.revision);
             let before = match &step.previous {
                 Some(Subject::ReplicaSet(previous)) => previous.status.available_replicas,
                 _ => 0,
@@ -48,14 +46,14 @@ fn check(history: &History) -> Vec<Finding> {
                 .filter(|uid| match ready_since.get(uid) {
                     None => false,
                     Some(None) => true,
-                    Some(Some(since)) => step.change.at.saturating_sub(*since) >= earliest,
+                    Some(Some(since)) => now_is.saturating_sub(*since) >= wanted,
                 })
                 .count();
             if now > before && now > i32::try_from(long_ready).unwrap_or(i32::MAX) {
                 let name = &set.metadata.name;
                 findings.push((
                     step.change.revision,
-                    format!("{name} counts {now} pods as available, of which {long_ready} have been ready for a quarter of {wanted:?}"),
+                    format!("{name} counts {now} pods as available, of which {long_ready} can have been ready for {wanted:?}"),
                 ));
             }
         }

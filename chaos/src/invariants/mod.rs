@@ -6,7 +6,7 @@
 mod availability;
 mod limits;
 mod min_ready;
-mod owners;
+pub mod owners;
 mod replicas;
 mod revisions;
 mod surge;

@@ -7,6 +7,7 @@ use squall_api::metav1::v1::ObjectMeta;
 use super::{Finding, Invariant};
 use crate::history::{History, World};
 
+/// The rule.
 pub const INVARIANT: Invariant =
     Invariant { name: "in the end nothing is left whose owner is gone", writer: "the garbage collector", check };
 
@@ -14,10 +15,14 @@ fn check(history: &History) -> Vec<Finding> {
     let mut world = history.start.clone();
     history.changes.iter().for_each(|change| drop(world.apply(change)));
     let last = history.changes.last().map_or(0, |change| change.revision);
+    orphans(&world).into_iter().map(|text| (last, text)).collect()
+}
+
+/// What is there without its owner.
+pub fn orphans(world: &World) -> Vec<String> {
     let pods = world.pods().filter(|pod| is_pod_active(pod)).map(|pod| ("pod", &pod.metadata));
     let sets = world.replica_sets().map(|set| ("ReplicaSet", &set.metadata));
-    let left = pods.chain(sets).filter_map(|(kind, meta)| orphan(&world, kind, meta));
-    left.map(|text| (last, text)).collect()
+    pods.chain(sets).filter_map(|(kind, meta)| orphan(world, kind, meta)).collect()
 }
 
 fn orphan(world: &World, kind: &str, meta: &ObjectMeta) -> Option<String> {

@@ -25,9 +25,14 @@ fn check(history: &History) -> Vec<Finding> {
     }
     let mut findings = Vec::new();
     history.walk(|step| {
-        let (Subject::ReplicaSet(set), Fate::Stored) = (&step.change.subject, step.change.fate) else { return };
+        let Subject::ReplicaSet(set) = &step.change.subject else { return };
         let Some(owner) = step.world.owner_of(set) else { return };
         let uid = &owner.metadata.uid;
+        if step.change.fate == Fate::Removed {
+            // As Kubernetes counts: one more than the highest that is there.
+            highest.insert(uid.clone(), step.world.sets_of(uid).map(revision).max().unwrap_or(0));
+            return;
+        }
         let number = step.change.revision;
         let is_new = step.previous.is_none();
         let same = |other: &&ReplicaSet| {

@@ -165,14 +165,15 @@ impl Condition {
         let mut filled = self.clone();
         match &mut filled {
             Self::RolledOut { deployment: name, image: None }
-            | Self::NewReplicaSet { deployment: name, .. }
+            | Self::NewReplicaSet { deployment: name, image: None, .. }
             | Self::OldReplicaSets { deployment: name, .. }
             | Self::Controller { name, .. }
             | Self::NoController(name)
             | Self::Command { name, .. }
             | Self::Served { version: name, .. }
             | Self::Pods { image: Some(name), .. } => *name = fill(name),
-            Self::RolledOut { deployment, image: Some(image) } => {
+            Self::RolledOut { deployment, image: Some(image) }
+            | Self::NewReplicaSet { deployment, image: Some(image), .. } => {
                 (*deployment, *image) = (fill(deployment), fill(image));
             }
             Self::Pods { image: None, .. } | Self::FailedRequests(_) => {}

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
-use squall_api::duration;
+use squall_api::{Kind, duration};
 use squall_faults::mutants::Mutant;
 
 use super::condition::Condition;
@@ -104,7 +104,7 @@ fn finish(raw: RawScenario, folder: &Path) -> Result<Scenario, Problem> {
     let mut arms: Vec<Arm> = Vec::new();
     for arm in raw.arms {
         let at = arm.referenced;
-        for arm in repeated(arm.value)? {
+        for arm in repeated(arm.value, at)? {
             if arms.iter().any(|other| other.name == arm.name) {
                 return Err((at, format!("there are two arms named {:?}", arm.name)));
             }
@@ -129,7 +129,7 @@ fn finish(raw: RawScenario, folder: &Path) -> Result<Scenario, Problem> {
 }
 
 /// The arm, once for each combination of the values that it is repeated for.
-fn repeated(raw: RawArm) -> Result<Vec<Arm>, Problem> {
+fn repeated(raw: RawArm, at: Location) -> Result<Vec<Arm>, Problem> {
     let mut combinations: Vec<Vec<(String, String)>> = vec![Vec::new()];
     for (key, values) in &raw.for_each {
         let with = |known: &Vec<(String, String)>| {
@@ -139,7 +139,16 @@ fn repeated(raw: RawArm) -> Result<Vec<Arm>, Problem> {
         combinations = combinations.iter().flat_map(with).collect();
     }
     let arm = Arm { clients_may_fail: raw.clients_may_fail, ..arm(raw.name, raw.steps, raw.expect)? };
-    Ok(combinations.iter().map(|values| filled(&arm, values)).collect())
+    let arms: Vec<Arm> = combinations.iter().map(|values| filled(&arm, values)).collect();
+    match format!("{arms:?}").split_once("${").and_then(|(_, rest)| rest.split_once('}')) {
+        None => Ok(arms),
+        Some((left, _)) => Err((
+            at,
+            format!(
+                "there is no value for ${{{left}}} here: it is filled in in names of arms, commands, conditions and services"
+            ),
+        )),
+    }
 }
 
 fn filled(arm: &Arm, values: &[(String, String)]) -> Arm {
@@ -161,7 +170,8 @@ fn filled(arm: &Arm, values: &[(String, String)]) -> Arm {
                     *condition = condition.filled(&fill);
                 }
             }
-            Step::Load(_) | Step::Heal(_) | Step::Resume(_) | Step::Rest(_) => {}
+            Step::Load(load) => load.service = fill(&load.service),
+            Step::Heal(_) | Step::Resume(_) | Step::Rest(_) => {}
         }
     }
     for expectation in &mut filled.expect {
@@ -184,6 +194,7 @@ fn arm(name: String, raw: Vec<Spanned<RawStep>>, expect: Vec<Spanned<RawExpectat
             duration::parse(text.as_deref().unwrap_or(usual)).map_err(|problem| (at, problem))
         };
         let RawExpectation { that, within, stays } = spanned.value;
+        known.can_be(&that).map_err(|problem| (at, problem))?;
         expectations.push(Expectation { condition: that, within: span(within, WITHIN)?, stays: span(stays, STAYS)? });
     }
     Ok(Arm { name, steps, expect: expectations, clients_may_fail: false })
@@ -194,6 +205,7 @@ fn arm(name: String, raw: Vec<Spanned<RawStep>>, expect: Vec<Spanned<RawExpectat
 struct Known {
     commands: BTreeSet<String>,
     faults: BTreeSet<String>,
+    is_loaded: bool,
 }
 
 /// What a step is, and what may stand beside it.
@@ -253,6 +265,7 @@ fn step(raw: RawStep, known: &mut Known) -> Result<Step, String> {
         return Ok(Step::Ctl { words, background: raw.r#as, exit: raw.exit.unwrap_or(Exit::Success) });
     }
     if let Some(condition) = raw.r#await {
+        known.can_be(&condition)?;
         let within = duration::parse(raw.within.as_deref().unwrap_or(WITHIN))?;
         return Ok(Step::Await { condition, within });
     }
@@ -260,6 +273,9 @@ fn step(raw: RawStep, known: &mut Known) -> Result<Step, String> {
         return duration::parse(&rest).map(Step::Rest);
     }
     if let Some(load) = raw.load {
+        if std::mem::replace(&mut known.is_loaded, true) {
+            return Err("an arm asks one service; another arm can ask another".to_owned());
+        }
         return Ok(Step::Load(load));
     }
     if let Some(name) = raw.heal {
@@ -274,6 +290,12 @@ fn step(raw: RawStep, known: &mut Known) -> Result<Step, String> {
         return Ok(Step::Resume(name));
     }
     let fault = raw.fault.ok_or("a step that is nothing")?;
+    if let Fault::Hold { kind, .. } = &fault
+        && !kind.is_empty()
+        && !Kind::ALL.iter().any(|known| known.info().kind == kind)
+    {
+        return Err(format!("there is no kind {kind:?}; a kind is like Pod or EndpointSlice"));
+    }
     if let Some(name) = victim_of(&fault) {
         known.command(name)?;
     }
@@ -299,6 +321,17 @@ fn step(raw: RawStep, known: &mut Known) -> Result<Step, String> {
 }
 
 impl Known {
+    /// Of requests nothing can be said where none are made, nor of commands that were not started.
+    fn can_be(&self, condition: &Condition) -> Result<(), String> {
+        match condition {
+            Condition::Served { .. } | Condition::FailedRequests(_) if !self.is_loaded => {
+                Err("no request is made in this arm: it has no `load` before".to_owned())
+            }
+            Condition::Command { name, .. } => self.command(name),
+            _ => Ok(()),
+        }
+    }
+
     fn command(&self, name: &str) -> Result<(), String> {
         match self.commands.contains(name) {
             true => Ok(()),

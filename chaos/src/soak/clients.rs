@@ -213,7 +213,13 @@ async fn watch(client: &Client, place: usize, ledger: &RefCell<Ledger>, mut done
                     }
                 }
             }
-            Ok(Event::Deleted(..)) => ledger.borrow_mut().violation("a watch told of a removal".to_owned()),
+            Ok(Event::Deleted(object, revision)) => match key_of(&object.meta().name) {
+                Some(key) if object.meta().namespace == NAMESPACE => {
+                    ledger.borrow_mut().violation(format!("a watch told that key {key} was removed"));
+                }
+                // Somebody else's.
+                _ => segment.iter_mut().for_each(|segment| segment.reached(revision)),
+            },
             Err(error) => {
                 ledger.borrow_mut().violation(format!("a watch ended: {error}"));
                 break;

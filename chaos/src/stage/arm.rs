@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use squall_api::core::v1::Namespace;
 use squall_client::Api;
 use squall_cluster::ClientCommand;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::faults::{self, Order};
@@ -224,27 +224,35 @@ impl ArmStage {
         let (order, mut orders) = watch::channel(Order::Live);
         self.orders.insert(step.name.clone(), order);
         let (shared, step) = (self.shared.clone(), step.clone());
-        if step.moment == Moment::Now {
-            if let Some(active) = faults::begin(&shared, &step).await {
-                self.living.spawn(faults::live(shared, step, active, orders));
-            }
-            return;
-        }
+        // It lives on when whoever waits for it is gone: it has to be healed all the same.
+        let (begun, is_begun) = oneshot::channel();
+        let is_now = step.moment == Moment::Now;
         self.living.spawn(async move {
             if !faults::moment(&shared, &step, &mut orders).await {
-                faults::never_came(&shared, &step);
-            } else if let Some(active) = faults::begin(&shared, &step).await {
+                return faults::never_came(&shared, &step);
+            }
+            let active = faults::begin(&shared, &step).await;
+            // Only a fault that comes at once is waited for.
+            begun.send(()).ok();
+            if let Some(active) = active {
                 faults::live(shared, step, active, orders).await;
             }
         });
+        if is_now {
+            is_begun.await.ok();
+        }
     }
 
-    /// Ends what has no end of its own, and waits for what has.
-    pub async fn heal_all(&mut self) -> anyhow::Result<()> {
-        for order in self.orders.values() {
+    /// Tells its faults to end: those that have no end of their own, or all of them.
+    pub fn order(&self, order: Order) {
+        for orders in self.orders.values() {
             // One that was told to heal is not told less.
-            order.send_if_modified(|given| std::mem::replace(given, (*given).max(Order::Over)) != *given);
+            orders.send_if_modified(|given| std::mem::replace(given, (*given).max(order)) != *given);
         }
+    }
+
+    /// Waits until all its faults are healed.
+    pub async fn healed(&mut self) -> anyhow::Result<()> {
         while let Some(ended) = self.living.join_next().await {
             ended.context("a fault")?;
         }

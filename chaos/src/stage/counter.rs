@@ -93,8 +93,10 @@ impl Counter {
 
     /// How many steps were acknowledged, and what contradicts itself.
     pub async fn judge(&self, client: &Client) -> anyhow::Result<(u64, Vec<String>)> {
+        let began = Instant::now();
         let number = value(&maps(client).get(NAME).await?);
-        let book = self.book.borrow();
+        let mut book = self.book.borrow_mut();
+        book.reads.push(Read { value: number, began, ended: Instant::now() });
         Ok((book.acknowledged(), book.check(number, self.unknown.get())))
     }
 }

@@ -33,15 +33,16 @@ pub async fn moment(shared: &Arc<Shared>, step: &FaultStep, order: &mut watch::R
 /// Breaks something. `None` if that was not possible; it is noted.
 pub async fn begin(shared: &Arc<Shared>, step: &FaultStep) -> Option<(Active, Duration)> {
     let name = format!("{}/{}", shared.name, step.name);
-    let active = step.fault.inject(&name, &shared.scene()).await;
+    // What it does it may do before it is done.
     let from = shared.stage.start.elapsed();
+    let active = step.fault.inject(&name, &shared.scene()).await;
     match active {
         Ok(active) => {
             shared.note(format!("broken: {} ({})", step.fault, step.name));
             Some((active, from))
         }
         Err(error) => {
-            keep(shared, step, (from, from), Receipt { bit: false, text: format!("could not be done: {error:#}") });
+            keep(shared, step, (from, from), Receipt::failed(format!("could not be done: {error:#}")));
             None
         }
     }
@@ -61,8 +62,7 @@ pub async fn live(
         Healing::When(condition) => drop(sooner(&mut order, Order::Over, until(&shared, condition)).await),
     }
     let receipt = active.heal(&shared.scene()).await;
-    let receipt =
-        receipt.unwrap_or_else(|error| Receipt { bit: false, text: format!("could not be healed: {error:#}") });
+    let receipt = receipt.unwrap_or_else(|error| Receipt::failed(format!("could not be healed: {error:#}")));
     let to = shared.stage.start.elapsed();
     shared.note(format!("healed: {} ({}): {}", step.fault, step.name, receipt.text));
     keep(&shared, &step, (from, to), receipt);
@@ -75,7 +75,7 @@ pub fn never_came(shared: &Shared, step: &FaultStep) {
         Moment::When(condition) => format!("its moment never came: {condition}"),
         Moment::Now | Moment::After(_) => "its moment never came".to_owned(),
     };
-    keep(shared, step, (now, now), Receipt { bit: false, text });
+    keep(shared, step, (now, now), Receipt { bit: false, failed: false, text });
 }
 
 fn keep(shared: &Shared, step: &FaultStep, (from, to): (Duration, Duration), receipt: Receipt) {

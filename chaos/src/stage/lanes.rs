@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::record::Lane;
+use crate::history::Sighting;
 use crate::leaders;
 
 /// How often it is looked at.
@@ -17,8 +18,11 @@ const ASK: Duration = Duration::from_millis(500);
 /// The look-out.
 pub struct Lanes {
     stop: watch::Sender<bool>,
-    looking: JoinHandle<Vec<Lane>>,
+    looking: JoinHandle<Looked>,
 }
+
+/// Who led, and at which moments the leading apiserver was at which revision.
+type Looked = (Vec<Lane>, Vec<Sighting>);
 
 /// Looks from now on.
 pub fn watch(client: &Client, start: Instant) -> Lanes {
@@ -29,19 +33,23 @@ pub fn watch(client: &Client, start: Instant) -> Lanes {
 
 impl Lanes {
     /// What was seen.
-    pub async fn end(self) -> Vec<Lane> {
+    pub async fn end(self) -> Looked {
         self.stop.send_replace(true);
         // It cannot fail but by a panic of its own, and there is none in it.
         self.looking.await.unwrap_or_default()
     }
 }
 
-async fn look(client: Client, start: Instant, mut stopping: watch::Receiver<bool>) -> Vec<Lane> {
-    let mut lanes = Vec::new();
+async fn look(client: Client, start: Instant, mut stopping: watch::Receiver<bool>) -> Looked {
+    let (mut lanes, mut seen_at) = (Vec::new(), Vec::new());
     while !*stopping.borrow_and_update() {
-        let (raft, elected) = tokio::join!(leaders::raft_leader(&client), leaders::elected(&client));
+        let asked = start.elapsed();
+        let (raft, elected) = tokio::join!(leaders::leading(&client), leaders::elected(&client));
         let now = start.elapsed();
-        let raft = raft.map(|(member, term)| (member.to_string(), term)).unwrap_or_default();
+        if let Ok(status) = &raft {
+            seen_at.push(Sighting { asked, answered: now, revision: status.revision });
+        }
+        let raft = raft.map(|status| (status.name, status.term)).unwrap_or_default();
         extend(&mut lanes, "Raft", raft, now);
         // Without a quorum nobody can say: who was elected last is so still.
         if let Ok((member, transitions)) = elected {
@@ -49,10 +57,14 @@ async fn look(client: Client, start: Instant, mut stopping: watch::Receiver<bool
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
-            _ = stopping.changed() => {}
+            changed = stopping.changed() => {
+                if changed.is_err() {
+                    break;
+                }
+            }
         }
     }
-    lanes
+    (lanes, seen_at)
 }
 
 /// The lane goes on, or another begins.

@@ -28,11 +28,13 @@ pub use commands::Commands;
 pub use record::{ArmRecord, Expected, FailedRequest, FaultRecord, Lane, Note, Record, Requests};
 
 use crate::history::{History, Recorder, Witness};
+use crate::invariants::owners;
 use crate::scenario::Scenario;
 use crate::verdict::{self, Evidence};
 use crate::{PATIENCE, leaders, wait_for};
 use arm::ArmStage;
 use checkers::Checkers;
+use faults::Order;
 
 /// By what `fast` timing divides.
 const FAST: u32 = 10;
@@ -69,6 +71,14 @@ impl Stage {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(note);
     }
 
+    /// What has happened, and what was broken, in order.
+    fn taken(&self) -> (Vec<Note>, Vec<FaultRecord>) {
+        let notes = std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut faults = std::mem::take(&mut *self.faults.lock().unwrap_or_else(PoisonError::into_inner));
+        faults.sort_by_key(|fault| fault.from);
+        (notes, faults)
+    }
+
     fn keep(&self, fault: FaultRecord) {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
     }
@@ -103,6 +113,7 @@ pub async fn play(
     };
     let (arms, asked) = tokio::join!(playing_it, checkers.ask_at_most(&client, enough.subscribe()));
     let mut arms = arms?;
+    collected(&stage.witness, scenario.settle).await;
     let agreed = within(scenario.settle, wait_for("all members to agree", || leaders::agreed(&client))).await;
     let checked = match asked {
         Ok(()) => checkers.judge(&client).await,
@@ -110,17 +121,16 @@ pub async fn play(
     };
     let divided_by = if playing.timing == "fast" { FAST } else { 1 };
     let recorded = recorder.finish().await;
-    let recorded = recorded.map(|(range, history)| (range, History { seconds_divided_by: divided_by, ..history }));
+    let (lanes, seen_at) = lanes.end().await;
+    let recorded =
+        recorded.map(|(range, history)| (range, History { seconds_divided_by: divided_by, seen_at, ..history }));
     let zombies = match &recorded {
         Ok((_, history)) => aftermath::zombies(history, &recorder.latest()).await,
         Err(_) => Vec::new(),
     };
-    let notes = std::mem::take(&mut *stage.notes.lock().unwrap_or_else(PoisonError::into_inner));
-    let mut faults = std::mem::take(&mut *stage.faults.lock().unwrap_or_else(PoisonError::into_inner));
-    faults.sort_by_key(|fault| fault.from);
+    let (notes, faults) = stage.taken();
     let agreed = agreed.map(|members| members.first().map_or((0, 0), |member| (member.revision, member.state_hash)));
     let ended = stage.cluster.lock().await.first_failure();
-    let lanes = lanes.end().await;
     let evidence = Evidence {
         arms: &mut arms,
         faults: &faults,
@@ -182,10 +192,10 @@ async fn perform(scenario: &Scenario, stage: &Arc<Stage>) -> anyhow::Result<Vec<
         played.into_iter().collect::<anyhow::Result<()>>()
     })
     .await;
-    // Whatever came of the steps: nothing stays broken.
-    for arm in &mut arms {
-        arm.heal_all().await?;
-    }
+    // Whatever came of the steps: nothing stays broken. What has an end of its own comes to it, unless there is no time.
+    let order = if played.is_err() { Order::Heal } else { Order::Over };
+    arms.iter().for_each(|arm| arm.order(order));
+    join_all(arms.iter_mut().map(ArmStage::healed)).await.into_iter().collect::<anyhow::Result<()>>()?;
     if let Err(error) = played {
         for arm in &mut arms {
             arm.stopped_by(&error);
@@ -194,6 +204,20 @@ async fn perform(scenario: &Scenario, stage: &Arc<Stage>) -> anyhow::Result<Vec<
     let expected = join_all(arms.iter().map(ArmStage::expectations)).await;
     let finished = arms.into_iter().zip(expected).map(|(arm, expected)| arm.finish(expected));
     Ok(join_all(finished).await)
+}
+
+/// Waits until what has lost its owner is collected; what is left then is the referee's.
+async fn collected(witness: &Witness, limit: Duration) {
+    let mut news = witness.news();
+    let all_gone = async {
+        loop {
+            news.borrow_and_update();
+            if witness.look(|world| owners::orphans(world).is_empty()) || news.changed().await.is_err() {
+                return;
+            }
+        }
+    };
+    drop(tokio::time::timeout(limit, all_gone).await);
 }
 
 async fn within<T>(limit: Duration, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {

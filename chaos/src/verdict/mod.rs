@@ -112,7 +112,7 @@ pub fn reach(evidence: Evidence<'_>) -> (Verdict, History) {
         reasons.add(Outcome::Fail, format!("a member did not stay: {ended}"));
     }
     let enough = evidence.faults_may_miss && evidence.faults.iter().any(|fault| fault.receipt.bit);
-    for fault in evidence.faults.iter().filter(|fault| !fault.receipt.bit && !enough) {
+    for fault in evidence.faults.iter().filter(|fault| !fault.receipt.bit && (fault.receipt.failed || !enough)) {
         let FaultRecord { arm, name, text, receipt, .. } = fault;
         reasons.add(Outcome::Inconclusive, format!("{arm}: the fault {name} ({text}) did not bite: {}", receipt.text));
     }
@@ -222,7 +222,7 @@ mod tests {
             text: "cut".to_owned(),
             from: Duration::ZERO,
             to: Duration::from_secs(1),
-            receipt: Receipt { bit, text: "nothing was sent".to_owned() },
+            receipt: Receipt { bit, failed: false, text: "nothing was sent".to_owned() },
         }
     }
 

@@ -37,10 +37,12 @@ async fn run(name: &str, faults: &Path, mut stopping: watch::Receiver<bool>) -> 
     let mut grown = signal(SignalKind::hangup())?;
     squall_faults::serve(faults, proxy.clone())?;
     tracing::info!(name, "started");
+    let connect = || Cluster::open(Path::new("."), Lifetime::Detached)?.connect_links(&proxy);
+    connect()?;
     loop {
-        Cluster::open(Path::new("."), Lifetime::Detached)?.connect_links(&proxy)?;
         tokio::select! {
-            _ = grown.recv() => {}
+            // The links that there are go on whatever becomes of the new ones.
+            _ = grown.recv() => connect().unwrap_or_else(|error| tracing::error!("{error:#}")),
             _ = stopping.wait_for(|stop| *stop) => return Ok(()),
         }
     }

@@ -108,13 +108,20 @@ impl Lane {
             }
             let count = piece.bytes.len() as u64;
             self.open(&self.held, count).await;
-            let limit = self.now().bytes_per_second;
-            if limit > 0 {
-                free = free.max(Instant::now()) + Duration::from_secs_f64(count as f64 / limit as f64);
-                self.delayed.fetch_add(count, Ordering::Relaxed);
-                sleep_until(free).await;
+            let mut rest = piece.bytes.as_slice();
+            while !rest.is_empty() {
+                let limit = self.now().bytes_per_second;
+                // In parts, so that it does not go on for long when the limit is gone.
+                let part =
+                    if limit == 0 { rest.len() } else { rest.len().min(usize::try_from(limit / 10 + 1).unwrap_or(1)) };
+                if limit > 0 {
+                    free = free.max(Instant::now()) + Duration::from_secs_f64(part as f64 / limit as f64);
+                    self.delayed.fetch_add(part as u64, Ordering::Relaxed);
+                    sleep_until(free).await;
+                }
+                write.write_all(&rest[..part]).await?;
+                rest = &rest[part..];
             }
-            write.write_all(&piece.bytes).await?;
         }
         write.shutdown().await
     }

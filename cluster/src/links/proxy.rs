@@ -5,14 +5,18 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyhow::Context;
-use squall_faults::{Fault, InForce, LinkFault, Receipt, Target, What};
+use squall_faults::{Fault, InForce, LinkFault, Passage, Receipt, Target, What};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::condition::{Condition, concerns, ends, is_way};
 use super::pass::Lane;
 use super::way::{End, Way};
+
+/// The wait after a connection that could not be taken in.
+const RETRY: Duration = Duration::from_millis(20);
 
 /// All links of a cluster.
 #[derive(Default)]
@@ -49,6 +53,15 @@ impl Done {
             delayed: self.delayed - before.delayed,
             waiting: self.waiting - before.waiting,
             broken: self.broken - before.broken,
+        }
+    }
+
+    /// What a fault of this kind does; the rest is another's.
+    fn of(self, link: &LinkFault) -> Self {
+        match link.passage() {
+            Passage::Open => Self { delayed: self.delayed, ..Self::default() },
+            Passage::Held => Self { held: self.held, waiting: self.waiting, ..Self::default() },
+            Passage::Reset => Self { broken: self.broken, ..Self::default() },
         }
     }
 
@@ -112,7 +125,7 @@ impl State {
     }
 
     fn receipt(&self, entry: &Entry) -> Receipt {
-        self.done(entry).since(entry.before).receipt()
+        self.done(entry).since(entry.before).of(&entry.link).receipt()
     }
 
     fn check(&self, link: &LinkFault) -> Result<(), String> {
@@ -169,14 +182,16 @@ type Lanes = (Arc<Lane>, Arc<Lane>);
 
 async fn accept(listener: TcpListener, target: SocketAddr, lanes: Lanes) {
     loop {
-        // An error is of a connection that is gone already.
-        if let Ok((stream, _)) = listener.accept().await {
-            let lanes = lanes.clone();
-            tokio::spawn(async move {
-                // Both ends see for themselves when a connection breaks.
-                drop(carry(stream, target, &lanes).await);
-            });
-        }
+        let Ok((stream, _)) = listener.accept().await else {
+            // Of a connection that is gone already, or for want of descriptors: then it takes a while.
+            tokio::time::sleep(RETRY).await;
+            continue;
+        };
+        let lanes = lanes.clone();
+        tokio::spawn(async move {
+            // Both ends see for themselves when a connection breaks.
+            drop(carry(stream, target, &lanes).await);
+        });
     }
 }
 
@@ -202,9 +217,6 @@ async fn carry(near: TcpStream, target: SocketAddr, (forth, back): &Lanes) -> io
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use squall_faults::Passage;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;

@@ -138,7 +138,7 @@ pub struct HoldArgs {
     /// Of which object: default/kubia
     #[arg(long, default_value = "", hide_default_value = true)]
     pub object: String,
-    /// How much later; else not before it is healed
+    /// How much longer each change takes, one after the other; else all wait until it is healed
     #[arg(long, default_value = "0", hide_default_value = true, value_parser = squall_api::duration::parse)]
     pub delay: Duration,
     #[command(flatten)]

@@ -7,6 +7,7 @@ use tokio::sync::Mutex;
 
 use crate::cli::{DirArgs, FaultCommand, FaultFlags, FaultListArgs, HealArgs, ProcessFaultArgs};
 use crate::failure::Failure;
+use crate::interruption::Interruption;
 use crate::output::{line, print_cells};
 
 /// Runs a command.
@@ -75,7 +76,12 @@ async fn inject(fault: &Fault, flags: FaultFlags) -> Result<(), Failure> {
     let active = fault.inject(&name, &scene).await?;
     line(&format!("{name}: {fault}"));
     if let Some(time) = flags.lasting {
-        tokio::time::sleep(time).await;
+        let mut interruption = Interruption::listen()?;
+        // Whoever has no patience has it healed all the same.
+        tokio::select! {
+            () = tokio::time::sleep(time) => {}
+            _ = interruption.wait() => {}
+        }
         let receipt = active.heal(&scene).await?;
         line(&format!("{name} healed: {}", receipt.text));
     }

@@ -84,24 +84,55 @@ fn explain(word: &str) -> Result<(), Failure> {
 async fn play_all(args: ChaosRunArgs) -> Result<(), Failure> {
     let words: Vec<String> =
         if args.all { built_in::names().map(str::to_owned).collect() } else { args.scenarios.clone() };
+    // What is wrong with one is told before any is played.
+    words.iter().try_for_each(|word| find(word, Path::new(".")).map(drop))?;
     let mut interruption = Interruption::listen()?;
-    let mut records = Vec::new();
+    let (mut records, mut failures) = (Vec::new(), Vec::new());
     for word in &words {
-        let record = tokio::select! {
-            record = play(word, &args) => record?,
-            signal = interruption.wait() => return Err(Failure::error(format!("interrupted by {signal}"))),
+        let played = tokio::select! {
+            played = play(word, &args) => played,
+            signal = interruption.wait() => Err(Failure::error(format!("interrupted by {signal}"))),
         };
-        if args.output.is_none() {
-            print(&text::text(&record));
+        match played {
+            Ok(record) => {
+                if args.output.is_none() {
+                    print(&text::text(&record));
+                }
+                records.push(record);
+            }
+            // Those that were played count all the same.
+            Err(failure) => failures.push(failure),
         }
-        records.push(record);
+        if interruption.has_come() {
+            break;
+        }
     }
-    if args.output.is_some() {
-        line(&serde_json::to_string_pretty(&records).map_err(Failure::error)?);
+    finish(
+        &records,
+        failures,
+        Outputs { report: args.report.as_ref(), junit: args.junit.as_ref(), json: args.output.is_some() },
+    )
+}
+
+/// Where results go.
+struct Outputs<'a> {
+    report: Option<&'a PathBuf>,
+    junit: Option<&'a PathBuf>,
+    json: bool,
+}
+
+/// Writes what came of it. What could not be played says nothing of what was to be shown.
+fn finish(records: &[Record], failures: Vec<Failure>, outputs: Outputs<'_>) -> Result<(), Failure> {
+    if outputs.json {
+        line(&serde_json::to_string_pretty(records).map_err(Failure::error)?);
     }
-    write(args.report.as_ref(), || html::html(&records))?;
-    write(args.junit.as_ref(), || junit::junit(&records))?;
-    match records.iter().map(|record| record.verdict.outcome).max() {
+    write(outputs.report, || html::html(records))?;
+    write(outputs.junit, || junit::junit(records))?;
+    let unknown = (!failures.is_empty()).then_some(Outcome::Inconclusive);
+    if let Err(failure) = Failure::all(failures) {
+        line_error(&failure.text());
+    }
+    match records.iter().map(|record| record.verdict.outcome).chain(unknown).max() {
         None | Some(Outcome::Pass) => Ok(()),
         Some(other) => Err(Failure::silent().with_code(other.exit_code())),
     }

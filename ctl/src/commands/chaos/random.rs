@@ -1,37 +1,36 @@
 //! `ctl chaos random`: scenarios that a seed decides, and the faults that a failure takes.
 
 use squall_chaos::random::{scenario, with_faults};
-use squall_chaos::report::{html, text};
+use squall_chaos::report::text;
 use squall_chaos::scenario::{Scenario, built_in};
 use squall_chaos::stage::{Playing, Record};
 use squall_chaos::verdict::Outcome;
 
-use super::{play_in, write};
+use super::{Outputs, finish, play_in};
 use crate::cli::{ChaosRandomArgs, Timing};
 use crate::failure::Failure;
 use crate::interruption::Interruption;
-use crate::output::{line, line_error, text as print};
+use crate::output::{line_error, text as print};
 
 /// Plays one after the other; a failure does not keep the others from being played.
 pub async fn run(args: ChaosRandomArgs) -> Result<(), Failure> {
     let first = args.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     let mut interruption = Interruption::listen()?;
-    let mut records = Vec::new();
+    let (mut records, mut failures) = (Vec::new(), Vec::new());
     for seed in first..first.saturating_add(args.runs) {
-        let record = tokio::select! {
-            record = one(seed, &args) => record?,
-            signal = interruption.wait() => return Err(Failure::error(format!("interrupted by {signal}"))),
+        let played = tokio::select! {
+            played = one(seed, &args) => played,
+            signal = interruption.wait() => Err(Failure::error(format!("interrupted by {signal}"))),
         };
-        records.push(record);
+        match played {
+            Ok(record) => records.push(record),
+            Err(failure) => failures.push(failure),
+        }
+        if interruption.has_come() {
+            break;
+        }
     }
-    if args.output.is_some() {
-        line(&serde_json::to_string_pretty(&records).map_err(Failure::error)?);
-    }
-    write(args.report.as_ref(), || html::html(&records))?;
-    match records.iter().map(|record| record.verdict.outcome).max() {
-        None | Some(Outcome::Pass) => Ok(()),
-        Some(other) => Err(Failure::silent().with_code(other.exit_code())),
-    }
+    finish(&records, failures, Outputs { report: args.report.as_ref(), junit: None, json: args.output.is_some() })
 }
 
 async fn one(seed: u64, args: &ChaosRandomArgs) -> Result<Record, Failure> {
