@@ -4,7 +4,7 @@
 //! writing or by reporting. Controllers may be late; they may not act on less than they have acknowledged.
 
 mod availability;
-mod limits;
+pub mod limits;
 mod min_ready;
 pub mod owners;
 mod replicas;

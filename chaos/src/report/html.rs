@@ -198,6 +198,24 @@ fn invariants_of(verdict: &Verdict) -> Markup {
                 }
             },
         }
+        @if !verdict.dips.is_empty() {
+            h2 { "Fewer pods ready than wanted" }
+            table {
+                thead { tr { th { "deployment" } th { "from" } th { "to" } th { "fewest" } th { "wanted" } th { "charged to" } } }
+                tbody {
+                    @for dip in &verdict.dips {
+                        tr {
+                            td { (dip.deployment) }
+                            td { (seconds(dip.from)) }
+                            td { (seconds(dip.to)) }
+                            td { (dip.fewest) }
+                            td { (dip.wanted) }
+                            td { (dip.charged_to) }
+                        }
+                    }
+                }
+            }
+        }
         @if let Some(checked) = &verdict.checked {
             p {
                 (checked.acknowledged) " acknowledged writes were found again, " (checked.unknown)

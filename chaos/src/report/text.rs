@@ -131,6 +131,17 @@ fn judged(record: &Record) -> Vec<String> {
             referee.violations.len()
         ));
     }
+    lines.extend(verdict.dips.iter().map(|dip| {
+        format!(
+            "{}: {} of at least {} pods ready between {:.1} s and {:.1} s, charged to {}",
+            dip.deployment,
+            dip.fewest,
+            dip.wanted,
+            dip.from.as_secs_f64(),
+            dip.to.as_secs_f64(),
+            dip.charged_to
+        )
+    }));
     if let Some(checked) = &verdict.checked {
         lines.push(format!(
             "checkers: {} writes acknowledged and {} without an answer, {} reads, {} events of watches, {} steps of a counter: {} contradictions",

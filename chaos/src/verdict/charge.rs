@@ -63,7 +63,8 @@ fn gap(gaps: &[(Duration, Duration)], (from, to): (Duration, Duration)) -> Optio
     Some(format!("a gap: the service had no ready endpoint from {:.1} s on", found.0.as_secs_f64()))
 }
 
-fn fault(faults: &[FaultRecord], (from, to): (Duration, Duration)) -> Option<String> {
+/// The fault that was in force in a time, or had been a moment before.
+pub fn fault(faults: &[FaultRecord], (from, to): (Duration, Duration)) -> Option<String> {
     let in_force = |fault: &&FaultRecord| fault.from <= to && from <= fault.to + AFTERMATH;
     // The last that came is the likeliest.
     let fault = faults.iter().filter(in_force).max_by_key(|fault| fault.from)?;

@@ -1,12 +1,14 @@
 //! What a scenario came to: one word, and every reason for it.
 //!
-//! `charge` says whose doing each failed request was.
+//! `charge` says whose doing each failed request was, `dips` when fewer pods were ready than wanted.
 
 mod charge;
+mod dips;
 
 use std::fmt::{self, Display};
 use std::time::Duration;
 
+pub use dips::Dip;
 use serde::Serialize;
 
 use crate::history::History;
@@ -75,6 +77,8 @@ pub struct Verdict {
     pub checked: Option<Checked>,
     /// The fewest pods that were ready, and the most there were.
     pub extremes: Option<Extremes>,
+    /// When fewer pods were ready than wanted, and whose doing that was.
+    pub dips: Vec<Dip>,
     /// The revision and the hash of the state that all apiservers have in the end.
     pub agreed: Option<(u64, String)>,
 }
@@ -149,9 +153,18 @@ pub fn reach(evidence: Evidence<'_>) -> (Verdict, History) {
     };
     charge::charge(evidence.arms, evidence.faults, &history);
     evidence.arms.iter().for_each(|arm| of_arm(arm, &mut reasons));
+    let dips = dips::dips(&history, evidence.faults);
     let extremes = judged.is_some().then(|| referee::extremes(&history, 0));
     (
-        Verdict { outcome: reasons.outcome(), reasons: reasons.sorted(), referee: judged, checked, extremes, agreed },
+        Verdict {
+            outcome: reasons.outcome(),
+            reasons: reasons.sorted(),
+            referee: judged,
+            checked,
+            extremes,
+            dips,
+            agreed,
+        },
         history,
     )
 }
