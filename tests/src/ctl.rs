@@ -39,6 +39,12 @@ impl Ctl {
         Ok(Self { program: program.context("ctl is not built; run ./check")?, folder: folder.to_owned() })
     }
 
+    /// The program.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// A shell in which `ctl` is this one.
     #[must_use]
     pub fn shell(&self, kubeconfig: &Path) -> Shell {

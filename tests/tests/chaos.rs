@@ -85,6 +85,44 @@ async fn fast_scenarios_pass_and_fail_without_their_protection() {
     }
 }
 
+/// A controller of somebody's own: it is killed with whatever it has started, started again, and cut off.
+const OWN: &str = "
+name: own
+title: A controller of one's own is killed and cut off
+explain: It has to bring the Deployment back to three pods, whatever happens to it.
+arms:
+- name: work
+  steps:
+  - ctl: create deployment web --image=luksa/kubia:v1 --replicas=1
+  - run: ./controller
+    as: mine
+  - await: {pods: {active: 3, ready: 3}}
+  - fault: {kill: command mine}
+    name: killed
+  - ctl: scale deployment web --replicas=1
+  - await: {pods: {active: 1}}
+  - heal: killed
+  - await: {pods: {active: 3, ready: 3}}
+  - fault: {cut: {from: client}}
+    for: 2s
+  - rest: 3s
+  expect:
+  - that: {pods: {active: 3, ready: 3}}
+";
+
+#[tokio::test]
+async fn a_program_of_ones_own_is_one_more_member() {
+    let folder = tempfile::tempdir().unwrap();
+    let ctl = Ctl::in_folder(folder.path()).unwrap();
+    let scale = format!("{} scale deployment web -n work --replicas=3 --request-timeout=1s", ctl.program().display());
+    let script = folder.path().join("controller");
+    std::fs::write(&script, format!("#!/bin/sh\nwhile true; do {scale}; done\n")).unwrap();
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::write(folder.path().join("own.yaml"), OWN).unwrap();
+    let output = ctl.run("chaos run own.yaml -o json").await.unwrap();
+    assert_eq!((output.code, outcome(&output)), (0, ("pass".to_owned(), String::new())), "{}", output.stderr);
+}
+
 #[tokio::test]
 async fn what_a_seed_draws_is_played_again() {
     let folder = tempfile::tempdir().unwrap();

@@ -220,6 +220,17 @@ impl Member {
         Err(ProposeError::Unavailable(format!("the write was not confirmed in time: {last}")))
     }
 
+    /// Whether a quorum is in reach. It is asked once, and not again and again as for a request.
+    pub async fn is_in_touch(&self, deadline: Instant) -> bool {
+        let asked = async {
+            match self.leader_elsewhere() {
+                None => self.read_index_here().await,
+                Some(address) => self.read_index_there(&address, deadline).await,
+            }
+        };
+        matches!(tokio::time::timeout_at(deadline, asked).await, Ok(Ok(_)))
+    }
+
     /// Waits until this member has applied everything that was acknowledged before the call.
     pub async fn read_barrier(&self, deadline: Instant) -> Result<(), ProposeError> {
         let mut last = "no leader is known".to_owned();

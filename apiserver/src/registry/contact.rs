@@ -11,9 +11,11 @@ use tokio::time::Instant;
 use super::Registry;
 
 /// How often a quorum is asked.
-const PERIOD: Duration = Duration::from_secs(1);
-/// One that does not answer in this time is out of reach. An election takes less.
-const LIMIT: Duration = Duration::from_secs(2);
+const PERIOD: Duration = Duration::from_millis(500);
+/// How long one may take to answer.
+const LIMIT: Duration = Duration::from_millis(700);
+/// One that has not answered so often is out of reach. An election takes less.
+const SILENCES: u32 = 3;
 
 /// What is known of it.
 pub struct Contact {
@@ -29,9 +31,12 @@ impl Default for Contact {
 impl Registry {
     /// Finds out again and again whether a quorum is in reach.
     pub async fn keep_contact(&self) -> Infallible {
+        let mut silences = 0;
         loop {
             tokio::time::sleep(PERIOD).await;
-            let lost = self.member().read_barrier(Instant::now() + LIMIT).await.is_err();
+            let answers = self.member().is_in_touch(Instant::now() + LIMIT).await;
+            silences = if answers { 0 } else { silences + 1 };
+            let lost = silences >= SILENCES;
             let changed = self.inner.contact.lost.send_if_modified(|known| std::mem::replace(known, lost) != lost);
             if changed {
                 tracing::warn!(lost, "the contact to the other apiservers has changed");

@@ -119,6 +119,9 @@ fn in_state(cluster: &Cluster, members: &[MemberName], wanted: ProcessState) -> 
 
 /// Lets them go on, or starts them again.
 pub async fn heal(mut broken: Broken, scene: &Scene<'_>) -> anyhow::Result<Receipt> {
+    if let (Fault::Kill(_) | Fault::Terminate(_), Some(name)) = (&broken.fault, &broken.command) {
+        scene.commands.ended(name).await?;
+    }
     let mut cluster = scene.cluster.lock().await;
     match (&broken.fault, &broken.command) {
         (Fault::Pause(_), Some(name)) => scene.commands.resume(name)?,

@@ -1,6 +1,6 @@
 //! One arm: its steps, one after the other, in a namespace of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -34,6 +34,8 @@ pub struct Shared {
     commands: Commands,
     slot: usize,
     traffic: Mutex<Option<Traffic>>,
+    /// The faults that have come to their end.
+    healed: watch::Sender<BTreeSet<String>>,
 }
 
 /// An arm on the stage.
@@ -56,6 +58,18 @@ impl Shared {
     pub fn scene(&self) -> Scene<'_> {
         let (cluster, client) = (&self.stage.cluster, &self.stage.client);
         Scene { cluster, client, commands: &self.commands, slot: self.slot }
+    }
+
+    /// A fault has come to its end.
+    pub fn note_healed(&self, fault: &str) {
+        self.healed.send_modify(|healed| {
+            healed.insert(fault.to_owned());
+        });
+    }
+
+    async fn is_healed(&self, fault: &str) {
+        // The sender is one's own.
+        drop(self.healed.subscribe().wait_for(|healed| healed.contains(fault)).await);
     }
 
     /// Whether something is so now; the error says what there is instead.
@@ -112,7 +126,8 @@ impl ArmStage {
             Api::new(stage.client.clone(), "").create(namespace).await.context("making a namespace")?;
         }
         let (name, commands, traffic) = (arm.name.clone(), Commands::default(), Mutex::default());
-        let shared = Arc::new(Shared { stage, name, commands, slot, traffic });
+        let healed = watch::Sender::default();
+        let shared = Arc::new(Shared { stage, name, commands, slot, traffic, healed });
         let (living, orders) = (JoinSet::new(), BTreeMap::new());
         Ok(Self { shared, arm: Arc::new(arm), living, orders, stopped: None, commands: 0 })
     }
@@ -157,6 +172,7 @@ impl ArmStage {
             Step::Heal(name) => {
                 let order = self.orders.get(name).with_context(|| format!("no fault is named {name}"))?;
                 order.send_replace(Order::Heal);
+                self.shared.is_healed(name).await;
                 Ok(())
             }
             Step::Resume(name) => self.shared.commands.resume(name),

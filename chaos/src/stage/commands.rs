@@ -2,11 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use squall_cluster::{ClientCommand, ClientProcess, Cluster, ProcessState};
 
 use crate::scenario::ClientState;
+
+/// How long a command that is asked to end may take, and how often it is looked at.
+const PATIENCE: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(10);
 
 /// All of them. They are ended when this is dropped.
 #[derive(Default)]
@@ -28,6 +33,18 @@ impl Commands {
     /// One more; one of the same name is ended.
     pub fn add(&self, name: &str, process: ClientProcess, again: Option<ClientCommand>) {
         self.running().insert(name.to_owned(), Running { process, again });
+    }
+
+    /// Waits until it has ended; one that does not is killed.
+    pub async fn ended(&self, name: &str) -> anyhow::Result<()> {
+        let start = Instant::now();
+        while self.states().get(name).is_some_and(|state| *state != ClientState::Ended) {
+            if start.elapsed() >= PATIENCE {
+                return self.kill(name);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
     }
 
     /// Starts it again, if it has ended and is one of those that are.

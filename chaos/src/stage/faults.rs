@@ -80,6 +80,7 @@ pub fn never_came(shared: &Shared, step: &FaultStep) {
 
 fn keep(shared: &Shared, step: &FaultStep, (from, to): (Duration, Duration), receipt: Receipt) {
     let (arm, name, text) = (shared.name.clone(), step.name.clone(), step.fault.to_string());
+    shared.note_healed(&step.name);
     shared.stage.keep(FaultRecord { arm, name, text, from, to, receipt });
 }
 
