@@ -92,6 +92,8 @@ async fn until(shared: &Shared, condition: &Condition) {
 /// Whether something comes before an order does.
 async fn sooner(orders: &mut watch::Receiver<Order>, order: Order, other: impl Future<Output = ()>) -> bool {
     tokio::select! {
+        // What has come already comes first, however late it is looked at.
+        biased;
         () = other => true,
         _ = orders.wait_for(|given| *given >= order) => false,
     }
