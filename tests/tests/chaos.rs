@@ -10,6 +10,7 @@
 
 use serde_json::Value;
 use squall_tests::{Ctl, Output, Scratch};
+use tokio::sync::Mutex;
 
 /// Scenarios that are fast, and what the referee finds when their protection is left out.
 const FAST: [(&str, &str); 6] = [
@@ -21,6 +22,11 @@ const FAST: [(&str, &str); 6] = [
     ("clock-skew", "a pod is available only after it was ready for minReadySeconds"),
 ];
 
+/// How often a mutant may get away with it at most, and one more.
+const TRIES: usize = 3;
+/// One scenario at a time: what comes together hangs on what else the machine does.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
 fn outcome(output: &Output) -> (String, String) {
     let records: Value = serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("no JSON: {output:?}"));
     let verdict = &records[0]["verdict"];
@@ -31,6 +37,7 @@ fn outcome(output: &Output) -> (String, String) {
 
 #[tokio::test]
 async fn the_chapters_point_takes_one_command() {
+    let _alone = ALONE.lock().await;
     let folder = tempfile::tempdir().unwrap();
     let ctl = Ctl::in_folder(folder.path()).unwrap();
     let output = ctl.run("chaos run client-interrupted --report out.html --junit out.xml -o json").await.unwrap();
@@ -73,14 +80,23 @@ async fn seen_in_a_browser(ctl: &Ctl, folder: &std::path::Path) {
 
 #[tokio::test]
 async fn fast_scenarios_pass_and_fail_without_their_protection() {
+    let _alone = ALONE.lock().await;
     let folder = tempfile::tempdir().unwrap();
     let ctl = Ctl::in_folder(folder.path()).unwrap();
     for (scenario, finding) in FAST {
         let whole = ctl.run(&format!("chaos run {scenario} -o json")).await.unwrap();
         assert_eq!((whole.code, outcome(&whole)), (0, ("pass".to_owned(), String::new())), "{scenario}");
-        let mutant = ctl.run(&format!("chaos run {scenario} --mutant own -o json")).await.unwrap();
-        let (word, reasons) = outcome(&mutant);
-        assert_eq!((mutant.code, word.as_str()), (1, "fail"), "{scenario}: {reasons}");
+        let mut found = Vec::new();
+        // A protection is needed when things come together in a bad way, which they do not each time.
+        for _ in 0..TRIES {
+            let mutant = ctl.run(&format!("chaos run {scenario} --mutant own -o json")).await.unwrap();
+            found.push((mutant.code, outcome(&mutant)));
+            if mutant.code != 0 {
+                break;
+            }
+        }
+        let (code, (word, reasons)) = found.pop().unwrap();
+        assert_eq!((code, word.as_str()), (1, "fail"), "{scenario}: {reasons}");
         assert!(reasons.contains(finding), "{scenario} failed, but not for {finding:?}: {reasons}");
     }
 }
@@ -112,6 +128,7 @@ arms:
 
 #[tokio::test]
 async fn a_program_of_ones_own_is_one_more_member() {
+    let _alone = ALONE.lock().await;
     let folder = tempfile::tempdir().unwrap();
     let ctl = Ctl::in_folder(folder.path()).unwrap();
     let scale = format!("{} scale deployment web -n work --replicas=3 --request-timeout=1s", ctl.program().display());
@@ -125,6 +142,7 @@ async fn a_program_of_ones_own_is_one_more_member() {
 
 #[tokio::test]
 async fn what_a_seed_draws_is_played_again() {
+    let _alone = ALONE.lock().await;
     let folder = tempfile::tempdir().unwrap();
     let ctl = Ctl::in_folder(folder.path()).unwrap();
     let mut faults = Vec::new();
