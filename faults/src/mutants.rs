@@ -1,5 +1,5 @@
-//! Protections that can be left out, to see whether a scenario notices. Never in a release build: there none of this is
-//! compiled, and asking for it is an error.
+//! Protections that can be left out, to see whether a scenario notices. Never in a release build: there none is ever left out,
+//! and asking for it is an error.
 
 use std::sync::OnceLock;
 
@@ -80,13 +80,19 @@ impl Mutant {
 /// The one that this process is.
 static CHOSEN: OnceLock<Mutant> = OnceLock::new();
 
-/// Makes this process a mutant. The error says why it cannot be.
-pub fn choose(name: &str) -> Result<(), String> {
-    if !cfg!(debug_assertions) {
-        return Err("this is a release build: no protection can be left out".to_owned());
-    }
+/// The mutant of a name, if this build can be one. The error says why not.
+pub fn find(name: &str) -> Result<Mutant, String> {
     let known = || Mutant::ALL.map(Mutant::as_str).join(", ");
     let mutant = Mutant::of(name).ok_or_else(|| format!("there is no mutant {name:?}; there are {}", known()))?;
+    match cfg!(debug_assertions) {
+        true => Ok(mutant),
+        false => Err("this is a release build: no protection can be left out; build without --release".to_owned()),
+    }
+}
+
+/// Makes this process a mutant. The error says why it cannot be.
+pub fn choose(name: &str) -> Result<(), String> {
+    let mutant = find(name)?;
     tracing::warn!(mutant = name, "a protection is left out on purpose");
     CHOSEN.set(mutant).map_err(|_| "this process is a mutant already".to_owned())
 }

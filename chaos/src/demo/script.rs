@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::summary::{Fault, Summary, reasons};
 use super::view::{Phase, View, by_version};
-use crate::history::{Recorder, World};
+use crate::history::{Recorder, Witness, World};
 use crate::service;
 use crate::traffic::Traffic;
 use crate::{PATIENCE, wait_for};
@@ -68,7 +68,7 @@ impl Stage {
     async fn perform(mut self, start: Instant, ready_seconds: f64) -> anyhow::Result<Summary> {
         let watcher = tokio::spawn(look_on(
             self.client.with_deadline(ASK),
-            self.recorder.observer(),
+            self.recorder.witness(),
             self.traffic.clone(),
             self.views.clone(),
         ));
@@ -231,17 +231,12 @@ async fn create(client: &Client) -> anyhow::Result<()> {
 }
 
 /// Keeps the view up to date, until it is stopped.
-async fn look_on(
-    client: Client,
-    world: impl Fn() -> World,
-    traffic: Arc<Mutex<Option<Traffic>>>,
-    views: watch::Sender<View>,
-) {
+async fn look_on(client: Client, witness: Witness, traffic: Arc<Mutex<Option<Traffic>>>, views: watch::Sender<View>) {
     loop {
         let (raft_leader, elected) = tokio::join!(leaders::raft_leader(&client), leaders::elected(&client));
         let tally = lock(&traffic).as_ref().map(Traffic::tally);
         views.send_modify(|view| {
-            view.pods = by_version(&world());
+            view.pods = witness.look(by_version);
             view.raft_leader = raft_leader.ok().map(|(member, _)| member);
             view.elected = elected.ok().map(|(member, _)| member);
             if let Some(tally) = tally {

@@ -174,12 +174,6 @@ impl Recorder {
         self.shared.recorded().latest.clone()
     }
 
-    /// As [`Recorder::latest`], for someone who looks on.
-    pub fn observer(&self) -> impl Fn() -> World + Send + use<> {
-        let shared = self.shared.clone();
-        move || shared.recorded().latest.clone()
-    }
-
     /// Someone who looks on.
     #[must_use]
     pub fn witness(&self) -> Witness {

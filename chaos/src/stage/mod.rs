@@ -1,8 +1,8 @@
 //! The stage on which a scenario is played: a cluster with links, everybody who looks on, and the arms side by side.
 //!
 //! `arm` does the steps of one, `faults` lets each fault live its life, `commands` are the processes that run beside, `lanes`
-//! notes who leads, `checkers`
-//! ask the store and check what they are told, `aftermath` looks at what is left, `record` is what comes of it all.
+//! notes who leads, `checkers` ask the store and check what they are told (`counter` is what some of them ask for), `aftermath`
+//! looks at what is left, `record` is what comes of it all.
 
 mod aftermath;
 mod arm;

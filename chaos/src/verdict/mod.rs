@@ -12,7 +12,7 @@ pub use dips::Dip;
 use serde::Serialize;
 
 use crate::history::History;
-use crate::referee::{self, Extremes};
+use crate::referee;
 use crate::stage::{ArmRecord, Checked, FaultRecord, Lane};
 
 /// The word. What is worse comes later.
@@ -75,8 +75,6 @@ pub struct Verdict {
     pub referee: Option<referee::Verdict>,
     /// What the checkers found.
     pub checked: Option<Checked>,
-    /// The fewest pods that were ready, and the most there were.
-    pub extremes: Option<Extremes>,
     /// When fewer pods were ready than wanted, and whose doing that was.
     pub dips: Vec<Dip>,
     /// The revision and the hash of the state that all apiservers have in the end.
@@ -154,19 +152,7 @@ pub fn reach(evidence: Evidence<'_>) -> (Verdict, History) {
     charge::charge(evidence.arms, evidence.faults, &history);
     evidence.arms.iter().for_each(|arm| of_arm(arm, &mut reasons));
     let dips = dips::dips(&history, evidence.faults);
-    let extremes = judged.is_some().then(|| referee::extremes(&history, 0));
-    (
-        Verdict {
-            outcome: reasons.outcome(),
-            reasons: reasons.sorted(),
-            referee: judged,
-            checked,
-            extremes,
-            dips,
-            agreed,
-        },
-        history,
-    )
+    (Verdict { outcome: reasons.outcome(), reasons: reasons.sorted(), referee: judged, checked, dips, agreed }, history)
 }
 
 /// Whose controllers led at a moment.

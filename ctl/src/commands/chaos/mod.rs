@@ -9,6 +9,7 @@ use squall_chaos::report::{html, junit, text};
 use squall_chaos::scenario::{Scenario, built_in};
 use squall_chaos::stage::{self, Note, Playing, Record};
 use squall_chaos::verdict::Outcome;
+use squall_faults::mutants;
 use tempfile::TempDir;
 
 use crate::cli::{ChaosCommand, ChaosListArgs, ChaosRunArgs};
@@ -85,7 +86,9 @@ async fn play_all(args: ChaosRunArgs) -> Result<(), Failure> {
     let words: Vec<String> =
         if args.all { built_in::names().map(str::to_owned).collect() } else { args.scenarios.clone() };
     // What is wrong with one is told before any is played.
-    words.iter().try_for_each(|word| find(word, Path::new(".")).map(drop))?;
+    for word in &words {
+        mutant_of(&find(word, Path::new("."))?, args.mutant.as_deref())?;
+    }
     let mut interruption = Interruption::listen()?;
     let (mut records, mut failures) = (Vec::new(), Vec::new());
     for word in &words {
@@ -145,6 +148,16 @@ fn write(path: Option<&PathBuf>, text: impl FnOnce() -> String) -> Result<(), Fa
     Ok(())
 }
 
+/// The protection that is to be left out, if that can be done.
+fn mutant_of(scenario: &Scenario, asked: Option<&str>) -> Result<Option<String>, Failure> {
+    let own = || scenario.mutant.as_deref().ok_or_else(|| Failure::error(format!("{} names no mutant", scenario.name)));
+    let Some(name) = asked.map(|asked| if asked == OWN { own() } else { Ok(asked) }).transpose()? else {
+        return Ok(None);
+    };
+    mutants::find(name).map_err(Failure::error)?;
+    Ok(Some(name.to_owned()))
+}
+
 async fn play(word: &str, args: &ChaosRunArgs) -> Result<Record, Failure> {
     let folder = tempfile::tempdir().map_err(Failure::error)?;
     let mut scenario = find(word, folder.path())?;
@@ -154,10 +167,7 @@ async fn play(word: &str, args: &ChaosRunArgs) -> Result<Record, Failure> {
         let missing = || Failure::error(format!("{word} has no arm {arm:?}; it has {}", names.join(", ")));
         scenario = scenario.only(arm).ok_or_else(missing)?;
     }
-    let mutant = match args.mutant.as_deref() {
-        Some(OWN) => Some(scenario.mutant.clone().ok_or_else(|| Failure::error(format!("{word} names no mutant")))?),
-        other => other.map(str::to_owned),
-    };
+    let mutant = mutant_of(&scenario, args.mutant.as_deref())?;
     let playing = Playing { timing: args.timing.as_str().to_owned(), mutant, folder: folder.path().to_owned() };
     play_in(folder, &scenario, &playing, args.keep).await
 }

@@ -5,6 +5,7 @@ use squall_chaos::report::text;
 use squall_chaos::scenario::{Scenario, built_in};
 use squall_chaos::stage::{Playing, Record};
 use squall_chaos::verdict::Outcome;
+use squall_faults::mutants;
 
 use super::{Outputs, finish, play_in};
 use crate::cli::{ChaosRandomArgs, Timing};
@@ -14,6 +15,9 @@ use crate::output::{line_error, text as print};
 
 /// Plays one after the other; a failure does not keep the others from being played.
 pub async fn run(args: ChaosRandomArgs) -> Result<(), Failure> {
+    if let Some(name) = &args.mutant {
+        mutants::find(name).map_err(Failure::error)?;
+    }
     let first = args.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     let mut interruption = Interruption::listen()?;
     let (mut records, mut failures) = (Vec::new(), Vec::new());
