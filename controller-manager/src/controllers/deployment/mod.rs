@@ -5,6 +5,8 @@
 
 #[cfg(test)]
 mod every_rollout;
+#[cfg(test)]
+mod every_scaling;
 mod history;
 mod plan;
 mod proportional;
@@ -13,6 +15,8 @@ mod rolling;
 mod status;
 #[cfg(test)]
 mod traces;
+#[cfg(test)]
+mod world;
 
 use std::sync::Arc;
 

@@ -87,10 +87,11 @@ impl Step<'_> {
         {
             return Plan::of(vec![Action::Update(Box::new(synced.into()))]);
         }
-        if deployment.spec.paused || self.is_scaling_event() {
+        let recreates = deployment.spec.strategy.r#type == "Recreate";
+        if deployment.spec.paused || self.is_scaling_event() && !(recreates && self.active().len() > 1) {
             return self.scale_only();
         }
-        if deployment.spec.strategy.r#type == "Recreate" { self.recreate() } else { self.roll() }
+        if recreates { self.recreate() } else { self.roll() }
     }
 
     fn new_set(&self) -> Option<&ReplicaSet> {
@@ -100,6 +101,11 @@ impl Step<'_> {
     /// Oldest first.
     fn old_sets(&self) -> impl Iterator<Item = &ReplicaSet> {
         self.owned.iter().enumerate().filter(|(place, _)| Some(*place) != self.new).map(|(_, set)| set.as_ref())
+    }
+
+    /// The places of those that are asked for pods, oldest first.
+    fn active(&self) -> Vec<usize> {
+        (0..self.owned.len()).filter(|place| size(&self.owned[*place]) > 0).collect()
     }
 
     /// The number of replicas changed while a ReplicaSet is active.
@@ -226,11 +232,20 @@ impl Step<'_> {
         }
     }
 
+    /// Plans a size for a ReplicaSet as `resize` does. Of one that has that size already, what it was decided for is
+    /// noted anew: Kubernetes leaves the old note where there is one active ReplicaSet, and takes it for a change
+    /// of the number of replicas for ever (kubernetes 102551).
+    fn resize_and_note(&self, set: &mut Arc<ReplicaSet>, wanted: i32, actions: &mut Vec<Action>) {
+        if !self.resize(set, wanted, actions) {
+            self.note_sizes(set, wanted, actions);
+        }
+    }
+
     /// Paused, or another number of replicas is wanted: nothing rolls, but sizes follow.
     fn scale_only(&self) -> Plan {
         let mut actions = Vec::new();
         let mut sets = self.owned.clone();
-        let mut active: Vec<usize> = (0..sets.len()).filter(|place| size(&sets[*place]) > 0).collect();
+        let mut active = self.active();
         let saturated = self.new_set().is_some_and(|set| {
             let desired = self.limits.desired;
             size(set) == desired && set.status.available_replicas == desired
@@ -243,7 +258,7 @@ impl Step<'_> {
             }
             [only] => {
                 let only = *only;
-                self.resize(&mut sets[only], self.limits.desired, &mut actions);
+                self.resize_and_note(&mut sets[only], self.limits.desired, &mut actions);
             }
             _ if saturated => {
                 for place in active.into_iter().filter(|place| Some(*place) != self.new) {
@@ -273,12 +288,15 @@ impl Step<'_> {
             let noted = set.metadata.annotations.get(MAX_REPLICAS).and_then(|text| text.parse().ok());
             noted.filter(|max| *max > 0).unwrap_or(self.deployment.status.replicas)
         };
-        let parts: Vec<Part> =
-            active.iter().map(|place| Part { spec: size(&sets[*place]), max_before: before(&sets[*place]) }).collect();
+        let part = |place: &usize| {
+            let set = &sets[*place];
+            let Sizes { spec, available } = sizes_of(set);
+            let unmissed = if Some(*place) == self.new { 0 } else { spec - available };
+            Part { spec, max_before: before(set), unmissed }
+        };
+        let parts: Vec<Part> = active.iter().map(part).collect();
         for (place, wanted) in active.iter().zip(proportional::scale(&parts, allowed)) {
-            if !self.resize(&mut sets[*place], wanted, actions) {
-                self.note_sizes(&mut sets[*place], wanted, actions);
-            }
+            self.resize_and_note(&mut sets[*place], wanted, actions);
         }
     }
 

@@ -7,11 +7,35 @@ pub struct Part {
     pub spec: i32,
     /// The total that was allowed when it got that size; 0 if it is not known.
     pub max_before: i32,
+    /// How many of its replicas nobody misses: those of an old ReplicaSet that are not available.
+    pub unmissed: i32,
 }
 
 /// The new sizes. `allowed` is the total that is allowed now.
 #[must_use]
 pub fn scale(parts: &[Part], allowed: i32) -> Vec<i32> {
+    let mut parts = parts.to_vec();
+    give_up_unmissed(&mut parts, allowed);
+    share(&parts, allowed)
+}
+
+/// Those that nobody misses go first, and the rest shrinks in proportion. Kubernetes shrinks everything in proportion, the
+/// healthy new ReplicaSet with the broken old one (kubernetes 119536).
+fn give_up_unmissed(parts: &mut [Part], allowed: i32) {
+    let total: i32 = parts.iter().map(|part| part.spec).sum();
+    let mut left = (total - allowed).max(0);
+    for part in &mut *parts {
+        let down = part.unmissed.min(left);
+        part.spec -= down;
+        left -= down;
+    }
+    let given_up = (total - allowed).max(0) - left;
+    for part in parts.iter_mut().filter(|part| part.max_before > 0) {
+        part.max_before = (part.max_before - given_up).max(1);
+    }
+}
+
+fn share(parts: &[Part], allowed: i32) -> Vec<i32> {
     let to_add = allowed - parts.iter().map(|part| part.spec).sum::<i32>();
     let mut added = 0;
     let mut sizes = Vec::new();
@@ -27,8 +51,9 @@ pub fn scale(parts: &[Part], allowed: i32) -> Vec<i32> {
         added += share;
         sizes.push(part.spec + share);
     }
-    if let Some(first) = sizes.first_mut() {
-        *first = (*first + to_add - added).max(0);
+    let largest = (0..parts.len()).rev().max_by_key(|place| parts[*place].spec);
+    if let Some(place) = largest {
+        sizes[place] = (sizes[place] + to_add - added).max(0);
     }
     sizes
 }
@@ -48,7 +73,7 @@ mod tests {
     use super::*;
 
     fn parts(sizes: &[i32], max_before: i32) -> Vec<Part> {
-        sizes.iter().map(|spec| Part { spec: *spec, max_before }).collect()
+        sizes.iter().map(|spec| Part { spec: *spec, max_before, unmissed: 0 }).collect()
     }
 
     #[test]
@@ -60,27 +85,61 @@ mod tests {
         assert_eq!(scale(&parts(&[8, 5], 13), 7), [4, 3]);
     }
 
+    /// Kubernetes 119536: an old ReplicaSet with a broken pod kept it, and the new one lost its good one.
+    #[test]
+    fn what_is_not_available_shrinks_first() {
+        let sets = |unmissed: [i32; 3]| {
+            [3, 1, 1].iter().zip(unmissed).map(|(spec, unmissed)| Part { spec: *spec, max_before: 5, unmissed })
+        };
+        assert_eq!(scale(&sets([0, 1, 0]).collect::<Vec<_>>(), 4), [3, 0, 1], "5 replicas to 4");
+        assert_eq!(scale(&sets([1, 1, 0]).collect::<Vec<_>>(), 2), [1, 0, 1], "then in proportion");
+        assert_eq!(
+            scale(&sets([3, 1, 0]).collect::<Vec<_>>(), 6),
+            [4, 1, 1],
+            "nothing is given up when there is to be more"
+        );
+    }
+
     /// Kubernetes 28145, 29357: scaling in the middle of a rollout went wrong when it was resumed.
     #[test]
     fn every_small_scaling_adds_up_to_what_is_allowed() {
-        for (first, second, third) in (0..=8).flat_map(|a| (0..=a).flat_map(move |b| (0..=b).map(move |c| (a, b, c)))) {
-            let total = first + second + third;
-            for max_before in [total, total + 1, total + 3].into_iter().filter(|max| *max > 0) {
-                for allowed in 0..=14 {
-                    let before = parts(&[first, second, third], max_before);
-                    let after = scale(&before, allowed);
-                    assert!(after.iter().all(|size| *size >= 0), "{before:?} {allowed}: {after:?}");
-                    assert_eq!(after.iter().sum::<i32>(), allowed, "{before:?}: {after:?}");
-                    // With another total noted than there is, Kubernetes shrinks some while others grow.
-                    let grows = allowed >= total;
-                    let right_way =
-                        |(part, size): (&Part, &i32)| if grows { *size >= part.spec } else { *size <= part.spec };
-                    assert!(
-                        max_before != total || before.iter().zip(&after).all(right_way),
-                        "{before:?} {allowed}: {after:?}"
-                    );
-                }
+        for before in every_three() {
+            for allowed in 0..=12 {
+                check(&before, allowed);
             }
         }
+    }
+
+    /// Three ReplicaSets, largest first, with any number of replicas that nobody misses.
+    fn every_three() -> Vec<[Part; 3]> {
+        let mut all = Vec::new();
+        for (first, second, third) in (0..=6).flat_map(|a| (0..=a).flat_map(move |b| (0..=b).map(move |c| (a, b, c)))) {
+            let total = first + second + third;
+            for max_before in [total, total + 1, total + 3].into_iter().filter(|max| *max > 0) {
+                let unmissed =
+                    (0..=first).flat_map(|a| (0..=second).flat_map(move |b| (0..=third).map(move |c| [a, b, c])));
+                let part = |(spec, unmissed): (i32, i32)| Part { spec, max_before, unmissed };
+                all.extend(unmissed.map(|[a, b, c]| [(first, a), (second, b), (third, c)].map(part)));
+            }
+        }
+        all
+    }
+
+    fn check(before: &[Part; 3], allowed: i32) {
+        let after = scale(before, allowed);
+        let context = || format!("{before:?} {allowed}: {after:?}");
+        assert!(after.iter().all(|size| *size >= 0), "{}", context());
+        assert_eq!(after.iter().sum::<i32>(), allowed, "{}", context());
+        let total: i32 = before.iter().map(|part| part.spec).sum();
+        if before[0].max_before != total {
+            // With another total noted than there is, Kubernetes shrinks some while others grow.
+            return;
+        }
+        let right_way =
+            |(part, size): (&Part, &i32)| if allowed >= total { *size >= part.spec } else { *size <= part.spec };
+        assert!(before.iter().zip(&after).all(right_way), "{}", context());
+        let missed: i32 = before.iter().zip(&after).map(|(part, size)| (part.spec - part.unmissed - size).max(0)).sum();
+        let unmissed: i32 = before.iter().map(|part| part.unmissed).sum();
+        assert_eq!(missed, (total - unmissed - allowed).max(0), "{}", context());
     }
 }

@@ -3,135 +3,22 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use squall_api::Object;
 use squall_api::apps::v1::{Deployment, ReplicaSet};
-use squall_api::intstr::IntOrString;
-use squall_api::kinds::Resource;
 use squall_daemon::TimingProfile;
 
+use super::world::World;
 use super::{Observed, plan};
 use crate::runtime::Action;
 
-/// A world of one Deployment whose ReplicaSets become available one replica at a time.
-struct World {
-    deployment: Deployment,
-    sets: Vec<ReplicaSet>,
-    seconds: i64,
-    trace: Vec<String>,
-}
-
-impl World {
-    fn new(replicas: i32, surge: &str, unavailable: &str) -> Self {
-        let amount = |text: &str| text.parse().map_or_else(|_| IntOrString::string(text), IntOrString::int);
-        let text = include_str!("../../../../examples/chapter/kubia-deployment-v1.yaml");
-        let manifest = squall_api::manifest::documents(text).unwrap().remove(0);
-        let object = Object::from_json(squall_api::Kind::Deployment, manifest).unwrap();
-        let mut deployment = Deployment::try_from(object).unwrap();
-        deployment.metadata.uid = "d".to_owned();
-        deployment.metadata.generation = 1;
-        deployment.spec.replicas = Some(replicas);
-        deployment.set_defaults();
-        let rolling = deployment.spec.strategy.rolling_update.as_mut().unwrap();
-        rolling.max_surge = Some(amount(surge));
-        rolling.max_unavailable = Some(amount(unavailable));
-        Self { deployment, sets: Vec::new(), seconds: 0, trace: Vec::new() }
-    }
-
-    fn set_image(&mut self, image: &str) {
-        self.deployment.spec.template.spec.containers[0].image = image.to_owned();
-        self.deployment.metadata.generation += 1;
-    }
-
-    /// Plans and acts until nothing happens any more and every replica that may become available is.
-    fn settle(&mut self, may_become_available: impl Fn(&ReplicaSet) -> bool) {
-        for _ in 0..200 {
-            self.seconds += 1;
-            if !self.step() && !self.one_more_available(&may_become_available) {
-                return;
-            }
-        }
-        unreachable!("no end: {:?}", self.trace);
-    }
-
-    fn step(&mut self) -> bool {
-        let observed = Observed {
-            deployment: Arc::new(self.deployment.clone()),
-            replica_sets: self.sets.iter().cloned().map(Arc::new).collect(),
-            taken_names: Vec::new(),
-            pods: vec![0; self.sets.len()],
-            failure: None,
-        };
-        let now = Timestamp::from_second(self.seconds).unwrap();
-        let plan = plan::plan(&observed, &TimingProfile::K8s.timing(), now);
-        let acted = !plan.actions.is_empty();
-        for action in plan.actions {
-            match action {
-                Action::Create(object) => {
-                    let mut set = ReplicaSet::try_from(*object).unwrap();
-                    set.metadata.uid.clone_from(&set.metadata.name);
-                    set.metadata.creation_timestamp.seconds = self.seconds;
-                    self.sets.push(set);
-                }
-                Action::Update(object) => {
-                    let set = ReplicaSet::try_from(*object).unwrap();
-                    let uid = set.metadata.uid.clone();
-                    *self.sets.iter_mut().find(|old| old.metadata.uid == uid).unwrap() = set;
-                }
-                Action::UpdateStatus(object) => {
-                    self.deployment = Deployment::try_from(*object).unwrap();
-                    continue;
-                }
-                Action::Delete { uid, .. } => self.sets.retain(|set| set.metadata.uid != uid),
-                _ => continue,
-            }
-            self.note();
-        }
-        for set in &mut self.sets {
-            let size = set.spec.replicas.unwrap();
-            set.status.replicas = size;
-            set.status.available_replicas = set.status.available_replicas.min(size);
-            set.status.ready_replicas = set.status.available_replicas;
-            set.status.observed_generation = set.metadata.generation;
-        }
-        acted
-    }
-
-    fn one_more_available(&mut self, may: impl Fn(&ReplicaSet) -> bool) -> bool {
-        let waiting = |set: &&mut ReplicaSet| set.status.available_replicas < set.status.replicas && may(set);
-        let Some(set) = self.sets.iter_mut().find(waiting) else { return false };
-        set.status.available_replicas += 1;
-        set.status.ready_replicas += 1;
-        true
-    }
-
-    fn note(&mut self) {
-        let sizes: Vec<String> = self.sets.iter().map(|set| set.spec.replicas.unwrap().to_string()).collect();
-        let sizes = sizes.join(",");
-        if self.trace.last() != Some(&sizes) {
-            self.trace.push(sizes);
-        }
-    }
-
-    /// Rolls to v2, with so many of the new replicas available after each rest.
-    fn roll(replicas: i32, surge: &str, unavailable: &str, available: &[i32]) -> String {
-        let mut world = Self::new(replicas, surge, unavailable);
-        world.settle(|_| true);
-        world.trace.clear();
-        world.set_image("luksa/kubia:v2");
-        world.settle(|_| false);
-        world.becomes_available(available);
-        world.trace.join(" ")
-    }
-
-    /// The newest ReplicaSet has so many available replicas, one number after each rest.
-    fn becomes_available(&mut self, numbers: &[i32]) {
-        for number in numbers {
-            let newest = self.sets.last_mut().unwrap();
-            newest.status.available_replicas = *number;
-            newest.status.ready_replicas = *number;
-            self.settle(|_| false);
-        }
-    }
+/// Rolls to v2, with so many of the new replicas available after each rest.
+fn roll(replicas: i32, surge: &str, unavailable: &str, available: &[i32]) -> String {
+    let mut world = World::new(replicas, surge, unavailable);
+    world.settle(|_| true);
+    world.trace.clear();
+    world.set_image("luksa/kubia:v2");
+    world.settle(|_| false);
+    world.becomes_available(available);
+    world.trace.join(" ")
 }
 
 /// Each is what Kubernetes 1.36 was seen to do: the sizes of the old and the new ReplicaSet after each change.
@@ -150,7 +37,7 @@ fn rollouts_take_the_steps_of_kubernetes() {
         (1, "25%", "25%", &[1], "1,1 0,1"),
         (0, "25%", "25%", &[], "0,0"),
     ] {
-        assert_eq!(World::roll(replicas, surge, unavailable, available), trace, "{replicas} {surge} {unavailable}");
+        assert_eq!(roll(replicas, surge, unavailable, available), trace, "{replicas} {surge} {unavailable}");
     }
 }
 
@@ -233,6 +120,26 @@ fn a_paused_rollout_stays_and_scales_in_proportion() {
     world.deployment.spec.paused = false;
     world.settle(|_| true);
     assert_eq!(world.trace.last().unwrap(), "0,10");
+}
+
+/// Kubernetes 119536: three ReplicaSets, one of them old and broken, and one replica less. Kubernetes gives up the new one.
+#[test]
+fn the_broken_old_version_shrinks_before_the_new_one() {
+    let mut world = World::new(5, "0", "1");
+    world.settle(|_| true);
+    for image in ["luksa/kubia:v2", "luksa/kubia:v3"] {
+        world.set_image(image);
+        world.step();
+    }
+    for (set, (size, available)) in world.sets.iter_mut().zip([(3, 3), (1, 0), (1, 1)]) {
+        set.spec.replicas = Some(size);
+        set.status.replicas = size;
+        set.status.available_replicas = available;
+    }
+    world.deployment.spec.replicas = Some(4);
+    world.trace.clear();
+    world.step();
+    assert_eq!(world.trace.last().unwrap(), "3,0,1");
 }
 
 #[test]

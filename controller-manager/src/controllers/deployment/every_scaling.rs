@@ -1,0 +1,63 @@
+//! Small rollouts in which somebody changes the number of replicas, or the strategy with it, after any number of steps: each
+//! one comes to its end, and never asks for more than is allowed.
+
+use squall_api::revision::DESIRED;
+
+use super::rolling::Limits;
+use super::world::World;
+
+/// What somebody does in the middle of a rollout.
+#[derive(Debug, Clone, Copy)]
+struct Change {
+    /// After so many steps.
+    after: usize,
+    replicas: i32,
+    recreate: bool,
+}
+
+/// Rolls v1 to v2, with the change in the middle, until nothing happens any more. Also the most replicas that were ever allowed.
+fn play(replicas: i32, surge: &str, unavailable: &str, change: Change) -> (World, i32) {
+    let mut world = World::new(replicas, surge, unavailable);
+    world.settle(|_| true);
+    world.trace.clear();
+    world.set_image("luksa/kubia:v2");
+    for _ in 0..change.after {
+        if !world.step() {
+            world.one_more_available(|_| true);
+        }
+    }
+    let before = Limits::of(&world.deployment).max_total();
+    world.deployment.spec.replicas = Some(change.replicas);
+    if change.recreate {
+        world.deployment.spec.strategy.r#type = "Recreate".to_owned();
+        world.deployment.spec.strategy.rolling_update = None;
+    }
+    world.deployment.metadata.generation += 1;
+    world.settle(|_| true);
+    let after = Limits::of(&world.deployment).max_total();
+    (world, before.max(after))
+}
+
+/// Kubernetes 102551: with the old ReplicaSet at the very size that is wanted now, a rollout stood still for ever. 125568: so
+/// did one whose strategy became Recreate at the same time.
+#[test]
+fn a_rollout_that_is_scaled_in_the_middle_comes_to_its_end() {
+    let mut count = 0;
+    for (replicas, wanted) in (1..=4).flat_map(|replicas| (0..=5).map(move |wanted| (replicas, wanted))) {
+        for (surge, unavailable) in [("0", "1"), ("1", "0"), ("1", "1"), ("25%", "25%"), ("100%", "0")] {
+            for (after, recreate) in (0..12).flat_map(|after| [(after, false), (after, true)]) {
+                let change = Change { after, replicas: wanted, recreate };
+                let (world, most) = play(replicas, surge, unavailable, change);
+                let context = format!("{replicas} {surge} {unavailable} {change:?}: {:?}", world.trace);
+                let sizes: Vec<i32> = world.sets.iter().map(|set| set.spec.replicas.unwrap()).collect();
+                assert_eq!(sizes, [0, wanted], "{context}");
+                let noted = &world.sets[1].metadata.annotations[DESIRED];
+                assert!(wanted == 0 || *noted == wanted.to_string(), "{noted} is noted, {context}");
+                let total = |sizes: &str| sizes.split(',').map(|size| size.parse::<i32>().unwrap()).sum::<i32>();
+                assert!(world.trace.iter().all(|sizes| total(sizes) <= most), "too many, {context}");
+                count += 1;
+            }
+        }
+    }
+    assert_eq!(count, 4 * 6 * 5 * 24);
+}
