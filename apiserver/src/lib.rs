@@ -20,3 +20,4 @@ pub mod scan;
 pub mod server;
 pub mod store;
 pub mod watch;
+pub mod write_log;

@@ -28,6 +28,7 @@ use crate::host::{BreakableDisk, Clock, LocalNetwork};
 use crate::raft::{self, LogLimits, Member, RaftService};
 use crate::registry::Registry;
 use crate::rest;
+use crate::write_log::WriteLog;
 
 /// How long open requests may take to end when the server stops.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -88,6 +89,10 @@ pub struct ServerArgs {
     #[arg(long, default_value_t = 250)]
     election_ms: u64,
 
+    /// Append a line of JSON to this file for each write: its revisions, its keys, on whose behalf
+    #[arg(long, value_name = "FILE")]
+    write_log: Option<PathBuf>,
+
     #[command(flatten)]
     tls: TlsArgs,
 }
@@ -109,6 +114,8 @@ pub struct Setup {
     pub clock: Clock,
     /// The cluster's CA (PEM), where there is one.
     pub ca: Option<String>,
+    /// Where writes are told of.
+    pub write_log: Option<WriteLog>,
 }
 
 /// Serves on this machine until `stopping` says otherwise, or raft cannot go on.
@@ -128,6 +135,8 @@ pub async fn serve(args: ServerArgs, stopping: watch::Receiver<bool>) -> anyhow:
         election: (election, election * 2),
         log: LogLimits::default(),
     };
+    let open = |path: &PathBuf| WriteLog::open(path).with_context(|| format!("the write log {}", path.display()));
+    let write_log = args.write_log.as_ref().map(open).transpose()?;
     let incoming = Box::pin(identity::incoming(listener, args.tls.server().context("the certificate")?));
     let setup = Setup {
         name: args.name,
@@ -135,6 +144,7 @@ pub async fn serve(args: ServerArgs, stopping: watch::Receiver<bool>) -> anyhow:
         service_range: args.service_cidr,
         clock: squall_faults::now,
         ca: Some(args.tls.ca_text()?),
+        write_log,
     };
     run(setup, incoming, stopping).await
 }
@@ -149,7 +159,7 @@ where
     let network = setup.member.network.clone();
     let member = Member::start(setup.member).await?;
     tracing::info!(name = setup.name, "serving");
-    let registry = Registry::new(member.clone(), network, setup.service_range, setup.clock, setup.ca);
+    let registry = Registry::new(member.clone(), network, setup.service_range, setup.clock, setup.ca, setup.write_log);
     let routes = Routes::from(rest::router(registry.clone()))
         .add_service(InterceptedService::new(RaftService::server(member.clone()), masters_only))
         .add_service(ObjectsService::server(registry.clone()))

@@ -73,7 +73,7 @@ impl Server {
         };
         let member = Member::start(config).await.unwrap();
         let range = Range::parse("127.64.0.0/20").unwrap();
-        let registry = Registry::new(member, network, range, Timestamp::now, None);
+        let registry = Registry::new(member, network, range, Timestamp::now, None, None);
         while registry.bootstrap().await.is_err() {
             tokio::task::yield_now().await;
         }

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use serde::Serialize;
 
 use crate::history::{History, World};
-use crate::invariants::{ALL, Violation};
+use crate::invariants::{ALL, Invariant, Violation};
 
 /// What the referee found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,7 +29,7 @@ pub fn judge(revisions: RangeInclusive<u64>, history: &History) -> Verdict {
         let found = (invariant.check)(history).into_iter();
         violations.extend(found.map(|(revision, message)| Violation {
             revision,
-            writer: invariant.writer,
+            writer: writer(invariant, history, revision),
             at: history.time_of(revision),
             invariant: invariant.name,
             message,
@@ -41,6 +41,14 @@ pub fn judge(revisions: RangeInclusive<u64>, history: &History) -> Verdict {
         changes: history.changes.len(),
         invariants: ALL.iter().map(|invariant| invariant.name).collect(),
         violations,
+    }
+}
+
+/// Who made a write that breaks an invariant.
+fn writer(invariant: &Invariant, history: &History, revision: u64) -> String {
+    match history.authors.get(&revision).and_then(|author| author.elected.as_ref()) {
+        Some(election) => format!("{} of {}", invariant.writer, election.holder),
+        None => invariant.writer.to_owned(),
     }
 }
 

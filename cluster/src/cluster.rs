@@ -46,9 +46,28 @@ pub struct Options {
     /// Whether they reach each other over links that can be broken.
     #[serde(default)]
     pub links: bool,
+    /// Whether its apiservers log each write.
+    #[serde(default)]
+    pub write_log: bool,
     /// The protection that its members leave out, to see whether that is noticed.
     #[serde(default)]
     pub mutant: Option<String>,
+}
+
+/// As most clusters are: three of everything but two controller-managers, `fast`, with nothing to break it by.
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            apiservers: 3,
+            controller_managers: 2,
+            nodes: 3,
+            timing: "fast".to_owned(),
+            images: None,
+            links: false,
+            write_log: false,
+            mutant: None,
+        }
+    }
 }
 
 /// Whether members outlive the process that starts them.
@@ -322,6 +341,14 @@ impl Cluster {
     #[must_use]
     pub fn log(&self, member: MemberName) -> PathBuf {
         self.folder.join(format!("logs/{member}.log"))
+    }
+
+    /// Where the apiservers tell of their writes, if they do.
+    #[must_use]
+    pub fn write_logs(&self) -> Vec<PathBuf> {
+        let members =
+            self.members().into_iter().filter(|member| self.options().write_log && member.role == Role::Apiserver);
+        members.map(|member| self.folder.join(crate::command::write_log(member))).collect()
     }
 
     pub(super) fn record(&self, member: MemberName) -> PathBuf {

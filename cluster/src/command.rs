@@ -47,6 +47,9 @@ impl Cluster {
                 command
                     .args(["--listen", &network.apiserver(index), "--service-cidr", &network.services()])
                     .args(["--data-dir", &format!("data/{member}")]);
+                if options.write_log {
+                    command.args(["--write-log", &write_log(member)]);
+                }
                 if index >= self.description.founders {
                     let is_new = !self.data(member).join("member.json").exists() && !self.record(member).exists();
                     command.args(is_new.then_some("--join"));
@@ -99,6 +102,11 @@ impl Cluster {
 /// Where a member is told what is broken in it, from the cluster's folder.
 pub fn faults_socket(member: MemberName) -> String {
     format!("run/{member}.faults")
+}
+
+/// Where an apiserver tells of its writes, from the cluster's folder.
+pub fn write_log(member: MemberName) -> String {
+    format!("logs/{member}.writes")
 }
 
 /// Where the runtime of a node listens, from the cluster's folder.

@@ -43,15 +43,7 @@ impl Lab {
 
     /// So many apiservers, controller-managers and nodes, ready.
     pub async fn of(apiservers: usize, controller_managers: usize, nodes: usize) -> anyhow::Result<Self> {
-        let options = Options {
-            apiservers,
-            controller_managers,
-            nodes,
-            timing: "fast".to_owned(),
-            images: None,
-            links: false,
-            mutant: None,
-        };
+        let options = Options { apiservers, controller_managers, nodes, ..Options::default() };
         Self::with(tempfile::tempdir()?, options).await
     }
 
@@ -60,16 +52,8 @@ impl Lab {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("images.yaml");
         std::fs::write(&file, images)?;
-        let timing = "fast".to_owned();
-        let options = Options {
-            apiservers: 1,
-            controller_managers: 1,
-            nodes: 2,
-            timing,
-            images: Some(file),
-            links: false,
-            mutant: None,
-        };
+        let options =
+            Options { apiservers: 1, controller_managers: 1, nodes: 2, images: Some(file), ..Options::default() };
         Self::with(folder, options).await
     }
 

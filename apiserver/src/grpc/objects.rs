@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::handlers_of;
 use crate::admission::DeleteOptions;
 use crate::handlers::{Body, Deleting, ListQuery, LogQuery, PatchBody, WatchQuery};
-use crate::registry::{Registry, Reply, Resource, WriteOptions, any};
+use crate::registry::{Fence, Registry, Reply, Resource, WriteOptions, any};
 use crate::store::RequestId;
 use crate::watch::{Event, Fate};
 
@@ -249,8 +249,11 @@ fn write_options(options: Option<proto::WriteOptions>) -> Result<WriteOptions, E
     let options = options.unwrap_or_default();
     Ok(WriteOptions {
         request_id: read_request_id(&options.request_id)?,
-        fence: options.fence.map(|fence| {
-            crate::registry::fence(&fence.lease_namespace, &fence.lease_name, &fence.holder, fence.transitions)
+        fence: options.fence.map(|fence| Fence {
+            namespace: fence.lease_namespace,
+            lease: fence.lease_name,
+            holder: fence.holder,
+            transitions: fence.transitions,
         }),
         validation: FieldValidation::parse(&options.field_validation)?,
         dry_run: options.dry_run,

@@ -1,19 +1,18 @@
 //! One change: read what is stored, let someone decide what it becomes, write that if it is still what was read.
 
-use bytes::Bytes;
-use squall_api::coordination::v1::Lease;
 use squall_api::{Error, Kind, Object};
 use squall_faults::mutants::Mutant;
 use uuid::Uuid;
 
+use super::fence::Fence;
 use super::freshness::Freshness;
 use super::repeated::{ATTEMPTS, Attempt, Done};
 use super::service::Claims;
 use super::write::{WriteOptions, note_owner};
 use super::{Registry, Resource, decode_stored};
 use crate::admission;
-use crate::keys;
 use crate::store::{Compare, Outcome, RequestId, Revision, Target, Transaction, Write};
+use crate::write_log::Intent;
 
 /// A change that has been decided.
 pub(super) struct Change {
@@ -138,7 +137,7 @@ impl Registry {
         let Request { key, options, .. } = *request;
         let writes = if done { removal(key, &new) } else { vec![put(key, &new)] };
         let mut change = Change { compares: vec![at(key, read_at)], writes };
-        change.writes.extend(fence_of(&new));
+        change.writes.extend(Fence::of(&new).map(|fence| fence.put()));
         claims.add_to(&mut change);
         let charges = self.charge(Some(old), (!done).then_some(&new), attempt).await?;
         charges.add_to(&mut change)?;
@@ -203,17 +202,34 @@ impl Registry {
         if Mutant::NoConflicts.is_on() {
             compares.iter_mut().for_each(|compare| forget_revision(compare, self.member().view().state().as_ref()));
         }
-        if let Some((key, value)) = options.fence.as_ref().filter(|_| !Mutant::NoFencing.is_on()) {
-            compares.push(Compare { key: key.clone(), target: Target::Value(value.clone()) });
+        if !Mutant::NoFencing.is_on() {
+            compares.extend(options.fence.as_ref().map(Fence::holds));
         }
-        let request_id = attempt.transaction_id(id);
-        match self.member().propose(Transaction { request_id, compares, writes }, self.deadline()).await? {
+        let transaction = Transaction { request_id: attempt.transaction_id(id), compares, writes };
+        let outcome = match self.inner.write_log.is_some() {
+            true => self.propose_and_log(transaction, options).await?,
+            false => self.member().propose(transaction, self.deadline()).await?,
+        };
+        match outcome {
             Outcome::Applied(revision) => Ok(Written::At(revision)),
             Outcome::Refused(place, _) if place == fence => {
                 Err(Error::forbidden(Kind::Lease, "", "the writer is no longer the elected leader"))
             }
             Outcome::Refused(place, _) => Ok(Written::Refused(place)),
         }
+    }
+
+    /// Proposes a change and tells the log what became of it, in a task of its own: who asked may be gone by then.
+    async fn propose_and_log(&self, transaction: Transaction, options: &WriteOptions) -> Result<Outcome, Error> {
+        let (registry, intent) = (self.clone(), Intent::of(&transaction.writes, options));
+        let proposing = tokio::spawn(async move {
+            let outcome = registry.member().propose(transaction, registry.deadline()).await?;
+            if let (Some(log), Outcome::Applied(revision)) = (&registry.inner.write_log, outcome) {
+                log.note(&intent, revision, registry.now());
+            }
+            Ok(outcome)
+        });
+        proposing.await.map_err(Error::internal)?
     }
 }
 
@@ -244,24 +260,6 @@ pub(super) fn removal(key: &str, object: &Object) -> Vec<Write> {
         .chain(claims.into_iter().map(|claim| claim.key))
         .map(|key| Write { key, value: None })
         .collect()
-}
-
-/// The election that a Lease stands for: what fenced writes are compared with. Node heartbeats are no elections.
-pub(super) fn fence_of(object: &Object) -> Option<Write> {
-    let Object::Lease(lease) = object else { return None };
-    let meta = &lease.metadata;
-    (meta.namespace != "kube-node-lease")
-        .then(|| Write { key: keys::fence(&meta.namespace, &meta.name), value: Some(fence_value(lease)) })
-}
-
-fn fence_value(lease: &Lease) -> Bytes {
-    let holder = lease.spec.holder_identity.as_deref().unwrap_or_default();
-    epoch(holder, lease.spec.lease_transitions.unwrap_or(0))
-}
-
-/// What a holder's fenced writes are compared with.
-pub(super) fn epoch(holder: &str, transitions: i32) -> Bytes {
-    format!("{transitions}/{holder}").into()
 }
 
 pub(super) fn versioned(mut object: Object, revision: Revision) -> Object {

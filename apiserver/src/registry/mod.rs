@@ -1,13 +1,14 @@
 //! The calls of the API, whatever face they came through: reading, writing, with the store's guarantees.
 //!
 //! `read` answers gets and lists (`freshness` says from which state, `page` where the next part begins), `change` holds the loop of read, decide, compare-and-write that every change goes
-//! through, `write` are the verbs made of it, `repeated` answers those that come again, `evict` takes a pod away if its budget allows it, `service` adds the claims of
+//! through, `write` are the verbs made of it, `repeated` answers those that come again, `fence` lets only the elected write, `evict` takes a pod away if its budget allows it, `service` adds the claims of
 //! services to it, `quota` what it costs, `bootstrap` makes what every cluster has, `contact` knows whether a member hears of the others.
 
 mod bootstrap;
 mod change;
 mod contact;
 mod evict;
+mod fence;
 mod freshness;
 mod page;
 mod quota;
@@ -27,19 +28,15 @@ use tokio::time::Instant;
 use crate::admission::Range;
 use crate::host::{Clock, Network};
 use crate::raft::{Member, ProposeError};
+use crate::write_log::WriteLog;
 
 pub use contact::out_of_touch;
+pub use fence::Fence;
 pub use freshness::{Freshness, VersionOptions, WatchStart};
 pub use page::Continuation;
 pub use read::{ListOptions, Listing, Selection};
 pub use stored::{any, any_len, decode, decode_stored};
 pub use write::{Ownership, Reply, WriteOptions};
-
-/// The key and the value that a fenced write is compared with.
-#[must_use]
-pub fn fence(namespace: &str, lease: &str, holder: &str, transitions: i32) -> (String, bytes::Bytes) {
-    (crate::keys::fence(namespace, lease), change::epoch(holder, transitions))
-}
 
 /// A request that has not succeeded after this time has failed.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -61,6 +58,7 @@ struct Inner {
     ca: Option<String>,
     quota_turn: quota::Turn,
     contact: contact::Contact,
+    write_log: Option<WriteLog>,
 }
 
 /// Which collection or object a request is about.
@@ -103,7 +101,7 @@ impl Resource {
 
 impl Registry {
     /// The objects that a member has. Services get addresses of this range, objects the times of this clock, namespaces
-    /// this CA.
+    /// this CA; writes are told to this log.
     #[must_use]
     pub fn new(
         member: Member,
@@ -111,6 +109,7 @@ impl Registry {
         service_range: Range,
         clock: Clock,
         ca: Option<String>,
+        write_log: Option<WriteLog>,
     ) -> Self {
         Self {
             inner: Arc::new(Inner {
@@ -121,6 +120,7 @@ impl Registry {
                 ca,
                 quota_turn: quota::Turn::default(),
                 contact: contact::Contact::default(),
+                write_log,
             }),
         }
     }

@@ -1,6 +1,5 @@
 //! The verbs that change objects.
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use prost::Message;
 use prost_types::Any;
@@ -15,7 +14,8 @@ use squall_daemon::identity::Caller;
 use squall_proto::TYPE_PREFIX;
 use uuid::Uuid;
 
-use super::change::{Change, Read, Written, at, fence_of, put, removal, revision_of, versioned};
+use super::change::{Change, Read, Written, at, put, removal, revision_of, versioned};
+use super::fence::Fence;
 use super::repeated::{ATTEMPTS, Attempt, Done};
 use super::{Freshness, Registry, Resource, decode_stored};
 use crate::admission::{self, Birth, DeleteOptions, Deletion};
@@ -27,8 +27,8 @@ use crate::store::RequestId;
 pub struct WriteOptions {
     /// By which a repetition is known; the server makes one up if there is none.
     pub request_id: Option<RequestId>,
-    /// Written only while this holder has this Lease: the key and its value.
-    pub fence: Option<(String, Bytes)>,
+    /// Written only while nobody else is elected.
+    pub fence: Option<Fence>,
     /// What to do with unknown fields.
     pub validation: FieldValidation,
     /// Everything but the write.
@@ -104,7 +104,7 @@ impl Registry {
                 }
             };
             let mut change = Change { compares: vec![at(&key, 0)], writes: vec![put(&key, &new)] };
-            change.writes.extend(fence_of(&new));
+            change.writes.extend(Fence::of(&new).map(|fence| fence.put()));
             claims.add_to(&mut change);
             charges.add_to(&mut change)?;
             match self.write(change, id, attempt, options).await? {

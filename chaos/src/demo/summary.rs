@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(count(&tally, &pods, &in_vain, &verdict), 1);
         let violation = Violation {
             revision: 5,
-            writer: "me",
+            writer: "me".to_owned(),
             at: std::time::Duration::ZERO,
             invariant: "rule",
             message: "broken".to_owned(),

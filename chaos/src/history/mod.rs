@@ -1,19 +1,23 @@
 //! The complete history of what rollouts are made of: every change of every Deployment, ReplicaSet,
-//! ReplicationController, pod, endpoint slice and event, in the order in which the store made them.
+//! ReplicationController, pod, endpoint slice and event, and every election, in the order in which the store made them.
 //!
-//! `world` is the state at one revision, `recorder` writes the history down while it happens.
+//! `world` is the state at one revision, `recorder` writes the history down while it happens, `authors` reads who wrote what.
 
+mod authors;
 mod recorder;
 mod world;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use squall_api::Object;
 use squall_api::apps::v1::{Deployment, ReplicaSet};
+use squall_api::coordination::v1::Lease;
 use squall_api::core::v1::{Event, Pod, ReplicationController};
 use squall_api::discovery::v1::EndpointSlice;
 use squall_api::metav1::v1::ObjectMeta;
 
+pub use authors::{Author, Election, read as read_authors};
 pub use recorder::{Recorder, Witness};
 pub use world::World;
 
@@ -27,6 +31,7 @@ pub enum Subject {
     ReplicationController(Box<ReplicationController>),
     EndpointSlice(Box<EndpointSlice>),
     Event(Box<Event>),
+    Lease(Box<Lease>),
 }
 
 impl Subject {
@@ -40,6 +45,7 @@ impl Subject {
             Object::ReplicationController(controller) => Some(Self::ReplicationController(controller)),
             Object::EndpointSlice(slice) => Some(Self::EndpointSlice(slice)),
             Object::Event(event) => Some(Self::Event(event)),
+            Object::Lease(lease) => Some(Self::Lease(lease)),
             _ => None,
         }
     }
@@ -56,6 +62,7 @@ impl Subject {
             Self::ReplicationController(object) => &object.metadata,
             Self::EndpointSlice(object) => &object.metadata,
             Self::Event(object) => &object.metadata,
+            Self::Lease(object) => &object.metadata,
         }
     }
 }
@@ -103,6 +110,8 @@ pub struct History {
     pub seconds_divided_by: u32,
     /// What the leading apiserver said of its revision, in order.
     pub seen_at: Vec<Sighting>,
+    /// Who made each revision, as far as it is known.
+    pub authors: BTreeMap<u64, Author>,
 }
 
 /// A revision that the leading apiserver was at, at some moment between two.

@@ -12,11 +12,24 @@ use squall_client::{Client, Error, Event, ResourceRef, Selection, Watch};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::{Change, Fate, History, Subject, World};
+use super::{Change, Election, Fate, History, Subject, World};
 
 /// What is recorded.
-const KINDS: [Kind; 6] =
-    [Kind::Deployment, Kind::ReplicaSet, Kind::Pod, Kind::ReplicationController, Kind::EndpointSlice, Kind::Event];
+const KINDS: [Kind; 7] = [
+    Kind::Deployment,
+    Kind::ReplicaSet,
+    Kind::Pod,
+    Kind::ReplicationController,
+    Kind::EndpointSlice,
+    Kind::Event,
+    Kind::Lease,
+];
+
+/// All objects of a kind. Of Leases those of elections: nodes' heartbeats are not recorded.
+fn selection(kind: Kind) -> Selection {
+    let namespace = if kind == Kind::Lease { "kube-system" } else { "" };
+    Selection { namespace: namespace.to_owned(), ..Selection::all(kind) }
+}
 /// How long the watches may take to begin, and to reach the end: a bookmark comes every few seconds.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -105,11 +118,18 @@ impl Recorded {
     }
 
     fn note(&mut self, object: Object, revision: u64, fate: Fate, at: Duration) {
-        if let Some(subject) = Subject::of(object) {
+        if let Some(subject) = Subject::of(object).filter(|subject| !self.is_renewal(subject)) {
             let change = Change { revision, subject, fate, at };
             self.latest.apply(&change);
             self.changes.insert(revision, change);
         }
+    }
+
+    /// A Lease that says what it said before but for its time.
+    fn is_renewal(&self, subject: &Subject) -> bool {
+        let Subject::Lease(lease) = subject else { return false };
+        let known = self.latest.lease(&lease.metadata.namespace, &lease.metadata.name);
+        known.is_some_and(|known| Election::of(known) == Election::of(lease))
     }
 
     /// From which revision on every kind is complete, and up to which. `None` while one still tells what there is.
@@ -153,7 +173,7 @@ impl Recorder {
         for kind in KINDS {
             let (shared, client) = (shared.clone(), client.clone());
             watches.spawn(async move {
-                let mut watch = Watch::new(client, Selection::all(kind));
+                let mut watch = Watch::new(client, selection(kind));
                 loop {
                     match watch.next().await {
                         Ok(event) => shared.recorded().take(kind, event, start.elapsed()),
@@ -248,7 +268,7 @@ mod tests {
 
     fn following() -> Recorded {
         let mut recorded = Recorded::default();
-        for (kind, revision) in KINDS.into_iter().zip([5, 6, 7, 7, 7, 7]) {
+        for (kind, revision) in KINDS.into_iter().zip([5, 6, 7, 7, 7, 7, 7]) {
             recorded.take(kind, Event::Begin, Duration::ZERO);
             recorded.take(kind, Event::Complete(revision), Duration::ZERO);
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use squall_api::apps::v1::{Deployment, ReplicaSet};
+use squall_api::coordination::v1::Lease;
 use squall_api::core::v1::{Pod, ReplicationController};
 use squall_api::discovery::v1::EndpointSlice;
 use squall_api::kinds::{is_pod_active, is_pod_ready};
@@ -18,6 +19,7 @@ pub struct World {
     pods: BTreeMap<String, Box<Pod>>,
     controllers: BTreeMap<String, Box<ReplicationController>>,
     slices: BTreeMap<String, Box<EndpointSlice>>,
+    leases: BTreeMap<String, Box<Lease>>,
 }
 
 impl World {
@@ -37,6 +39,7 @@ impl World {
             Subject::EndpointSlice(new) => {
                 put(&mut self.slices, &new.metadata.uid, new, change.fate).map(Subject::EndpointSlice)
             }
+            Subject::Lease(new) => put(&mut self.leases, &new.metadata.uid, new, change.fate).map(Subject::Lease),
             // What happened is no part of what there is.
             Subject::Event(_) => None,
         }
@@ -60,6 +63,17 @@ impl World {
     /// All endpoint slices.
     pub fn slices(&self) -> impl Iterator<Item = &EndpointSlice> {
         self.slices.values().map(Box::as_ref)
+    }
+
+    /// The Leases of all elections.
+    pub fn leases(&self) -> impl Iterator<Item = &Lease> {
+        self.leases.values().map(Box::as_ref)
+    }
+
+    /// The Lease of an election.
+    #[must_use]
+    pub fn lease(&self, namespace: &str, name: &str) -> Option<&Lease> {
+        self.leases().find(|lease| lease.metadata.namespace == namespace && lease.metadata.name == name)
     }
 
     /// All pods.

@@ -78,7 +78,11 @@ fn check(history: &History) -> Vec<Finding> {
             }
             windows.insert(uid.clone(), Window::beginning_at(step.world, &uid, Limits::of(owner).least));
         }
-        Subject::Pod(_) | Subject::ReplicationController(_) | Subject::EndpointSlice(_) | Subject::Event(_) => {}
+        Subject::Pod(_)
+        | Subject::ReplicationController(_)
+        | Subject::EndpointSlice(_)
+        | Subject::Event(_)
+        | Subject::Lease(_) => {}
     });
     findings
 }

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use squall_api::apps::v1::{Deployment, ReplicaSet, RollingUpdateDeployment};
+use squall_api::coordination::v1::Lease;
 use squall_api::core::v1::{Container, Pod, PodCondition};
 use squall_api::intstr::IntOrString;
 use squall_api::metav1::v1::OwnerReference;
 use squall_api::revision::REVISION;
 
 use super::limits::Limits;
-use super::{Finding, Invariant, availability, min_ready, owners, replicas, revisions, surge};
-use crate::history::{Change, Fate, History, Sighting, Subject};
+use super::{Finding, Invariant, availability, deposed, min_ready, owners, replicas, revisions, surge};
+use crate::history::{Author, Change, Election, Fate, History, Sighting, Subject};
 
 fn owner(uid: &str) -> Vec<OwnerReference> {
     vec![OwnerReference {
@@ -224,4 +225,32 @@ fn what_is_left_without_its_owner_is_found() {
     set.metadata.owner_references[0].kind = "Deployment".to_owned();
     changes.push(stored(Subject::ReplicaSet(set), 5));
     assert_eq!(check(&changes), 1);
+}
+
+#[test]
+fn a_leader_that_another_has_followed_writes_no_more() {
+    let lease = |holder: &str, transitions| {
+        let mut lease = Lease::default();
+        lease.metadata.name = "managers".to_owned();
+        lease.metadata.uid = "managers".to_owned();
+        lease.spec.holder_identity = Some(holder.to_owned());
+        lease.spec.lease_transitions = Some(transitions);
+        lease
+    };
+    let by = |holder: &str, transitions| Author {
+        user: "system:kube-controller-manager".to_owned(),
+        elected: Some(Election::of(&lease(holder, transitions))),
+    };
+    let elected = |revision, holder, transitions| Change {
+        revision,
+        subject: Subject::Lease(Box::new(lease(holder, transitions))),
+        fate: Fate::Stored,
+        at: Duration::ZERO,
+    };
+    let mut history = History { changes: vec![elected(2, "a", 1), elected(5, "b", 2)], ..History::default() };
+    history.authors.extend([(1, by("a", 1)), (3, by("a", 1)), (4, by("a", 1)), (6, by("b", 2))]);
+    assert_eq!((deposed::INVARIANT.check)(&history), [], "everybody wrote in time");
+    history.authors.insert(7, by("a", 1));
+    let message = "a wrote as the winner of election 1, but b had won election 2 at revision 5";
+    assert_eq!((deposed::INVARIANT.check)(&history), [(7, message.to_owned())]);
 }

@@ -61,7 +61,8 @@ fn check(history: &History) -> Vec<Finding> {
         | Subject::Deployment(_)
         | Subject::ReplicationController(_)
         | Subject::EndpointSlice(_)
-        | Subject::Event(_) => {}
+        | Subject::Event(_)
+        | Subject::Lease(_) => {}
     });
     findings
 }

@@ -4,6 +4,7 @@
 //! writing or by reporting. Controllers may be late; they may not act on less than they have acknowledged.
 
 mod availability;
+mod deposed;
 pub mod limits;
 mod min_ready;
 pub mod owners;
@@ -21,8 +22,8 @@ use crate::history::History;
 pub struct Violation {
     /// The revision of the write.
     pub revision: u64,
-    /// Who made it.
-    pub writer: &'static str,
+    /// Who made it, and in which process, where that is known.
+    pub writer: String,
     /// When the recorder learnt of it, after it began.
     #[serde(with = "crate::span")]
     pub at: Duration,
@@ -59,6 +60,7 @@ pub const ALL: &[Invariant] = &[
     replicas::INVARIANT,
     revisions::INVARIANT,
     min_ready::INVARIANT,
+    deposed::INVARIANT,
     owners::INVARIANT,
 ];
 

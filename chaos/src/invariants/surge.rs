@@ -47,7 +47,11 @@ fn check(history: &History) -> Vec<Finding> {
             }
             allowed.insert(uid.clone(), Limits::of(owner).most);
         }
-        Subject::Pod(_) | Subject::ReplicationController(_) | Subject::EndpointSlice(_) | Subject::Event(_) => {}
+        Subject::Pod(_)
+        | Subject::ReplicationController(_)
+        | Subject::EndpointSlice(_)
+        | Subject::Event(_)
+        | Subject::Lease(_) => {}
     });
     findings
 }

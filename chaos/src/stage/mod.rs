@@ -13,7 +13,7 @@ mod faults;
 mod lanes;
 mod record;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ pub use checkers::Checked;
 pub use commands::Commands;
 pub use record::{ArmRecord, Expected, FailedRequest, FaultRecord, Lane, Note, Record, Requests};
 
-use crate::history::{History, Recorder, Witness};
+use crate::history::{History, Recorder, Witness, read_authors};
 use crate::invariants::owners;
 use crate::scenario::Scenario;
 use crate::verdict::{self, Evidence};
@@ -50,6 +50,9 @@ pub struct Playing {
     pub folder: PathBuf,
 }
 
+/// Hears what happens.
+type Told = Box<dyn Fn(&Note) + Send + Sync>;
+
 /// What all arms share.
 pub struct Stage {
     cluster: Mutex<Cluster>,
@@ -59,11 +62,24 @@ pub struct Stage {
     start: Instant,
     folder: PathBuf,
     faults: StdMutex<Vec<FaultRecord>>,
-    told: Box<dyn Fn(&Note) + Send + Sync>,
+    told: Told,
     notes: StdMutex<Vec<Note>>,
 }
 
 impl Stage {
+    fn new(cluster: Cluster, client: &Client, recorder: &Recorder, folder: &Path, told: Told) -> Self {
+        Self {
+            cluster: Mutex::new(cluster),
+            client: client.clone(),
+            witness: recorder.witness(),
+            start: recorder.start_time(),
+            folder: folder.to_owned(),
+            faults: StdMutex::default(),
+            told,
+            notes: StdMutex::default(),
+        }
+    }
+
     /// Something happened.
     fn note(&self, arm: &str, text: String) {
         let note = Note { at: self.start.elapsed(), arm: arm.to_owned(), text };
@@ -94,16 +110,7 @@ pub async fn play(
     let began = Instant::now();
     let (cluster, client) = raise(scenario, playing).await?;
     let mut recorder = Recorder::start(client.clone()).await?;
-    let stage = Arc::new(Stage {
-        cluster: Mutex::new(cluster),
-        client: client.clone(),
-        witness: recorder.witness(),
-        start: recorder.start_time(),
-        folder: scenario.folder.clone(),
-        faults: StdMutex::default(),
-        told: Box::new(told),
-        notes: StdMutex::default(),
-    });
+    let stage = Arc::new(Stage::new(cluster, &client, &recorder, &scenario.folder, Box::new(told)));
     let lanes = lanes::watch(&client, stage.start);
     let (checkers, enough) = (Checkers::new(scenario.cluster.checkers), watch::Sender::new(false));
     let playing_it = async {
@@ -119,11 +126,13 @@ pub async fn play(
         Ok(()) => checkers.judge(&client).await,
         Err(error) => Err(error),
     };
-    let divided_by = if playing.timing == "fast" { FAST } else { 1 };
     let recorded = recorder.finish().await;
     let (lanes, seen_at) = lanes.end().await;
-    let recorded =
-        recorded.map(|(range, history)| (range, History { seconds_divided_by: divided_by, seen_at, ..history }));
+    let authors = read_authors(stage.cluster.lock().await.write_logs());
+    let seconds_divided_by = if playing.timing == "fast" { FAST } else { 1 };
+    let recorded = recorded.and_then(|(range, history)| {
+        Ok((range, History { seconds_divided_by, seen_at, authors: authors?, ..history }))
+    });
     let zombies = match &recorded {
         Ok((_, history)) => aftermath::zombies(history, &recorder.latest()).await,
         Err(_) => Vec::new(),
@@ -170,9 +179,10 @@ async fn raise(scenario: &Scenario, playing: &Playing) -> anyhow::Result<(Cluste
         controller_managers: shape.controller_managers,
         nodes: shape.nodes,
         timing: playing.timing.clone(),
-        images: None,
         links: true,
+        write_log: true,
         mutant: playing.mutant.clone(),
+        ..Options::default()
     };
     let mut cluster = Cluster::create(&playing.folder.join("cluster"), options, Lifetime::Attached)?;
     cluster.start_all()?;

@@ -68,6 +68,9 @@ pub struct ShapeArgs {
     /// With links between the members that can be cut and slowed down (ctl fault)
     #[arg(long)]
     pub links: bool,
+    /// With a line of JSON for each write in logs/apiserver-N.writes: its revisions, its keys, on whose behalf
+    #[arg(long)]
+    pub write_log: bool,
     /// A file of simulated images, beside the built-in ones
     #[arg(long, value_name = "FILE")]
     pub images: Option<PathBuf>,

@@ -52,9 +52,7 @@ pub fn options_of(nodes: u8, timing: Timing) -> squall_cluster::Options {
         controller_managers: CONTROLLER_MANAGERS,
         nodes: usize::from(nodes),
         timing: timing.as_str().to_owned(),
-        images: None,
-        links: false,
-        mutant: None,
+        ..squall_cluster::Options::default()
     }
 }
 

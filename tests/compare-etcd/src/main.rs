@@ -50,13 +50,10 @@ fn main() -> anyhow::Result<()> {
 
 async fn compare(arguments: &Arguments) -> anyhow::Result<()> {
     let options = squall_cluster::Options {
-        apiservers: 3,
         controller_managers: 1,
         nodes: 0,
         timing: "k8s".to_owned(),
-        images: None,
-        links: false,
-        mutant: None,
+        ..squall_cluster::Options::default()
     };
     let squall = Bench::start(options).await?;
     let etcd = Etcd::start().await?;

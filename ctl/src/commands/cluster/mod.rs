@@ -123,6 +123,7 @@ pub fn options_of_shape(shape: &ShapeArgs) -> Result<Options, Failure> {
         timing: shape.timing.unwrap_or(Timing::Fast).as_str().to_owned(),
         images,
         links: shape.links,
+        write_log: shape.write_log,
         mutant: None,
     })
 }
@@ -135,6 +136,7 @@ fn is_as_asked(has: &Options, asked: &ShapeArgs, wanted: &Options) -> bool {
         && (asked.timing.is_none() || has.timing == wanted.timing)
         && (asked.images.is_none() || has.images == wanted.images)
         && (!asked.links || has.links)
+        && (!asked.write_log || has.write_log)
 }
 
 async fn metrics(args: &LogsArgs) -> Result<(), Failure> {

@@ -1,0 +1,114 @@
+//! The write log: a line of JSON for each write that was done, which says what revisions it made and on whose behalf.
+//!
+//! It is for those who look into what happened. No answer waits until a line is on disk: who ends a process loses none, who
+//! ends the machine may lose the last ones.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::registry::{Fence, WriteOptions};
+use crate::store::{Revision, Write as Put};
+
+/// Where the lines go.
+pub struct WriteLog {
+    out: Mutex<Box<dyn Write + Send>>,
+}
+
+/// What is known of a write before it is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Intent {
+    keys: Vec<String>,
+    user: String,
+    /// The election that the writer had won, where only the elected may write.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    elected: Option<Fence>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    time: String,
+    first: Revision,
+    last: Revision,
+    #[serde(flatten)]
+    intent: &'a Intent,
+}
+
+impl Intent {
+    /// Of these writes.
+    #[must_use]
+    pub fn of(writes: &[Put], options: &WriteOptions) -> Self {
+        Self {
+            keys: writes.iter().map(|write| write.key.clone()).collect(),
+            user: options.caller.user().to_owned(),
+            elected: options.fence.clone(),
+        }
+    }
+}
+
+impl WriteLog {
+    /// Appends to a file.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file: File = OpenOptions::new().create(true).append(true).open(path)?;
+        Ok(Self::new(Box::new(file)))
+    }
+
+    /// Writes to anything; a line comes in one piece.
+    #[must_use]
+    pub fn new(out: Box<dyn Write + Send>) -> Self {
+        Self { out: Mutex::new(out) }
+    }
+
+    /// A write was done; `last` is the revision of the last key.
+    pub fn note(&self, intent: &Intent, last: Revision, time: Timestamp) {
+        let count = intent.keys.len() as u64;
+        let line = Line { time: time.to_string(), first: (last + 1).saturating_sub(count), last, intent };
+        let written = serde_json::to_vec(&line).map_err(io::Error::from).and_then(|mut bytes| {
+            bytes.push(b'\n');
+            self.out.lock().unwrap_or_else(PoisonError::into_inner).write_all(&bytes)
+        });
+        if let Err(error) = written {
+            tracing::error!(%error, last, "a write is missing in the write log");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squall_daemon::identity::Caller;
+
+    #[test]
+    fn a_line_says_which_revisions_a_write_made_and_for_whom() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("writes");
+        let put = |key: &str| Put { key: key.to_owned(), value: None };
+        let elected = Fence {
+            namespace: "kube-system".to_owned(),
+            lease: "managers".to_owned(),
+            holder: "a".to_owned(),
+            transitions: 3,
+        };
+        let by = |user, fence| WriteOptions { caller: Caller::new(user, &[]), fence, ..WriteOptions::default() };
+        let intents =
+            [Intent::of(&[put("x"), put("y")], &by("alice", Some(elected))), Intent::of(&[put("z")], &by("bob", None))];
+        for (intent, last) in intents.iter().zip([7, 8]) {
+            WriteLog::open(&path).unwrap().note(intent, last, Timestamp::UNIX_EPOCH);
+        }
+        let expected = concat!(
+            r#"{"time":"1970-01-01T00:00:00Z","first":6,"last":7,"keys":["x","y"],"user":"alice","#,
+            r#""elected":{"namespace":"kube-system","lease":"managers","holder":"a","transitions":3}}"#,
+            "\n",
+            r#"{"time":"1970-01-01T00:00:00Z","first":8,"last":8,"keys":["z"],"user":"bob"}"#,
+            "\n"
+        );
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
+    }
+}

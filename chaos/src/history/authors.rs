@@ -1,0 +1,95 @@
+//! Who wrote what, as the apiservers' write logs say.
+//!
+//! An apiserver that dies between a write and its line leaves that write without an author.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Context;
+use serde::Deserialize;
+use squall_api::coordination::v1::Lease;
+
+/// Who made a revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Author {
+    /// As whom it was let in.
+    pub user: String,
+    /// The election that it had won, where only the elected may write.
+    pub elected: Option<Election>,
+}
+
+/// An election.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Election {
+    /// The Lease's namespace.
+    pub namespace: String,
+    /// The Lease's name.
+    pub lease: String,
+    /// Who won it.
+    pub holder: String,
+    /// Its number.
+    pub transitions: i32,
+}
+
+impl Election {
+    /// What a Lease stands for.
+    #[must_use]
+    pub fn of(lease: &Lease) -> Self {
+        Self {
+            namespace: lease.metadata.namespace.clone(),
+            lease: lease.metadata.name.clone(),
+            holder: lease.spec.holder_identity.clone().unwrap_or_default(),
+            transitions: lease.spec.lease_transitions.unwrap_or(0),
+        }
+    }
+
+    /// Whether it is about the same office.
+    #[must_use]
+    pub fn is_of(&self, other: &Self) -> bool {
+        (&self.namespace, &self.lease) == (&other.namespace, &other.lease)
+    }
+}
+
+#[derive(Deserialize)]
+struct Line {
+    first: u64,
+    last: u64,
+    user: String,
+    elected: Option<Election>,
+}
+
+/// Reads the write logs of all apiservers.
+pub fn read(logs: impl IntoIterator<Item = impl AsRef<Path>>) -> anyhow::Result<BTreeMap<u64, Author>> {
+    let mut authors = BTreeMap::new();
+    for path in logs {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path).with_context(|| format!("the write log {}", path.display()))?;
+        for (number, line) in (1..).zip(text.lines()) {
+            let line: Line =
+                serde_json::from_str(line).with_context(|| format!("{}, line {number}", path.display()))?;
+            let author = Author { user: line.user, elected: line.elected };
+            authors.extend((line.first..=line.last).map(|revision| (revision, author.clone())));
+        }
+    }
+    Ok(authors)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_revision_of_a_write_has_its_author() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("apiserver-0.writes");
+        let line = r#"{"time":"t","first":6,"last":7,"keys":["x","y"],"user":"a","elected":
+            {"namespace":"n","lease":"l","holder":"h","transitions":3}}"#;
+        std::fs::write(&log, line.replace('\n', "") + "\n" + r#"{"first":9,"last":9,"user":"b"}"#).unwrap();
+        let authors = read([&log]).unwrap();
+        assert_eq!(authors.keys().copied().collect::<Vec<_>>(), [6, 7, 9]);
+        assert_eq!(authors[&7].elected.as_ref().map(|election| election.transitions), Some(3));
+        assert_eq!(authors[&9], Author { user: "b".to_owned(), elected: None });
+        std::fs::write(&log, "{}\n").unwrap();
+        assert!(format!("{:#}", read([&log]).unwrap_err()).contains("apiserver-0.writes, line 1: missing field"));
+    }
+}
