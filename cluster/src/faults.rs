@@ -50,18 +50,16 @@ impl Cluster {
         Ok(entry)
     }
 
-    /// What a power cut may leave of an apiserver that has ended: something half written at the end of its log. Whether there
-    /// is a log.
-    pub fn tear_log(&self, member: MemberName) -> anyhow::Result<bool> {
+    /// What a power cut may leave of an apiserver that has ended: something half written at the end of its log.
+    pub fn tear_log(&self, member: MemberName) -> anyhow::Result<()> {
         let folder = self.data(member);
         let mut found = Vec::new();
         logs_in(&folder, &mut found).with_context(|| format!("looking for logs in {}", folder.display()))?;
         found.sort();
-        let Some(last) = found.last() else { return Ok(false) };
+        let last = found.last().with_context(|| format!("there is no log in {} to tear", folder.display()))?;
         let mut file =
             File::options().append(true).open(last).with_context(|| format!("opening {}", last.display()))?;
-        file.write_all(&TORN).with_context(|| format!("writing {}", last.display()))?;
-        Ok(true)
+        file.write_all(&TORN).with_context(|| format!("writing {}", last.display()))
     }
 
     /// Tells the links that there is another apiserver, if there are links.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context;
 use serde::Serialize;
 use squall_cluster::{Cluster, MemberName, ProcessState, Role};
 use squall_faults::{InForce, LinkFault, Passage, Switch, What};
@@ -98,27 +99,40 @@ fn link_text(link: &LinkFault) -> String {
     format!("{} {arrow} {}: {how}", end(&link.from), end(&link.to))
 }
 
-/// Heals the faults of this name, wherever they are; all of them without a name. What was healed, with its receipt.
-pub async fn heal(cluster: &mut Cluster, name: Option<&str>) -> anyhow::Result<Vec<Found>> {
+/// A fault that was to be healed.
+pub struct Healed {
+    /// As it was found.
+    pub fault: Found,
+    /// What it had done; an error if it is still there.
+    pub receipt: anyhow::Result<String>,
+}
+
+/// Heals the faults of this name, wherever they are; all of them without a name. One that cannot be healed does not spare the others.
+pub async fn heal(cluster: &mut Cluster, name: Option<&str>) -> Vec<Healed> {
     let meant = |fault: &Found| name.is_none_or(|name| fault.name == name || is_part_of(&fault.name, name));
     let mut healed = Vec::new();
     // Those that run not first: what is broken inside of them can be told only then.
     for fault in in_force(cluster).await.into_iter().filter(meant) {
-        match cluster.state(fault.member).0 {
-            ProcessState::Paused => cluster.resume(fault.member)?,
-            ProcessState::Stopped => cluster.start(fault.member)?,
+        let started = match cluster.state(fault.member).0 {
+            ProcessState::Paused => cluster.resume(fault.member),
+            ProcessState::Stopped => cluster.start(fault.member),
             ProcessState::Running => continue,
-        }
-        healed.push(fault);
+        };
+        healed.push(Healed { fault, receipt: started.map(|()| String::new()) });
     }
-    for mut fault in in_force(cluster).await.into_iter().filter(meant) {
+    for fault in in_force(cluster).await.into_iter().filter(meant) {
         if cluster.state(fault.member).0 == ProcessState::Running {
-            let switch: Switch = cluster.switch(fault.member)?;
-            fault.receipt = switch.heal(&fault.name).await?.text;
-            healed.push(fault);
+            let receipt = receipt(cluster, &fault).await;
+            healed.push(Healed { fault, receipt });
         }
     }
-    Ok(healed)
+    healed
+}
+
+async fn receipt(cluster: &Cluster, fault: &Found) -> anyhow::Result<String> {
+    let switch: Switch = cluster.switch(fault.member)?;
+    let healing = tokio::time::timeout(LIMIT, switch.heal(&fault.name)).await;
+    Ok(healing.with_context(|| format!("no answer within {LIMIT:?}"))??.text)
 }
 
 /// A fault of several links has a name for each: `cut/0`, `cut/1`.

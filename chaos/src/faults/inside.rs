@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
 use squall_cluster::{MemberName, ProcessState, Role};
-use squall_faults::{ClockFault, DiskFault, Switch, WatchFault, What};
+use squall_faults::{Switch, What};
 
-use super::{Fault, Receipt, Scene};
+use super::{Receipt, Scene};
 use crate::scenario::Victim;
 
 /// How long a process is asked to heal that does not answer.
@@ -27,28 +26,9 @@ pub struct Switched {
     pub may_end_it: bool,
 }
 
-fn what(fault: &Fault) -> anyhow::Result<(&Victim, What)> {
-    Ok(match fault {
-        Fault::SlowDisk { of, sync } => (of, What::Disk(DiskFault { sync_delay_ms: milliseconds(*sync), full: false })),
-        Fault::FullDisk(of) => (of, What::Disk(DiskFault { sync_delay_ms: 0, full: true })),
-        Fault::Clock { of, skew } => (of, What::Clock(ClockFault { skew_ms: skew.milliseconds })),
-        Fault::Hold { of, kind, object, delay } => {
-            let (kind, object, delay_ms) = (kind.clone(), object.clone(), milliseconds(*delay));
-            (of, What::Watch(WatchFault { kind, object, delay_ms }))
-        }
-        other => bail!("{other} is nothing that a process can do in itself"),
-    })
-}
-
-/// At least one: zero would mean something else.
-pub fn milliseconds(span: Duration) -> u64 {
-    if span.is_zero() { 0 } else { u64::try_from(span.as_millis()).unwrap_or(u64::MAX).max(1) }
-}
-
 /// Asks each of them. If one cannot be asked, the others are healed again.
-pub async fn inject(fault: &Fault, name: &str, scene: &Scene<'_>) -> anyhow::Result<Vec<Switched>> {
-    let (victim, what) = what(fault)?;
-    let may_end_it = matches!(fault, Fault::FullDisk(_));
+pub async fn inject(victim: &Victim, what: &What, name: &str, scene: &Scene<'_>) -> anyhow::Result<Vec<Switched>> {
+    let may_end_it = matches!(what, What::Disk(disk) if disk.full);
     let mut switched = Vec::new();
     let members = scene.members(victim).await?;
     // Of a node it is the kubelet that has watches and a clock.

@@ -1,32 +1,11 @@
 //! Links that are cut or slow.
 
-use anyhow::bail;
 use squall_cluster::End;
-use squall_faults::{LinkFault, Passage, What};
+use squall_faults::{LinkFault, What};
 
-use super::inside::{Switched, heal, milliseconds};
-use super::{Fault, Scene};
+use super::Scene;
+use super::inside::{Switched, heal};
 use crate::scenario::Place;
-
-fn parts(fault: &Fault) -> anyhow::Result<(&Place, &Place, LinkFault)> {
-    Ok(match fault {
-        Fault::Cut { from, to, reset, one_way } => {
-            let passage = if *reset { Passage::Reset } else { Passage::Held };
-            (from, to, LinkFault { passage: passage.into(), one_way: *one_way, ..LinkFault::default() })
-        }
-        Fault::Slow { from, to, delay, jitter, bytes_per_second, one_way } => {
-            let link = LinkFault {
-                delay_ms: milliseconds(*delay),
-                jitter_ms: milliseconds(*jitter),
-                bytes_per_second: *bytes_per_second,
-                one_way: *one_way,
-                ..LinkFault::default()
-            };
-            (from, to, link)
-        }
-        other => bail!("{other} is nothing that a link can do"),
-    })
-}
 
 fn text(end: Option<End>) -> String {
     end.map(|end| end.to_string()).unwrap_or_default()
@@ -39,8 +18,13 @@ fn pairs(senders: &[Option<End>], receivers: &[Option<End>]) -> Vec<(Option<End>
 }
 
 /// Breaks the links between all that are meant.
-pub async fn inject(fault: &Fault, name: &str, scene: &Scene<'_>) -> anyhow::Result<Vec<Switched>> {
-    let (from, to, link) = parts(fault)?;
+pub async fn inject(
+    from: &Place,
+    to: &Place,
+    link: &LinkFault,
+    name: &str,
+    scene: &Scene<'_>,
+) -> anyhow::Result<Vec<Switched>> {
     let (senders, receivers) = (scene.ends(from).await?, scene.ends(to).await?);
     let switch = scene.cluster.lock().await.links()?;
     let mut switched = Vec::new();

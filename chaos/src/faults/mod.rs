@@ -11,7 +11,9 @@ use std::fmt::{self, Display};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use squall_faults::{ClockFault, DiskFault, LinkFault, Passage, WatchFault, What};
 
+use processes::Blow;
 pub use victims::Scene;
 
 use crate::scenario::{Place, Victim};
@@ -188,19 +190,63 @@ impl Display for Fault {
     }
 }
 
+/// What a fault does, by its family.
+enum Deed<'a> {
+    /// To processes.
+    Process(Blow, &'a Victim),
+    /// To the links between one and another.
+    Link(&'a Place, &'a Place, LinkFault),
+    /// What processes do in themselves.
+    Inside(&'a Victim, What),
+}
+
 impl Fault {
     /// Breaks it.
     pub async fn inject(&self, name: &str, scene: &Scene<'_>) -> anyhow::Result<Active> {
+        match self.deed() {
+            Deed::Process(blow, victim) => processes::inject(blow, victim, scene).await.map(Active::Processes),
+            Deed::Link(from, to, link) => links::inject(from, to, &link, name, scene).await.map(Active::Links),
+            Deed::Inside(victim, what) => inside::inject(victim, &what, name, scene).await.map(Active::Inside),
+        }
+    }
+
+    fn deed(&self) -> Deed<'_> {
         match self {
-            Self::Kill(_) | Self::Terminate(_) | Self::Pause(_) | Self::Restart(_) | Self::Tear(_) => {
-                processes::inject(self, scene).await.map(Active::Processes)
+            Self::Kill(victim) => Deed::Process(Blow::Kill, victim),
+            Self::Terminate(victim) => Deed::Process(Blow::Terminate, victim),
+            Self::Pause(victim) => Deed::Process(Blow::Pause, victim),
+            Self::Restart(victim) => Deed::Process(Blow::Restart, victim),
+            Self::Tear(victim) => Deed::Process(Blow::Tear, victim),
+            Self::Cut { from, to, reset, one_way } => {
+                let passage = if *reset { Passage::Reset } else { Passage::Held };
+                Deed::Link(from, to, LinkFault { passage: passage.into(), one_way: *one_way, ..LinkFault::default() })
             }
-            Self::Cut { .. } | Self::Slow { .. } => links::inject(self, name, scene).await.map(Active::Links),
-            Self::SlowDisk { .. } | Self::FullDisk(_) | Self::Clock { .. } | Self::Hold { .. } => {
-                inside::inject(self, name, scene).await.map(Active::Inside)
+            Self::Slow { from, to, delay, jitter, bytes_per_second, one_way } => {
+                let link = LinkFault {
+                    delay_ms: milliseconds(*delay),
+                    jitter_ms: milliseconds(*jitter),
+                    bytes_per_second: *bytes_per_second,
+                    one_way: *one_way,
+                    ..LinkFault::default()
+                };
+                Deed::Link(from, to, link)
+            }
+            Self::SlowDisk { of, sync } => {
+                Deed::Inside(of, What::Disk(DiskFault { sync_delay_ms: milliseconds(*sync), full: false }))
+            }
+            Self::FullDisk(of) => Deed::Inside(of, What::Disk(DiskFault { sync_delay_ms: 0, full: true })),
+            Self::Clock { of, skew } => Deed::Inside(of, What::Clock(ClockFault { skew_ms: skew.milliseconds })),
+            Self::Hold { of, kind, object, delay } => {
+                let (kind, object, delay_ms) = (kind.clone(), object.clone(), milliseconds(*delay));
+                Deed::Inside(of, What::Watch(WatchFault { kind, object, delay_ms }))
             }
         }
     }
+}
+
+/// At least one: zero would mean something else.
+fn milliseconds(span: Duration) -> u64 {
+    if span.is_zero() { 0 } else { u64::try_from(span.as_millis()).unwrap_or(u64::MAX).max(1) }
 }
 
 impl Active {

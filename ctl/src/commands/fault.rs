@@ -1,6 +1,7 @@
 //! `ctl fault`: breaking a cluster by hand.
 
-use squall_chaos::faults::{Fault, Scene, Skew, by_hand};
+use squall_chaos::faults::by_hand::{self, Found, Healed};
+use squall_chaos::faults::{Fault, Scene, Skew};
 use squall_chaos::stage::Commands;
 use squall_cluster::{Cluster, Lifetime};
 use tokio::sync::Mutex;
@@ -89,7 +90,7 @@ async fn inject(fault: &Fault, flags: FaultFlags) -> Result<(), Failure> {
 }
 
 /// `cut-1`: the first word of the fault and a number.
-fn unused(fault: &Fault, taken: &[by_hand::Found]) -> String {
+fn unused(fault: &Fault, taken: &[Found]) -> String {
     let text = fault.to_string();
     let word = match fault {
         Fault::Clock { .. } => "clock",
@@ -125,7 +126,7 @@ async fn list(args: &FaultListArgs) -> Result<(), Failure> {
 
 async fn heal(args: &HealArgs) -> Result<(), Failure> {
     let mut cluster = open(&args.dir)?;
-    let healed = by_hand::heal(&mut cluster, args.name.as_deref()).await?;
+    let healed = by_hand::heal(&mut cluster, args.name.as_deref()).await;
     if healed.is_empty()
         && let Some(name) = &args.name
     {
@@ -133,9 +134,16 @@ async fn heal(args: &HealArgs) -> Result<(), Failure> {
             "no fault is named {name:?}; \"ctl fault list\" shows those that are in force"
         )));
     }
-    for fault in healed {
-        let receipt = if fault.receipt.is_empty() { String::new() } else { format!(": {}", fault.receipt) };
-        line(&format!("{} healed ({}){receipt}", fault.name, fault.text));
+    let mut failures = Vec::new();
+    for Healed { fault, receipt } in healed {
+        let Found { name, text, member, .. } = fault;
+        match receipt {
+            Ok(receipt) if receipt.is_empty() => line(&format!("{name} healed ({text})")),
+            Ok(receipt) => line(&format!("{name} healed ({text}): {receipt}")),
+            Err(error) => {
+                failures.push(Failure::error(format!("{name} ({text}) at {member} is not healed: {error:#}")));
+            }
+        }
     }
-    Ok(())
+    Failure::all(failures)
 }

@@ -89,32 +89,42 @@ async fn play_all(args: ChaosRunArgs) -> Result<(), Failure> {
     for word in &words {
         mutant_of(&find(word, Path::new("."))?, args.mutant.as_deref())?;
     }
+    let (records, failures) = one_by_one(words, async |word: String| {
+        let record = play(&word, &args).await?;
+        if args.output.is_none() {
+            print(&text::text(&record));
+        }
+        Ok(record)
+    })
+    .await?;
+    finish(
+        &records,
+        failures,
+        Outputs { report: args.report.as_ref(), junit: args.junit.as_ref(), json: args.output.is_some() },
+    )
+}
+
+/// Plays one after the other, until somebody interrupts. One that could not be played does not keep the others from it.
+async fn one_by_one<T>(
+    items: impl IntoIterator<Item = T>,
+    play: impl AsyncFn(T) -> Result<Record, Failure>,
+) -> Result<(Vec<Record>, Vec<Failure>), Failure> {
     let mut interruption = Interruption::listen()?;
     let (mut records, mut failures) = (Vec::new(), Vec::new());
-    for word in &words {
+    for item in items {
         let played = tokio::select! {
-            played = play(word, &args) => played,
+            played = play(item) => played,
             signal = interruption.wait() => Err(Failure::error(format!("interrupted by {signal}"))),
         };
         match played {
-            Ok(record) => {
-                if args.output.is_none() {
-                    print(&text::text(&record));
-                }
-                records.push(record);
-            }
-            // Those that were played count all the same.
+            Ok(record) => records.push(record),
             Err(failure) => failures.push(failure),
         }
         if interruption.has_come() {
             break;
         }
     }
-    finish(
-        &records,
-        failures,
-        Outputs { report: args.report.as_ref(), junit: args.junit.as_ref(), json: args.output.is_some() },
-    )
+    Ok((records, failures))
 }
 
 /// Where results go.
@@ -169,14 +179,24 @@ async fn play(word: &str, args: &ChaosRunArgs) -> Result<Record, Failure> {
     }
     let mutant = mutant_of(&scenario, args.mutant.as_deref())?;
     let playing = Playing { timing: args.timing.as_str().to_owned(), mutant, folder: folder.path().to_owned() };
-    play_in(folder, &scenario, &playing, args.keep).await
+    let kept = if args.keep { Kept::Always } else { Kept::OfFailures };
+    play_in(folder, &scenario, &playing, kept).await
 }
 
-/// Plays a scenario; what is left of one that failed is kept.
-async fn play_in(folder: TempDir, scenario: &Scenario, playing: &Playing, keep: bool) -> Result<Record, Failure> {
+/// Whether a cluster's folder stays when its scenario has been played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    Always,
+    /// If it failed, or could not be played.
+    OfFailures,
+}
+
+/// Plays a scenario.
+async fn play_in(folder: TempDir, scenario: &Scenario, playing: &Playing, kept: Kept) -> Result<Record, Failure> {
     line_error(&format!("{}: {}", scenario.name, scenario.title));
     let record = stage::play(scenario, playing, tell).await;
-    let is_to_be_kept = keep || !record.as_ref().is_ok_and(|record| record.verdict.outcome != Outcome::Fail);
+    let is_to_be_kept =
+        kept == Kept::Always || !record.as_ref().is_ok_and(|record| record.verdict.outcome != Outcome::Fail);
     if is_to_be_kept {
         line_error(&format!("the logs are in {}", folder.keep().join("cluster/logs").display()));
     }

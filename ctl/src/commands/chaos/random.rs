@@ -7,10 +7,9 @@ use squall_chaos::stage::{Playing, Record};
 use squall_chaos::verdict::Outcome;
 use squall_faults::mutants;
 
-use super::{Outputs, finish, play_in};
+use super::{Kept, Outputs, finish, one_by_one, play_in};
 use crate::cli::{ChaosRandomArgs, Timing};
 use crate::failure::Failure;
-use crate::interruption::Interruption;
 use crate::output::{line_error, text as print};
 
 /// Plays one after the other; a failure does not keep the others from being played.
@@ -19,21 +18,8 @@ pub async fn run(args: ChaosRandomArgs) -> Result<(), Failure> {
         mutants::find(name).map_err(Failure::error)?;
     }
     let first = args.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
-    let mut interruption = Interruption::listen()?;
-    let (mut records, mut failures) = (Vec::new(), Vec::new());
-    for seed in first..first.saturating_add(args.runs) {
-        let played = tokio::select! {
-            played = one(seed, &args) => played,
-            signal = interruption.wait() => Err(Failure::error(format!("interrupted by {signal}"))),
-        };
-        match played {
-            Ok(record) => records.push(record),
-            Err(failure) => failures.push(failure),
-        }
-        if interruption.has_come() {
-            break;
-        }
-    }
+    let seeds = first..first.saturating_add(args.runs);
+    let (records, failures) = one_by_one(seeds, async |seed| one(seed, &args).await).await?;
     finish(&records, failures, Outputs { report: args.report.as_ref(), junit: None, json: args.output.is_some() })
 }
 
@@ -77,5 +63,5 @@ async fn play(scenario: &Scenario, args: &ChaosRandomArgs) -> Result<Record, Fai
     let scenario = Scenario { folder: folder.path().to_owned(), ..scenario.clone() };
     let (timing, mutant) = (Timing::Fast.as_str().to_owned(), args.mutant.clone());
     let playing = Playing { timing, mutant, folder: folder.path().to_owned() };
-    play_in(folder, &scenario, &playing, false).await
+    play_in(folder, &scenario, &playing, Kept::OfFailures).await
 }
