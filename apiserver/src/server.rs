@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 use futures_util::Stream;
+use squall_daemon::Gateway;
 use squall_daemon::identity::{self, Caller};
 use squall_daemon::tls::TlsArgs;
 use squall_faults::FaultArgs;
@@ -75,6 +76,9 @@ pub struct ServerArgs {
     link_port: Option<u16>,
 
     #[command(flatten)]
+    gateway: Gateway,
+
+    #[command(flatten)]
     faults: FaultArgs,
 
     /// The addresses that services get
@@ -129,7 +133,11 @@ pub async fn serve(args: ServerArgs, stopping: watch::Receiver<bool>) -> anyhow:
         id: args.id,
         folder,
         founders: args.founder.iter().cloned().collect::<BTreeMap<_, _>>(),
-        network: Arc::new(LocalNetwork { members: args.tls.client()?, kubelets: args.tls.client_of_kubelets()? }),
+        network: Arc::new(LocalNetwork {
+            members: args.tls.client()?,
+            kubelets: args.tls.client_of_kubelets()?,
+            gateway: args.gateway,
+        }),
         link_port: args.link_port,
         heartbeat: Duration::from_millis(args.heartbeat_ms),
         election: (election, election * 2),

@@ -1,10 +1,10 @@
 //! The addresses of a cluster: one /16 of the loopback range, so that clusters do not meet.
 //!
-//! `127.C.0.0/20` are services, `127.C.16.0/20` their external addresses, `127.C.48.0/24` apiservers, and
-//! `127.C.64.0/24` and on the nodes, each with its pods.
+//! `127.C.0.0/20` are services, `127.C.16.0/20` their external addresses, `127.C.47.1` the gateway to nodes where there are
+//! links, `127.C.48.0/24` apiservers, and `127.C.64.0/24` and on the nodes, each with its pods.
 
 use std::fs::File;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 
 use anyhow::{Context, bail};
 use rustix::fs::{FlockOperation, flock};
@@ -89,6 +89,22 @@ impl Network {
         format!("{}:{PORT}", self.apiserver_ip(index))
     }
 
+    /// Where the gateway to nodes listens, with a port for each who may connect.
+    pub fn gateway(self, port: u16) -> SocketAddr {
+        (Ipv4Addr::new(127, self.0, 47, 1), port).into()
+    }
+
+    /// The node that has an address, itself or for a pod.
+    pub fn node_of(self, address: IpAddr) -> Option<usize> {
+        match address {
+            IpAddr::V4(address) => match address.octets() {
+                [127, second, third, _] if second == self.0 => usize::from(third).checked_sub(FIRST_NODE),
+                _ => None,
+            },
+            IpAddr::V6(_) => None,
+        }
+    }
+
     /// The addresses that services get.
     pub fn services(self) -> String {
         format!("127.{}.0.0/20", self.0)
@@ -128,6 +144,20 @@ mod tests {
         for other in ["https://10.0.0.1:6443", "https://127.91.64.1:6443", "https://127.1.48.1:6443", "127.91.48.1", ""]
         {
             assert_eq!(Network::of_apiserver(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_node_is_known_by_its_addresses() {
+        let network = Network(91);
+        for (address, node) in [
+            ("127.91.64.1", Some(0)),
+            ("127.91.66.250", Some(2)),
+            ("127.91.48.1", None),
+            ("127.90.64.1", None),
+            ("::1", None),
+        ] {
+            assert_eq!(network.node_of(address.parse().unwrap()), node, "{address}");
         }
     }
 

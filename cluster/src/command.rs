@@ -82,20 +82,35 @@ impl Cluster {
         if matches!(member.role, Role::ControllerManager | Role::Kubelet) {
             command.args(self.apiserver_urls().into_iter().flat_map(|url| ["--apiserver".to_owned(), url]));
         }
-        if let Some(port) = End::Member(member).port().filter(|_| options.links) {
-            command.args(["--link-port", &port.to_string()]);
-        }
-        if member.role != Role::Runtime {
-            command.args(["--faults", &faults_socket(member)]);
-        }
-        if let Some(mutant) = options.mutant.as_ref().filter(|_| member.role != Role::Links) {
-            command.args(["--mutant", mutant]);
-        }
+        command.args(self.breakable(member));
         if !matches!(member.role, Role::Links | Role::Runtime) {
             command.args(["--ca", "pki/ca.crt"]);
             command.args(["--cert", &format!("pki/{member}.crt"), "--key", &format!("pki/{member}.key")]);
         }
         command
+    }
+
+    /// The flags by which a member can be broken: the ways that go over links, the socket by which it is told, the protection
+    /// that it leaves out.
+    fn breakable(&self, member: MemberName) -> Vec<String> {
+        let options = self.options();
+        let mut flags = Vec::new();
+        let mut add = |flag: &str, value: String| flags.extend([flag.to_owned(), value]);
+        if options.links {
+            if let Some(port) = End::Member(member).port() {
+                add("--link-port", port.to_string());
+            }
+            if let Some(port) = End::at_gateway(member).and_then(End::port) {
+                add("--gateway", self.description.network.gateway(port).to_string());
+            }
+        }
+        if member.role != Role::Runtime {
+            add("--faults", faults_socket(member));
+        }
+        if let Some(mutant) = options.mutant.as_ref().filter(|_| member.role != Role::Links) {
+            add("--mutant", mutant.clone());
+        }
+        flags
     }
 }
 

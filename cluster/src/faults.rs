@@ -70,7 +70,8 @@ impl Cluster {
         }
     }
 
-    /// Makes the proxy take in every connection that a member or a client of this cluster may make to an apiserver.
+    /// Makes the proxy take in every connection that a member or a client of this cluster may make to an apiserver, and
+    /// those of apiservers and nodes to nodes.
     pub fn connect_links(&self, proxy: &Arc<Proxy>) -> anyhow::Result<()> {
         let clients = (0..CLIENTS).map(End::Client);
         let ends: Vec<End> = self.members().into_iter().map(End::Member).chain(clients).collect();
@@ -82,6 +83,14 @@ impl Cluster {
                 if let Some(port) = from.port() {
                     proxy.connect(Way { from: *from, to }, (target.ip(), port).into(), target)?;
                 }
+            }
+        }
+        for from in self.members().into_iter().filter_map(End::at_gateway) {
+            if let Some(port) = from.port() {
+                let network = self.description.network;
+                let node = move |index| End::Member(MemberName { role: Role::Kubelet, index });
+                let whose = move |address| network.node_of(address).map(node);
+                proxy.gateway(from, network.gateway(port), whose)?;
             }
         }
         Ok(())

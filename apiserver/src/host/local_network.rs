@@ -4,7 +4,10 @@ use std::io;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use hyper_util::rt::TokioIo;
+use squall_daemon::Gateway;
 use tokio::net::TcpStream;
+use tonic::codegen::http::Uri;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint, Error};
 
 use super::network::Network;
@@ -16,6 +19,8 @@ pub struct LocalNetwork {
     pub members: ClientTlsConfig,
     /// As a client of kubelets.
     pub kubelets: ClientTlsConfig,
+    /// The way to them.
+    pub gateway: Gateway,
 }
 
 impl Network for LocalNetwork {
@@ -24,7 +29,13 @@ impl Network for LocalNetwork {
     }
 
     fn kubelet(&self, endpoint: Endpoint) -> Result<Channel, Error> {
-        Ok(endpoint.tls_config(self.kubelets.clone())?.connect_lazy())
+        let gateway = self.gateway;
+        let connector = tower::service_fn(move |address: Uri| async move {
+            let target = address.authority().map(|authority| authority.as_str().parse());
+            let target = target.ok_or(io::ErrorKind::AddrNotAvailable)?.map_err(io::Error::other)?;
+            Ok::<_, io::Error>(TokioIo::new(gateway.dial(target).await?))
+        });
+        Ok(endpoint.tls_config(self.kubelets.clone())?.connect_with_connector_lazy(connector))
     }
 
     fn probe(&self, address: String) -> BoxFuture<'static, io::Result<()>> {

@@ -27,6 +27,7 @@ const SCENARIOS: &[File] = files![
     "chaos/leader-isolated.yaml",
     "chaos/quorum-lost.yaml",
     "chaos/node-isolated.yaml",
+    "chaos/nodes-apart.yaml",
     "chaos/deaf-node.yaml",
     "chaos/bad-version.yaml",
     "chaos/clock-skew.yaml",

@@ -75,6 +75,8 @@ pub enum Condition {
     },
     /// So many requests have failed.
     FailedRequests(Count),
+    /// All of these at once.
+    All(Vec<Condition>),
 }
 
 /// How a command is.
@@ -157,11 +159,12 @@ impl Condition {
                 let number = i64::try_from(seen.answers.get(version).copied().unwrap_or(0)).unwrap_or(i64::MAX);
                 said(requests.holds(number), || format!("{number} requests were answered by {version}"))
             }
+            Self::All(conditions) => conditions.iter().try_for_each(|condition| condition.holds(seen)),
         }
     }
 
     /// The same with names filled in for `${key}`.
-    pub fn filled(&self, fill: &impl Fn(&str) -> String) -> Self {
+    pub fn filled(&self, fill: &dyn Fn(&str) -> String) -> Self {
         let mut filled = self.clone();
         match &mut filled {
             Self::RolledOut { deployment: name, image: None }
@@ -177,6 +180,7 @@ impl Condition {
                 (*deployment, *image) = (fill(deployment), fill(image));
             }
             Self::Pods { image: None, .. } | Self::FailedRequests(_) => {}
+            Self::All(conditions) => *conditions = conditions.iter().map(|condition| condition.filled(fill)).collect(),
         }
         filled
     }
@@ -267,6 +271,10 @@ impl Display for Condition {
             Self::FailedRequests(count) => write!(f, "{count} requests have failed"),
             Self::Command { name, is } => write!(f, "the command {name} is {}", format!("{is:?}").to_lowercase()),
             Self::Served { version, requests } => write!(f, "{requests} requests are answered by {version}"),
+            Self::All(conditions) => {
+                let texts: Vec<String> = conditions.iter().map(Self::to_string).collect();
+                f.write_str(&texts.join(", and "))
+            }
         }
     }
 }

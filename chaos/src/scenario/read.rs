@@ -328,7 +328,16 @@ impl Known {
                 Err("no request is made in this arm: it has no `load` before".to_owned())
             }
             Condition::Command { name, .. } => self.command(name),
-            _ => Ok(()),
+            Condition::All(conditions) if conditions.is_empty() => Err("`all` of nothing is always so".to_owned()),
+            Condition::All(conditions) => conditions.iter().try_for_each(|condition| self.can_be(condition)),
+            Condition::Served { .. }
+            | Condition::FailedRequests(_)
+            | Condition::RolledOut { .. }
+            | Condition::NewReplicaSet { .. }
+            | Condition::OldReplicaSets { .. }
+            | Condition::Controller { .. }
+            | Condition::NoController(_)
+            | Condition::Pods { .. } => Ok(()),
         }
     }
 
@@ -396,6 +405,11 @@ arms:
             ("within: 5s", "for: 5s", "x.yaml:12:5: `for` means nothing beside `await`"),
             ("kill: command updater", "kill: command nobody", "x.yaml:14:5: no command was started as \"nobody\""),
             ("kill: command updater", "kill: the-moon", "x.yaml:14:"),
+            (
+                "{command: {name: updater, is: stopped}}",
+                "{all: [{noController: a}, {command: {name: nobody, is: ended}}]}",
+                "x.yaml:11:5: no command was started as \"nobody\"",
+            ),
             ("- heal: cut", "- heal: other", "x.yaml:19:5: no fault is named \"other\""),
             ("- heal: cut", "- heal: cut\n    load: {service: x}", "x.yaml:19:5: a step is exactly one of"),
             ("kill:", "slay:", "x.yaml:14:"),

@@ -50,10 +50,12 @@ pub fn concerns(fault: &LinkFault, (from, to): (Place, Place), way: Way) -> bool
     along(way) || (!fault.one_way && along(way.back()))
 }
 
-/// Whether two ends are connected: one of them is an apiserver.
+/// Whether two ends are connected: one of them is an apiserver, or both are nodes.
 pub fn is_way(way: Way) -> bool {
-    let is_apiserver = |end| matches!(end, End::Member(MemberName { role: Role::Apiserver, .. }));
-    way.from != way.to && (is_apiserver(way.from) || is_apiserver(way.to))
+    let is_of = |end, wanted| matches!(end, End::Member(MemberName { role, .. }) if role == wanted);
+    let one_is = |role| is_of(way.from, role) || is_of(way.to, role);
+    let both_are = |role| is_of(way.from, role) && is_of(way.to, role);
+    way.from != way.to && (one_is(Role::Apiserver) || both_are(Role::Kubelet))
 }
 
 #[cfg(test)]

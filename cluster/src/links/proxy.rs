@@ -27,6 +27,8 @@ struct State {
     lanes: BTreeMap<Way, Arc<Lane>>,
     /// The ways whose sender has somewhere to connect to.
     entrances: BTreeSet<Way>,
+    /// Those who have a gateway to nodes.
+    gateways: BTreeSet<End>,
     faults: BTreeMap<String, Entry>,
 }
 
@@ -100,6 +102,24 @@ impl Proxy {
     }
 }
 
+impl Proxy {
+    pub(super) fn has_gateway(&self, from: End) -> bool {
+        self.state().gateways.contains(&from)
+    }
+
+    pub(super) fn note_gateway(&self, from: End) {
+        self.state().gateways.insert(from);
+    }
+
+    /// The lanes of a way, there and back, in the condition that the faults in force make.
+    pub(super) fn lanes(&self, way: Way) -> Lanes {
+        let mut state = self.state();
+        let lanes = (state.lane(way), state.lane(way.back()));
+        state.apply();
+        lanes
+    }
+}
+
 impl State {
     fn lane(&mut self, way: Way) -> Arc<Lane> {
         self.lanes.entry(way).or_insert_with(|| Arc::new(Lane::new())).clone()
@@ -133,7 +153,9 @@ impl State {
         if let (Some(from), Some(to)) = (from, to)
             && !is_way(Way { from, to })
         {
-            return Err(format!("there is no link between {from} and {to}: one of them has to be an apiserver"));
+            return Err(format!(
+                "there is no link between {from} and {to}: one of them has to be an apiserver, or both nodes"
+            ));
         }
         let is_there = |end: End| self.lanes.keys().any(|way| way.from == end);
         match [from, to].into_iter().flatten().find(|end| !is_there(*end)) {
@@ -178,7 +200,8 @@ impl Target for Proxy {
     }
 }
 
-type Lanes = (Arc<Lane>, Arc<Lane>);
+/// There and back.
+pub(super) type Lanes = (Arc<Lane>, Arc<Lane>);
 
 async fn accept(listener: TcpListener, target: SocketAddr, lanes: Lanes) {
     loop {

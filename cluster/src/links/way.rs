@@ -23,6 +23,16 @@ pub enum End {
 }
 
 impl End {
+    /// As which end a member connects to nodes and their pods, if it does. What the runtime carries is its node's, as the
+    /// kubelet is.
+    pub fn at_gateway(member: MemberName) -> Option<Self> {
+        match member.role {
+            Role::Apiserver => Some(Self::Member(member)),
+            Role::Runtime => Some(Self::Member(MemberName { role: Role::Kubelet, ..member })),
+            Role::ControllerManager | Role::Kubelet | Role::Links => None,
+        }
+    }
+
     /// The port at each apiserver where it is taken in; `None` for those that connect to none.
     pub fn port(self) -> Option<u16> {
         let (first, index) = match self {

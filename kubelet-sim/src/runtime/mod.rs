@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
+use squall_daemon::Gateway;
 use squall_faults::FaultArgs;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
@@ -28,6 +29,9 @@ pub struct RuntimeArgs {
     /// A file of images, beside the built-in ones
     #[arg(long, value_name = "FILE")]
     images: Option<PathBuf>,
+
+    #[command(flatten)]
+    gateway: Gateway,
 
     #[command(flatten)]
     faults: FaultArgs,
@@ -48,7 +52,7 @@ pub async fn run_runtime(args: RuntimeArgs, mut stopping: watch::Receiver<bool>)
         UnixListener::bind(&args.socket).with_context(|| format!("listening on {}", args.socket.display()))?;
     tracing::info!(socket = %args.socket.display(), "serving");
     let server = tonic::transport::Server::builder()
-        .add_service(service::RuntimeService::server(catalogue))
+        .add_service(service::RuntimeService::server(catalogue, args.gateway))
         .serve_with_incoming(UnixListenerStream::new(listener));
     tokio::select! {
         result = server => result.context("serving"),

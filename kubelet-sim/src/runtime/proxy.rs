@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use squall_daemon::Gateway;
 use squall_proto::squall::cri::v1 as cri;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -50,9 +51,10 @@ fn rank(client: IpAddr, backend: SocketAddr) -> u64 {
 }
 
 /// The listeners of all services.
-#[derive(Default)]
 pub struct Proxy {
     frontends: HashMap<SocketAddr, Frontend>,
+    /// The way to pods.
+    gateway: Gateway,
 }
 
 struct Frontend {
@@ -67,6 +69,11 @@ impl Drop for Frontend {
 }
 
 impl Proxy {
+    /// None yet; pods are reached through a gateway.
+    pub fn new(gateway: Gateway) -> Self {
+        Self { frontends: HashMap::new(), gateway }
+    }
+
     /// Makes the table true: listens where there are backends, refuses where there are none. Returns what could not be
     /// bound. Connections that are open stay open.
     pub fn set(&mut self, ports: &[cri::ServicePort]) -> Vec<String> {
@@ -86,7 +93,7 @@ impl Proxy {
                 None => match listen(address) {
                     Ok(listener) => {
                         let backends: Backends = Arc::new(ArcSwap::from_pointee(table));
-                        let task = tokio::spawn(accept(listener, backends.clone())).abort_handle();
+                        let task = tokio::spawn(accept(listener, backends.clone(), self.gateway)).abort_handle();
                         self.frontends.insert(address, Frontend { backends, task });
                     }
                     Err(error) => failures.push(format!("{address}: {error}")),
@@ -110,18 +117,18 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-async fn accept(listener: TcpListener, backends: Backends) {
+async fn accept(listener: TcpListener, backends: Backends, gateway: Gateway) {
     loop {
         if let Ok((client, from)) = listener.accept().await {
-            tokio::spawn(forward(client, backends.load().order(from.ip())));
+            tokio::spawn(forward(client, backends.load().order(from.ip()), gateway));
         }
     }
 }
 
 /// A backend that refuses is passed over: the table may be older than the pod's end.
-async fn forward(mut client: TcpStream, backends: Vec<SocketAddr>) {
+async fn forward(mut client: TcpStream, backends: Vec<SocketAddr>, gateway: Gateway) {
     for backend in backends {
-        if let Ok(Ok(mut server)) = tokio::time::timeout(CONNECT, TcpStream::connect(backend)).await {
+        if let Ok(Ok(mut server)) = tokio::time::timeout(CONNECT, gateway.dial(backend)).await {
             // Small requests and answers should not wait for each other; an end that breaks off ends both.
             drop(client.set_nodelay(true).and_then(|()| server.set_nodelay(true)));
             drop(copy_bidirectional(&mut client, &mut server).await);

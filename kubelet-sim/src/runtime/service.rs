@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use squall_daemon::Gateway;
 use squall_proto::squall::cri::v1 as cri;
 use squall_proto::squall::cri::v1::runtime_server::{Runtime, RuntimeServer};
 use tokio::sync::Mutex;
@@ -21,9 +22,9 @@ pub struct RuntimeService {
 }
 
 impl RuntimeService {
-    /// The service with these images.
-    pub fn server(catalogue: Catalogue) -> RuntimeServer<Self> {
-        RuntimeServer::new(Self { containers: Containers::new(catalogue), proxy: Mutex::default() })
+    /// The service with these images; pods of other nodes are reached through a gateway.
+    pub fn server(catalogue: Catalogue, gateway: Gateway) -> RuntimeServer<Self> {
+        RuntimeServer::new(Self { containers: Containers::new(catalogue), proxy: Mutex::new(Proxy::new(gateway)) })
     }
 }
 

@@ -1,0 +1,164 @@
+//! Takes in connections to nodes and their pods: where one goes is said at its beginning.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use squall_daemon::{destination, say_connected};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::pass::Lane;
+use super::proxy::{Lanes, Proxy};
+use super::way::{End, Way};
+
+/// The wait after a connection that could not be taken in.
+const RETRY: Duration = Duration::from_millis(20);
+/// Whoever connects has to say in this time where to.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl Proxy {
+    /// Takes in the connections that one end makes to nodes, for as long as the runtime goes on. `whose` says which end an
+    /// address is of.
+    pub fn gateway(
+        self: &Arc<Self>,
+        from: End,
+        entrance: SocketAddr,
+        whose: impl Fn(IpAddr) -> Option<End> + Copy + Send + 'static,
+    ) -> anyhow::Result<()> {
+        if self.has_gateway(from) {
+            return Ok(());
+        }
+        let listener = std::net::TcpListener::bind(entrance).with_context(|| format!("listening on {entrance}"))?;
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener)?;
+        self.note_gateway(from);
+        let proxy = self.clone();
+        tokio::spawn(async move {
+            loop {
+                let Ok((stream, _)) = listener.accept().await else {
+                    tokio::time::sleep(RETRY).await;
+                    continue;
+                };
+                let proxy = proxy.clone();
+                tokio::spawn(async move {
+                    // Both ends see for themselves when a connection breaks.
+                    drop(proxy.connect_through(stream, from, whose).await);
+                });
+            }
+        });
+        Ok(())
+    }
+
+    async fn connect_through(
+        &self,
+        mut near: TcpStream,
+        from: End,
+        whose: impl Fn(IpAddr) -> Option<End>,
+    ) -> io::Result<()> {
+        let target = tokio::time::timeout(PATIENCE, destination(&mut near)).await??;
+        let to = whose(target.ip()).ok_or_else(|| io::Error::other(format!("nobody here has {target}")))?;
+        // Nothing is between a node and its own pods.
+        let lanes =
+            if from == to { (Arc::new(Lane::new()), Arc::new(Lane::new())) } else { self.lanes(Way { from, to }) };
+        carry(near, target, &lanes).await
+    }
+}
+
+async fn carry(mut near: TcpStream, target: SocketAddr, lanes: &Lanes) -> io::Result<()> {
+    let (forth, back) = lanes;
+    let mut nothing = [0];
+    let carried = async {
+        let far = tokio::select! {
+            far = connect(target, lanes) => far?,
+            // Nothing is sent before it is connected: who gives up is gone.
+            gone = near.peek(&mut nothing) => return gone.map(drop),
+        };
+        say_connected(&mut near).await?;
+        far.set_nodelay(true)?;
+        near.set_nodelay(true)?;
+        let ((near_read, near_write), (far_read, far_write)) = (near.into_split(), far.into_split());
+        tokio::try_join!(forth.pass(near_read, far_write), back.pass(far_read, near_write)).map(drop)
+    };
+    tokio::select! {
+        ended = carried => ended,
+        () = forth.broken_off() => Ok(()),
+        () = back.broken_off() => Ok(()),
+    }
+}
+
+async fn connect(target: SocketAddr, (forth, back): &Lanes) -> io::Result<TcpStream> {
+    forth.open(&forth.waiting, 1).await;
+    let far = TcpStream::connect(target).await?;
+    // Connecting takes an answer, too.
+    back.open(&back.waiting, 1).await;
+    Ok(far)
+}
+
+#[cfg(test)]
+mod tests {
+    use squall_daemon::Gateway;
+    use squall_faults::{Fault, LinkFault, Passage, Target, What};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    /// A proxy through which node 0 reaches an echo that counts as node 1's.
+    async fn nodes() -> (Arc<Proxy>, Gateway, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let (mut read, mut write) = stream.split();
+                    // Answers when all has come: half-closed connections are connections.
+                    let mut all = Vec::new();
+                    read.read_to_end(&mut all).await.unwrap();
+                    write.write_all(&all).await.unwrap();
+                });
+            }
+        });
+        let proxy = Arc::new(Proxy::default());
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let whose = |address: IpAddr| address.is_loopback().then(|| "kubelet-1".parse().unwrap());
+        proxy.gateway("kubelet-0".parse().unwrap(), free, whose).unwrap();
+        (proxy, Gateway::at(free), target)
+    }
+
+    async fn ask(gateway: Gateway, target: SocketAddr) -> io::Result<String> {
+        let mut stream = gateway.dial(target).await?;
+        stream.write_all(b"hello").await?;
+        stream.shutdown().await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok(answer)
+    }
+
+    fn fault(from: &str, to: &str, passage: Passage) -> Fault {
+        let (from, to, passage) = (from.to_owned(), to.to_owned(), passage.into());
+        let link = LinkFault { from, to, passage, one_way: true, ..LinkFault::default() };
+        Fault { name: "fault".to_owned(), what: Some(What::Link(link)) }
+    }
+
+    #[tokio::test]
+    async fn what_goes_between_nodes_can_be_held_and_broken_off() {
+        let (proxy, gateway, target) = nodes().await;
+        assert_eq!(ask(gateway, target).await.unwrap(), "hello");
+        proxy.inject(fault("kubelet-0", "kubelet-1", Passage::Reset)).unwrap();
+        assert!(ask(gateway, target).await.is_err());
+        let receipt = proxy.heal("fault").unwrap();
+        assert_eq!((receipt.count, receipt.text.as_str()), (1, "1 connections broken off"));
+        // Answers alone are held back: nothing is connected.
+        proxy.inject(fault("kubelet-1", "kubelet-0", Passage::Held)).unwrap();
+        let asking = tokio::spawn(ask(gateway, target));
+        while proxy.list()[0].receipt.as_ref().unwrap().count == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!asking.is_finished());
+        assert_eq!(proxy.heal("fault").unwrap().text, "1 connections kept waiting");
+        assert_eq!(asking.await.unwrap().unwrap(), "hello");
+        let nobody = "192.0.2.1:80".parse().unwrap();
+        assert!(ask(gateway, nobody).await.is_err(), "it leads to nodes and nowhere else");
+    }
+}
