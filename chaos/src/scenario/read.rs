@@ -408,7 +408,7 @@ arms:
             (
                 "{command: {name: updater, is: stopped}}",
                 "{all: [{noController: a}, {command: {name: nobody, is: ended}}]}",
-                "x.yaml:11:5: no command was started as \"nobody\"",
+                "x.yaml:12:5: no command was started as \"nobody\"",
             ),
             ("- heal: cut", "- heal: other", "x.yaml:19:5: no fault is named \"other\""),
             ("- heal: cut", "- heal: cut\n    load: {service: x}", "x.yaml:19:5: a step is exactly one of"),
