@@ -154,6 +154,8 @@ fn of_everything_else(random: &mut Rng) -> Fault {
         (place(Victim::ControllerLeader), Place::Any),
         (place(Victim::Node(random.usize(..3))), Place::Any),
         (place(Victim::All(Role::Kubelet)), Place::Any),
+        (place(Victim::All(Role::Kubelet)), place(Victim::All(Role::Kubelet))),
+        (place(Victim::All(Role::Apiserver)), place(Victim::All(Role::Kubelet))),
     ];
     let (from, to) = ends[random.usize(..ends.len())].clone();
     let one_way = random.bool();
