@@ -1,10 +1,10 @@
 //! The write log: a line of JSON for each write that was done, which says what revisions it made and on whose behalf.
 //!
-//! It is for those who look into what happened. No answer waits until a line is on disk: who ends a process loses none, who
-//! ends the machine may lose the last ones.
+//! It is for those who look into what happened. No answer waits for a line: when an apiserver is killed between a write and its
+//! line, or does not learn what became of a write within ten seconds, the line is missing.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -56,7 +56,11 @@ impl WriteLog {
     /// # Errors
     /// If it cannot be opened.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let file: File = OpenOptions::new().create(true).append(true).open(path)?;
+        let mut file: File = OpenOptions::new().create(true).read(true).append(true).open(path)?;
+        if !ends_whole(&mut file)? {
+            // Whoever wrote it was killed in the middle of a line.
+            file.write_all(b"\n")?;
+        }
         Ok(Self::new(Box::new(file)))
     }
 
@@ -78,6 +82,16 @@ impl WriteLog {
             tracing::error!(%error, last, "a write is missing in the write log");
         }
     }
+}
+
+fn ends_whole(file: &mut File) -> io::Result<bool> {
+    if file.metadata()?.len() == 0 {
+        return Ok(true);
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
 }
 
 #[cfg(test)]
@@ -110,5 +124,9 @@ mod tests {
             "\n"
         );
         assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
+        std::fs::write(&path, r#"{"time":"19"#).unwrap();
+        WriteLog::open(&path).unwrap().note(&intents[1], 8, Timestamp::UNIX_EPOCH);
+        let after_a_half_one = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(after_a_half_one.lines().nth(1), expected.lines().nth(1));
     }
 }

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use serde::Serialize;
 
-use crate::history::{History, World};
+use crate::history::{Author, History, World};
 use crate::invariants::{ALL, Invariant, Violation};
 
 /// What the referee found.
@@ -46,8 +46,10 @@ pub fn judge(revisions: RangeInclusive<u64>, history: &History) -> Verdict {
 
 /// Who made a write that breaks an invariant.
 fn writer(invariant: &Invariant, history: &History, revision: u64) -> String {
-    match history.authors.get(&revision).and_then(|author| author.elected.as_ref()) {
-        Some(election) => format!("{} of {}", invariant.writer, election.holder),
+    let author = history.authors.get(&revision).filter(|_| !invariant.is_of_the_end);
+    match author {
+        Some(Author { elected: Some(election), .. }) => format!("{} of {}", invariant.writer, election.holder),
+        Some(Author { elected: None, user }) => user.clone(),
         None => invariant.writer.to_owned(),
     }
 }

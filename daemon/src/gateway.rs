@@ -31,7 +31,9 @@ impl Gateway {
     /// If nobody listens there, as far as can be told: a gateway that cannot connect hangs up.
     pub async fn dial(self, target: SocketAddr) -> io::Result<TcpStream> {
         let (Some(gateway), SocketAddr::V4(target)) = (self.address, target) else {
-            return TcpStream::connect(target).await;
+            let stream = TcpStream::connect(target).await?;
+            stream.set_nodelay(true)?;
+            return Ok(stream);
         };
         let mut stream = TcpStream::connect(gateway).await?;
         stream.set_nodelay(true)?;

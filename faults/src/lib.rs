@@ -20,4 +20,4 @@ pub use squall_proto::squall::faults::v1::fault::What;
 pub use squall_proto::squall::faults::v1::{
     ClockFault, DiskFault, Fault, InForce, LinkFault, Passage, Receipt, WatchFault,
 };
-pub use switch::Switch;
+pub use switch::{Switch, SwitchError};

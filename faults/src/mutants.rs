@@ -28,11 +28,13 @@ pub enum Mutant {
     TrustStatus,
     /// Old pods are given up without waiting for new ones.
     NoFloor,
+    /// A connection to a service that its pod does not take is not offered to another pod.
+    OneBackend,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::StaleReads,
         Self::NoFencing,
         Self::NoConflicts,
@@ -44,6 +46,7 @@ impl Mutant {
         Self::TrustClocks,
         Self::TrustStatus,
         Self::NoFloor,
+        Self::OneBackend,
     ];
 
     /// Its name.
@@ -61,6 +64,7 @@ impl Mutant {
             Self::TrustClocks => "trust-clocks",
             Self::TrustStatus => "trust-status",
             Self::NoFloor => "no-floor",
+            Self::OneBackend => "one-backend",
         }
     }
 

@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 /// Scenarios that are fast, and what the referee finds when their protection is left out.
 const FAST: [(&str, &str); 6] = [
     ("controller-killed", "of the same template"),
-    ("controller-paused", "a ReplicaSet never makes more pods than it is asked for"),
+    ("controller-paused", "no leader writes when another has been elected"),
     ("held-watch", "a ReplicaSet never makes more pods than it is asked for"),
     ("raft-leader-paused", "had been shown"),
     ("late-endpoints", "expected that 0 requests have failed"),
@@ -185,11 +185,44 @@ async fn a_cluster_is_broken_by_hand() {
     let healed = ctl.run("fault heal cut-1").await.unwrap();
     assert!(healed.stdout.contains("connections kept waiting"), "{healed:?}");
     assert_eq!(ctl.run(linked).await.unwrap().code, 0);
+    assert_eq!(ctl.run("fault kill controller-manager-0").await.unwrap().code, 0);
     for _ in 0..2 {
         // The second finds what a process that went on can tell of again.
         assert_eq!(ctl.run("fault heal --all").await.unwrap().code, 0);
     }
     assert_eq!(ctl.run("fault list").await.unwrap().stdout, "no faults are in force\n");
+    let down = ctl.run("cluster down --delete").await.unwrap();
+    assert_eq!(down.code, 0, "{down:?}");
+}
+
+#[tokio::test]
+async fn nodes_are_cut_off_by_hand_and_writes_are_logged() {
+    let (scratch, ctl) = Scratch::new().unwrap();
+    let shape = "--links --write-log --apiservers 1 --controller-managers 1 --nodes 1";
+    let up = ctl.run(&format!("cluster up --detach {shape}")).await.unwrap();
+    assert_eq!(up.code, 0, "{up:?}");
+    for command in ["create deployment kubia --image=luksa/kubia:v1", "rollout status deployment kubia"] {
+        let done = ctl.run(command).await.unwrap();
+        assert_eq!(done.code, 0, "{done:?}");
+    }
+    let logs = "logs deployment/kubia --request-timeout=2s";
+    let told = ctl.run(logs).await.unwrap();
+    assert!(told.code == 0 && told.stdout.contains("luksa/kubia:v1 listens"), "{told:?}");
+    assert_eq!(ctl.run("fault cut apiservers node-0 --one-way --reset").await.unwrap().code, 0);
+    let refused = ctl.run(logs).await.unwrap();
+    assert_eq!((refused.code, refused.stdout.as_str()), (1, ""), "{refused:?}");
+    let healed = ctl.run("fault heal --all").await.unwrap();
+    assert!(
+        healed.stdout.contains("apiserver-0 → kubelet-0") && healed.stdout.contains("connections broken off"),
+        "{healed:?}"
+    );
+    assert_eq!(ctl.run(logs).await.unwrap().stdout, told.stdout);
+    let writes = std::fs::read_to_string(scratch.path().join(".squall/logs/apiserver-0.writes")).unwrap();
+    let first = writes.lines().find(|line| line.contains("deployments.apps/default/kubia")).unwrap();
+    let first: Value = serde_json::from_str(first).unwrap();
+    assert_eq!((&first["user"], &first["elected"]), (&Value::from("kubernetes-admin"), &Value::Null), "{first}");
+    let by_controllers = |line: &str| line.contains("pods/default/kubia-") && line.contains("controller-manager-0");
+    assert!(writes.lines().any(by_controllers), "{writes}");
     let down = ctl.run("cluster down --delete").await.unwrap();
     assert_eq!(down.code, 0, "{down:?}");
 }

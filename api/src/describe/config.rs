@@ -3,22 +3,15 @@
 use std::fmt::Display;
 
 use squall_proto::core::v1::{ConfigMap, Secret, ServiceAccount};
-use squall_proto::meta::v1::ObjectMeta;
 
 use super::layout::Layout;
-
-fn head(layout: &mut Layout, meta: &ObjectMeta) {
-    layout.identity(meta);
-    layout.pairs("Labels", &meta.labels);
-    layout.annotations("Annotations", &meta.annotations);
-}
 
 fn title(layout: &mut Layout, text: impl Display) {
     layout.line(format_args!("\n{text}\n===="));
 }
 
 pub fn describe_config_map(layout: &mut Layout, map: &ConfigMap) {
-    head(layout, &map.metadata);
+    layout.head(&map.metadata);
     title(layout, "Data");
     for (key, value) in &map.data {
         layout.line(format_args!("{key}:\n----\n{value}\n"));
@@ -32,7 +25,7 @@ pub fn describe_config_map(layout: &mut Layout, map: &ConfigMap) {
 
 /// What is secret is not shown.
 pub fn describe_secret(layout: &mut Layout, secret: &Secret) {
-    head(layout, &secret.metadata);
+    layout.head(&secret.metadata);
     layout.line("");
     layout.field("Type", &secret.r#type);
     title(layout, "Data");
@@ -42,7 +35,7 @@ pub fn describe_secret(layout: &mut Layout, secret: &Secret) {
 }
 
 pub fn describe_service_account(layout: &mut Layout, account: &ServiceAccount) {
-    head(layout, &account.metadata);
+    layout.head(&account.metadata);
     let pulls: Vec<String> = account.image_pull_secrets.iter().map(|secret| secret.name.clone()).collect();
     let mounts: Vec<String> = account.secrets.iter().map(|secret| secret.name.clone()).collect();
     layout.list("Image pull secrets", &pulls);

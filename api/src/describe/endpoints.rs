@@ -2,25 +2,18 @@
 
 use squall_proto::core::v1::{EndpointAddress, Endpoints};
 use squall_proto::discovery::v1::{Endpoint, EndpointSlice};
-use squall_proto::meta::v1::ObjectMeta;
 
 use super::layout::Layout;
 use crate::table::or_none;
 
 const UNSET: &str = "<unset>";
 
-fn head(layout: &mut Layout, meta: &ObjectMeta) {
-    layout.identity(meta);
-    layout.pairs("Labels", &meta.labels);
-    layout.annotations("Annotations", &meta.annotations);
-}
-
 fn or_unset(text: &str) -> &str {
     if text.is_empty() { UNSET } else { text }
 }
 
 pub fn describe_endpoints(layout: &mut Layout, endpoints: &Endpoints) {
-    head(layout, &endpoints.metadata);
+    layout.head(&endpoints.metadata);
     layout.line("Subsets:");
     let joined = |addresses: &[EndpointAddress]| {
         let addresses: Vec<&str> = addresses.iter().map(|address| address.ip.as_str()).collect();
@@ -40,7 +33,7 @@ pub fn describe_endpoints(layout: &mut Layout, endpoints: &Endpoints) {
 }
 
 pub fn describe_slice(layout: &mut Layout, slice: &EndpointSlice) {
-    head(layout, &slice.metadata);
+    layout.head(&slice.metadata);
     layout.field("AddressType", &slice.address_type);
     match slice.ports.is_empty() {
         true => layout.line(format_args!("Ports: {UNSET}")),

@@ -19,9 +19,7 @@ const ACRONYMS: [&str; 4] = ["API", "URL", "UID", "IP"];
 
 pub fn describe(layout: &mut Layout, object: &Object) {
     let meta = object.meta();
-    layout.identity(meta);
-    layout.pairs("Labels", &meta.labels);
-    layout.annotations("Annotations", &meta.annotations);
+    layout.head(meta);
     let info = object.kind().info();
     layout.field("API Version", info.api_version());
     layout.field("Kind", info.kind);

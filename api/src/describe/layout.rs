@@ -84,6 +84,13 @@ impl Layout {
         self.list(label, &lines);
     }
 
+    /// Name, namespace, labels and annotations, as most descriptions begin.
+    pub fn head(&mut self, meta: &ObjectMeta) {
+        self.identity(meta);
+        self.pairs("Labels", &meta.labels);
+        self.annotations("Annotations", &meta.annotations);
+    }
+
     /// Name and namespace.
     pub fn identity(&mut self, meta: &ObjectMeta) {
         self.field("Name", &meta.name);

@@ -40,9 +40,7 @@ fn amounts(layout: &mut Layout, quota: &ResourceQuota, indent: &str) {
 }
 
 pub fn describe_namespace(layout: &mut Layout, namespace: &Namespace, quotas: &[ResourceQuota]) {
-    layout.identity(&namespace.metadata);
-    layout.pairs("Labels", &namespace.metadata.labels);
-    layout.annotations("Annotations", &namespace.metadata.annotations);
+    layout.head(&namespace.metadata);
     layout.field("Status", or_none(&namespace.status.phase));
     if quotas.is_empty() {
         layout.line("\nNo resource quota.");

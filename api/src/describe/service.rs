@@ -11,9 +11,7 @@ const MAX_ENDPOINTS: usize = 3;
 
 pub fn describe(layout: &mut Layout, service: &Service, slices: &[EndpointSlice]) {
     let spec = &service.spec;
-    layout.identity(&service.metadata);
-    layout.pairs("Labels", &service.metadata.labels);
-    layout.annotations("Annotations", &service.metadata.annotations);
+    layout.head(&service.metadata);
     layout.field("Selector", pairs(&spec.selector));
     layout.field("Type", &spec.r#type);
     layout.field_if_set("IP Family Policy", spec.ip_family_policy.as_deref().unwrap_or_default());

@@ -38,6 +38,10 @@ impl Network for LocalNetwork {
         Ok(endpoint.tls_config(self.kubelets.clone())?.connect_with_connector_lazy(connector))
     }
 
+    fn gateway(&self) -> Gateway {
+        self.gateway
+    }
+
     fn probe(&self, address: String) -> BoxFuture<'static, io::Result<()>> {
         async move { TcpStream::connect(address).await.map(drop) }.boxed()
     }

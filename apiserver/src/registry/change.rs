@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::fence::Fence;
 use super::freshness::Freshness;
+use super::pending::Pending;
 use super::repeated::{ATTEMPTS, Attempt, Done};
 use super::service::Claims;
 use super::write::{WriteOptions, note_owner};
@@ -206,30 +207,19 @@ impl Registry {
             compares.extend(options.fence.as_ref().map(Fence::holds));
         }
         let transaction = Transaction { request_id: attempt.transaction_id(id), compares, writes };
-        let outcome = match self.inner.write_log.is_some() {
-            true => self.propose_and_log(transaction, options).await?,
-            false => self.member().propose(transaction, self.deadline()).await?,
-        };
-        match outcome {
+        let intent = || Intent::of(&transaction.writes, options);
+        let pending = self.inner.write_log.as_ref().map(|_| Pending::new(self, transaction.request_id, intent()));
+        let outcome = self.member().propose(transaction, self.deadline()).await;
+        if let Some(pending) = pending {
+            pending.ended(&outcome);
+        }
+        match outcome? {
             Outcome::Applied(revision) => Ok(Written::At(revision)),
             Outcome::Refused(place, _) if place == fence => {
                 Err(Error::forbidden(Kind::Lease, "", "the writer is no longer the elected leader"))
             }
             Outcome::Refused(place, _) => Ok(Written::Refused(place)),
         }
-    }
-
-    /// Proposes a change and tells the log what became of it, in a task of its own: who asked may be gone by then.
-    async fn propose_and_log(&self, transaction: Transaction, options: &WriteOptions) -> Result<Outcome, Error> {
-        let (registry, intent) = (self.clone(), Intent::of(&transaction.writes, options));
-        let proposing = tokio::spawn(async move {
-            let outcome = registry.member().propose(transaction, registry.deadline()).await?;
-            if let (Some(log), Outcome::Applied(revision)) = (&registry.inner.write_log, outcome) {
-                log.note(&intent, revision, registry.now());
-            }
-            Ok(outcome)
-        });
-        proposing.await.map_err(Error::internal)?
     }
 }
 

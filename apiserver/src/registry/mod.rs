@@ -1,7 +1,7 @@
 //! The calls of the API, whatever face they came through: reading, writing, with the store's guarantees.
 //!
 //! `read` answers gets and lists (`freshness` says from which state, `page` where the next part begins), `change` holds the loop of read, decide, compare-and-write that every change goes
-//! through, `write` are the verbs made of it, `repeated` answers those that come again, `fence` lets only the elected write, `evict` takes a pod away if its budget allows it, `service` adds the claims of
+//! through, `write` are the verbs made of it, `repeated` answers those that come again, `fence` lets only the elected write, `pending` tells the write log what became of a write, `evict` takes a pod away if its budget allows it, `service` adds the claims of
 //! services to it, `quota` what it costs, `bootstrap` makes what every cluster has, `contact` knows whether a member hears of the others.
 
 mod bootstrap;
@@ -11,6 +11,7 @@ mod evict;
 mod fence;
 mod freshness;
 mod page;
+mod pending;
 mod quota;
 mod read;
 mod repeated;

@@ -1,18 +1,19 @@
 //! The `proxy` subresource: a request handed on to a pod, or to a pod behind a service.
 
-use std::sync::LazyLock;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use axum::extract::Request;
 use axum::response::Response;
 use http::header::{CONNECTION, HOST, TRANSFER_ENCODING};
 use http::{Method, Uri};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::client::legacy::{Client, Error as LegacyError};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use squall_api::core::v1::{Pod, Service};
 use squall_api::discovery::v1::EndpointSlice;
 use squall_api::{Error, Kind, Object};
+use squall_daemon::Gateway;
 
 use crate::authorization::Verb;
 use crate::handlers::{Handlers, ListQuery};
@@ -22,12 +23,6 @@ use crate::registry::{Resource, decode_stored};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// On every slice: which service it is of.
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
-
-static CLIENT: LazyLock<Client<HttpConnector, axum::body::Body>> = LazyLock::new(|| {
-    let mut connector = HttpConnector::new();
-    connector.set_connect_timeout(Some(PATIENCE));
-    Client::builder(TokioExecutor::new()).build(connector)
-});
 
 /// What a path names before and behind `proxy`: `http:kubia:8080`, `proxy/a/b`.
 struct Destination<'a> {
@@ -72,6 +67,7 @@ pub async fn serve(handlers: &Handlers, resource: &Resource, request: Request) -
     let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
     let target = format!("http://{address}:{port}/{}{query}", destination.path);
     let uri: Uri = target.parse().map_err(|error| Error::bad_request(format!("{target}: {error}")))?;
+    let pod: IpAddr = address.parse().map_err(|error| Error::unavailable(format!("{address}: {error}")))?;
     let (mut parts, body) = request.into_parts();
     parts.uri = uri;
     // What is about the connection stays with it.
@@ -80,15 +76,25 @@ pub async fn serve(handlers: &Handlers, resource: &Resource, request: Request) -
     }
     parts.version = http::Version::HTTP_11;
     let forwarded = Request::from_parts(parts, body);
-    let answer = CLIENT.request(forwarded).await.map_err(|error| {
-        let reason = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-        Error::unavailable(format!("error trying to reach service: {reason}"))
-    })?;
-    let mut answer = answer.map(axum::body::Body::new);
+    let mut answer =
+        ask(handlers.registry().network().gateway(), (pod, port).into(), forwarded).await.map_err(|error| {
+            let reason = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+            Error::unavailable(format!("error trying to reach service: {reason}"))
+        })?;
     for name in [CONNECTION, TRANSFER_ENCODING] {
         answer.headers_mut().remove(name);
     }
     Ok(answer)
+}
+
+/// One request over a connection of its own.
+async fn ask(gateway: Gateway, pod: SocketAddr, request: Request) -> Result<Response, LegacyError> {
+    let connector = tower::service_fn(move |_: Uri| {
+        let dialling = tokio::time::timeout(PATIENCE, gateway.dial(pod));
+        Box::pin(async move { Ok::<_, io::Error>(TokioIo::new(dialling.await??)) })
+    });
+    let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
+    Ok(client.request(request).await?.map(axum::body::Body::new))
 }
 
 fn verb_of(method: &Method) -> Verb {

@@ -110,17 +110,22 @@ pub struct Healed {
 /// Heals the faults of this name, wherever they are; all of them without a name. One that cannot be healed does not spare the others.
 pub async fn heal(cluster: &mut Cluster, name: Option<&str>) -> Vec<Healed> {
     let meant = |fault: &Found| name.is_none_or(|name| fault.name == name || is_part_of(&fault.name, name));
-    let mut healed = Vec::new();
+    let (mut healed, mut started) = (Vec::new(), Vec::new());
     // Those that run not first: what is broken inside of them can be told only then.
     for fault in in_force(cluster).await.into_iter().filter(meant) {
-        let started = match cluster.state(fault.member).0 {
+        let done = match cluster.state(fault.member).0 {
             ProcessState::Paused => cluster.resume(fault.member),
-            ProcessState::Stopped => cluster.start(fault.member),
+            ProcessState::Stopped => {
+                started.push(fault.member);
+                cluster.start(fault.member)
+            }
             ProcessState::Running => continue,
         };
-        healed.push(Healed { fault, receipt: started.map(|()| String::new()) });
+        healed.push(Healed { fault, receipt: done.map(|()| String::new()) });
     }
-    for fault in in_force(cluster).await.into_iter().filter(meant) {
+    // Who has just been started is whole, and cannot be asked yet.
+    let may_be_broken = |fault: &Found| meant(fault) && !started.contains(&fault.member);
+    for fault in in_force(cluster).await.into_iter().filter(may_be_broken) {
         if cluster.state(fault.member).0 == ProcessState::Running {
             let receipt = receipt(cluster, &fault).await;
             healed.push(Healed { fault, receipt });

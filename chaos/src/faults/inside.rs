@@ -2,14 +2,17 @@
 
 use std::time::{Duration, Instant};
 
+use anyhow::ensure;
 use squall_cluster::{MemberName, ProcessState, Role};
-use squall_faults::{Switch, What};
+use squall_faults::{Switch, SwitchError, What};
 
-use super::{Receipt, Scene};
+use super::{NotThere, Receipt, Scene};
 use crate::scenario::Victim;
 
 /// How long a process is asked to heal that does not answer.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long one is asked to be broken that does not answer.
+const STARTING: Duration = Duration::from_secs(3);
 const RETRY: Duration = Duration::from_millis(200);
 
 /// A fault that a process has been asked to make.
@@ -35,14 +38,47 @@ pub async fn inject(victim: &Victim, what: &What, name: &str, scene: &Scene<'_>)
     for member in members.into_iter().filter(|member| member.role != Role::Runtime) {
         let switch = scene.cluster.lock().await.switch(member)?;
         let fault = squall_faults::Fault { name: name.to_owned(), what: Some(what.clone()) };
-        if let Err(error) = switch.inject(fault).await {
-            heal(switched, scene, |_| true).await?;
-            return Err(error.context(member.to_string()));
+        match asked(member, &switch, fault, scene).await {
+            Ok(()) => {
+                let of = member.to_string();
+                switched.push(Switched { switch, name: name.to_owned(), of, member: Some(member), may_end_it });
+            }
+            // Another fault has ended it: the others are broken all the same.
+            Err(error) if error.is::<NotThere>() => {}
+            Err(error) => {
+                heal(switched, scene, |_| true).await?;
+                return Err(error.context(member.to_string()));
+            }
         }
-        let of = member.to_string();
-        switched.push(Switched { switch, name: name.to_owned(), of, member: Some(member), may_end_it });
     }
+    ensure!(!switched.is_empty(), NotThere(victim.to_string()));
     Ok(switched)
+}
+
+/// Asks one; again, while it is only starting.
+async fn asked(
+    member: MemberName,
+    switch: &Switch,
+    fault: squall_faults::Fault,
+    scene: &Scene<'_>,
+) -> anyhow::Result<()> {
+    let start = Instant::now();
+    loop {
+        match switch.inject(fault.clone()).await {
+            Ok(()) => return Ok(()),
+            Err(error @ (SwitchError::Refused(_) | SwitchError::NoSuchFault(_))) => return Err(error.into()),
+            Err(error @ SwitchError::NoAnswer(_)) => {
+                ensure!(
+                    scene.cluster.lock().await.state(member).0 != ProcessState::Stopped,
+                    NotThere(member.to_string())
+                );
+                if start.elapsed() >= STARTING {
+                    return Err(error.into());
+                }
+            }
+        }
+        tokio::time::sleep(RETRY).await;
+    }
 }
 
 /// Mends all of them; `enough` says of who bit whether that is enough.
@@ -60,6 +96,9 @@ pub async fn heal(
         }
         let (bit, text) = match healed(one).await {
             Ok(receipt) => (receipt.count > 0, receipt.text),
+            Err(SwitchError::NoSuchFault(_)) => {
+                (false, "it was started anew meanwhile, and took its receipt along".to_owned())
+            }
             Err(error) => {
                 failed = true;
                 (false, format!("no receipt: {error:#}"))
@@ -72,15 +111,12 @@ pub async fn heal(
 }
 
 /// One that is frozen answers when it goes on: it is asked again until then.
-async fn healed(one: &Switched) -> anyhow::Result<squall_faults::Receipt> {
+async fn healed(one: &Switched) -> Result<squall_faults::Receipt, SwitchError> {
     let start = Instant::now();
     loop {
         match one.switch.heal(&one.name).await {
-            Ok(receipt) => return Ok(receipt),
-            Err(error) if start.elapsed() >= PATIENCE || error.to_string().contains("there is no fault") => {
-                return Err(error);
-            }
-            Err(_) => tokio::time::sleep(RETRY).await,
+            Err(SwitchError::NoAnswer(_)) if start.elapsed() < PATIENCE => tokio::time::sleep(RETRY).await,
+            answered => return answered,
         }
     }
 }

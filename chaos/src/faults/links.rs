@@ -34,7 +34,7 @@ pub async fn inject(
         let fault = squall_faults::Fault { name: name.clone(), what: Some(What::Link(link)) };
         if let Err(error) = switch.inject(fault).await {
             heal(switched, scene, |_| true).await?;
-            return Err(error);
+            return Err(error.into());
         }
         let of = [from, to].map(|end| end.map_or_else(|| "any".to_owned(), |end| end.to_string())).join(" and ");
         switched.push(Switched { switch: switch.clone(), name, of, member: None, may_end_it: false });

@@ -152,6 +152,11 @@ impl Receipt {
     }
 }
 
+/// Nobody was there to be broken: another fault has ended them, or they are only starting.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} does not run")]
+pub struct NotThere(String);
+
 /// A fault in force.
 pub enum Active {
     /// Of processes.

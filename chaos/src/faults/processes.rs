@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{bail, ensure};
 use squall_cluster::{Cluster, MemberName, ProcessState};
 
-use super::{Receipt, Scene};
+use super::{NotThere, Receipt, Scene};
 use crate::scenario::Victim;
 
 /// How long a process may take to be as it should be.
@@ -27,11 +27,30 @@ pub enum Blow {
     Tear,
 }
 
+/// What can be done to a command that runs beside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CommandBlow {
+    Kill,
+    Terminate,
+    Pause,
+}
+
+impl Blow {
+    fn of_command(self) -> anyhow::Result<CommandBlow> {
+        match self {
+            Self::Kill => Ok(CommandBlow::Kill),
+            Self::Terminate => Ok(CommandBlow::Terminate),
+            Self::Pause => Ok(CommandBlow::Pause),
+            Self::Restart | Self::Tear => bail!("a command can be killed, terminated or paused, and nothing else"),
+        }
+    }
+}
+
 /// What was done to processes.
 pub struct Broken {
     blow: Blow,
     members: Vec<MemberName>,
-    command: Option<String>,
+    command: Option<(String, CommandBlow)>,
     since: Instant,
     /// Those who were seen in the state that they should be in.
     seen: Vec<String>,
@@ -44,13 +63,13 @@ pub async fn inject(blow: Blow, victim: &Victim, scene: &Scene<'_>) -> anyhow::R
     let mut broken =
         Broken { blow, members: Vec::new(), command: None, since: Instant::now(), seen: Vec::new(), trouble: None };
     if let Victim::Client(name) = victim {
+        let blow = blow.of_command()?;
         match blow {
-            Blow::Kill => scene.commands.kill(name)?,
-            Blow::Pause => scene.commands.pause(name)?,
-            Blow::Terminate => scene.commands.terminate(name)?,
-            Blow::Restart | Blow::Tear => bail!("a command can be killed, terminated or paused, and nothing else"),
+            CommandBlow::Kill => scene.commands.kill(name)?,
+            CommandBlow::Terminate => scene.commands.terminate(name)?,
+            CommandBlow::Pause => scene.commands.pause(name)?,
         }
-        broken.command = Some(name.clone());
+        broken.command = Some((name.clone(), blow));
         broken.seen.push(format!("the command {name}"));
         return Ok(broken);
     }
@@ -58,7 +77,7 @@ pub async fn inject(blow: Blow, victim: &Victim, scene: &Scene<'_>) -> anyhow::R
     let mut cluster = scene.cluster.lock().await;
     // Another fault may have ended some of them already: they are that one's to start again.
     broken.members = members.into_iter().filter(|member| cluster.state(*member).0 != ProcessState::Stopped).collect();
-    ensure!(!broken.members.is_empty(), "{victim} does not run");
+    ensure!(!broken.members.is_empty(), NotThere(victim.to_string()));
     let wanted = match blow {
         Blow::Kill => {
             cluster.kill_all(&broken.members)?;
@@ -135,8 +154,8 @@ fn in_state(cluster: &Cluster, members: &[MemberName], wanted: ProcessState) -> 
 
 /// Lets them go on, or starts them again.
 pub async fn heal(mut broken: Broken, scene: &Scene<'_>) -> anyhow::Result<Receipt> {
-    match broken.command.clone() {
-        Some(command) => heal_command(broken.blow, &command, scene).await?,
+    match &broken.command {
+        Some((name, blow)) => heal_command(*blow, name, scene).await?,
         None => broken.heal_members(&mut *scene.cluster.lock().await),
     }
     let all = broken.members.len() + usize::from(broken.command.is_some());
@@ -154,10 +173,10 @@ pub async fn heal(mut broken: Broken, scene: &Scene<'_>) -> anyhow::Result<Recei
     Ok(Receipt { bit: broken.seen.len() == all && !failed, failed, text })
 }
 
-async fn heal_command(blow: Blow, name: &str, scene: &Scene<'_>) -> anyhow::Result<()> {
+async fn heal_command(blow: CommandBlow, name: &str, scene: &Scene<'_>) -> anyhow::Result<()> {
     match blow {
-        Blow::Pause => scene.commands.resume(name),
-        Blow::Kill | Blow::Terminate | Blow::Restart | Blow::Tear => {
+        CommandBlow::Pause => scene.commands.resume(name),
+        CommandBlow::Kill | CommandBlow::Terminate => {
             scene.commands.ended(name).await?;
             scene.commands.start_again(name, &*scene.cluster.lock().await)
         }

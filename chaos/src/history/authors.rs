@@ -1,6 +1,6 @@
 //! Who wrote what, as the apiservers' write logs say.
 //!
-//! An apiserver that dies between a write and its line leaves that write without an author.
+//! An apiserver that dies between a write and its line, or is cut off from what became of it, leaves that write without an author.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -60,18 +60,33 @@ struct Line {
 
 /// Reads the write logs of all apiservers.
 pub fn read(logs: impl IntoIterator<Item = impl AsRef<Path>>) -> anyhow::Result<BTreeMap<u64, Author>> {
-    let mut authors = BTreeMap::new();
+    let mut lines = Vec::new();
     for path in logs {
         let path = path.as_ref();
         let text = std::fs::read_to_string(path).with_context(|| format!("the write log {}", path.display()))?;
         for (number, line) in (1..).zip(text.lines()) {
-            let line: Line =
-                serde_json::from_str(line).with_context(|| format!("{}, line {number}", path.display()))?;
-            let author = Author { user: line.user, elected: line.elected };
-            authors.extend((line.first..=line.last).map(|revision| (revision, author.clone())));
+            match serde_json::from_str::<Line>(line) {
+                Ok(line) => lines.push(line),
+                // Its apiserver was killed in the middle of it, or is just writing it.
+                Err(error) if error.is_eof() => {}
+                Err(error) => return Err(error).with_context(|| format!("{}, line {number}", path.display())),
+            }
+        }
+    }
+    // A write that was asked for again is told of twice, and may have taken fewer revisions than it has keys: the last one is sure.
+    let mut authors: BTreeMap<u64, Author> = lines.iter().map(|line| (line.last, line.author())).collect();
+    for line in &lines {
+        for revision in line.first..line.last {
+            authors.entry(revision).or_insert_with(|| line.author());
         }
     }
     Ok(authors)
+}
+
+impl Line {
+    fn author(&self) -> Author {
+        Author { user: self.user.clone(), elected: self.elected.clone() }
+    }
 }
 
 #[cfg(test)]
@@ -89,6 +104,8 @@ mod tests {
         assert_eq!(authors.keys().copied().collect::<Vec<_>>(), [6, 7, 9]);
         assert_eq!(authors[&7].elected.as_ref().map(|election| election.transitions), Some(3));
         assert_eq!(authors[&9], Author { user: "b".to_owned(), elected: None });
+        std::fs::write(&log, r#"{"first":9,"last":9,"user":"b"}"#.to_owned() + "\n{\"first\":1").unwrap();
+        assert_eq!(read([&log]).unwrap().len(), 1, "a line that was never finished");
         std::fs::write(&log, "{}\n").unwrap();
         assert!(format!("{:#}", read([&log]).unwrap_err()).contains("apiserver-0.writes, line 1: missing field"));
     }

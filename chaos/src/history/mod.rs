@@ -126,11 +126,11 @@ pub struct Sighting {
 }
 
 impl History {
-    /// When the recorder learnt of a revision.
+    /// When the recorder learnt of a revision; of one that it does not record, when of the last before.
     #[must_use]
     pub fn time_of(&self, revision: u64) -> Duration {
-        let found = self.changes.binary_search_by_key(&revision, |change| change.revision);
-        found.map_or(Duration::ZERO, |place| self.changes[place].at)
+        let place = self.changes.partition_point(|change| change.revision <= revision);
+        place.checked_sub(1).map_or(Duration::ZERO, |place| self.changes[place].at)
     }
 
     /// A moment before which a revision was not made.

@@ -118,7 +118,8 @@ impl Recorded {
     }
 
     fn note(&mut self, object: Object, revision: u64, fate: Fate, at: Duration) {
-        if let Some(subject) = Subject::of(object).filter(|subject| !self.is_renewal(subject)) {
+        if let Some(subject) = Subject::of(object).filter(|subject| fate == Fate::Removed || !self.is_renewal(subject))
+        {
             let change = Change { revision, subject, fate, at };
             self.latest.apply(&change);
             self.changes.insert(revision, change);

@@ -15,6 +15,7 @@ use crate::history::{History, Subject, World};
 pub const INVARIANT: Invariant = Invariant {
     name: "a rollout never gives up pods it needs for replicas - maxUnavailable",
     writer: "the deployment controller",
+    is_of_the_end: false,
     check,
 };
 

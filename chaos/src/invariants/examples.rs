@@ -247,8 +247,12 @@ fn a_leader_that_another_has_followed_writes_no_more() {
         fate: Fate::Stored,
         at: Duration::ZERO,
     };
-    let mut history = History { changes: vec![elected(2, "a", 1), elected(5, "b", 2)], ..History::default() };
-    history.authors.extend([(1, by("a", 1)), (3, by("a", 1)), (4, by("a", 1)), (6, by("b", 2))]);
+    let mut history = History { changes: vec![elected(5, "b", 2)], ..History::default() };
+    let mut known = lease("a", 1);
+    known.metadata.resource_version = "2".to_owned();
+    let known = Change { subject: Subject::Lease(Box::new(known)), ..elected(2, "a", 1) };
+    history.start.apply(&known);
+    history.authors.extend([(1, by("b", 0)), (3, by("a", 1)), (4, by("a", 1)), (6, by("b", 2))]);
     assert_eq!((deposed::INVARIANT.check)(&history), [], "everybody wrote in time");
     history.authors.insert(7, by("a", 1));
     let message = "a wrote as the winner of election 1, but b had won election 2 at revision 5";

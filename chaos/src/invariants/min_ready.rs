@@ -15,6 +15,7 @@ use crate::history::{Fate, History, Subject, World};
 pub const INVARIANT: Invariant = Invariant {
     name: "a pod is available only after it was ready for minReadySeconds",
     writer: "the ReplicaSet controller",
+    is_of_the_end: false,
     check,
 };
 

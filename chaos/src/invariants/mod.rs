@@ -46,6 +46,8 @@ pub struct Invariant {
     pub name: &'static str,
     /// Who makes the writes that it is about.
     pub writer: &'static str,
+    /// It is about what there is in the end, and not about one write.
+    pub is_of_the_end: bool,
     /// Finds what breaks it. The invariant's name is added by the referee.
     pub check: fn(&History) -> Vec<Finding>,
 }

@@ -8,8 +8,12 @@ use super::{Finding, Invariant};
 use crate::history::{History, World};
 
 /// The rule.
-pub const INVARIANT: Invariant =
-    Invariant { name: "in the end nothing is left whose owner is gone", writer: "the garbage collector", check };
+pub const INVARIANT: Invariant = Invariant {
+    name: "in the end nothing is left whose owner is gone",
+    writer: "the garbage collector",
+    is_of_the_end: true,
+    check,
+};
 
 fn check(history: &History) -> Vec<Finding> {
     let mut world = history.start.clone();

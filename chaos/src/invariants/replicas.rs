@@ -10,6 +10,7 @@ use crate::history::{Fate, History, Subject};
 pub const INVARIANT: Invariant = Invariant {
     name: "a ReplicaSet never makes more pods than it is asked for",
     writer: "the ReplicaSet controller",
+    is_of_the_end: false,
     check,
 };
 

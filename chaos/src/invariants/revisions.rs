@@ -11,6 +11,7 @@ use crate::history::{Fate, History, Subject};
 pub const INVARIANT: Invariant = Invariant {
     name: "a Deployment has one ReplicaSet for each template, and its revisions rise",
     writer: "the deployment controller",
+    is_of_the_end: false,
     check,
 };
 

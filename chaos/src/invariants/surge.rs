@@ -9,6 +9,7 @@ use crate::history::{History, Subject};
 pub const INVARIANT: Invariant = Invariant {
     name: "a rollout never asks for more than replicas + maxSurge",
     writer: "the deployment controller",
+    is_of_the_end: false,
     check,
 };
 

@@ -124,7 +124,7 @@ async fn break_them(fault: Fault, cluster: &mut Cluster, members: &[MemberName])
 async fn mend(fault: Fault, cluster: &mut Cluster, members: &[MemberName]) -> anyhow::Result<()> {
     match fault {
         Fault::Freeze => members.iter().try_for_each(|member| cluster.resume(*member)),
-        Fault::CutOff | Fault::CutOneWay | Fault::Reset => cluster.links()?.heal(CUT).await.map(drop),
+        Fault::CutOff | Fault::CutOneWay | Fault::Reset => Ok(cluster.links()?.heal(CUT).await.map(drop)?),
         Fault::KillLeader | Fault::KillOne | Fault::Restart | Fault::KillTwo | Fault::PowerCut => {
             members.iter().try_for_each(|member| cluster.start(*member))
         }
@@ -135,5 +135,6 @@ async fn cut(fault: Fault, cluster: &Cluster, members: &[MemberName], passage: P
     let name = |place: usize| members.get(place).map(MemberName::to_string).unwrap_or_default();
     let (to, one_way) = if fault == Fault::CutOneWay { (name(1), true) } else { (String::new(), false) };
     let link = LinkFault { from: name(0), to, passage: passage.into(), one_way, ..LinkFault::default() };
-    cluster.links()?.inject(squall_faults::Fault { name: CUT.to_owned(), what: Some(What::Link(link)) }).await
+    let fault = squall_faults::Fault { name: CUT.to_owned(), what: Some(What::Link(link)) };
+    Ok(cluster.links()?.inject(fault).await?)
 }

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::arm::Shared;
 use super::record::FaultRecord;
-use crate::faults::{Active, Receipt};
+use crate::faults::{Active, NotThere, Receipt};
 use crate::scenario::{Condition, FaultStep, Healing, Moment};
 
 /// What a fault is told.
@@ -42,7 +42,9 @@ pub async fn begin(shared: &Arc<Shared>, step: &FaultStep) -> Option<(Active, Du
             Some((active, from))
         }
         Err(error) => {
-            keep(shared, step, (from, from), Receipt::failed(format!("could not be done: {error:#}")));
+            let failed = !error.is::<NotThere>();
+            let text = format!("could not be done: {error:#}");
+            keep(shared, step, (from, from), Receipt { bit: false, failed, text });
             None
         }
     }

@@ -152,9 +152,12 @@ mod tests {
         // Answers alone are held back: nothing is connected.
         proxy.inject(fault("kubelet-1", "kubelet-0", Passage::Held)).unwrap();
         let asking = tokio::spawn(ask(gateway, target));
-        while proxy.list()[0].receipt.as_ref().unwrap().count == 0 {
-            tokio::task::yield_now().await;
-        }
+        let waited = tokio::time::timeout(Duration::from_secs(30), async {
+            while proxy.list()[0].receipt.as_ref().unwrap().count == 0 {
+                tokio::task::yield_now().await;
+            }
+        });
+        assert!(waited.await.is_ok(), "{:?}", proxy.list());
         assert!(!asking.is_finished());
         assert_eq!(proxy.heal("fault").unwrap().text, "1 connections kept waiting");
         assert_eq!(asking.await.unwrap().unwrap(), "hello");

@@ -42,7 +42,7 @@ impl Lane {
 
     /// From now on it is like this.
     pub fn set(&self, condition: Condition) {
-        self.condition.send_replace(condition);
+        self.condition.send_if_modified(|now| std::mem::replace(now, condition) != condition);
     }
 
     fn now(&self) -> Condition {
@@ -123,6 +123,8 @@ impl Lane {
                 rest = &rest[part..];
             }
         }
+        // Its end comes through no sooner than what was sent.
+        self.open(&self.held, 0).await;
         write.shutdown().await
     }
 }

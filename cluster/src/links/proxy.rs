@@ -114,8 +114,11 @@ impl Proxy {
     /// The lanes of a way, there and back, in the condition that the faults in force make.
     pub(super) fn lanes(&self, way: Way) -> Lanes {
         let mut state = self.state();
+        let known = state.lanes.len();
         let lanes = (state.lane(way), state.lane(way.back()));
-        state.apply();
+        if state.lanes.len() > known {
+            state.apply();
+        }
         lanes
     }
 }

@@ -15,6 +15,18 @@ struct Change {
     recreate: bool,
 }
 
+/// How many steps a rollout takes from v1 to v2, with those in which one more replica is available.
+fn steps(replicas: i32, surge: &str, unavailable: &str) -> usize {
+    let mut world = World::new(replicas, surge, unavailable);
+    world.settle(|_| true);
+    world.set_image("luksa/kubia:v2");
+    let mut count = 0;
+    while world.step() || world.one_more_available(|_| true) {
+        count += 1;
+    }
+    count
+}
+
 /// Rolls v1 to v2, with the change in the middle, until nothing happens any more. Also the most replicas that were ever allowed.
 fn play(replicas: i32, surge: &str, unavailable: &str, change: Change) -> (World, i32) {
     let mut world = World::new(replicas, surge, unavailable);
@@ -42,10 +54,10 @@ fn play(replicas: i32, surge: &str, unavailable: &str, change: Change) -> (World
 /// did one whose strategy became Recreate at the same time.
 #[test]
 fn a_rollout_that_is_scaled_in_the_middle_comes_to_its_end() {
-    let mut count = 0;
     for (replicas, wanted) in (1..=4).flat_map(|replicas| (0..=5).map(move |wanted| (replicas, wanted))) {
         for (surge, unavailable) in [("0", "1"), ("1", "0"), ("1", "1"), ("25%", "25%"), ("100%", "0")] {
-            for (after, recreate) in (0..12).flat_map(|after| [(after, false), (after, true)]) {
+            let all_steps = 0..=steps(replicas, surge, unavailable);
+            for (after, recreate) in all_steps.flat_map(|after| [(after, false), (after, true)]) {
                 let change = Change { after, replicas: wanted, recreate };
                 let (world, most) = play(replicas, surge, unavailable, change);
                 let context = format!("{replicas} {surge} {unavailable} {change:?}: {:?}", world.trace);
@@ -55,9 +67,7 @@ fn a_rollout_that_is_scaled_in_the_middle_comes_to_its_end() {
                 assert!(wanted == 0 || *noted == wanted.to_string(), "{noted} is noted, {context}");
                 let total = |sizes: &str| sizes.split(',').map(|size| size.parse::<i32>().unwrap()).sum::<i32>();
                 assert!(world.trace.iter().all(|sizes| total(sizes) <= most), "too many, {context}");
-                count += 1;
             }
         }
     }
-    assert_eq!(count, 4 * 6 * 5 * 24);
 }

@@ -19,8 +19,8 @@ pub fn scale(parts: &[Part], allowed: i32) -> Vec<i32> {
     share(&parts, allowed)
 }
 
-/// Those that nobody misses go first, and the rest shrinks in proportion. Kubernetes shrinks everything in proportion, the
-/// healthy new ReplicaSet with the broken old one (kubernetes 119536).
+/// Those that nobody misses go first, and the rest shrinks in proportion. Kubernetes shrinks everything in proportion, what is
+/// available with what is not (kubernetes 119536).
 fn give_up_unmissed(parts: &mut [Part], allowed: i32) {
     let total: i32 = parts.iter().map(|part| part.spec).sum();
     let mut left = (total - allowed).max(0);
@@ -30,8 +30,9 @@ fn give_up_unmissed(parts: &mut [Part], allowed: i32) {
         left -= down;
     }
     let given_up = (total - allowed).max(0) - left;
-    for part in parts.iter_mut().filter(|part| part.max_before > 0) {
-        part.max_before = (part.max_before - given_up).max(1);
+    // No base is smaller than what is left: nothing may grow now.
+    for part in parts.iter_mut().filter(|part| given_up > 0 && part.max_before > 0) {
+        part.max_before = (part.max_before - given_up).max(total - given_up).max(1);
     }
 }
 
@@ -85,7 +86,7 @@ mod tests {
         assert_eq!(scale(&parts(&[8, 5], 13), 7), [4, 3]);
     }
 
-    /// Kubernetes 119536: an old ReplicaSet with a broken pod kept it, and the new one lost its good one.
+    /// Kubernetes 119536: an old ReplicaSet with a broken pod kept it, and another lost a good one.
     #[test]
     fn what_is_not_available_shrinks_first() {
         let sets = |unmissed: [i32; 3]| {
@@ -115,11 +116,13 @@ mod tests {
         let mut all = Vec::new();
         for (first, second, third) in (0..=6).flat_map(|a| (0..=a).flat_map(move |b| (0..=b).map(move |c| (a, b, c)))) {
             let total = first + second + third;
-            for max_before in [total, total + 1, total + 3].into_iter().filter(|max| *max > 0) {
+            // Notes may differ: maxSurge was another when one of them was sized.
+            let notes = [total, total + 1, total + 3].into_iter().filter(|max| *max > 0);
+            for [one, two, three] in notes.flat_map(|max| [[max; 3], [max, total + 4, max], [total, max, max]]) {
                 let unmissed =
                     (0..=first).flat_map(|a| (0..=second).flat_map(move |b| (0..=third).map(move |c| [a, b, c])));
-                let part = |(spec, unmissed): (i32, i32)| Part { spec, max_before, unmissed };
-                all.extend(unmissed.map(|[a, b, c]| [(first, a), (second, b), (third, c)].map(part)));
+                let part = |(spec, max_before, unmissed)| Part { spec, max_before, unmissed };
+                all.extend(unmissed.map(|[a, b, c]| [(first, one, a), (second, two, b), (third, three, c)].map(part)));
             }
         }
         all
@@ -128,18 +131,20 @@ mod tests {
     fn check(before: &[Part; 3], allowed: i32) {
         let after = scale(before, allowed);
         let context = || format!("{before:?} {allowed}: {after:?}");
+        let total: i32 = before.iter().map(|part| part.spec).sum();
+        let unmissed: i32 = before.iter().map(|part| part.unmissed).sum();
         assert!(after.iter().all(|size| *size >= 0), "{}", context());
         assert_eq!(after.iter().sum::<i32>(), allowed, "{}", context());
-        let total: i32 = before.iter().map(|part| part.spec).sum();
-        if before[0].max_before != total {
-            // With another total noted than there is, Kubernetes shrinks some while others grow.
+        let is_noted = before.iter().all(|part| part.max_before == total);
+        let gives_up = allowed < total && unmissed > 0;
+        if !is_noted && !gives_up {
+            // With other totals noted than there are, Kubernetes shrinks some while others grow.
             return;
         }
         let right_way =
             |(part, size): (&Part, &i32)| if allowed >= total { *size >= part.spec } else { *size <= part.spec };
         assert!(before.iter().zip(&after).all(right_way), "{}", context());
         let missed: i32 = before.iter().zip(&after).map(|(part, size)| (part.spec - part.unmissed - size).max(0)).sum();
-        let unmissed: i32 = before.iter().map(|part| part.unmissed).sum();
         assert_eq!(missed, (total - unmissed - allowed).max(0), "{}", context());
     }
 }

@@ -122,7 +122,7 @@ fn a_paused_rollout_stays_and_scales_in_proportion() {
     assert_eq!(world.trace.last().unwrap(), "0,10");
 }
 
-/// Kubernetes 119536: three ReplicaSets, one of them old and broken, and one replica less. Kubernetes gives up the new one.
+/// Kubernetes 119536: three ReplicaSets, one of them old and broken, and one replica less. Kubernetes gives up a good one.
 #[test]
 fn the_broken_old_version_shrinks_before_the_new_one() {
     let mut world = World::new(5, "0", "1");
