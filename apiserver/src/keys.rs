@@ -15,10 +15,13 @@ pub fn collection(kind: Kind, namespace: &str) -> String {
     if namespace.is_empty() { format!("{plural}/") } else { format!("{plural}/{namespace}/") }
 }
 
+/// What the keys of fences start with.
+pub const FENCES: &str = "@fence/";
+
 /// Who was elected last under a Lease: what fenced writes are compared with.
 #[must_use]
 pub fn fence(namespace: &str, name: &str) -> String {
-    format!("@fence/{namespace}/{name}")
+    format!("{FENCES}{namespace}/{name}")
 }
 
 /// Who has a service address.

@@ -24,6 +24,8 @@ use crate::trace::Observer;
 const SERVER_NAME: &str = "apiserver.squall";
 /// A call that has not succeeded after this time has failed.
 const DEADLINE: Duration = Duration::from_secs(15);
+/// As good as for ever.
+const PERSISTENT: Duration = Duration::from_secs(24 * 60 * 60);
 /// One apiserver is given this long for one attempt.
 const ATTEMPT: Duration = Duration::from_secs(12);
 /// The wait between attempts, when every apiserver has been asked once.
@@ -87,6 +89,13 @@ impl Client {
     #[must_use]
     pub fn with_deadline(&self, deadline: Duration) -> Self {
         Self { deadline, ..self.clone() }
+    }
+
+    /// The same client, which goes on asking, under the same request id, until it is known what became of a request. Who gives up
+    /// and decides anew may find that both were done: what it asked of an apiserver that was frozen comes late.
+    #[must_use]
+    pub fn persistent(&self) -> Self {
+        self.with_deadline(PERSISTENT)
     }
 
     /// The same client, which tells this observer of each request.
@@ -178,7 +187,7 @@ impl Client {
 
     /// How long one apiserver is given: one that says nothing must leave time for another.
     fn attempt(&self) -> Duration {
-        let share = if self.endpoints.len() > 1 { self.deadline / 2 } else { self.deadline };
+        let share = if self.endpoints.len() > 1 { self.deadline.min(DEADLINE) / 2 } else { self.deadline };
         share.min(ATTEMPT)
     }
 

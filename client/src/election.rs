@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use squall_api::coordination::v1::{Lease, LeaseSpec};
+use squall_api::meta::parse_resource_version;
 use squall_api::metav1::v1::MicroTime;
 use squall_proto::squall::api::v1::Fence;
 use tokio::time::Instant;
@@ -36,6 +37,8 @@ pub struct ElectorConfig {
 pub struct Term {
     /// The election's number.
     pub transitions: i32,
+    /// The revision at which it was won: what those before wrote as leaders is older.
+    pub revision: u64,
 }
 
 /// A candidate.
@@ -113,11 +116,11 @@ impl Elector {
             lease_transitions: Some(transitions),
             ..LeaseSpec::default()
         };
-        match current {
+        let won = match current {
             Some(_) => self.api.update(lease).await?,
             None => self.api.create(lease).await?,
         };
-        Ok(Term { transitions })
+        Ok(Term { transitions, revision: parse_resource_version(&won.metadata.resource_version)? })
     }
 
     /// Renews the Lease as long as this candidate holds it. Returns when it has been lost.

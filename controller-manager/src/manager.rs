@@ -7,6 +7,7 @@ use clap::Args;
 use squall_client::{Client, Elector, ElectorConfig, Gate, Term, over_tls};
 use squall_daemon::tls::TlsArgs;
 use squall_daemon::{Timing, TimingProfile};
+use squall_faults::mutants::Mutant;
 use squall_faults::{FaultArgs, told_of};
 use tokio::sync::watch;
 
@@ -81,8 +82,14 @@ async fn lead(
             term = elector.win() => term,
             _ = stopping.wait_for(|stop| *stop) => return,
         };
-        let fenced = client.fenced(elector.fence(&term));
-        let controllers = || controllers::all(caches, &fenced, timing);
+        let fenced = client.fenced(elector.fence(&term)).persistent();
+        let controllers = async || {
+            // What the leader before wrote last may be on its way here: nothing is decided without it.
+            if !Mutant::StaleReads.is_on() {
+                caches.wait_for_all(term.revision).await;
+            }
+            controllers::all(caches, &fenced, timing)
+        };
         let stop = rule(&mut elector, &term, controllers, stopping).await;
         if stop {
             if let Err(error) = elector.resign(&term).await {
@@ -97,16 +104,20 @@ async fn lead(
 async fn rule<C>(
     elector: &mut Elector,
     term: &Term,
-    controllers: impl FnOnce() -> C,
+    controllers: impl AsyncFnOnce() -> C,
     stopping: &mut watch::Receiver<bool>,
 ) -> bool {
     tracing::info!(transitions = term.transitions, "became leader");
-    let handles = controllers();
+    let working = async {
+        let _handles = controllers().await;
+        tracing::info!("the controllers work");
+        std::future::pending::<()>().await;
+    };
     let stop = tokio::select! {
         () = elector.hold(term) => false,
         _ = stopping.wait_for(|stop| *stop) => true,
+        () = working => false,
     };
-    drop(handles);
     tracing::info!("stopped leading");
     stop
 }

@@ -10,6 +10,7 @@ use squall_api::{Error, Kind};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::keys;
 use crate::registry::{Freshness, Registry, Selection, WatchStart, out_of_touch};
 use crate::store::{Change, Revision};
 
@@ -163,10 +164,15 @@ impl Watcher {
             let mut events = Vec::new();
             for change in &changes {
                 self.position = change.revision;
-                events.extend(self.event(change)?);
+                if let Some(event) = self.event(change)? {
+                    self.told = change.revision;
+                    events.push(event);
+                }
+                if is_election(change) {
+                    self.bookmark_at = Instant::now();
+                }
             }
             if !events.is_empty() {
-                self.told = self.position;
                 return Ok(Some(events));
             }
             if changes.is_empty()
@@ -210,4 +216,10 @@ impl Watcher {
         };
         Ok(value.map(|value| Event::Object { fate, value: value.clone(), revision: change.revision }))
     }
+}
+
+/// Whether somebody else has been elected by it. Every watch is told at once how far it is: whoever was elected decides
+/// nothing before it has seen all that those before it wrote.
+fn is_election(change: &Change) -> bool {
+    change.key.starts_with(keys::FENCES) && change.previous.as_ref().map(|entry| &entry.value) != change.value.as_ref()
 }

@@ -24,6 +24,7 @@ const SCENARIOS: &[File] = files![
     "chaos/raft-leader-paused.yaml",
     "chaos/lagging-apiserver.yaml",
     "chaos/held-watch.yaml",
+    "chaos/late-successor.yaml",
     "chaos/leader-isolated.yaml",
     "chaos/quorum-lost.yaml",
     "chaos/node-isolated.yaml",

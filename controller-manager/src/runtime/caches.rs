@@ -66,7 +66,12 @@ macro_rules! caches {
 
             /// Waits until every cache is complete.
             pub async fn complete(&self) {
-                $(self.$field.wait_for(1).await;)*
+                self.wait_for_all(1).await;
+            }
+
+            /// Waits until every cache shows everything up to a revision.
+            pub async fn wait_for_all(&self, revision: u64) {
+                $(self.$field.wait_for(revision).await;)*
             }
 
             /// Waits until the cache of a kind shows everything up to a revision.
