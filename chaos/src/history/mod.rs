@@ -1,5 +1,5 @@
 //! The complete history of what rollouts are made of: every change of every Deployment, ReplicaSet,
-//! ReplicationController, pod, endpoint slice and event, and every election, in the order in which the store made them.
+//! ReplicationController, pod, endpoint slice and event, and every election of `kube-system`, in the order in which the store made them.
 //!
 //! `world` is the state at one revision, `recorder` writes the history down while it happens, `authors` reads who wrote what.
 
