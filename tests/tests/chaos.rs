@@ -220,7 +220,7 @@ async fn nodes_are_cut_off_by_hand_and_writes_are_logged() {
     let writes = std::fs::read_to_string(scratch.path().join(".squall/logs/apiserver-0.writes")).unwrap();
     let first = writes.lines().find(|line| line.contains("deployments.apps/default/kubia")).unwrap();
     let first: Value = serde_json::from_str(first).unwrap();
-    assert_eq!((&first["user"], &first["elected"]), (&Value::from("kubernetes-admin"), &Value::Null), "{first}");
+    assert_eq!((&first["user"], &first["elected"]), (&Value::from("admin"), &Value::Null), "{first}");
     let by_controllers = |line: &str| line.contains("pods/default/kubia-") && line.contains("controller-manager-0");
     assert!(writes.lines().any(by_controllers), "{writes}");
     let down = ctl.run("cluster down --delete").await.unwrap();
