@@ -13,6 +13,7 @@ use crate::files::{make_folder, read_json, write_json, write_private};
 use crate::found::{is_in, working_in};
 use crate::lock::{FolderLock, LOCK};
 use crate::member::{MemberName, Role};
+use crate::options::Options;
 use crate::process::{ProcessId, ProcessState};
 use crate::starting::{OwnChild, binaries};
 use crate::usage::Usage;
@@ -28,47 +29,6 @@ const FILES: [&str; 3] = [DESCRIPTION, "kubeconfig", UNFINISHED];
 const UNFINISHED: &str = "unfinished";
 /// What the cluster consists of.
 const DESCRIPTION: &str = "cluster.json";
-
-/// What a cluster consists of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Options {
-    /// How many apiservers.
-    pub apiservers: usize,
-    /// How many controller-managers.
-    pub controller_managers: usize,
-    /// How many nodes.
-    pub nodes: usize,
-    /// Which constants: `fast` or `k8s`.
-    pub timing: String,
-    /// A file of images, beside the built-in ones.
-    pub images: Option<PathBuf>,
-    /// Whether they reach each other over links that can be broken.
-    #[serde(default)]
-    pub links: bool,
-    /// Whether its apiservers log each write.
-    #[serde(default)]
-    pub write_log: bool,
-    /// The protection that its members leave out, to see whether that is noticed.
-    #[serde(default)]
-    pub mutant: Option<String>,
-}
-
-/// As most clusters are: three of everything but two controller-managers, `fast`, with nothing to break it by.
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            apiservers: 3,
-            controller_managers: 2,
-            nodes: 3,
-            timing: "fast".to_owned(),
-            images: None,
-            links: false,
-            write_log: false,
-            mutant: None,
-        }
-    }
-}
 
 /// Whether members outlive the process that starts them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,8 +8,9 @@ use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::addresses::Network;
-use crate::cluster::{Cluster, Lifetime, Options, prepare};
+use crate::cluster::{Cluster, Lifetime, prepare};
 use crate::member::Role;
+use crate::options::Options;
 use crate::starting::binaries;
 
 /// What a snapshot holds.

@@ -5,16 +5,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use squall_daemon::{destination, say_connected};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 use super::pass::Lane;
-use super::proxy::{Lanes, Proxy};
+use super::proxy::{Lanes, Proxy, take_in};
 use super::way::{End, Way};
 
-/// The wait after a connection that could not be taken in.
-const RETRY: Duration = Duration::from_millis(20);
 /// Whoever connects has to say in this time where to.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -30,24 +27,12 @@ impl Proxy {
         if self.has_gateway(from) {
             return Ok(());
         }
-        let listener = std::net::TcpListener::bind(entrance).with_context(|| format!("listening on {entrance}"))?;
-        listener.set_nonblocking(true)?;
-        let listener = TcpListener::from_std(listener)?;
-        self.note_gateway(from);
         let proxy = self.clone();
-        tokio::spawn(async move {
-            loop {
-                let Ok((stream, _)) = listener.accept().await else {
-                    tokio::time::sleep(RETRY).await;
-                    continue;
-                };
-                let proxy = proxy.clone();
-                tokio::spawn(async move {
-                    // Both ends see for themselves when a connection breaks.
-                    drop(proxy.connect_through(stream, from, whose).await);
-                });
-            }
-        });
+        take_in(entrance, move |stream| {
+            let proxy = proxy.clone();
+            async move { proxy.connect_through(stream, from, whose).await }
+        })?;
+        self.note_gateway(from);
         Ok(())
     }
 
@@ -101,6 +86,7 @@ mod tests {
     use squall_daemon::Gateway;
     use squall_faults::{Fault, LinkFault, Passage, Target, What};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
 
     use super::*;
 

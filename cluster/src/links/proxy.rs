@@ -92,10 +92,11 @@ impl Proxy {
         if state.entrances.contains(&way) {
             return Ok(());
         }
-        let listener = std::net::TcpListener::bind(entrance).with_context(|| format!("listening on {entrance}"))?;
-        listener.set_nonblocking(true)?;
-        let listener = TcpListener::from_std(listener)?;
-        tokio::spawn(accept(listener, target, (state.lane(way), state.lane(way.back()))));
+        let lanes = (state.lane(way), state.lane(way.back()));
+        take_in(entrance, move |stream| {
+            let lanes = lanes.clone();
+            async move { carry(stream, target, &lanes).await }
+        })?;
         state.entrances.insert(way);
         state.apply();
         Ok(())
@@ -206,19 +207,30 @@ impl Target for Proxy {
 /// There and back.
 pub(super) type Lanes = (Arc<Lane>, Arc<Lane>);
 
-async fn accept(listener: TcpListener, target: SocketAddr, lanes: Lanes) {
-    loop {
-        let Ok((stream, _)) = listener.accept().await else {
-            // Of a connection that is gone already, or for want of descriptors: then it takes a while.
-            tokio::time::sleep(RETRY).await;
-            continue;
-        };
-        let lanes = lanes.clone();
-        tokio::spawn(async move {
+/// Takes in whoever connects to an address, for as long as the runtime goes on.
+pub(super) fn take_in<F>(
+    entrance: SocketAddr,
+    mut serve: impl FnMut(TcpStream) -> F + Send + 'static,
+) -> anyhow::Result<()>
+where
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
+    let listener = std::net::TcpListener::bind(entrance).with_context(|| format!("listening on {entrance}"))?;
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
+    tokio::spawn(async move {
+        loop {
+            let Ok((stream, _)) = listener.accept().await else {
+                // Of a connection that is gone already, or for want of descriptors: then it takes a while.
+                tokio::time::sleep(RETRY).await;
+                continue;
+            };
+            let serving = serve(stream);
             // Both ends see for themselves when a connection breaks.
-            drop(carry(stream, target, &lanes).await);
-        });
-    }
+            tokio::spawn(async move { drop(serving.await) });
+        }
+    });
+    Ok(())
 }
 
 async fn carry(near: TcpStream, target: SocketAddr, (forth, back): &Lanes) -> io::Result<()> {
