@@ -1,6 +1,8 @@
-//! Durations as users write and read them: `300ms`, `1m30s`.
+//! Durations as users write and read them: `300ms`, `1m30s`. Fields of this form take `#[serde(with = "squall_api::duration")]`.
 
 use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serializer, de};
 
 const UNITS: [(&str, f64); 6] = [("ns", 1e-9), ("us", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3_600.0)];
 
@@ -39,6 +41,17 @@ pub fn format(duration: Duration) -> String {
         (0, minutes) => format!("{minutes}m{seconds}s"),
         (hours, minutes) => format!("{hours}h{minutes}m{seconds}s"),
     }
+}
+
+/// Reads the form of [`parse`].
+pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse(&text).map_err(de::Error::custom)
+}
+
+/// Writes the form of [`format`].
+pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&format(*duration))
 }
 
 #[cfg(test)]

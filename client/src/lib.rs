@@ -17,6 +17,7 @@ mod kubeconfig;
 mod requests;
 mod resource;
 mod trace;
+mod wait;
 mod watch;
 
 pub use access::{Identity, Review};
@@ -34,4 +35,5 @@ pub use squall_proto::squall::admin::v1::{StateAt, StatusReply as MemberStatus};
 pub use squall_proto::squall::api::v1::manifest::Encoding;
 pub use squall_proto::squall::api::v1::{DeleteRequest, Fence, LogsReply, LogsRequest, Manifest, WriteOptions};
 pub use trace::{Exchange, Observer, Sent};
+pub use wait::{PATIENCE, TimedOut, wait_for};
 pub use watch::{Event, Selection, Watch};

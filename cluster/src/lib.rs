@@ -9,6 +9,7 @@ mod ending;
 mod faults;
 mod files;
 mod found;
+pub mod leaders;
 mod links;
 mod lock;
 mod member;

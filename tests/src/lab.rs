@@ -6,9 +6,9 @@ use anyhow::bail;
 use squall_api::apps::v1::Deployment;
 use squall_api::core::v1::Service;
 use squall_api::{Kind, Object, manifest};
-use squall_chaos::{PATIENCE, leaders, wait_for};
-use squall_client::{Api, Client, Encoding, Manifest, ResourceRef, WriteOptions};
-use squall_cluster::{Cluster, Lifetime, MemberName, Options, wait_until_ready};
+use squall_checkers::agreement;
+use squall_client::{Api, Client, Encoding, Manifest, PATIENCE, ResourceRef, WriteOptions, wait_for};
+use squall_cluster::{Cluster, Lifetime, MemberName, Options, leaders, wait_until_ready};
 use tempfile::TempDir;
 
 use crate::ctl::Ctl;
@@ -103,7 +103,7 @@ impl Lab {
 
     /// Waits until a Deployment has all its replicas, of its newest version and available.
     pub async fn rolled_out(&self, name: &str) -> anyhow::Result<Deployment> {
-        wait_for("the rollout to finish", || async {
+        let rolled_out = wait_for("the rollout to finish", || async {
             match self.deployments().get(name).await {
                 Ok(deployment) => {
                     let (status, desired) = (&deployment.status, deployment.spec.replicas.unwrap_or(1));
@@ -113,21 +113,21 @@ impl Lab {
                 }
                 Err(error) => Err(error.to_string()),
             }
-        })
-        .await
+        });
+        Ok(rolled_out.await?)
     }
 
     /// The external address of the service `kubia`, once something accepts connections there.
     pub async fn service_address(&self) -> anyhow::Result<SocketAddr> {
         let services: Api<Service> = Api::new(self.client.clone(), "default");
-        wait_for("the service to answer", || async {
+        let answering = wait_for("the service to answer", || async {
             let service = services.get("kubia").await.map_err(|error| error.to_string())?;
             let ingress =
                 service.status.load_balancer.ingress.first().ok_or_else(|| "no external address".to_owned())?;
             let address: SocketAddr = format!("{}:80", ingress.ip).parse().map_err(|error| format!("{error}"))?;
             tokio::net::TcpStream::connect(address).await.map(|_| address).map_err(|error| error.to_string())
-        })
-        .await
+        });
+        Ok(answering.await?)
     }
 
     /// The apiserver that leads.
@@ -142,6 +142,7 @@ impl Lab {
 
     /// Waits until all apiservers run and have the same state.
     pub async fn members_agree(&self) -> anyhow::Result<()> {
-        wait_for("all members to agree", || leaders::agreed(&self.client)).await.map(drop)
+        wait_for("all members to agree", || agreement::agreed(&self.client)).await?;
+        Ok(())
     }
 }

@@ -11,5 +11,5 @@ pub mod transcript;
 pub use ctl::{Ctl, Output};
 pub use lab::Lab;
 pub use scratch::{Scratch, running};
-pub use squall_chaos::traffic::{Tally, Traffic};
-pub use squall_chaos::wait_for;
+pub use squall_checkers::traffic::{Tally, Traffic};
+pub use squall_client::wait_for;

@@ -17,11 +17,11 @@ pub fn processes_in(folder: &Path) -> Vec<i32> {
 
 /// Waits until no process works in a folder.
 pub async fn nothing_runs_in(folder: &Path) -> anyhow::Result<()> {
-    wait_for("all processes to end", || async {
+    let ended = wait_for("all processes to end", || async {
         let left = processes_in(folder);
         if left.is_empty() { Ok(()) } else { Err(format!("{left:?} still run")) }
-    })
-    .await
+    });
+    Ok(ended.await?)
 }
 
 /// Sends a signal to a process of ours.

@@ -314,7 +314,7 @@ async fn a_client_with_affinity_keeps_its_pod() {
     let pods_asked = async || {
         let mut names = std::collections::BTreeSet::new();
         for _ in 0..30 {
-            names.insert(squall_chaos::traffic::get(address).await.map_err(|error| error.to_string())?);
+            names.insert(squall_checkers::traffic::get(address).await.map_err(|error| error.to_string())?);
         }
         Ok::<_, String>(names)
     };

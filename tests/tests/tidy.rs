@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each crate, and the crates of ours that it may use.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 15] = [
     ("proto", &[]),
     ("api", &["proto"]),
     ("client", &["api", "proto"]),
@@ -16,9 +16,12 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("controller-manager", &["api", "client", "daemon", "faults"]),
     ("kubelet-sim", &["api", "client", "daemon", "faults", "proto"]),
     ("cluster", &["api", "client", "daemon", "faults"]),
-    ("chaos", &["api", "client", "cluster", "faults"]),
-    ("ctl", &["api", "client", "cluster", "chaos", "faults"]),
-    ("tests/simulation", &["api", "apiserver", "chaos", "client", "daemon"]),
+    ("referee", &["api"]),
+    ("checkers", &["api", "client", "referee"]),
+    ("lab", &["api", "checkers", "client", "cluster", "faults", "referee"]),
+    ("bench", &["api", "checkers", "client", "cluster"]),
+    ("ctl", &["api", "bench", "checkers", "client", "cluster", "faults", "lab", "referee"]),
+    ("tests/simulation", &["api", "apiserver", "checkers", "client", "daemon"]),
 ];
 const MAX_LINES: usize = 600;
 const BAD_NAMES: [&str; 5] = ["util", "utils", "common", "helpers", "misc"];

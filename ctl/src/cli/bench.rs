@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use squall_chaos::bench::store::{Target, Workload};
+use squall_bench::store::{Target, Workload};
 
 use super::lab::{LabArgs, StatusOutput, Timing};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use squall_chaos::scenario::{Place, Victim};
+use squall_lab::scenario::{Place, Victim};
 
 use super::cluster::DirArgs;
 use super::lab::StatusOutput;

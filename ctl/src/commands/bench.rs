@@ -1,8 +1,8 @@
 //! `ctl bench`: measurements on clusters of their own.
 
-use squall_chaos::bench::load::Load;
-use squall_chaos::bench::store::{self, Bench, Report};
-use squall_chaos::bench::{failover, rollout, startup};
+use squall_bench::load::Load;
+use squall_bench::store::{self, Bench, Report};
+use squall_bench::{failover, rollout, startup};
 
 use super::demo::options_of;
 use crate::cli::{

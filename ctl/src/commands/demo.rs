@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use squall_chaos::demo::{self, Summary, View};
+use squall_lab::demo::{self, Summary, View};
 use tokio::sync::watch;
 
 use crate::cli::{LabArgs, StatusOutput, Timing};

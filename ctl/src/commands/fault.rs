@@ -1,9 +1,9 @@
 //! `ctl fault`: breaking a cluster by hand.
 
-use squall_chaos::faults::by_hand::{self, Found, Healed};
-use squall_chaos::faults::{Fault, Scene, Skew};
-use squall_chaos::stage::Commands;
 use squall_cluster::{Cluster, Lifetime};
+use squall_lab::faults::by_hand::{self, Found, Healed};
+use squall_lab::faults::{Fault, Scene, Skew};
+use squall_lab::stage::Commands;
 use tokio::sync::Mutex;
 
 use crate::cli::{DirArgs, FaultCommand, FaultFlags, FaultListArgs, HealArgs, ProcessFaultArgs};
@@ -52,7 +52,7 @@ pub async fn run(command: FaultCommand) -> Result<(), Failure> {
 
 fn of_process(
     args: ProcessFaultArgs,
-    fault: impl FnOnce(squall_chaos::scenario::Victim) -> Fault,
+    fault: impl FnOnce(squall_lab::scenario::Victim) -> Fault,
 ) -> (Fault, FaultFlags) {
     (fault(args.victim), args.flags)
 }

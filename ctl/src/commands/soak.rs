@@ -1,6 +1,6 @@
 //! `ctl soak`: the store under faults, for as long as one likes.
 
-use squall_chaos::soak::{self, Plan, Report};
+use squall_lab::soak::{self, Plan, Report};
 
 use super::demo::options_of;
 use crate::cli::{SoakArgs, Timing};

@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use squall_chaos::bench::load::{self, Figures, Load};
+use squall_bench::load::{self, Figures, Load};
 use squall_cluster::Usage;
 use tokio::process::{Child, Command};
 use tonic::transport::{Channel, Endpoint};

@@ -9,8 +9,8 @@ mod etcd;
 use std::time::Duration;
 
 use clap::Parser;
-use squall_chaos::bench::load::{Figures, Load};
-use squall_chaos::bench::store::{Bench, Options, Target, Workload};
+use squall_bench::load::{Figures, Load};
+use squall_bench::store::{Bench, Options, Target, Workload};
 
 use etcd::Etcd;
 

@@ -8,10 +8,10 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
 use squall_api::Kind;
-use squall_chaos::soak::clients::{self, KEYS_OF_A_WRITER, Others};
-use squall_chaos::soak::ledger::Ledger;
-use squall_chaos::{leaders, wait_for};
-use squall_client::ResourceRef;
+use squall_checkers::agreement;
+use squall_checkers::clients::{self, KEYS_OF_A_WRITER, Others};
+use squall_checkers::ledger::Ledger;
+use squall_client::{ResourceRef, wait_for};
 use tokio::sync::watch;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
@@ -152,7 +152,7 @@ async fn ask(
     join_all(writers.iter().map(|writer| writer.prepare(&ledger))).await.into_iter().collect::<Result<(), _>>()?;
     phase.replace(Phase::Asking);
     clients::ask(&client, writers, OTHERS, &ledger, enough).await;
-    let members = wait_for("all members to agree", || leaders::agreed(&client)).await?;
+    let members = wait_for("all members to agree", || agreement::agreed(&client)).await?;
     state.replace(members.first().map_or((0, 0), |member| (member.revision, member.state_hash)));
     clients::read_back(&client, &ledger).await
 }

@@ -5,11 +5,11 @@ mod random;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use squall_chaos::report::{html, junit, text};
-use squall_chaos::scenario::{Scenario, built_in};
-use squall_chaos::stage::{self, Note, Playing, Record};
-use squall_chaos::verdict::Outcome;
 use squall_faults::mutants;
+use squall_lab::report::{html, junit, text};
+use squall_lab::scenario::{Scenario, built_in};
+use squall_lab::stage::{self, Note, Playing, Record};
+use squall_referee::verdict::Outcome;
 use tempfile::TempDir;
 
 use crate::cli::{ChaosCommand, ChaosListArgs, ChaosRunArgs};

@@ -1,11 +1,11 @@
 //! `ctl chaos random`: scenarios that a seed decides, and the faults that a failure takes.
 
-use squall_chaos::random::{scenario, with_faults};
-use squall_chaos::report::text;
-use squall_chaos::scenario::{Scenario, built_in};
-use squall_chaos::stage::{Playing, Record};
-use squall_chaos::verdict::Outcome;
 use squall_faults::mutants;
+use squall_lab::random::{scenario, with_faults};
+use squall_lab::report::text;
+use squall_lab::scenario::{Scenario, built_in};
+use squall_lab::stage::{Playing, Record};
+use squall_referee::verdict::Outcome;
 
 use super::{Kept, Outputs, finish, one_by_one, play_in};
 use crate::cli::{ChaosRandomArgs, Timing};

@@ -4,7 +4,7 @@ mod status;
 
 use std::time::{Duration, Instant};
 
-use squall_chaos::leaders::{Comparison, compare};
+use squall_checkers::agreement::{Comparison, compare};
 use squall_cluster::{Cluster, Lifetime, MemberName, Options, Role, end_all_in, end_orphans_of, wait_until_ready};
 
 use super::demo::{APISERVERS, CONTROLLER_MANAGERS};

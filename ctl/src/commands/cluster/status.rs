@@ -1,10 +1,10 @@
 //! `ctl cluster status`: every member, who leads, who lags behind, what each takes of the machine.
 
 use serde_json::json;
-use squall_chaos::faults::by_hand::in_force;
-use squall_chaos::leaders::elected;
 use squall_client::{Client, MemberStatus};
+use squall_cluster::leaders::elected;
 use squall_cluster::{MemberName, ProcessState, Role, Usage};
+use squall_lab::faults::by_hand::in_force;
 
 use super::{STATUS_PATIENCE, open};
 use crate::cli::StatusArgs;

@@ -1,0 +1,218 @@
+//! How fast a Deployment comes up and rolls: pods per second, processor time of each part of the cluster, writes per pod;
+//! and how long a rollout stands still when the leading controller-manager is killed in the middle of it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use serde::Serialize;
+use serde_json::json;
+use squall_api::apps::v1::{Deployment, ReplicaSet};
+use squall_api::{Kind, Object, manifest};
+use squall_client::{Api, Client, Event, PATIENCE, Selection, Watch, wait_for};
+use squall_cluster::{Cluster, Lifetime, leaders, wait_until_ready};
+
+const NAME: &str = "bench";
+/// Images that cost no time of their own: what is measured is the machinery.
+const IMAGES: &str = "images:
+- {name: 'bench:v1', answer: {status: 200, body: v1}, shutdown: immediate}
+- {name: 'bench:v2', answer: {status: 200, body: v2}, shutdown: immediate}
+- {name: 'bench:v3', answer: {status: 200, body: v3}, shutdown: immediate}
+";
+const MANIFEST: &str = include_str!("rollout.yaml");
+
+/// What was measured.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// How many pods.
+    pub pods: i32,
+    /// On how many nodes.
+    pub nodes: usize,
+    /// From the Deployment's creation until all its pods are available, and from a new image until the new ones are.
+    pub phases: Vec<Phase>,
+    /// From the SIGKILL of the leading controller-manager, in the middle of a rollout, to the next step of the rollout.
+    pub resumed_seconds: f64,
+    /// Memory of all processes at the end, in MiB.
+    pub resident_mib: f64,
+}
+
+/// One of the things measured.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Phase {
+    /// Which.
+    pub name: &'static str,
+    /// How long it took.
+    pub seconds: f64,
+    /// Pods that became available, by second.
+    pub pods_per_second: f64,
+    /// Revisions of the store, by pod that became available.
+    pub writes_per_pod: f64,
+    /// Processor seconds of all processes of a role.
+    pub cpu_seconds: BTreeMap<String, f64>,
+}
+
+/// Measures on a cluster in an empty folder. `told` hears of each phase.
+pub async fn run(
+    folder: &Path,
+    options: &squall_cluster::Options,
+    pods: i32,
+    mut told: impl FnMut(&Phase),
+) -> anyhow::Result<Report> {
+    let images = folder.join("images.yaml");
+    std::fs::write(&images, IMAGES).with_context(|| format!("writing {}", images.display()))?;
+    let options = squall_cluster::Options { images: Some(images), ..options.clone() };
+    let mut cluster = Cluster::create(&folder.join("cluster"), options.clone(), Lifetime::Attached)?;
+    cluster.start_all()?;
+    let client = cluster.client()?;
+    wait_until_ready(&mut cluster, &client, PATIENCE).await?;
+    let mut bench = Bench { cluster, client, pods };
+    let mut phases = Vec::new();
+    for (name, image) in [("create", ""), ("roll", "bench:v2")] {
+        let phase = bench.phase(name, image).await?;
+        told(&phase);
+        phases.push(phase);
+    }
+    let resumed_seconds = bench.kill_midway().await?;
+    let usages = bench.cluster.members().into_iter().filter_map(|member| bench.cluster.usage(member));
+    let resident_mib = usages.map(|usage| usage.resident_mib()).sum();
+    bench.cluster.down()?;
+    Ok(Report { pods, nodes: options.nodes, phases, resumed_seconds, resident_mib })
+}
+
+struct Bench {
+    cluster: Cluster,
+    client: Client,
+    pods: i32,
+}
+
+impl Bench {
+    fn deployments(&self) -> Api<Deployment> {
+        Api::new(self.client.clone(), "default")
+    }
+
+    async fn phase(&self, name: &'static str, image: &str) -> anyhow::Result<Phase> {
+        let before = self.cpu();
+        let watch = self.watch(Kind::Deployment);
+        let start = Instant::now();
+        let from = match image {
+            "" => self.create().await?,
+            image => self.set_image(image).await?,
+        };
+        let to = until(watch, |object| match object {
+            Object::Deployment(deployment) => is_done(deployment, self.pods, from),
+            _ => None,
+        })
+        .await?;
+        let seconds = start.elapsed().as_secs_f64();
+        let after = self.cpu();
+        let spent = |(role, cpu): (&String, &Duration)| {
+            let earlier = before.get(role).copied().unwrap_or_default();
+            (role.clone(), cpu.saturating_sub(earlier).as_secs_f64())
+        };
+        let pods = f64::from(self.pods);
+        Ok(Phase {
+            name,
+            seconds,
+            pods_per_second: pods / seconds,
+            writes_per_pod: f64::from(i32::try_from(to - from)?) / pods,
+            cpu_seconds: after.iter().map(spent).collect(),
+        })
+    }
+
+    fn watch(&self, kind: Kind) -> Watch {
+        Watch::new(self.client.clone(), Selection { namespace: "default".to_owned(), ..Selection::all(kind) })
+    }
+
+    /// The revision at which the Deployment was written.
+    async fn create(&self) -> anyhow::Result<u64> {
+        let json = manifest::documents(MANIFEST).map_err(anyhow::Error::msg)?.remove(0);
+        let mut deployment = Deployment::try_from(Object::from_json(Kind::Deployment, json)?)
+            .map_err(|kind| anyhow::anyhow!("the manifest is of a {}", kind.info().kind))?;
+        deployment.spec.replicas = Some(self.pods);
+        Ok(self.deployments().create(deployment).await?.metadata.resource_version.parse()?)
+    }
+
+    async fn set_image(&self, image: &str) -> anyhow::Result<u64> {
+        let patch = json!({"spec": {"template": {"spec": {"containers": [{"name": NAME, "image": image}]}}}});
+        Ok(self.deployments().patch(NAME, &patch).await?.metadata.resource_version.parse()?)
+    }
+
+    /// Processor time of all members since their start, by role.
+    fn cpu(&self) -> BTreeMap<String, Duration> {
+        let mut cpu = BTreeMap::new();
+        for member in self.cluster.members() {
+            if let Some(usage) = self.cluster.usage(member) {
+                *cpu.entry(member.role.as_str().to_owned()).or_default() += usage.cpu;
+            }
+        }
+        cpu
+    }
+
+    /// Kills the leading controller-manager when half of a rollout is done. How long until the rollout's next step.
+    async fn kill_midway(&mut self) -> anyhow::Result<f64> {
+        let (leader, _) = wait_for("an elected controller-manager", || leaders::elected(&self.client)).await?;
+        let half = self.pods / 2;
+        let watch = self.watch(Kind::ReplicaSet);
+        let written = self.set_image("bench:v3").await?;
+        until(watch, |object| new_size(object).filter(|size| *size >= half)).await?;
+        let watch = self.watch(Kind::ReplicaSet);
+        let start = Instant::now();
+        self.cluster.kill(leader)?;
+        // What it had sent before it was killed is done at once; what comes after its Lease is the other's.
+        let lease: Api<squall_api::coordination::v1::Lease> = Api::new(self.client.clone(), "kube-system");
+        let taken = wait_for("another controller-manager to be elected", || async {
+            let lease = lease.get("kube-controller-manager").await.map_err(|error| error.to_string())?;
+            let holder = lease.spec.holder_identity.clone().unwrap_or_default();
+            match holder == leader.to_string() {
+                true => Err(format!("{holder} holds the Lease")),
+                false => lease.metadata.resource_version.parse::<u64>().map_err(|error| error.to_string()),
+            }
+        })
+        .await?;
+        until(watch, |object| {
+            let version: u64 = object.meta().resource_version.parse().unwrap_or(0);
+            (version > taken && new_size(object).is_some()).then_some(())
+        })
+        .await?;
+        let seconds = start.elapsed().as_secs_f64();
+        until(self.watch(Kind::Deployment), |object| match object {
+            Object::Deployment(deployment) => is_done(deployment, self.pods, written),
+            _ => None,
+        })
+        .await?;
+        Ok(seconds)
+    }
+}
+
+/// The size of a ReplicaSet of the third version.
+fn new_size(object: &Object) -> Option<i32> {
+    let Object::ReplicaSet(set) = object else { return None };
+    let of_new = |set: &ReplicaSet| set.spec.template.spec.containers.iter().any(|c| c.image == "bench:v3");
+    of_new(set).then(|| set.spec.replicas.unwrap_or(1))
+}
+
+/// The revision at which all pods of the newest version were available, written after `from`.
+fn is_done(deployment: &Deployment, pods: i32, from: u64) -> Option<u64> {
+    let status = &deployment.status;
+    let revision: u64 = deployment.metadata.resource_version.parse().unwrap_or(0);
+    let complete = [status.replicas, status.updated_replicas, status.available_replicas].iter().all(|n| *n == pods);
+    (revision > from && status.observed_generation >= deployment.metadata.generation && complete).then_some(revision)
+}
+
+/// Waits for an object that is as wanted.
+async fn until<T>(mut watch: Watch, wanted: impl Fn(&Object) -> Option<T>) -> anyhow::Result<T> {
+    let found = async {
+        loop {
+            if let Event::Applied(object, _) = watch.next().await?
+                && let Some(found) = wanted(&object)
+            {
+                return Ok(found);
+            }
+        }
+    };
+    let limit = PATIENCE * 10;
+    tokio::time::timeout(limit, found).await.with_context(|| format!("the rollout was not done after {limit:?}"))?
+}

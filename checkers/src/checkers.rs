@@ -1,0 +1,80 @@
+//! Clients that write, read and watch config maps while a scenario is played, and whose every answer is checked.
+
+use std::cell::RefCell;
+
+use anyhow::bail;
+use futures_util::future::join_all;
+use squall_client::{Client, PATIENCE};
+use squall_referee::evidence::Checked;
+use tokio::sync::watch;
+
+use crate::clients::{self, KEYS_OF_A_WRITER, Others, Writer};
+use crate::counter::Counter;
+use crate::ledger::Ledger;
+
+/// How many count.
+const COUNTING: usize = 3;
+/// How many read and how many watch beside those who write.
+const OTHERS: Others = Others { readers: 2, watchers: 2 };
+
+/// The checkers.
+pub struct Checkers {
+    writers: usize,
+    ledger: RefCell<Ledger>,
+    counter: Counter,
+}
+
+impl Checkers {
+    /// So many writers; none: nothing is checked.
+    pub fn new(writers: usize) -> Self {
+        Self { writers, counter: Counter::new(COUNTING), ledger: RefCell::new(Ledger::new(writers * KEYS_OF_A_WRITER)) }
+    }
+
+    /// Asks until it is enough, and until those who ask have their last answers.
+    pub async fn ask_at_most(&self, client: &Client, enough: watch::Receiver<bool>) -> anyhow::Result<()> {
+        let mut over = enough.clone();
+        let too_late = async {
+            // Whoever says that it is enough may be gone: then it is.
+            drop(over.wait_for(|enough| *enough).await);
+            tokio::time::sleep(PATIENCE).await;
+        };
+        tokio::select! {
+            asked = self.ask(client, enough) => asked,
+            () = too_late => bail!("clients still wait for what was theirs {PATIENCE:?} after the end"),
+        }
+    }
+
+    async fn ask(&self, client: &Client, enough: watch::Receiver<bool>) -> anyhow::Result<()> {
+        if self.writers == 0 {
+            return Ok(());
+        }
+        let writers: Vec<Writer> = clients::writers(client, self.writers).collect();
+        let prepared = join_all(writers.iter().map(|writer| writer.prepare(&self.ledger))).await;
+        prepared.into_iter().collect::<anyhow::Result<()>>()?;
+        let counting = self.counter.count(client, &enough);
+        let asking = clients::ask(client, writers, OTHERS, &self.ledger, enough.clone());
+        let (counted, ()) = tokio::join!(counting, asking);
+        counted
+    }
+
+    /// Reads everything back, and compares what everybody was told.
+    pub async fn judge(self, client: &Client) -> anyhow::Result<Checked> {
+        if self.writers == 0 {
+            return Ok(Checked::default());
+        }
+        clients::read_back(client, &self.ledger).await?;
+        let mut ledger = self.ledger.into_inner();
+        ledger.check_watches();
+        let (steps, problems) = self.counter.judge(client).await?;
+        problems.into_iter().for_each(|problem| ledger.violation(problem));
+        Ok(Checked {
+            steps,
+            acknowledged: ledger.acknowledged,
+            unknown: ledger.unknown,
+            reads: ledger.reads,
+            watched: ledger.watched(),
+            longest_silence_seconds: ledger.longest_silence.as_secs_f64(),
+            violations: ledger.violations,
+        })
+    }
+}

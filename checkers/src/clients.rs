@@ -1,0 +1,249 @@
+//! Those who ask: writers with keys of their own, readers of any key, watches of all.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use anyhow::Context;
+use futures_util::future::join_all;
+use squall_api::core::v1::ConfigMap;
+use squall_api::meta::parse_resource_version;
+use squall_api::{Kind, Object};
+use squall_client::{Api, Client, Error, Event, Reason, Selection, Watch};
+use tokio::sync::watch;
+
+use crate::ledger::{Ledger, Segment};
+
+/// How many keys a writer has.
+pub const KEYS_OF_A_WRITER: usize = 4;
+/// How long the watches may take to tell of the last writes: longer than bookmarks take.
+const SETTLE: Duration = Duration::from_secs(6);
+const NAMESPACE: &str = "default";
+const VALUE: &str = "value";
+/// A reader is in no hurry.
+const READ_PAUSE: Duration = Duration::from_millis(2);
+/// The wait before a read that must succeed is tried again.
+const RETRY: Duration = Duration::from_millis(50);
+
+fn name(key: usize) -> String {
+    format!("soak-{key:06}")
+}
+
+fn key_of(name: &str) -> Option<usize> {
+    name.strip_prefix("soak-")?.parse().ok()
+}
+
+fn map(key: usize, value: u64) -> ConfigMap {
+    let mut map = ConfigMap::default();
+    map.metadata.name = name(key);
+    map.data.insert(VALUE.to_owned(), value.to_string());
+    map
+}
+
+fn value_of(map: &ConfigMap) -> u64 {
+    map.data.get(VALUE).and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+fn revision_of(map: &ConfigMap) -> anyhow::Result<u64> {
+    Ok(parse_resource_version(&map.metadata.resource_version)?)
+}
+
+/// The writers of a soak.
+pub fn writers(client: &Client, count: usize) -> impl Iterator<Item = Writer> {
+    let connections = client.endpoints().len();
+    (0..count).map(move |number| Writer {
+        maps: Api::new(client.beginning_with(number % connections), NAMESPACE),
+        first_key: number * KEYS_OF_A_WRITER,
+    })
+}
+
+/// The only one who writes its keys.
+pub struct Writer {
+    maps: Api<ConfigMap>,
+    first_key: usize,
+}
+
+/// How a key was left by its writer.
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    revision: u64,
+    value: u64,
+}
+
+impl Writer {
+    fn keys(&self) -> std::ops::Range<usize> {
+        self.first_key..self.first_key + KEYS_OF_A_WRITER
+    }
+
+    /// Makes the keys.
+    pub async fn prepare(&self, ledger: &RefCell<Ledger>) -> anyhow::Result<()> {
+        for key in self.keys() {
+            let made = self.maps.create(map(key, 0)).await?;
+            ledger.borrow_mut().wrote(key, revision_of(&made)?, 0);
+        }
+        Ok(())
+    }
+
+    /// Writes one key after the other, each on condition of the last revision, until it is over.
+    pub async fn run(self, ledger: &RefCell<Ledger>, mut done: watch::Receiver<bool>) {
+        let mut lasts: Vec<Last> = Vec::new();
+        for key in self.keys() {
+            lasts.push(Last { revision: ledger.borrow().floor(key), value: 0 });
+        }
+        while !*done.borrow_and_update() {
+            for (key, last) in self.keys().zip(&mut lasts) {
+                *last = self.write(key, *last, ledger).await;
+            }
+        }
+    }
+
+    async fn write(&self, key: usize, last: Last, ledger: &RefCell<Ledger>) -> Last {
+        let value = last.value + 1;
+        let mut next = map(key, value);
+        next.metadata.resource_version = last.revision.to_string();
+        let (refused, error) = match self.maps.update(next).await {
+            Ok(stored) => match revision_of(&stored) {
+                Ok(revision) => {
+                    ledger.borrow_mut().wrote(key, revision, value);
+                    return Last { revision, value };
+                }
+                Err(error) => (false, format!("{error:#}")),
+            },
+            Err(error) => {
+                let open = error.is(Reason::ServiceUnavailable) || error.is(Reason::Timeout);
+                (matches!(error, Error::Api(_)) && !open, error.to_string())
+            }
+        };
+        // Nobody else writes here: a refusal means that an earlier write was lost, or came after all.
+        let now = read_surely(&self.maps, key).await;
+        let mut ledger = ledger.borrow_mut();
+        ledger.unknown += u64::from(!refused);
+        let happened = now.value == value && now.revision > last.revision;
+        let did_not = now.value == last.value && now.revision == last.revision;
+        match (happened, did_not) {
+            (true, _) => ledger.wrote(key, now.revision, value),
+            (false, true) if !refused => {}
+            _ => ledger.violation(format!(
+                "key {key} was left as {last:?}, then a write of {value} ended in {error:?}, and now it is {now:?}"
+            )),
+        }
+        now
+    }
+}
+
+/// A read that is repeated until it succeeds.
+async fn read_surely(maps: &Api<ConfigMap>, key: usize) -> Last {
+    loop {
+        if let Ok(map) = maps.get(&name(key)).await
+            && let Ok(revision) = revision_of(&map)
+        {
+            return Last { revision, value: value_of(&map) };
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+/// How many there are beside the writers.
+#[derive(Debug, Clone, Copy)]
+pub struct Others {
+    /// Those who read any key.
+    pub readers: usize,
+    /// Those who watch all.
+    pub watchers: usize,
+}
+
+/// Lets all of them ask until it is enough, and the watches until they have told of the last writes.
+pub async fn ask(
+    client: &Client,
+    writers: Vec<Writer>,
+    others: Others,
+    ledger: &RefCell<Ledger>,
+    enough: watch::Receiver<bool>,
+) {
+    let told_enough = watch::Sender::new(false);
+    let writing = join_all(writers.into_iter().map(|writer| writer.run(ledger, enough.clone())));
+    let reading = join_all((0..others.readers).map(|_| read(client, ledger, enough.clone())));
+    let watching = join_all((0..others.watchers).map(|place| watch(client, place, ledger, told_enough.subscribe())));
+    let asking = async {
+        tokio::join!(writing, reading);
+        // The watches must tell of the last writes too.
+        tokio::time::sleep(SETTLE).await;
+        told_enough.send_replace(true);
+    };
+    tokio::join!(asking, watching);
+}
+
+/// Reads keys at random until it is over.
+async fn read(client: &Client, ledger: &RefCell<Ledger>, done: watch::Receiver<bool>) {
+    let keys = ledger.borrow().keys();
+    let members = client.endpoints().len();
+    while !*done.borrow() {
+        let place = fastrand::usize(..members);
+        let maps: Api<ConfigMap> = Api::new(client.beginning_with(place), NAMESPACE);
+        let key = fastrand::usize(..keys);
+        let floor = ledger.borrow().floor(key);
+        // Without an answer there is nothing to check.
+        if let Ok(map) = maps.get(&name(key)).await
+            && let Ok(revision) = revision_of(&map)
+        {
+            ledger.borrow_mut().read(key, floor, revision, &format!("apiserver-{place} was asked first"));
+        }
+        tokio::time::sleep(READ_PAUSE).await;
+    }
+}
+
+/// Watches all keys until it is over; begins with the apiserver of this place.
+async fn watch(client: &Client, place: usize, ledger: &RefCell<Ledger>, mut done: watch::Receiver<bool>) {
+    let mut watch = Watch::new(client.beginning_with(place), Selection::all(Kind::ConfigMap));
+    let mut segment: Option<Segment> = None;
+    loop {
+        let event = tokio::select! {
+            event = watch.next() => event,
+            _ = done.wait_for(|done| *done) => break,
+        };
+        match event {
+            // What was told before is complete; what comes now is the state, not what led to it.
+            Ok(Event::Begin) => segment.take().into_iter().for_each(|whole| ledger.borrow_mut().watched_segment(whole)),
+            Ok(Event::Complete(revision)) => segment = Some(Segment::beginning_at(revision)),
+            Ok(Event::Progress(revision)) => segment.iter_mut().for_each(|segment| segment.reached(revision)),
+            Ok(Event::Applied(object, revision)) => {
+                if let (Object::ConfigMap(map), Some(segment)) = (*object, &mut segment) {
+                    match key_of(&map.metadata.name) {
+                        Some(key) => segment.event(revision, key, value_of(&map)),
+                        None => segment.reached(revision),
+                    }
+                }
+            }
+            Ok(Event::Deleted(object, revision)) => match key_of(&object.meta().name) {
+                Some(key) if object.meta().namespace == NAMESPACE => {
+                    ledger.borrow_mut().violation(format!("a watch told that key {key} was removed"));
+                }
+                // Somebody else's.
+                _ => segment.iter_mut().for_each(|segment| segment.reached(revision)),
+            },
+            Err(error) => {
+                ledger.borrow_mut().violation(format!("a watch ended: {error}"));
+                break;
+            }
+        }
+    }
+    segment.into_iter().for_each(|whole| ledger.borrow_mut().watched_segment(whole));
+}
+
+/// At the end, every key must be at least where anyone has seen it.
+pub async fn read_back(client: &Client, ledger: &RefCell<Ledger>) -> anyhow::Result<()> {
+    let maps: Vec<ConfigMap> = Api::new(client.clone(), NAMESPACE).list("", "").await?;
+    let mut ledger = ledger.borrow_mut();
+    let mut found = 0;
+    for map in &maps {
+        if let Some(key) = key_of(&map.metadata.name) {
+            let floor = ledger.floor(key);
+            ledger.read(key, floor, revision_of(map).context("a revision")?, "at the end");
+            found += 1;
+        }
+    }
+    let keys = ledger.keys();
+    if found != keys {
+        ledger.violation(format!("at the end there were {found} of {keys} keys"));
+    }
+    Ok(())
+}

@@ -1,0 +1,36 @@
+//! Waiting for a condition instead of for time.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How long a condition may take on a machine that has other things to do.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(20);
+
+/// A condition that did not come true in time.
+#[derive(Debug, thiserror::Error)]
+#[error("waited {PATIENCE:?} for {what}; last seen: {seen}")]
+pub struct TimedOut {
+    what: String,
+    seen: String,
+}
+
+/// Waits for a condition. The error reports the last state that was seen.
+pub async fn wait_for<T, E: Debug, F: Future<Output = Result<T, E>>>(
+    what: &str,
+    condition: impl Fn() -> F,
+) -> Result<T, TimedOut> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match condition().await {
+            Ok(value) => return Ok(value),
+            Err(seen) if Instant::now() >= deadline => {
+                return Err(TimedOut { what: what.to_owned(), seen: format!("{seen:?}") });
+            }
+            Err(_) => tokio::time::sleep(LOOK).await,
+        }
+    }
+}

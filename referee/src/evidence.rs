@@ -1,0 +1,178 @@
+//! The evidence of a scenario beside its history: arms, requests, faults with their receipts, leaders, checkers.
+//!
+//! Times count from the start of the recording.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// One arm of a scenario.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ArmRecord {
+    /// The arm's name, which is that of its namespace.
+    pub name: String,
+    /// The error of the step that ended the arm early.
+    pub stopped: Option<String>,
+    /// The steps that were begun, in order.
+    pub steps: Vec<StepRecord>,
+    /// Each expectation, and whether it held.
+    pub expected: Vec<Expected>,
+    /// The requests of its load.
+    pub requests: Requests,
+    /// The arm is about clients that fail: their failures do not count against it.
+    pub clients_may_fail: bool,
+}
+
+/// One step of an arm.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepRecord {
+    /// The step in words, as the scenario has it.
+    pub text: String,
+    /// The beginning of the step.
+    #[serde(with = "squall_api::duration")]
+    pub from: Duration,
+    /// The end of the step.
+    #[serde(with = "squall_api::duration")]
+    pub to: Duration,
+}
+
+/// An expectation of a scenario.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Expected {
+    /// The condition in words.
+    pub text: String,
+    /// The state that was observed instead; `None` if the expectation held.
+    pub instead: Option<String>,
+}
+
+/// The requests that the load of an arm made.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Requests {
+    /// The number of answers, by the version that answered.
+    pub answered: BTreeMap<String, usize>,
+    /// The number of failures.
+    pub failed: usize,
+    /// The slowest answer, in milliseconds.
+    pub slowest_ms: f64,
+    /// The median of the answers, in milliseconds.
+    pub median_ms: f64,
+    /// The 99th percentile of the answers, in milliseconds.
+    pub p99_ms: f64,
+    /// Each failure.
+    pub failures: Vec<FailedRequest>,
+    /// Every request, in the order in which they ended.
+    #[serde(skip)]
+    pub all: Vec<TimedRequest>,
+}
+
+/// A request as a timeline shows it.
+#[derive(Debug, Clone)]
+pub struct TimedRequest {
+    /// The beginning of the request.
+    pub at: Duration,
+    /// The time until its answer or its failure.
+    pub took: Duration,
+    /// The version that answered; `None` if the request failed.
+    pub version: Option<String>,
+}
+
+/// A request that failed.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FailedRequest {
+    /// The beginning of the request.
+    #[serde(with = "squall_api::duration")]
+    pub at: Duration,
+    /// The time until it failed.
+    #[serde(with = "squall_api::duration")]
+    pub took: Duration,
+    /// The error that the client saw.
+    pub error: String,
+    /// The cause: a pod, a gap without endpoints, a fault.
+    pub charged_to: String,
+}
+
+/// A fault that was played.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FaultRecord {
+    /// The arm that it belongs to.
+    pub arm: String,
+    /// The name of its step.
+    pub name: String,
+    /// The fault in words: `kill raft-leader`.
+    pub text: String,
+    /// The members and commands that were broken.
+    pub victims: Vec<String>,
+    /// The moment at which it began.
+    #[serde(with = "squall_api::duration")]
+    pub from: Duration,
+    /// The moment at which it was healed.
+    #[serde(with = "squall_api::duration")]
+    pub to: Duration,
+    /// Its effect.
+    pub receipt: Receipt,
+}
+
+/// The effect of a fault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Receipt {
+    /// The fault had an effect.
+    pub bit: bool,
+    /// The fault could not be injected or healed: its effect is unknown.
+    pub failed: bool,
+    /// The effect in words.
+    pub text: String,
+}
+
+impl Receipt {
+    /// The receipt of a fault that could not be injected or healed.
+    #[must_use]
+    pub fn failed(text: String) -> Self {
+        Self { bit: false, failed: true, text }
+    }
+}
+
+/// A time in which one member led.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lane {
+    /// The office: `Raft` or `controllers`.
+    pub what: &'static str,
+    /// The leader's name; empty while there was none.
+    pub leader: String,
+    /// The Raft term, or the number of times that the Lease changed hands.
+    pub epoch: u64,
+    /// The first moment at which it was seen to lead.
+    #[serde(with = "squall_api::duration")]
+    pub from: Duration,
+    /// The last moment.
+    #[serde(with = "squall_api::duration")]
+    pub to: Duration,
+}
+
+/// The findings of clients that write, read and watch config maps, and whose every answer is checked.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Checked {
+    /// Acknowledged writes, each of which was found again.
+    pub acknowledged: u64,
+    /// Writes without an answer; their outcome was read back.
+    pub unknown: u64,
+    /// Reads, none of which may go back.
+    pub reads: u64,
+    /// Steps of a counter that several clients increment, none of which may be lost or applied twice.
+    pub steps: u64,
+    /// Watch events, none of which may be missed.
+    pub watched: u64,
+    /// The longest time in which no write was acknowledged, in seconds.
+    pub longest_silence_seconds: f64,
+    /// Contradictions, in words.
+    pub violations: Vec<String>,
+}

@@ -1,0 +1,116 @@
+//! Who wrote what, as the apiservers' write logs say.
+//!
+//! An apiserver that dies between a write and its line, or is cut off from what became of it, leaves that write without an author.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use squall_api::coordination::v1::Lease;
+
+/// Who made a revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Author {
+    /// As whom it was let in.
+    pub user: String,
+    /// The election that it had won, where only the elected may write.
+    pub elected: Option<Election>,
+}
+
+/// An election.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Election {
+    /// The Lease's namespace.
+    pub namespace: String,
+    /// The Lease's name.
+    pub lease: String,
+    /// Who won it.
+    pub holder: String,
+    /// Its number.
+    pub transitions: i32,
+}
+
+impl Election {
+    /// What a Lease stands for.
+    #[must_use]
+    pub fn of(lease: &Lease) -> Self {
+        Self {
+            namespace: lease.metadata.namespace.clone(),
+            lease: lease.metadata.name.clone(),
+            holder: lease.spec.holder_identity.clone().unwrap_or_default(),
+            transitions: lease.spec.lease_transitions.unwrap_or(0),
+        }
+    }
+
+    /// Whether it is about the same office.
+    #[must_use]
+    pub fn is_of(&self, other: &Self) -> bool {
+        (&self.namespace, &self.lease) == (&other.namespace, &other.lease)
+    }
+}
+
+#[derive(Deserialize)]
+struct Line {
+    first: u64,
+    last: u64,
+    user: String,
+    elected: Option<Election>,
+}
+
+/// The write log of one apiserver.
+pub struct WriteLog {
+    /// The name that errors mention.
+    pub name: String,
+    /// Its lines.
+    pub text: String,
+}
+
+/// Reads the write logs of all apiservers. The error names the log and the line.
+pub fn read(logs: &[WriteLog]) -> Result<BTreeMap<u64, Author>, String> {
+    let mut lines = Vec::new();
+    for WriteLog { name, text } in logs {
+        for (number, line) in (1..).zip(text.lines()) {
+            match serde_json::from_str::<Line>(line) {
+                Ok(line) => lines.push(line),
+                // The apiserver was killed in the middle of the line, or is still writing it.
+                Err(error) if error.is_eof() => {}
+                Err(error) => return Err(format!("{name}, line {number}: {error}")),
+            }
+        }
+    }
+    // A write that was asked for again is told of twice, and may have taken fewer revisions than it has keys: the last one is sure.
+    let mut authors: BTreeMap<u64, Author> = lines.iter().map(|line| (line.last, line.author())).collect();
+    for line in &lines {
+        for revision in line.first..line.last {
+            authors.entry(revision).or_insert_with(|| line.author());
+        }
+    }
+    Ok(authors)
+}
+
+impl Line {
+    fn author(&self) -> Author {
+        Author { user: self.user.clone(), elected: self.elected.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_text(text: &str) -> Result<BTreeMap<u64, Author>, String> {
+        read(&[WriteLog { name: "apiserver-0.writes".to_owned(), text: text.to_owned() }])
+    }
+
+    #[test]
+    fn every_revision_of_a_write_has_its_author() {
+        let line = r#"{"time":"t","first":6,"last":7,"keys":["x","y"],"user":"a","elected":
+            {"namespace":"n","lease":"l","holder":"h","transitions":3}}"#;
+        let authors = read_text(&(line.replace('\n', "") + "\n" + r#"{"first":9,"last":9,"user":"b"}"#)).unwrap();
+        assert_eq!(authors.keys().copied().collect::<Vec<_>>(), [6, 7, 9]);
+        assert_eq!(authors[&7].elected.as_ref().map(|election| election.transitions), Some(3));
+        assert_eq!(authors[&9], Author { user: "b".to_owned(), elected: None });
+        let unfinished = r#"{"first":9,"last":9,"user":"b"}"#.to_owned() + "\n{\"first\":1";
+        assert_eq!(read_text(&unfinished).unwrap().len(), 1, "a line that was never finished");
+        assert!(read_text("{}\n").unwrap_err().starts_with("apiserver-0.writes, line 1: missing field"));
+    }
+}

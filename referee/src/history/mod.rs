@@ -1,0 +1,156 @@
+//! The complete history of a rollout: every change of every Deployment, ReplicaSet, ReplicationController, pod, endpoint
+//! slice and event, and every election of `kube-system`, in the order in which the store made them.
+//!
+//! `world` is the state at one revision, `authors` reads the write logs of the apiservers.
+
+mod authors;
+mod world;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use squall_api::Object;
+use squall_api::apps::v1::{Deployment, ReplicaSet};
+use squall_api::coordination::v1::Lease;
+use squall_api::core::v1::{Event, Pod, ReplicationController};
+use squall_api::discovery::v1::EndpointSlice;
+use squall_api::metav1::v1::ObjectMeta;
+
+pub use authors::{Author, Election, WriteLog, read as read_authors};
+pub use world::World;
+
+/// An object that the history is about.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the names are Kubernetes' own")]
+pub enum Subject {
+    Deployment(Box<Deployment>),
+    ReplicaSet(Box<ReplicaSet>),
+    Pod(Box<Pod>),
+    ReplicationController(Box<ReplicationController>),
+    EndpointSlice(Box<EndpointSlice>),
+    Event(Box<Event>),
+    Lease(Box<Lease>),
+}
+
+impl Subject {
+    /// `None` for kinds that the history is not about.
+    #[must_use]
+    pub fn of(object: Object) -> Option<Self> {
+        match object {
+            Object::Deployment(deployment) => Some(Self::Deployment(deployment)),
+            Object::ReplicaSet(set) => Some(Self::ReplicaSet(set)),
+            Object::Pod(pod) => Some(Self::Pod(pod)),
+            Object::ReplicationController(controller) => Some(Self::ReplicationController(controller)),
+            Object::EndpointSlice(slice) => Some(Self::EndpointSlice(slice)),
+            Object::Event(event) => Some(Self::Event(event)),
+            Object::Lease(lease) => Some(Self::Lease(lease)),
+            _ => None,
+        }
+    }
+}
+
+impl Subject {
+    /// What every object has.
+    #[must_use]
+    pub fn meta(&self) -> &ObjectMeta {
+        match self {
+            Self::Deployment(object) => &object.metadata,
+            Self::ReplicaSet(object) => &object.metadata,
+            Self::Pod(object) => &object.metadata,
+            Self::ReplicationController(object) => &object.metadata,
+            Self::EndpointSlice(object) => &object.metadata,
+            Self::Event(object) => &object.metadata,
+            Self::Lease(object) => &object.metadata,
+        }
+    }
+}
+
+/// Whether an object is there after a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It was made or changed.
+    Stored,
+    /// It was removed.
+    Removed,
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// The store's revision after it.
+    pub revision: u64,
+    /// The object after it; as it last was, if it was removed.
+    pub subject: Subject,
+    /// Whether it is there.
+    pub fate: Fate,
+    /// When the recorder learnt of it, after it began.
+    pub at: Duration,
+}
+
+/// A change in its place.
+pub struct Transition<'a> {
+    /// The change.
+    pub change: &'a Change,
+    /// The object before; `None` if it is new.
+    pub previous: Option<Subject>,
+    /// Everything, after the change.
+    pub world: &'a World,
+}
+
+/// All changes between two revisions.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    /// The state before the first change.
+    pub start: World,
+    /// The changes, by ascending revision.
+    pub changes: Vec<Change>,
+    /// A second in objects is this part of a second: `fast` timing divides by ten.
+    pub seconds_divided_by: u32,
+    /// What the leading apiserver said of its revision, in order.
+    pub seen_at: Vec<Sighting>,
+    /// Who made each revision, as far as it is known.
+    pub authors: BTreeMap<u64, Author>,
+}
+
+/// A revision that the leading apiserver was at, at some moment between two.
+#[derive(Debug, Clone, Copy)]
+pub struct Sighting {
+    /// When it was asked.
+    pub asked: Duration,
+    /// When it had answered.
+    pub answered: Duration,
+    /// What it was at.
+    pub revision: u64,
+}
+
+impl History {
+    /// When the recorder learnt of a revision; of one that it does not record, when of the last before.
+    #[must_use]
+    pub fn time_of(&self, revision: u64) -> Duration {
+        let place = self.changes.partition_point(|change| change.revision <= revision);
+        place.checked_sub(1).map_or(Duration::ZERO, |place| self.changes[place].at)
+    }
+
+    /// A moment before which a revision was not made.
+    #[must_use]
+    pub fn not_before(&self, revision: u64) -> Duration {
+        let earlier = self.seen_at.iter().filter(|sighting| sighting.revision < revision);
+        earlier.map(|sighting| sighting.asked).max().unwrap_or(Duration::ZERO)
+    }
+
+    /// A moment at which it had been made.
+    #[must_use]
+    pub fn not_after(&self, revision: u64) -> Duration {
+        let later = self.seen_at.iter().filter(|sighting| sighting.revision >= revision);
+        later.map(|sighting| sighting.answered).chain([self.time_of(revision)]).min().unwrap_or(Duration::MAX)
+    }
+
+    /// Goes through all changes in order.
+    pub fn walk(&self, mut visit: impl FnMut(Transition<'_>)) {
+        let mut world = self.start.clone();
+        for change in &self.changes {
+            let previous = world.apply(change);
+            visit(Transition { change, previous, world: &world });
+        }
+    }
+}

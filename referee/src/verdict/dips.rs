@@ -1,0 +1,104 @@
+//! Times in which fewer pods were ready than a Deployment wants to have available. No rule: pods may be lost at any time. A
+//! controller that gave up too many is found by its invariant; what is left is the doing of a fault.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use squall_api::kinds::is_pod_ready;
+
+use super::charge::fault;
+use crate::evidence::FaultRecord;
+use crate::history::{History, World};
+use crate::invariants::limits::Limits;
+
+/// One such time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Dip {
+    /// The Deployment: `rollout/kubia`.
+    pub deployment: String,
+    /// Since when.
+    #[serde(with = "squall_api::duration")]
+    pub from: Duration,
+    /// Until when.
+    #[serde(with = "squall_api::duration")]
+    pub to: Duration,
+    /// The fewest that were ready.
+    pub fewest: i32,
+    /// How many were wanted.
+    pub wanted: i32,
+    /// To whom it is charged.
+    pub charged_to: String,
+}
+
+/// What is watched of a Deployment.
+#[derive(Default)]
+struct Watched {
+    /// It has had as many as it wants; before, it was still being made.
+    was_whole: bool,
+    dip: Option<Dip>,
+}
+
+/// All of them, by their beginning.
+pub fn dips(history: &History, faults: &[FaultRecord]) -> Vec<Dip> {
+    let mut watched: BTreeMap<String, Watched> = BTreeMap::new();
+    let mut found = Vec::new();
+    history.walk(|step| {
+        for deployment in step.world.deployments() {
+            let name = format!("{}/{}", deployment.metadata.namespace, deployment.metadata.name);
+            let (ready, wanted) = (ready(step.world, &deployment.metadata.uid), Limits::of(deployment).least);
+            watched.entry(name.clone()).or_default().look(name, (ready, wanted), step.change.at, &mut found);
+        }
+    });
+    found.extend(watched.into_values().filter_map(|watched| watched.dip));
+    for dip in &mut found {
+        dip.charged_to = fault(faults, (dip.from, dip.to)).unwrap_or_else(|| "nobody known".to_owned());
+    }
+    found.sort_by_key(|dip| dip.from);
+    found
+}
+
+impl Watched {
+    fn look(&mut self, deployment: String, (ready, wanted): (i32, i32), at: Duration, found: &mut Vec<Dip>) {
+        self.was_whole |= ready >= wanted;
+        if !self.was_whole {
+            return;
+        }
+        match &mut self.dip {
+            Some(dip) => {
+                dip.to = at;
+                dip.fewest = dip.fewest.min(ready);
+                if ready >= wanted {
+                    found.extend(self.dip.take());
+                }
+            }
+            None if ready < wanted => {
+                let charged_to = String::new();
+                self.dip = Some(Dip { deployment, from: at, to: at, fewest: ready, wanted, charged_to });
+            }
+            None => {}
+        }
+    }
+}
+
+fn ready(world: &World, uid: &str) -> i32 {
+    let pods = world.sets_of(uid).flat_map(|set| world.active_pods_of(&set.metadata.uid));
+    i32::try_from(pods.filter(|pod| is_pod_ready(pod)).count()).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dip_begins_after_it_was_whole_and_ends_when_it_is_whole_again() {
+        let (mut watched, mut found) = (Watched::default(), Vec::new());
+        for (second, ready) in [(0, 0), (1, 2), (2, 3), (3, 2), (4, 1), (5, 3), (6, 3)] {
+            watched.look("a/b".to_owned(), (ready, 3), Duration::from_secs(second), &mut found);
+        }
+        let told: Vec<_> = found.iter().map(|dip| (dip.from.as_secs(), dip.to.as_secs(), dip.fewest)).collect();
+        assert_eq!(told, [(3, 5, 1)]);
+        assert!(watched.dip.is_none());
+    }
+}

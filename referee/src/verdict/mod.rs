@@ -1,0 +1,253 @@
+//! What a scenario came to: one word, and every reason for it.
+//!
+//! `charge` says whose doing each failed request was, `dips` when fewer pods were ready than wanted.
+
+mod charge;
+mod dips;
+
+use std::fmt::{self, Display};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+pub use dips::Dip;
+use serde::Serialize;
+
+use crate::evidence::{ArmRecord, Checked, FaultRecord, Lane};
+use crate::history::History;
+use crate::judge::{Judgement, judge};
+
+/// The word. What is worse comes later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    /// Everything held, and no client was failed.
+    Pass,
+    /// Everything held, but clients noticed.
+    Degraded,
+    /// It cannot be said: a fault did not bite, or something was not seen.
+    Inconclusive,
+    /// Something that must hold did not.
+    Fail,
+}
+
+impl Outcome {
+    /// The exit code of a command that ran a scenario. (2 is for a command that is wrong.)
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Pass => 0,
+            Self::Fail => 1,
+            Self::Degraded => 3,
+            Self::Inconclusive => 4,
+        }
+    }
+}
+
+impl Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pass => "PASS",
+            Self::Degraded => "DEGRADED",
+            Self::Inconclusive => "INCONCLUSIVE",
+            Self::Fail => "FAIL",
+        })
+    }
+}
+
+/// Why it is not a pass.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reason {
+    /// What it would be for this alone.
+    pub outcome: Outcome,
+    /// In words.
+    pub text: String,
+}
+
+/// What a scenario came to.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verdict {
+    /// The word.
+    pub outcome: Outcome,
+    /// Every reason, the worst first.
+    pub reasons: Vec<Reason>,
+    /// What the referee found in the history; `None`: there is no whole history.
+    pub referee: Option<Judgement>,
+    /// What the checkers found.
+    pub checked: Option<Checked>,
+    /// When fewer pods were ready than wanted, and whose doing that was.
+    pub dips: Vec<Dip>,
+    /// The revision and the hash of the state that all apiservers have in the end.
+    pub agreed: Option<(u64, String)>,
+}
+
+/// All that a verdict is reached by.
+pub struct Evidence<'a> {
+    /// What was expected, and what clients saw.
+    pub arms: &'a mut [ArmRecord],
+    /// What was broken.
+    pub faults: &'a [FaultRecord],
+    /// It is enough that one of them bit.
+    pub faults_may_miss: bool,
+    /// The state that all members have in the end.
+    pub agreed: Result<(u64, u64), String>,
+    /// What the checkers found.
+    pub checked: Result<Checked, String>,
+    /// The history and the revisions that it covers.
+    pub recorded: Result<(RangeInclusive<u64>, History), String>,
+    /// Pods that serve although they are gone.
+    pub zombies: Vec<String>,
+    /// A member that has ended by itself.
+    pub ended: Option<String>,
+    /// Who led.
+    pub lanes: &'a [Lane],
+}
+
+/// Reaches it. The history comes back for those who want to show it.
+#[must_use]
+pub fn reach(evidence: Evidence<'_>) -> (Verdict, History) {
+    let mut reasons = Reasons::default();
+    for zombie in evidence.zombies {
+        reasons.add(Outcome::Fail, zombie);
+    }
+    if let Some(ended) = evidence.ended {
+        reasons.add(Outcome::Fail, format!("a member did not stay: {ended}"));
+    }
+    let enough = evidence.faults_may_miss && evidence.faults.iter().any(|fault| fault.receipt.bit);
+    for fault in evidence.faults.iter().filter(|fault| !fault.receipt.bit && (fault.receipt.failed || !enough)) {
+        let FaultRecord { arm, name, text, receipt, .. } = fault;
+        reasons.add(Outcome::Inconclusive, format!("{arm}: the fault {name} ({text}) did not bite: {}", receipt.text));
+    }
+    let agreed = match evidence.agreed {
+        Ok((revision, hash)) => Some((revision, format!("{hash:016x}"))),
+        Err(error) => {
+            reasons.add(Outcome::Fail, format!("the apiservers do not agree in the end: {error}"));
+            None
+        }
+    };
+    let checked = match evidence.checked {
+        Ok(checked) => {
+            checked.violations.iter().for_each(|text| reasons.add(Outcome::Fail, text.clone()));
+            (checked.acknowledged > 0).then_some(checked)
+        }
+        Err(error) => {
+            reasons.add(Outcome::Fail, format!("what was acknowledged cannot be read back: {error}"));
+            None
+        }
+    };
+    let (history, judged) = match evidence.recorded {
+        Ok((range, history)) => {
+            let judged = judge(range, &history);
+            for violation in &judged.violations {
+                let led = leading(evidence.lanes, violation.at);
+                reasons.add(Outcome::Fail, format!("{violation}; {led}"));
+            }
+            (history, Some(judged))
+        }
+        Err(error) => {
+            reasons.add(Outcome::Inconclusive, format!("the history is not whole: {error}"));
+            (History::default(), None)
+        }
+    };
+    charge::charge(evidence.arms, evidence.faults, &history);
+    evidence.arms.iter().for_each(|arm| of_arm(arm, &mut reasons));
+    let dips = dips::dips(&history, evidence.faults);
+    (Verdict { outcome: reasons.outcome(), reasons: reasons.sorted(), referee: judged, checked, dips, agreed }, history)
+}
+
+/// Whose controllers led at a moment.
+fn leading(lanes: &[Lane], at: Duration) -> String {
+    let mut controllers = lanes.iter().filter(|lane| lane.what == "controllers" && lane.from <= at);
+    match controllers.next_back() {
+        Some(lane) => format!("{} led (election {})", lane.leader, lane.epoch),
+        None => "nobody was seen to lead".to_owned(),
+    }
+}
+
+fn of_arm(arm: &ArmRecord, reasons: &mut Reasons) {
+    let name = &arm.name;
+    if let Some(stopped) = &arm.stopped {
+        reasons.add(Outcome::Fail, format!("{name}: a step was not possible: {stopped}"));
+    }
+    for expected in &arm.expected {
+        if let Some(instead) = &expected.instead {
+            reasons.add(Outcome::Fail, format!("{name}: expected that {}; {instead}", expected.text));
+        }
+    }
+    let requests = &arm.requests;
+    if let Some(first) = requests.failures.first().filter(|_| !arm.clients_may_fail) {
+        let answered: usize = requests.answered.values().sum();
+        let all = answered + requests.failed;
+        let text = format!(
+            "{name}: {} of {all} requests failed, the first after {:.1} s with {:?}, charged to {}",
+            requests.failed,
+            first.at.as_secs_f64(),
+            first.error,
+            first.charged_to
+        );
+        reasons.add(Outcome::Degraded, text);
+    }
+}
+
+#[derive(Default)]
+struct Reasons(Vec<Reason>);
+
+impl Reasons {
+    fn add(&mut self, outcome: Outcome, text: String) {
+        self.0.push(Reason { outcome, text });
+    }
+
+    fn outcome(&self) -> Outcome {
+        self.0.iter().map(|reason| reason.outcome).max().unwrap_or(Outcome::Pass)
+    }
+
+    fn sorted(mut self) -> Vec<Reason> {
+        self.0.sort_by_key(|reason| std::cmp::Reverse(reason.outcome));
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::{Expected, Receipt};
+
+    fn fault(bit: bool) -> FaultRecord {
+        FaultRecord {
+            arm: "arm".to_owned(),
+            name: "cut".to_owned(),
+            text: "cut".to_owned(),
+            victims: Vec::new(),
+            from: Duration::ZERO,
+            to: Duration::from_secs(1),
+            receipt: Receipt { bit, failed: false, text: "nothing was sent".to_owned() },
+        }
+    }
+
+    fn outcome(instead: Option<&str>, bit: bool, whole: bool) -> Outcome {
+        let expected = vec![Expected { text: "it holds".to_owned(), instead: instead.map(str::to_owned) }];
+        let arm = ArmRecord { name: "arm".to_owned(), expected, ..ArmRecord::default() };
+        let recorded = if whole { Ok((0..=0, History::default())) } else { Err("missed".to_owned()) };
+        let (verdict, _) = reach(Evidence {
+            arms: &mut [arm],
+            faults: &[fault(bit)],
+            faults_may_miss: false,
+            agreed: Ok((1, 2)),
+            checked: Ok(Checked::default()),
+            recorded,
+            zombies: Vec::new(),
+            ended: None,
+            lanes: &[],
+        });
+        verdict.outcome
+    }
+
+    #[test]
+    fn what_is_worse_decides() {
+        assert_eq!(outcome(None, true, true), Outcome::Pass);
+        assert_eq!(outcome(None, false, true), Outcome::Inconclusive);
+        assert_eq!(outcome(None, true, false), Outcome::Inconclusive);
+        assert_eq!(outcome(Some("not so"), false, false), Outcome::Fail);
+    }
+}
