@@ -1,4 +1,4 @@
-//! The data folder of a member: locked against a second process, marked with a format version and whose it is.
+//! The data folder of a member: locked against a second process, marked with its format version and its owner.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::host::{Disk, read_all};
 const FORMAT_VERSION: u32 = 1;
 const MARK: &str = "member.json";
 
-/// What is written into a folder when it is made.
+/// Written to the folder when it is created.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Mark {
@@ -20,25 +20,25 @@ struct Mark {
     member_id: u64,
 }
 
-/// A member's folder, locked as long as this lives.
+/// A member's folder. It stays locked until this is dropped.
 pub struct DataFolder {
     disk: Arc<dyn Disk>,
     path: PathBuf,
     _lock: Box<dyn Send + Sync>,
 }
 
-/// Whether a folder may be new.
+/// Whether the folder may be new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// The member is started for the first time.
+    /// The member starts for the first time.
     New,
-    /// The member has been there before: an empty folder means that its data is lost.
+    /// The member has run before: an empty folder means that its data is lost.
     Existing,
 }
 
 impl DataFolder {
-    /// Opens the folder of a member. A member whose data is lost must not come back under its old number: it could
-    /// vote twice in one term.
+    /// Opens the folder of a member. A member that lost its data must not come back under its old ID: it could vote
+    /// twice in one term.
     pub fn open(disk: Arc<dyn Disk>, path: &Path, member_id: u64, origin: Origin) -> anyhow::Result<Self> {
         disk.create_folder(path).with_context(|| format!("creating {}", path.display()))?;
         let lock = disk.lock(path).with_context(|| format!("locking {}", path.display()))?;
@@ -49,8 +49,8 @@ impl DataFolder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 ensure!(
                     origin == Origin::New,
-                    "{} holds no data, but member {member_id} has been part of its group before: a member must not come back \
-                     empty under its old number; restore the folder, or add a new member in its place",
+                    "{} holds no data, but member {member_id} has already been part of its group: a member must not \
+                     come back empty under its old ID; restore the folder, or add a new member in its place",
                     path.display()
                 );
                 for folder in ["log", "snapshots"] {
@@ -63,19 +63,19 @@ impl DataFolder {
         Ok(Self { disk, path: path.to_owned(), _lock: lock })
     }
 
-    /// The disk that it is on.
+    /// Returns the disk that holds the folder.
     #[must_use]
     pub fn disk(&self) -> &Arc<dyn Disk> {
         &self.disk
     }
 
-    /// Where the log is.
+    /// Returns the path of the Raft log.
     #[must_use]
     pub fn log(&self) -> PathBuf {
         self.path.join("log")
     }
 
-    /// Where the snapshots are.
+    /// Returns the path of the snapshots.
     #[must_use]
     pub fn snapshots(&self) -> PathBuf {
         self.path.join("snapshots")
@@ -86,7 +86,7 @@ fn check(path: &Path, bytes: &[u8], member_id: u64) -> anyhow::Result<()> {
     let mark: Mark = serde_json::from_slice(bytes).with_context(|| format!("{} is damaged", path.display()))?;
     ensure!(
         mark.format_version == FORMAT_VERSION,
-        "{} is of format version {}, this apiserver reads version {FORMAT_VERSION}; start it with the version that wrote it",
+        "{} has format version {}, but this apiserver reads version {FORMAT_VERSION}; start the version that wrote it",
         path.display(),
         mark.format_version
     );
@@ -94,7 +94,7 @@ fn check(path: &Path, bytes: &[u8], member_id: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Written aside and renamed, so that a crash leaves a whole mark or none.
+/// Writes the mark to a temporary file and renames it, so that a crash leaves a complete mark or none.
 fn write_mark(disk: &dyn Disk, folder: &Path, mark: &Mark) -> anyhow::Result<()> {
     let aside = folder.join("member.json.tmp");
     if disk.size(&aside).is_ok() {
@@ -140,7 +140,7 @@ mod tests {
         assert!(error.contains("must not come back empty"), "{error}");
         fs::write(folder.path().join(MARK), r#"{"formatVersion": 9, "memberId": 1}"#).unwrap();
         let error = refusal(folder.path(), 1, Origin::Existing);
-        assert!(error.contains("is of format version 9"), "{error}");
+        assert!(error.contains("has format version 9"), "{error}");
         fs::write(folder.path().join(MARK), "{").unwrap();
         assert!(refusal(folder.path(), 1, Origin::New).ends_with("is damaged"));
     }

@@ -1,8 +1,8 @@
 //! The apiserver: a Raft-replicated store of Kubernetes objects.
 //!
-//! A request comes in at `grpc` or `rest`, becomes a call of `handlers` on behalf of whoever sent it (`identity`), which
-//! `authorization` lets through to the `registry`; is decided by `admission`, written through `raft` into the `store`,
-//! and seen by everyone through `watch`.
+//! A request arrives at `grpc` or `rest`, which calls `handlers` on behalf of the caller. `authorization` permits it,
+//! `registry` has `admission` decide the change and writes it through `raft` into the `store`, and `watch` reports it
+//! to everyone.
 
 pub mod admission;
 pub mod authorization;

@@ -8,11 +8,11 @@ use squall_apiserver::restore::{self, RestoreArgs, SummaryArgs};
 use squall_apiserver::server::{ServerArgs, serve};
 use squall_daemon::ProcessArgs;
 
-/// glibc's allocator took more than a quarter of a busy apiserver's time (docs/benchmarks.md).
+/// With glibc's allocator, a busy apiserver spent more than a quarter of its time in it (docs/benchmarks.md).
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// A Raft-replicated Kubernetes-shaped apiserver over gRPC.
+/// A Raft-replicated, Kubernetes-shaped apiserver over gRPC and REST.
 #[derive(Debug, Parser)]
 #[command(name = "apiserver", version)]
 struct Arguments {
@@ -22,16 +22,16 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve as a member of a group
+    /// Run a member of a Raft group
     Serve {
         #[command(flatten)]
         server: Box<ServerArgs>,
         #[command(flatten)]
         process: ProcessArgs,
     },
-    /// Say what a snapshot holds, as JSON
+    /// Print a summary of a snapshot as JSON
     Summary(SummaryArgs),
-    /// Begin the data of a member of a new group with a snapshot
+    /// Create the data of a member of a new group from a snapshot
     Restore(RestoreArgs),
 }
 

@@ -1,4 +1,4 @@
-//! What a member counts and times, in the form that Prometheus reads (OpenMetrics).
+//! The counters and timers of a member, in the format that Prometheus reads (OpenMetrics).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,18 +10,18 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-/// From 50 microseconds, an fsync of a fast disk, to 1.6 s, each bucket twice as wide as the one before.
+/// From 50 microseconds, an fsync of a fast disk, to 1.6 s; each bucket is twice as wide as the previous one.
 const FIRST_BUCKET: f64 = 50e-6;
 const BUCKETS: u16 = 16;
 
-/// What became of a proposal.
+/// The result of a proposal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub enum Outcome {
-    /// It is on a quorum's disks and applied.
+    /// A quorum has it on disk, and it is applied.
     Applied,
-    /// A comparison did not hold: nothing was changed.
+    /// A comparison failed: nothing was changed.
     Refused,
-    /// Nobody confirmed it in time; it may have happened.
+    /// No confirmation arrived in time; the write may have happened.
     Unconfirmed,
 }
 
@@ -30,7 +30,7 @@ struct Labels {
     outcome: Outcome,
 }
 
-/// Durations in seconds.
+/// A histogram of durations in seconds.
 #[derive(Debug, Clone)]
 pub struct Timer(Histogram);
 
@@ -39,26 +39,26 @@ impl Timer {
         Self(Histogram::new(exponential_buckets(FIRST_BUCKET, 2.0, BUCKETS)))
     }
 
-    /// Notes one.
+    /// Records one duration.
     pub fn observe(&self, took: Duration) {
         self.0.observe(took.as_secs_f64());
     }
 }
 
-/// What is read when someone asks.
+/// Values that are read when the metrics are requested.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Reading {
-    /// The Raft term.
+    /// Current Raft term.
     pub term: u64,
-    /// Whether this member leads.
+    /// Whether this member is the leader.
     pub leads: bool,
-    /// The store's revision.
+    /// Current revision of the store.
     pub revision: u64,
-    /// How many objects there are.
+    /// Number of objects in the store, including bookkeeping such as claims.
     pub objects: usize,
-    /// What the log takes up on disk.
+    /// Size of the log on disk.
     pub log_bytes: u64,
-    /// What the snapshots take up on disk.
+    /// Size of the snapshots on disk.
     pub snapshot_bytes: u64,
 }
 
@@ -66,18 +66,18 @@ pub struct Reading {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    /// fsyncs of the log.
+    /// Duration of log fsyncs.
     pub fsync: Timer,
-    /// Batches of committed entries, until readers see them.
+    /// Time to apply a batch of committed entries and show it to readers.
     pub apply: Timer,
-    /// Proposals that clients of this member made, until they were applied here.
+    /// Time from a proposal of a client of this member until it is applied here.
     pub commit: Timer,
     proposals: Family<Labels, Counter>,
-    /// How often another leader was seen.
+    /// Leader changes that this member has seen.
     pub leader_changes: Counter,
-    /// Watches that are open.
+    /// Open watches.
     pub watchers: Gauge,
-    /// Watches that fell too far behind and were ended.
+    /// Watches that ended because they fell too far behind.
     pub dropped_watchers: Counter,
     term: Gauge,
     is_leader: Gauge,
@@ -88,7 +88,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// All at nothing.
+    /// Creates metrics that are all zero.
     #[must_use]
     pub fn new() -> Arc<Self> {
         let mut metrics = Self {
@@ -116,31 +116,31 @@ impl Metrics {
         let mut timer = |name, help, timer: &Timer| {
             registry.register_with_unit(name, help, Unit::Seconds, timer.0.clone());
         };
-        timer("log_fsync_duration", "fsyncs of the Raft log", &self.fsync);
-        timer("apply_duration", "Batches of committed entries, until readers see them", &self.apply);
-        timer("commit_duration", "Proposals made here, until they were applied here", &self.commit);
-        registry.register("proposals", "Proposals made here, by what became of them", self.proposals.clone());
-        registry.register("raft_leader_changes", "How often another leader was seen", self.leader_changes.clone());
+        timer("log_fsync_duration", "Duration of Raft log fsyncs", &self.fsync);
+        timer("apply_duration", "Time to apply a batch of committed entries and show it to readers", &self.apply);
+        timer("commit_duration", "Time from a proposal made here until it is applied here", &self.commit);
+        registry.register("proposals", "Proposals made here, by outcome", self.proposals.clone());
+        registry.register("raft_leader_changes", "Leader changes seen by this member", self.leader_changes.clone());
         registry.register("dropped_watchers", "Watches that fell too far behind", self.dropped_watchers.clone());
         let mut gauge = |name, help, gauge: &Gauge| registry.register(name, help, gauge.clone());
-        gauge("watchers", "Watches that are open", &self.watchers);
-        gauge("raft_term", "The Raft term", &self.term);
+        gauge("watchers", "Open watches", &self.watchers);
+        gauge("raft_term", "Current Raft term", &self.term);
         gauge("raft_is_leader", "1 if this member leads, else 0", &self.is_leader);
-        gauge("store_revision", "The revision of the store", &self.revision);
-        gauge("store_objects", "How many objects there are", &self.objects);
+        gauge("store_revision", "Current revision of the store", &self.revision);
+        gauge("store_objects", "Objects in the store, including bookkeeping", &self.objects);
         let mut bytes = |name, help, gauge: &Gauge| {
             registry.register_with_unit(name, help, Unit::Bytes, gauge.clone());
         };
-        bytes("log_size", "What the Raft log takes up on disk", &self.log_bytes);
-        bytes("snapshot_size", "What the snapshots take up on disk", &self.snapshot_bytes);
+        bytes("log_size", "Size of the Raft log on disk", &self.log_bytes);
+        bytes("snapshot_size", "Size of the snapshots on disk", &self.snapshot_bytes);
     }
 
-    /// Notes a proposal.
+    /// Counts a proposal.
     pub fn proposed(&self, outcome: Outcome) {
         self.proposals.get_or_create(&Labels { outcome }).inc();
     }
 
-    /// All of them as text.
+    /// Formats all metrics as text.
     pub fn text(&self, reading: &Reading) -> Result<String, std::fmt::Error> {
         let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         self.term.set(number(reading.term));

@@ -1,4 +1,4 @@
-//! What the apiserver's program does with snapshots that are not its own.
+//! The subcommands that read a snapshot file: `summary` and `restore`.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -12,44 +12,44 @@ use crate::host::LocalDisk;
 use crate::raft::{self, Summary};
 use crate::server::parse_founder;
 
-/// The flags of `summary`.
+/// Arguments of `summary`.
 #[derive(Debug, Args)]
 pub struct SummaryArgs {
-    /// The snapshot
+    /// Snapshot file to read
     file: PathBuf,
 }
 
-/// The flags of `restore`.
+/// Arguments of `restore`.
 #[derive(Debug, Args)]
 pub struct RestoreArgs {
-    /// The snapshot
+    /// Snapshot file to restore
     file: PathBuf,
 
-    /// The number of the member in its Raft group
+    /// Raft ID of the member
     #[arg(long)]
     id: u64,
 
-    /// Where the member is to keep its data; it must have none
+    /// Data directory of the member; must not hold data yet
     #[arg(long, value_name = "DIR")]
     data_dir: PathBuf,
 
-    /// The members of the new group: 1=https://127.0.0.1:6443, once for each
+    /// Member of the new group, such as 1=https://127.0.0.1:6443; repeat for each member
     #[arg(long, value_name = "ID=URL", value_parser = parse_founder, required = true)]
     founder: Vec<(u64, String)>,
 }
 
-/// What a snapshot holds.
+/// Summarizes a snapshot.
 pub fn summary(args: &SummaryArgs) -> anyhow::Result<Summary> {
     raft::summary(&args.file)
 }
 
-/// Writes a member's first data; what they hold.
+/// Writes a member's first data from a snapshot and summarizes it.
 pub fn restore(args: &RestoreArgs) -> anyhow::Result<Summary> {
     let folder = DataFolder::open(Arc::new(LocalDisk), &args.data_dir, args.id, Origin::New)?;
     raft::restore(&args.file, &folder, &args.founder.iter().cloned().collect())
 }
 
-/// The result as JSON on standard output, or the problem on standard error.
+/// Prints the result as JSON on standard output, or the error on standard error.
 pub fn report(result: anyhow::Result<Summary>) -> ExitCode {
     let written = result.and_then(|summary| {
         let mut out = std::io::stdout();
@@ -59,7 +59,7 @@ pub fn report(result: anyhow::Result<Summary>) -> ExitCode {
     match written {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // There is nowhere else to tell of a failure.
+            // Nothing can be done if standard error cannot be written.
             drop(writeln!(std::io::stderr(), "{error:#}"));
             ExitCode::FAILURE
         }

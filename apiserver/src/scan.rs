@@ -1,6 +1,6 @@
-//! Single fields of stored objects, read without decoding the objects: what selectors and indexes look at.
+//! Reads single fields of stored objects without decoding the objects, for selectors and indexes.
 //!
-//! Where a field stands is taken from the schema. That it is what the decoded object says is tested for every kind.
+//! The position of a field comes from the schema. A test compares the result with the decoded object for every kind.
 
 use std::sync::LazyLock;
 
@@ -9,17 +9,17 @@ use squall_api::labels::Labels;
 use squall_api::{Error, Kind};
 use squall_proto::schema::{self, Message};
 
-/// A field that can be read by itself.
+/// A field that can be read without decoding the object.
 #[derive(Debug)]
 pub struct Field {
-    /// As it is called in a selector.
+    /// Name in a field selector.
     pub name: &'static str,
-    /// Whether objects can be found by it without looking at each.
+    /// Whether the index finds objects by it.
     pub indexed: bool,
     numbers: Vec<u32>,
 }
 
-/// The fields of a kind that can be read by themselves.
+/// Lists the kind-specific fields, each with whether it is indexed.
 fn names(kind: Kind) -> &'static [(&'static str, bool)] {
     match kind {
         Kind::Pod => &[("spec.nodeName", true), ("status.phase", true), ("status.podIP", false)],
@@ -47,7 +47,7 @@ static FIELDS: LazyLock<Vec<Vec<Field>>> = LazyLock::new(|| {
     Kind::ALL.iter().map(of_kind).collect()
 });
 
-/// The field numbers on the way to a field.
+/// Returns the protobuf field numbers along a field path.
 fn numbers(message: &str, path: &str) -> Option<Vec<u32>> {
     let mut message = Message::find(message);
     let mut numbers = Vec::new();
@@ -62,20 +62,20 @@ fn numbers(message: &str, path: &str) -> Option<Vec<u32>> {
     Some(numbers)
 }
 
-/// The fields of a kind that can be read by themselves.
+/// Returns all fields of a kind that can be read without decoding.
 #[must_use]
 pub fn fields(kind: Kind) -> &'static [Field] {
     FIELDS.get(kind as usize).map_or(&[], Vec::as_slice)
 }
 
-/// One of them by its name in a selector.
+/// Finds a field of a kind by its name in a selector.
 #[must_use]
 pub fn find(kind: Kind, name: &str) -> Option<&'static Field> {
     fields(kind).iter().find(|field| field.name == name)
 }
 
 impl Field {
-    /// Its text in a stored object; empty if it is not set.
+    /// Reads the field's text from a stored object; empty if the field is not set.
     pub fn read<'a>(&self, value: &'a [u8]) -> Result<&'a str, Error> {
         let mut bytes = value;
         for number in &self.numbers {
@@ -93,7 +93,7 @@ const LABELS: u32 = 11;
 const MAP_KEY: u32 = 1;
 const MAP_VALUE: u32 = 2;
 
-/// The labels of a stored object.
+/// Reads the labels of a stored object.
 pub fn labels(value: &[u8]) -> Result<Labels, Error> {
     let mut labels = Labels::new();
     for_each_label(value, |key, value| {
@@ -114,7 +114,7 @@ pub fn for_each_label<'a>(value: &'a [u8], mut take: impl FnMut(&'a str, &'a str
     })
 }
 
-/// The content of a length-delimited field; of several, the last.
+/// Returns the content of a length-delimited field, or the last one if the field is repeated.
 fn last(message: &[u8], wanted: u32) -> Result<Option<&[u8]>, Error> {
     let mut found = None;
     each(message, |number, content| {
@@ -133,7 +133,7 @@ fn each<'a>(mut message: &'a [u8], mut take: impl FnMut(u32, &'a [u8]) -> Result
         if wire == WireType::LengthDelimited {
             let length = decode_varint(&mut message).map_err(unreadable)?;
             let length = usize::try_from(length).map_err(unreadable)?;
-            let (content, rest) = message.split_at_checked(length).ok_or_else(|| unreadable("it is cut off"))?;
+            let (content, rest) = message.split_at_checked(length).ok_or_else(|| unreadable("a field is cut off"))?;
             message = rest;
             take(number, content)?;
         } else {
@@ -148,7 +148,7 @@ fn text(bytes: &[u8]) -> Result<&str, Error> {
 }
 
 fn unreadable(error: impl std::fmt::Display) -> Error {
-    Error::internal(format!("stored data: {error}"))
+    Error::internal(format!("reading stored data: {error}"))
 }
 
 #[cfg(test)]
@@ -158,7 +158,7 @@ mod tests {
     use squall_api::Object;
     use squall_api::decode::{FieldValidation, from_json};
 
-    /// An object with this text in this field.
+    /// Returns an object with this text in this field.
     fn with_text(kind: Kind, path: &str, text: &str) -> Object {
         let mut json = path.split('.').rev().fold(json!(text), |inner, name| json!({ name: inner }));
         json["metadata"]["labels"] = json!({"app": "kubia", "empty": ""});

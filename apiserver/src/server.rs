@@ -1,4 +1,4 @@
-//! A whole apiserver: its member, its services, from its first moment to its orderly end.
+//! A complete apiserver: its member and its services, from start to clean shutdown.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -31,39 +31,39 @@ use crate::registry::Registry;
 use crate::rest;
 use crate::write_log::WriteLog;
 
-/// How long open requests may take to end when the server stops.
+/// Time limit for a clean stop of the member. Open requests are served until then.
 const DRAIN: Duration = Duration::from_secs(2);
-/// What every cluster has is looked after this often. Kubernetes takes 10 s; looking costs nothing here.
+/// Interval for recreating missing initial objects. Kubernetes uses 10 s; the check costs nothing here.
 const RECONCILE: Duration = Duration::from_secs(1);
-/// Quotas are counted anew this often, which reads what is in their namespaces. Kubernetes: 5 min, and when something goes.
+/// Interval for recounting quotas, which reads their namespaces' objects. Kubernetes: every 5 min and after deletions.
 const RECOUNT: Duration = Duration::from_secs(10);
-/// The wait after an attempt that failed.
+/// Delay after a failed attempt.
 const RETRY: Duration = Duration::from_millis(100);
-/// How many requests may be open on one connection of HTTP/2.
+/// Maximum number of open requests on one HTTP/2 connection.
 const STREAMS: u32 = 4_096;
-/// A silent connection is asked for a sign of life this often.
+/// Interval of keepalive pings on a silent connection, and the timeout for their answers.
 const KEEPALIVE: Duration = Duration::from_secs(5);
 
-/// The flags of an apiserver.
+/// Command-line flags of an apiserver.
 #[derive(Debug, Clone, Args)]
 pub struct ServerArgs {
-    /// The name of this member: apiserver-0
+    /// Name of this member, such as apiserver-0
     #[arg(long)]
     name: String,
 
-    /// The number of this member in its Raft group
+    /// Raft ID of this member
     #[arg(long)]
     id: u64,
 
-    /// Where to listen for clients and other members
+    /// Address to listen on for clients and other members
     #[arg(long, value_name = "ADDRESS")]
     listen: SocketAddr,
 
-    /// Where this member keeps its data
+    /// Data directory of this member
     #[arg(long, value_name = "DIR")]
     data_dir: PathBuf,
 
-    /// Found a new group of these members, if there is no data yet: 1=https://127.0.0.1:6443, once for each
+    /// Member of a new group to found if there is no data yet: 1=https://127.0.0.1:6443; repeat for each member
     #[arg(long, value_name = "ID=URL", value_parser = parse_founder)]
     founder: Vec<(u64, String)>,
 
@@ -71,7 +71,7 @@ pub struct ServerArgs {
     #[arg(long, conflicts_with = "founder")]
     join: bool,
 
-    /// Reach other members over links, at this port of their addresses
+    /// Connect to other members through links, at this port of their addresses
     #[arg(long, value_name = "PORT")]
     link_port: Option<u16>,
 
@@ -81,19 +81,19 @@ pub struct ServerArgs {
     #[command(flatten)]
     faults: FaultArgs,
 
-    /// The addresses that services get
+    /// Address range of services
     #[arg(long, value_name = "CIDR", value_parser = Range::parse, default_value = "127.64.0.0/20")]
     service_cidr: Range,
 
-    /// How often a Raft leader says that it lives, in milliseconds
+    /// Heartbeat interval of the Raft leader, in milliseconds
     #[arg(long, default_value_t = 100)]
     heartbeat_ms: u64,
 
-    /// After how much silence a member stands for election, in milliseconds: at least this, at most twice this
+    /// Minimum election timeout in milliseconds; the maximum is twice as long
     #[arg(long, default_value_t = 250)]
     election_ms: u64,
 
-    /// Append a line of JSON to this file for each write: its revisions, its keys, on whose behalf
+    /// Append a line of JSON to this file for each write: its revisions, keys and user
     #[arg(long, value_name = "FILE")]
     write_log: Option<PathBuf>,
 
@@ -106,23 +106,23 @@ pub(crate) fn parse_founder(text: &str) -> Result<(u64, String), String> {
     Ok((id.parse().map_err(|_| format!("{id:?} is not a number"))?, url.to_owned()))
 }
 
-/// What an apiserver is made of, whatever machine it runs on.
+/// The parts of an apiserver, independent of its machine.
 pub struct Setup {
-    /// The name of the member.
+    /// Name of the member, such as `apiserver-0`.
     pub name: String,
-    /// Its place in its group.
+    /// Raft configuration.
     pub member: raft::Config,
-    /// The addresses that services get.
+    /// Address range of services.
     pub service_range: Range,
-    /// What gives objects their times.
+    /// Source of object timestamps.
     pub clock: Clock,
-    /// The cluster's CA (PEM), where there is one.
+    /// The cluster's CA (PEM), if there is one.
     pub ca: Option<String>,
-    /// Where writes are told of.
+    /// Log of completed writes, if enabled.
     pub write_log: Option<WriteLog>,
 }
 
-/// Serves on this machine until `stopping` says otherwise, or raft cannot go on.
+/// Serves on this machine until `stopping` becomes true or raft stops.
 pub async fn serve(args: ServerArgs, stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
     let listener = TcpListener::bind(args.listen).await.with_context(|| format!("listening on {}", args.listen))?;
     args.faults.begin()?;
@@ -143,9 +143,9 @@ pub async fn serve(args: ServerArgs, stopping: watch::Receiver<bool>) -> anyhow:
         election: (election, election * 2),
         log: LogLimits::default(),
     };
-    let open = |path: &PathBuf| WriteLog::open(path).with_context(|| format!("the write log {}", path.display()));
+    let open = |path: &PathBuf| WriteLog::open(path).with_context(|| format!("opening write log {}", path.display()));
     let write_log = args.write_log.as_ref().map(open).transpose()?;
-    let incoming = Box::pin(identity::incoming(listener, args.tls.server().context("the certificate")?));
+    let incoming = Box::pin(identity::incoming(listener, args.tls.server().context("loading the certificate")?));
     let setup = Setup {
         name: args.name,
         member,
@@ -157,7 +157,7 @@ pub async fn serve(args: ServerArgs, stopping: watch::Receiver<bool>) -> anyhow:
     run(setup, incoming, stopping).await
 }
 
-/// Serves whoever comes in, over gRPC and over plain HTTP.
+/// Serves all incoming connections, over gRPC and HTTP.
 pub async fn run<I, C, E>(setup: Setup, incoming: I, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()>
 where
     I: Stream<Item = Result<C, E>> + Send,
@@ -183,39 +183,39 @@ where
     tokio::pin!(server);
     tokio::select! {
         result = &mut server => return result.context("serving"),
-        reason = member.stopped() => bail!("raft cannot go on: {reason}"),
+        reason = member.stopped() => bail!("raft stopped: {reason}"),
         never = keep_first_objects(&registry) => match never {},
         never = keep_quotas(&registry) => match never {},
         never = registry.keep_contact() => match never {},
-        // A sender that is gone means the same as its signal.
+        // A dropped sender also means that the server must stop.
         _ = stopping.wait_for(|stop| *stop) => {}
     }
-    // Leadership is handed on while the server still answers; watches would never end by themselves.
+    // The server responds until leadership is handed over. It does not wait for watches, which never end by themselves.
     tokio::select! {
         result = &mut server => result.context("serving"),
-        stopped = tokio::time::timeout(DRAIN, member.stop()) => stopped.context("stopping in time"),
+        stopped = tokio::time::timeout(DRAIN, member.stop()) => stopped.context("stopping the member"),
     }
 }
 
-/// Makes what every cluster has, as soon as there is a leader, and again when someone has deleted it.
+/// Creates the initial objects as soon as there is a leader, and recreates deleted ones.
 async fn keep_first_objects(registry: &Registry) -> Infallible {
     loop {
         match registry.bootstrap().await {
             Ok(()) => tokio::time::sleep(RECONCILE).await,
             Err(error) => {
-                tracing::warn!(%error, "could not make the first objects yet");
+                tracing::warn!(%error, "could not create the initial objects yet; retrying");
                 tokio::time::sleep(RETRY).await;
             }
         }
     }
 }
 
-/// Counts quotas anew: a change that was under way when a quota came is in none of its counts.
+/// Recounts quotas: a change that was in progress when a quota was created is missing from its counts.
 async fn keep_quotas(registry: &Registry) -> Infallible {
     loop {
         tokio::time::sleep(RECOUNT).await;
         if let Err(error) = registry.keep_quotas().await {
-            tracing::warn!(%error, "could not count the quotas, which is tried again");
+            tracing::warn!(%error, "could not recount the quotas; retrying");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The write log: a line of JSON for each write that was done, which says what revisions it made and on whose behalf.
+//! The write log: a line of JSON for each completed write, with the revisions that it made and its user.
 //!
-//! It is for those who look into what happened. No answer waits for a line: when an apiserver is killed between a write and its
-//! line, or does not learn what became of a write within ten seconds, the line is missing.
+//! It is for investigations. No answer waits for a line. A line is missing if the apiserver is killed between the write
+//! and the line, or does not learn the outcome of the write within ten seconds.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -14,17 +14,17 @@ use serde::Serialize;
 use crate::registry::{Fence, WriteOptions};
 use crate::store::{Revision, Write as Put};
 
-/// Where the lines go.
+/// An open write log.
 pub struct WriteLog {
     out: Mutex<Box<dyn Write + Send>>,
 }
 
-/// What is known of a write before it is done.
+/// What is known about a write before it completes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Intent {
     keys: Vec<String>,
     user: String,
-    /// The election that the writer had won, where only the elected may write.
+    /// The election that the writer had won, if only elected leaders may write.
     #[serde(skip_serializing_if = "Option::is_none")]
     elected: Option<Fence>,
 }
@@ -39,7 +39,7 @@ struct Line<'a> {
 }
 
 impl Intent {
-    /// Of these writes.
+    /// Collects the keys, the user and the election of these writes.
     #[must_use]
     pub fn of(writes: &[Put], options: &WriteOptions) -> Self {
         Self {
@@ -51,26 +51,26 @@ impl Intent {
 }
 
 impl WriteLog {
-    /// Appends to a file.
+    /// Opens a file for appending.
     ///
     /// # Errors
-    /// If it cannot be opened.
+    /// Fails if the file cannot be opened.
     pub fn open(path: &Path) -> io::Result<Self> {
         let mut file: File = OpenOptions::new().create(true).read(true).append(true).open(path)?;
         if !ends_whole(&mut file)? {
-            // Whoever wrote it was killed in the middle of a line.
+            // The previous writer was killed in the middle of a line.
             file.write_all(b"\n")?;
         }
         Ok(Self::new(Box::new(file)))
     }
 
-    /// Writes to anything; a line comes in one piece.
+    /// Creates a log that writes to any output, one whole line at a time.
     #[must_use]
     pub fn new(out: Box<dyn Write + Send>) -> Self {
         Self { out: Mutex::new(out) }
     }
 
-    /// A write was done; `last` is the revision of the last key.
+    /// Records a completed write. `last` is the revision of its last key.
     pub fn note(&self, intent: &Intent, last: Revision, time: Timestamp) {
         let count = intent.keys.len() as u64;
         let line = Line { time: time.to_string(), first: (last + 1).saturating_sub(count), last, intent };
@@ -79,7 +79,7 @@ impl WriteLog {
             self.out.lock().unwrap_or_else(PoisonError::into_inner).write_all(&bytes)
         });
         if let Err(error) = written {
-            tracing::error!(%error, last, "a write is missing in the write log");
+            tracing::error!(%error, last, "could not add a write to the write log");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Both faces of an apiserver, in one process: the same request gives the same object and the same error, whatever comes
-//! in is answered, and lists come in pages of one revision.
+//! Both interfaces of an apiserver, in one process: the same request gives the same object or the same error, every
+//! request gets a response, and the pages of a list are of one revision.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 
@@ -32,7 +32,7 @@ use tempfile::TempDir;
 use tonic::transport::{Channel, Endpoint, Error};
 use tower::ServiceExt;
 
-/// A network in which there is nobody else.
+/// A network without anyone else.
 struct Nobody;
 
 impl Network for Nobody {
@@ -49,7 +49,7 @@ impl Network for Nobody {
     }
 }
 
-/// An apiserver that is a group by itself.
+/// An apiserver that is a group of one.
 struct Server {
     registry: Registry,
     rest: axum::Router,
@@ -93,7 +93,7 @@ impl Server {
         self.rest.clone().oneshot(request).await.unwrap()
     }
 
-    /// The code and the body of an answer.
+    /// Returns the status code and the body of a response.
     async fn http(&self, method: &str, path: &str, content_type: &str, body: impl Into<Body>) -> (u16, Value) {
         let answer = self.send(method, path, content_type, body).await;
         let code = answer.status().as_u16();
@@ -108,7 +108,7 @@ fn as_server<T>(message: T) -> tonic::Request<T> {
     request
 }
 
-/// A request that can be made through either face.
+/// A request for either interface.
 #[derive(Debug, Clone)]
 enum Call {
     Create(Value),
@@ -182,7 +182,7 @@ impl Call {
             Ok(reply) => {
                 let reply = reply.into_inner();
                 match reply.deleted {
-                    // REST tells of a removed Deployment by a Status.
+                    // REST responds to the removal of a Deployment with a Status.
                     true => json!({"status": "Success"}),
                     false => Object::from_any(&reply.object.unwrap()).unwrap().to_json(),
                 }
@@ -198,7 +198,7 @@ impl Call {
     }
 }
 
-/// An answer without what differs from one object to another.
+/// Removes the fields that differ from one object to another.
 fn comparable(mut answer: Value) -> Value {
     if answer.get("status") == Some(&json!("Success")) {
         return json!({"status": "Success"});
@@ -319,7 +319,7 @@ async fn whatever_comes_in_is_answered() {
         assert_eq!(code, expected, "{method} {path}: {answer}");
     }
     let (code, _) = server.http("GET", "/api/v1/pods", "", Body::empty()).await;
-    assert_eq!(code, 200, "it is still there");
+    assert_eq!(code, 200, "the server still responds");
 }
 
 #[tokio::test]
@@ -337,7 +337,7 @@ async fn a_list_in_pages_is_of_one_revision() {
         let (_, page) = server.http("GET", &format!("{path}?limit=3&continue={token}"), "", Body::empty()).await;
         assert_eq!(page["metadata"]["resourceVersion"], revision.as_str());
         names.extend(page["items"].as_array().unwrap().iter().map(|item| item["metadata"]["name"].clone()));
-        // What happens meanwhile is not for this list.
+        // Changes made meanwhile do not affect this list.
         server.http("DELETE", &format!("{path}/c{}", 6 - names.len() % 3), "", Body::empty()).await;
         match page["metadata"]["continue"].as_str() {
             Some(next) if !next.is_empty() => next.clone_into(&mut token),

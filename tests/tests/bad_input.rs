@@ -264,7 +264,7 @@ async fn a_folder_of_another_version_or_a_damaged_one_is_refused() {
     fs::write(&mark, good.replace("\"formatVersion\":1", "\"formatVersion\":9")).unwrap();
     let output = ctl.run("cluster up --detach").await.unwrap();
     assert_eq!(output.code, 1);
-    assert!(output.stderr.contains("is of format version 9, this apiserver reads version 1"), "{}", output.stderr);
+    assert!(output.stderr.contains("has format version 9, but this apiserver reads version 1"), "{}", output.stderr);
     fs::write(&mark, good).unwrap();
 
     let segment = fs::read_dir(data.join("log")).unwrap().next().unwrap().unwrap().path();

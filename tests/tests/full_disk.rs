@@ -42,7 +42,7 @@ async fn a_member_that_cannot_write_stops_and_comes_back() {
         let written = write_until_stopped(&lab, victim, round).await;
         acknowledged.extend(written.unwrap_or_else(|error| panic!("while {victim} could not write: {error:#}")));
         let log = fs::read_to_string(lab.cluster.log(victim)).unwrap();
-        assert!(log.contains("raft cannot go on") && log.contains("File too large"), "{log}");
+        assert!(log.contains("raft stopped") && log.contains("File too large"), "{log}");
         lab.cluster.start(victim).unwrap();
         wait_for("the member to come back", || async { lab.members_agree().await }).await.unwrap();
     }

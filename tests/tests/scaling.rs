@@ -129,7 +129,7 @@ async fn a_removal_that_would_leave_too_few_is_refused() {
     wait_for("the dead one to be missed", missed).await.unwrap();
     let ctl = lab.ctl().unwrap();
     let output = ctl.run(&format!("cluster remove {}", others[1])).await.unwrap();
-    let expected = "error: without this member 2 would be left, of which 1 answer: start those that do not, or remove them first\n";
+    let expected = "error: this removal would leave 2 voters, 1 responding: start the others, or remove them first\n";
     assert_eq!((output.stderr.as_str(), output.code), (expected, 1));
     // The one that is dead may go, and then the other.
     for member in others {

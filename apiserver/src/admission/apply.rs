@@ -1,4 +1,4 @@
-//! A configuration applied to an object gives an object, with the books of who owns what; or says who is in the way.
+//! Server-side apply: merges a configuration into an object and records field ownership, or reports the conflicts.
 
 use serde_json::Value;
 use squall_api::apply::{Manager, applied};
@@ -8,10 +8,10 @@ use squall_api::{Error, Object};
 
 use crate::registry::Resource;
 
-/// The name of the manager, the part it writes, and now.
+/// The manager's name, the subresource that it writes, and the current time.
 type Who<'a> = (&'a str, &'a str, Time);
 
-/// The stored object with a configuration applied to it.
+/// Applies a configuration to the stored object.
 pub fn apply(
     stored: &Object,
     config: &Value,
@@ -33,7 +33,7 @@ pub fn apply(
     if !said("resourceVersion").is_empty() && said("resourceVersion") != meta.resource_version {
         return Err(Error::modified(stored.kind(), &meta.name));
     }
-    // What is unknown in the configuration is told as it is for a whole object.
+    // Unknown fields in the configuration are reported as they are for a whole object.
     let warnings = from_json(stored.kind(), config.clone(), validation)?.warnings;
     let (name, subresource, now) = who;
     let merged = applied(stored, config, &Manager { name, subresource, now }, force)
@@ -42,7 +42,7 @@ pub fn apply(
     Ok(Decoded { object, warnings })
 }
 
-/// The object that a configuration makes where there is none.
+/// Returns the object that a configuration creates when none exists.
 pub fn apply_to_nothing(
     resource: &Resource,
     config: &Value,

@@ -1,22 +1,22 @@
-//! Before an object is first stored.
+//! Admission of a new object: server-set fields, defaults and validation.
 
 use jiff::Timestamp;
 use squall_api::field::Errors;
 use squall_api::metav1::v1::Time;
 use squall_api::{Error, Object, meta};
 
-/// What a new object gets that no function can make up.
+/// Values for a new object that a pure function cannot produce.
 #[derive(Debug, Clone)]
 pub struct Birth {
-    /// Its uid.
+    /// Becomes `metadata.uid`.
     pub uid: String,
-    /// Now.
+    /// Becomes `metadata.creationTimestamp`.
     pub now: Timestamp,
-    /// The seed of its name's suffix, when the name is to be generated.
+    /// Seeds the random suffix of a generated name.
     pub seed: u64,
 }
 
-/// The object as it is to be stored, or what is wrong with it.
+/// Returns the object as it is to be stored, or all validation errors at once.
 pub fn create(mut object: Object, birth: &Birth) -> Result<Object, Error> {
     let kind = object.kind();
     let metadata = object.meta_mut();

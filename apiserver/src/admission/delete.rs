@@ -1,38 +1,38 @@
-//! What a delete does: removes at once, marks and waits (grace, finalizers), or nothing any more.
+//! Decides what a delete does: remove the object, mark it for deletion (grace period, finalizers), or nothing.
 
 use jiff::{SignedDuration, Timestamp};
 use squall_api::kinds::is_pod_terminal;
 use squall_api::metav1::v1::Time;
 use squall_api::{Error, Kind, Object};
 
-/// Kubernetes: the admission of namespaces keeps these.
+/// Namespaces that Kubernetes' NamespaceLifecycle admission protects from deletion.
 const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
 
-/// What the client asked for.
+/// The options of a delete request.
 #[derive(Debug, Clone, Default)]
 pub struct DeleteOptions {
-    /// In seconds; `None`: the object's own.
+    /// Grace period in seconds; `None` uses the object's own.
     pub grace_period: Option<i64>,
-    /// "Background", "Foreground", "Orphan" or empty.
+    /// Propagation policy: "Background", "Foreground" or "Orphan"; empty for the default.
     pub propagation: String,
-    /// Only this very object.
+    /// Required uid of the object; empty for any.
     pub uid: String,
 }
 
-/// What a delete comes to.
+/// The outcome of a delete request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Deletion {
-    /// The object is to be removed.
+    /// Remove the object.
     Remove,
-    /// The object is to be stored like this and goes later.
+    /// Store the object in this form. It is removed later.
     Mark(Box<Object>),
-    /// It is on its way already.
+    /// Change nothing: the object is already being deleted.
     Nothing,
 }
 
-/// Decides. `now` is the moment of the request.
+/// Decides what a delete does to the object. `now` is the time of the request.
 pub fn delete(object: &Object, options: &DeleteOptions, now: Timestamp) -> Result<Deletion, Error> {
     let kind = object.kind();
     let meta = object.meta();
@@ -72,7 +72,7 @@ pub fn delete(object: &Object, options: &DeleteOptions, now: Timestamp) -> Resul
     if marked == *object { Ok(Deletion::Nothing) } else { Ok(Deletion::Mark(Box::new(marked))) }
 }
 
-/// Only pods go gracefully; one that no kubelet has, or that has ended, goes at once.
+/// Returns the grace period in seconds. It is 0 unless the object is a pod that is bound to a node and has not ended.
 fn grace_period(object: &Object, options: &DeleteOptions) -> i64 {
     let Object::Pod(pod) = object else { return 0 };
     if pod.spec.node_name.is_empty() || is_pod_terminal(pod) {
@@ -84,7 +84,7 @@ fn grace_period(object: &Object, options: &DeleteOptions) -> i64 {
     }
 }
 
-/// When the deletion was asked for first.
+/// Returns the time of the first delete request, if there was one.
 fn request_time(object: &Object) -> Option<Timestamp> {
     let meta = object.meta();
     let deadline = meta.deletion_timestamp?.timestamp();
@@ -95,7 +95,7 @@ fn set_propagation(object: &mut Object, propagation: &str) -> Result<(), Error> 
     let kind = object.kind();
     let finalizers = &mut object.meta_mut().finalizers;
     let wanted = match propagation {
-        // Kubernetes: a ReplicationController leaves its pods, unless told otherwise.
+        // Kubernetes: deleting a ReplicationController orphans its pods by default.
         "" if finalizers.iter().any(|f| f == FOREGROUND || f == ORPHAN) => return Ok(()),
         "" if kind == Kind::ReplicationController => Some(ORPHAN),
         "" | "Background" => None,

@@ -1,4 +1,4 @@
-//! What happens to an object between a request and the store: pure functions from objects to objects.
+//! Admission: what happens to an object between the request and the store. All functions are pure.
 
 mod apply;
 mod create;

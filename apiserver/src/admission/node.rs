@@ -1,6 +1,5 @@
-//! What a kubelet may touch: its own node, its own Lease, and the pods that are bound to it.
-//!
-//! Kubernetes: the NodeRestriction admission plugin.
+//! Restricts a kubelet to its own node, its own Lease and the pods bound to its node (Kubernetes: the NodeRestriction
+//! admission plugin).
 
 use squall_api::config_source::config_sources;
 use squall_api::core::v1::Pod;
@@ -11,7 +10,7 @@ use crate::registry::Resource;
 
 const LEASES: &str = "kube-node-lease";
 
-/// Refuses what is not the caller's own, if the caller is a kubelet. `old`: the object, where there is one.
+/// Lets a kubelet use only its own objects. Other callers pass. `old` is the stored object, if any.
 pub fn restrict_node(caller: &Caller, resource: &Resource, old: Option<&Object>) -> Result<(), Error> {
     let Some(node) = caller.node() else { return Ok(()) };
     let refuse = |detail: &str| Err(Error::forbidden(resource.kind, &resource.name, detail));
@@ -33,7 +32,7 @@ pub fn restrict_node(caller: &Caller, resource: &Resource, old: Option<&Object>)
     }
 }
 
-/// Whether the pod reads from a config map or secret.
+/// Whether the pod reads from this config map or secret.
 #[must_use]
 pub fn reads_from(pod: &Pod, resource: &Resource) -> bool {
     let is_secret = resource.kind == Kind::Secret;

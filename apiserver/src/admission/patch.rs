@@ -1,4 +1,4 @@
-//! A patch applied to an object gives an object, or says what is wrong.
+//! Applies a patch to an object and checks the result.
 
 use serde_json::Value;
 use squall_api::autoscaling::v1::Scale;
@@ -8,14 +8,14 @@ use squall_api::patch::{Patch, Problem};
 use squall_api::{Error, Object};
 use squall_proto::schema::Message;
 
-/// The stored object with the patch applied. Its resource version is that of the patch, if the patch sets one.
+/// Applies the patch to the stored object. The result has the patch's resource version, if the patch sets one.
 pub fn patch(stored: &Object, patch: &Patch, validation: FieldValidation) -> Result<Decoded, Error> {
     let before = stored.to_json();
     let mut json = before.clone();
     patch.apply(&mut json, Message::find(stored.kind().info().message)).map_err(refused)?;
     for field in ["apiVersion", "kind"] {
         if json.get(field) != before.get(field) {
-            return Err(Error::bad_request(format!("the patch changes {field}, which is not possible")));
+            return Err(Error::bad_request(format!("the patch must not change {field}")));
         }
     }
     let text = shown(patch, &json);
@@ -34,7 +34,7 @@ pub fn patch(stored: &Object, patch: &Patch, validation: FieldValidation) -> Res
     Ok(decoded)
 }
 
-/// A scale with the patch applied.
+/// Applies the patch to a scale.
 pub fn patch_scale(scale: &Scale, patch: &Patch) -> Result<Scale, Error> {
     let mut json = serde_json::to_value(scale).map_err(Error::internal)?;
     patch.apply(&mut json, Message::find("autoscaling.v1.Scale")).map_err(refused)?;
@@ -48,7 +48,7 @@ fn refused(problem: Problem) -> Error {
     }
 }
 
-/// Kubernetes blames the patch, or what came of it, as the value of a field "patch".
+/// Kubernetes reports the patch, or the patched object, as the invalid value of a field "patch".
 fn not_an_object(patch: &Patch, text: &str, refusal: &Refusal) -> Error {
     let detail = match (patch, refusal) {
         (Patch::Strategic(_), Refusal::Mismatch { found_in, .. }) => found_in.clone(),
@@ -66,7 +66,7 @@ fn shown(patch: &Patch, patched: &Value) -> String {
     }
 }
 
-/// JSON as Go prints a map: `map[a:1 b:[x y]]`.
+/// Formats JSON as Go prints a map: `map[a:1 b:[x y]]`.
 fn as_go_map(value: &Value) -> String {
     match value {
         Value::Object(fields) => {

@@ -1,4 +1,4 @@
-//! Service addresses and node ports: which a service has, and which a new one gets.
+//! Cluster IPs and node ports: which ones a service claims, and which ones a new service gets.
 
 use std::net::Ipv4Addr;
 
@@ -9,10 +9,10 @@ use squall_api::{Error, Kind};
 use crate::keys;
 
 const NODE_PORTS: std::ops::RangeInclusive<i32> = 30_000..=32_767;
-/// How many random picks before the search goes through all.
+/// Number of random picks before every candidate is tried in order.
 const PICKS: usize = 64;
 
-/// The addresses that services may have.
+/// The address range of services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {
     base: u32,
@@ -20,7 +20,7 @@ pub struct Range {
 }
 
 impl Range {
-    /// Reads `127.64.0.0/20`.
+    /// Parses a range such as `127.64.0.0/20`.
     pub fn parse(text: &str) -> Result<Self, String> {
         let invalid = || format!("invalid address range {text:?}; write it like 127.64.0.0/20");
         let (base, bits) = text.split_once('/').ok_or_else(invalid)?;
@@ -30,7 +30,7 @@ impl Range {
         Ok(Self { base: u32::from(base) & !((1 << bits) - 1), bits })
     }
 
-    /// The address with this number; 1 is that of the `kubernetes` service.
+    /// Returns the address at this offset in the range. Offset 1 belongs to the `kubernetes` service.
     #[must_use]
     pub fn address(&self, number: u32) -> Ipv4Addr {
         Ipv4Addr::from(self.base + number)
@@ -45,26 +45,26 @@ impl Range {
     }
 }
 
-/// A key that stands for something only one service can have.
+/// A store key that only one service can own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
-    /// The key.
+    /// Store key, from `keys::service_address` or `keys::node_port`.
     pub key: String,
-    /// What to say when another service has it.
+    /// Reported if another service owns the key.
     pub taken: Taken,
 }
 
-/// The field and value of a claim, for its error.
+/// The field and value to report when a claim is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Taken {
-    /// The cluster address.
+    /// The cluster IP.
     Address(String),
-    /// The node port of the port with this place.
+    /// The index of the port in `spec.ports`, and its node port.
     NodePort(usize, i32),
 }
 
 impl Claim {
-    /// Kubernetes' words for a claim that is refused.
+    /// Returns Kubernetes' error for a refused claim.
     #[must_use]
     pub fn error(&self, service: &str) -> Error {
         let mut errors = Errors::default();
@@ -86,7 +86,7 @@ impl Claim {
     }
 }
 
-/// What a service claims.
+/// Returns the claims of a service.
 #[must_use]
 pub fn claims(service: &Service) -> Vec<Claim> {
     let spec = &service.spec;
@@ -102,7 +102,7 @@ pub fn claims(service: &Service) -> Vec<Claim> {
     address.into_iter().chain(ports).collect()
 }
 
-/// Gives a service the addresses that it asks for without naming them. `taken` says whether a key exists.
+/// Assigns the cluster IP and node ports that a service needs but does not name. `taken` reports whether a key exists.
 pub fn choose_addresses(
     service: &mut Service,
     range: Range,
@@ -118,7 +118,7 @@ pub fn choose_addresses(
         return Ok(());
     }
     if spec.cluster_ip.is_empty() {
-        // Kubernetes: the lower part is left to those who name their address.
+        // Kubernetes: the lower part is reserved for addresses that users choose.
         let lower = (range.size() / 16).clamp(2, 256);
         let pick = |random: &mut fastrand::Rng| range.address(random.u32(lower..range.size() - 1)).to_string();
         let free = |address: &String| !taken(&keys::service_address(address));

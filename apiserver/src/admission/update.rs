@@ -1,4 +1,4 @@
-//! Before a changed object is stored, as a whole or through one of its subresources.
+//! Admission of a changed object, as a whole or through one of its subresources.
 
 use jiff::Timestamp;
 use squall_api::autoscaling::v1::{Scale, ScaleSpec, ScaleStatus};
@@ -9,7 +9,7 @@ use squall_api::labels::Selector;
 use squall_api::metav1::v1::Time;
 use squall_api::{Error, Object, meta};
 
-/// The object as it is to be stored in the place of `old`, or what is wrong with it.
+/// Returns the object as it is to be stored in place of `old`, or its errors.
 pub fn update(mut new: Object, old: &Object) -> Result<Object, Error> {
     let kind = old.kind();
     meta::validate_update(kind, new.meta(), old.meta())?;
@@ -34,7 +34,7 @@ fn forbid_new_finalizers(new: &Object, old: &Object, errors: &mut Errors) {
     }
 }
 
-/// The stored object with the status of `new`.
+/// Returns the stored object with the status of `new`.
 pub fn update_status(mut new: Object, old: &Object) -> Result<Object, Error> {
     let kind = old.kind();
     meta::validate_update(kind, new.meta(), old.meta())?;
@@ -47,7 +47,7 @@ pub fn update_status(mut new: Object, old: &Object) -> Result<Object, Error> {
     if errors.is_empty() { Ok(new) } else { Err(Error::invalid(kind, &old.meta().name, &errors)) }
 }
 
-/// The stored namespace with the finalizers of `new`: what holds it while it is emptied.
+/// Returns the stored namespace with the finalizers of `new`, which hold it until it is empty.
 pub fn finalize(new: Object, old: &Object) -> Result<Object, Error> {
     meta::validate_update(old.kind(), new.meta(), old.meta())?;
     let mut kept = old.clone();
@@ -57,7 +57,7 @@ pub fn finalize(new: Object, old: &Object) -> Result<Object, Error> {
     Ok(kept)
 }
 
-/// The scale of an object. `None` for kinds without one.
+/// Returns the scale of an object; `None` for kinds without one.
 #[must_use]
 pub fn scale_of(object: &mut Object) -> Option<Scale> {
     let (replicas, selector) = match &*object {
@@ -81,7 +81,7 @@ pub fn scale_of(object: &mut Object) -> Option<Scale> {
     Some(scale)
 }
 
-/// The object with another number of replicas.
+/// Returns the object with another number of replicas.
 pub fn set_scale(old: &Object, replicas: i32) -> Result<Object, Error> {
     let mut new = old.clone();
     match new.replicas_mut() {
@@ -91,7 +91,7 @@ pub fn set_scale(old: &Object, replicas: i32) -> Result<Object, Error> {
     update(new, old)
 }
 
-/// The pod on its node. A pod is bound once.
+/// Returns the pod bound to a node. A pod can be bound only once.
 pub fn bind(old: &Pod, node: &str, now: Timestamp) -> Result<Pod, Error> {
     let name = &old.metadata.name;
     let kind = squall_api::Kind::Pod;

@@ -1,19 +1,19 @@
-//! What someone wants to do, and how a refusal reads.
+//! A requested action, and the error that refuses it.
 
 use squall_api::Error;
 
-/// Kubernetes' verbs.
+/// Kubernetes' request verbs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
     /// Read one object.
     Get,
     /// Read a collection.
     List,
-    /// Follow a collection.
+    /// Watch the changes of a collection.
     Watch,
-    /// Make an object.
+    /// Create an object.
     Create,
-    /// Store an object in the place of one.
+    /// Replace an object.
     Update,
     /// Change a part of an object.
     Patch,
@@ -24,7 +24,7 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// Every verb.
+    /// All verbs, as the admin role permits them.
     pub const ALL: [Self; 8] = [
         Self::Get,
         Self::List,
@@ -36,7 +36,7 @@ impl Verb {
         Self::DeleteCollection,
     ];
 
-    /// The word for it.
+    /// Returns the verb's name in the Kubernetes API, such as "deletecollection".
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -51,44 +51,44 @@ impl Verb {
         }
     }
 
-    /// The verb of this word.
+    /// Parses a verb's name.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|verb| verb.as_str() == word)
     }
 }
 
-/// What is asked for.
+/// What an action applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target<'a> {
-    /// Objects.
+    /// An object, a subresource or a collection.
     Resource {
-        /// "apps"; empty for the core group.
+        /// API group such as "apps"; empty for the core group.
         group: &'a str,
-        /// "deployments".
+        /// Plural name such as "deployments".
         resource: &'a str,
-        /// "scale"; empty for the object itself.
+        /// Subresource such as "scale"; empty for the object itself.
         subresource: &'a str,
-        /// Empty for all namespaces, and for what has none.
+        /// Namespace; empty for all namespaces and for cluster-scoped kinds.
         namespace: &'a str,
-        /// Empty for collections.
+        /// Object name; empty for collections.
         name: &'a str,
     },
-    /// Something that is no object: "/version".
+    /// A path that is not an object, such as "/version".
     Path(&'a str),
 }
 
-/// A verb and what it is about.
+/// A verb and its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Action<'a> {
-    /// The verb.
+    /// The requested operation.
     pub verb: Verb,
-    /// What it is about.
+    /// What the operation applies to.
     pub target: Target<'a>,
 }
 
 impl Action<'_> {
-    /// Kubernetes' words for a refusal.
+    /// Returns Kubernetes' error for a refused action.
     pub(super) fn forbidden(&self, user: &str) -> Error {
         let verb = self.verb.as_str();
         match self.target {

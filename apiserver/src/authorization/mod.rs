@@ -1,6 +1,6 @@
-//! What a caller may do: a small fixed set of roles, as data. Pure.
+//! Authorization: a small fixed set of roles, as data. Pure functions.
 //!
-//! Who the caller is comes from [`squall_daemon::identity`]; what a node may do to which object is [`crate::admission`]'s.
+//! [`squall_daemon::identity`] determines the caller. [`crate::admission`] restricts which objects a node may change.
 
 mod action;
 mod roles;
@@ -12,13 +12,13 @@ use squall_daemon::identity::Caller;
 pub use action::{Action, Target, Verb};
 pub use roles::{ROLES, Role, Rule};
 
-/// The role that lets a caller do something. `None`: nothing does.
+/// Returns the role that permits the action; `None` if no role does.
 #[must_use]
 pub fn permitting(caller: &Caller, action: &Action<'_>) -> Option<&'static Role> {
     ROLES.iter().find(|role| role.has(caller) && role.permits(action))
 }
 
-/// Refuses what no role permits.
+/// Returns an error unless a role permits the action.
 pub fn authorize(caller: &Caller, action: &Action<'_>) -> Result<(), Error> {
     match permitting(caller, action) {
         Some(_) => Ok(()),

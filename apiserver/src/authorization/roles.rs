@@ -1,15 +1,15 @@
-//! The roles: who has them, and what they permit.
+//! The roles: their members and what they permit.
 
 use super::action::{Action, Target, Verb};
 use squall_daemon::identity::Caller;
 
-/// Stands for all groups, resources or verbs.
+/// Matches every API group or resource.
 const ANY: &str = "*";
 
-/// Who has a role.
+/// The members of a role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Members {
-    /// The members of a group.
+    /// Everyone in a group.
     Group(&'static str),
     /// One user.
     User(&'static str),
@@ -17,28 +17,28 @@ enum Members {
     Nodes,
 }
 
-/// Some verbs on some resources.
+/// Verbs that are permitted on some resources.
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {
-    /// The verbs.
+    /// Permitted operations.
     pub verbs: &'static [Verb],
-    /// The groups, "" for the core group, "*" for all.
+    /// API groups: "" is the core group, "*" matches all.
     pub groups: &'static [&'static str],
-    /// The resources, with their subresources: "pods", "pods/log"; "*" for all resources without subresources.
+    /// Resources and subresources, such as "pods" or "pods/log"; "*" matches all resources without subresources.
     pub resources: &'static [&'static str],
-    /// Resources that "*" leaves out.
+    /// Resources that "*" excludes.
     pub except: &'static [&'static str],
 }
 
-/// What some callers may do.
+/// The permissions of a set of callers.
 #[derive(Debug)]
 pub struct Role {
-    /// Its name.
+    /// Shown as the reason when a review allows an action.
     pub name: &'static str,
     members: Members,
-    /// On objects.
+    /// Permissions on objects.
     pub rules: &'static [Rule],
-    /// Paths that may be read; one that ends in "*" stands for all that begin so.
+    /// Non-resource paths that members may read; a trailing "*" matches any suffix.
     pub paths: &'static [&'static str],
 }
 
@@ -51,7 +51,7 @@ const fn rule(verbs: &'static [Verb], groups: &'static [&'static str], resources
     Rule { verbs, groups, resources, except: &[] }
 }
 
-/// Every role.
+/// All roles. The first one that permits an action applies.
 pub const ROLES: [Role; 6] = [
     Role {
         name: "admin",
@@ -63,7 +63,7 @@ pub const ROLES: [Role; 6] = [
         name: "controller-manager",
         members: Members::User("system:kube-controller-manager"),
         rules: &[
-            // The garbage collector and the namespace controller look after every kind.
+            // The garbage collector and the namespace controller manage every kind.
             rule(KEEP, &[ANY], &[ANY]),
             rule(&[Verb::DeleteCollection], &[ANY], &[ANY]),
             rule(CHANGE, &[ANY], &["*/status", "*/scale", "*/finalize"]),
@@ -82,9 +82,9 @@ pub const ROLES: [Role; 6] = [
         members: Members::Nodes,
         rules: &[
             rule(READ, &["", "discovery.k8s.io"], &["services", "endpoints", "endpointslices", "nodes", "pods"]),
-            // Only what a pod bound to it reads from: see `handlers::read`.
+            // `handlers::read` restricts this to what a pod bound to the node reads from.
             rule(&[Verb::Get], &[""], &["configmaps", "secrets"]),
-            // Only the node itself, the pods bound to it and its Lease: see `admission::node`.
+            // `admission::node` restricts these to the node itself, the pods bound to it and its Lease.
             rule(&[Verb::Create, Verb::Update, Verb::Patch], &[""], &["nodes"]),
             rule(CHANGE, &[""], &["nodes/status", "pods/status"]),
             rule(&[Verb::Delete], &[""], &["pods"]),
@@ -121,7 +121,7 @@ pub const ROLES: [Role; 6] = [
 ];
 
 impl Role {
-    /// Whether a caller has it.
+    /// Whether the caller is a member.
     #[must_use]
     pub fn has(&self, caller: &Caller) -> bool {
         match self.members {
@@ -131,7 +131,7 @@ impl Role {
         }
     }
 
-    /// Whether it lets one do this.
+    /// Whether the role permits the action.
     #[must_use]
     pub fn permits(&self, action: &Action<'_>) -> bool {
         match action.target {

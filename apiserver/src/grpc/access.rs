@@ -1,4 +1,4 @@
-//! What callers may do, and who they are.
+//! The access service: what callers may do, and who they are.
 
 use squall_api::Error;
 use squall_proto::squall::api::v1 as proto;
@@ -9,13 +9,13 @@ use super::handlers_of;
 use crate::authorization::{Action, Target, Verb};
 use crate::registry::Registry;
 
-/// Answers callers about themselves.
+/// Answers callers' questions about their own permissions and identity.
 pub struct AccessService {
     registry: Registry,
 }
 
 impl AccessService {
-    /// The service of a registry.
+    /// Returns the gRPC server for a registry.
     #[must_use]
     pub fn server(registry: Registry) -> AccessServer<Self> {
         AccessServer::new(Self { registry })
@@ -27,8 +27,8 @@ impl Access for AccessService {
     async fn review(&self, request: Request<proto::ReviewRequest>) -> Result<Response<proto::ReviewReply>, Status> {
         let handlers = handlers_of(&self.registry, &request);
         let request = request.into_inner();
-        let verb = Verb::parse(&request.verb)
-            .ok_or_else(|| Error::bad_request(format!("there is no verb {:?}", request.verb)))?;
+        let verb =
+            Verb::parse(&request.verb).ok_or_else(|| Error::bad_request(format!("unknown verb {:?}", request.verb)))?;
         let target = match &request.resource {
             Some(resource) => Target::Resource {
                 group: &resource.group,

@@ -1,4 +1,4 @@
-//! What an apiserver says of itself.
+//! The admin service: status, metrics, membership and snapshots of a member.
 
 use std::time::Duration;
 
@@ -12,19 +12,19 @@ use tonic::{Request, Response, Status};
 use crate::raft::ProposeError;
 use crate::registry::Registry;
 
-/// A member that no quorum answers for this long is not ready.
+/// A member is not ready if no quorum answers within this time.
 const READY_PATIENCE: Duration = Duration::from_millis(500);
-/// How long a snapshot may take to be written.
+/// How long to wait for a snapshot to be written.
 const SNAPSHOT_PATIENCE: Duration = Duration::from_secs(120);
 
-/// Serves those who look after the cluster.
+/// Serves the administrators of the cluster.
 pub struct AdminService {
     name: String,
     registry: Registry,
 }
 
 impl AdminService {
-    /// The service of a member.
+    /// Returns the gRPC server for a member.
     #[must_use]
     pub fn server(name: String, registry: Registry) -> AdminServer<Self> {
         AdminServer::new(Self { name, registry })

@@ -1,4 +1,4 @@
-//! The services of an apiserver over gRPC.
+//! The gRPC services of an apiserver.
 
 mod access;
 mod admin;
@@ -14,17 +14,17 @@ pub use access::AccessService;
 pub use admin::AdminService;
 pub use objects::ObjectsService;
 
-/// Who a request is from: what its connection has found out.
+/// Returns the caller that the connection has identified, or the anonymous one.
 fn caller_of<T>(request: &Request<T>) -> Caller {
     request.extensions().get().cloned().unwrap_or_else(Caller::anonymous)
 }
 
-/// The calls that whoever sent a request may make.
+/// Returns the handlers that act on behalf of the request's caller.
 fn handlers_of<T>(registry: &Registry, request: &Request<T>) -> Handlers {
     Handlers::new(registry.clone(), caller_of(request))
 }
 
-/// Lets through only those whom the server trusts like itself: other members, and administrators.
+/// Rejects everyone except the callers that the server trusts like itself: other members and administrators.
 pub fn masters_only(request: Request<()>) -> Result<Request<()>, Status> {
     let caller = caller_of(&request);
     if caller.is_master() {

@@ -1,4 +1,4 @@
-//! The service of objects.
+//! The objects service: reads, writes, watches and logs.
 
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
@@ -18,9 +18,9 @@ use crate::registry::{Fence, Registry, Reply, Resource, WriteOptions, any};
 use crate::store::RequestId;
 use crate::watch::{Event, Fate};
 
-/// Larger requests are refused (Kubernetes: 3 MiB).
+/// Maximum request size (Kubernetes: 3 MiB).
 const MAX_REQUEST_BYTES: usize = 3 << 20;
-/// A list whose objects take up more goes on in another page: a message is in memory as a whole.
+/// A list whose objects exceed this size continues on another page, because a gRPC message is in memory as a whole.
 const MAX_PAGE_BYTES: usize = 8 << 20;
 
 /// Serves objects to clients.
@@ -29,13 +29,13 @@ pub struct ObjectsService {
 }
 
 impl ObjectsService {
-    /// The calls of the service, without a connection before them.
+    /// Creates the service for direct calls, without a connection.
     #[must_use]
     pub fn new(registry: Registry) -> Self {
         Self { registry }
     }
 
-    /// The service of a registry.
+    /// Returns the gRPC server for a registry.
     #[must_use]
     pub fn server(registry: Registry) -> ObjectsServer<Self> {
         ObjectsServer::new(Self::new(registry))
@@ -241,7 +241,7 @@ fn reply(kind: Kind, event: Event) -> proto::WatchReply {
 fn read_request_id(bytes: &[u8]) -> Result<Option<RequestId>, Error> {
     match bytes {
         [] => Ok(None),
-        bytes => bytes.try_into().map(Some).map_err(|_| Error::bad_request("a request id has 16 bytes")),
+        bytes => bytes.try_into().map(Some).map_err(|_| Error::bad_request("a request ID must be 16 bytes long")),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The body of a request: an object in one of the encodings that the server reads.
+//! Request bodies: an object in one of the encodings that the server reads.
 
 use bytes::Bytes;
 use prost::Message;
@@ -10,26 +10,26 @@ use squall_api::runtime::Unknown;
 use squall_api::{Error, Kind, Object, duplicates, manifest};
 use squall_proto::TYPE_PREFIX;
 
-/// What stands before an object in Kubernetes' protobuf encoding.
+/// Prefix of Kubernetes' protobuf encoding.
 pub const PROTOBUF_MAGIC: &[u8] = b"k8s\0";
-/// How much of a body that cannot be read is shown.
+/// Number of bytes of an unreadable body that its error shows.
 const SHOWN: usize = 30;
 
-/// The body of a request.
+/// A request body and its encoding.
 #[derive(Debug, Clone)]
 pub enum Body {
     /// JSON.
     Json(Bytes),
     /// YAML.
     Yaml(Bytes),
-    /// Kubernetes' protobuf: the magic, then a `runtime.Unknown` around the message.
+    /// Kubernetes' protobuf: the magic bytes, then a `runtime.Unknown` around the message.
     Protobuf(Bytes),
-    /// A message by its type.
+    /// A protobuf message with its type URL.
     Object(Any),
 }
 
 impl Body {
-    /// The object of this kind that the body holds.
+    /// Decodes the body as an object of this kind.
     pub fn object(self, kind: Kind, validation: FieldValidation) -> Result<Decoded, Error> {
         let info = kind.info();
         match self {
@@ -53,7 +53,7 @@ impl Body {
         }
     }
 
-    /// The document that is to become an object of this kind, or a part of one.
+    /// Parses the body as a document: an object of this kind, or a part of one.
     pub fn document(self, kind: Kind) -> Result<Value, Error> {
         let info = kind.info();
         let json = match self {
@@ -65,7 +65,7 @@ impl Body {
         Ok(json)
     }
 
-    /// A message that is no object of the store: a scale, a binding, an eviction, the options of a delete. An empty body
+    /// Decodes a message that is not a stored object: a scale, a binding, an eviction or delete options. An empty body
     /// is an empty message.
     pub fn message<M: Message + Default + DeserializeOwned>(self, name: &str) -> Result<M, Error> {
         let short = name.rsplit('.').next().unwrap_or(name);
@@ -98,7 +98,7 @@ fn check_document(json: &Value, kind: Kind) -> Result<(), Error> {
     check_type(word("apiVersion"), word("kind"), &info.api_version(), info.kind)
 }
 
-/// What an object says of itself may be left out, but must not be something else.
+/// An object may omit its API version and kind, but must not contradict the expected ones.
 fn check_type(api_version: &str, kind: &str, expected_version: &str, expected: &str) -> Result<(), Error> {
     if !api_version.is_empty() && api_version != expected_version {
         return Err(Error::bad_request(format!(

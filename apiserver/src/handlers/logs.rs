@@ -1,4 +1,4 @@
-//! What a container has written: asked of the kubelet of its node.
+//! Container logs, read from the kubelet of the pod's node.
 
 use std::time::Duration;
 
@@ -16,35 +16,35 @@ use super::Handlers;
 use crate::authorization::Verb;
 use crate::registry::Resource;
 
-/// A kubelet that cannot be reached in this time is not there.
+/// Connection timeout of a kubelet.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Which lines are wanted.
+/// The options of a log request.
 #[derive(Debug, Clone, Default)]
 pub struct LogQuery {
-    /// Empty: the only one.
+    /// Container name; may be empty if the pod has only one container.
     pub container: String,
-    /// Of the attempt before the last.
+    /// Return the log of the previous container instance.
     pub previous: bool,
-    /// Goes on as long as the container runs.
+    /// Keep streaming while the container runs.
     pub follow: bool,
-    /// Each line begins with its time.
+    /// Start each line with its timestamp.
     pub timestamps: bool,
-    /// Only the last so many lines.
+    /// Maximum number of lines, counted from the end.
     pub tail_lines: Option<i64>,
-    /// Only lines that are not older.
+    /// Maximum age of the lines, in seconds.
     pub since_seconds: Option<i64>,
-    /// RFC 3339; the other way to say it.
+    /// Time of the oldest line, in RFC 3339; an alternative to `since_seconds`.
     pub since_time: String,
-    /// At most so many bytes.
+    /// Maximum number of bytes.
     pub limit_bytes: Option<i64>,
 }
 
-/// Lines, piece by piece.
+/// Log lines, one piece at a time.
 pub type LogStream = BoxStream<'static, Result<Bytes, Error>>;
 
 impl Handlers {
-    /// What a container has written.
+    /// Streams the log of a container.
     pub async fn logs(&self, resource: &Resource, query: &LogQuery) -> Result<LogStream, Error> {
         self.authorize(Verb::Get, &Resource { subresource: "log".to_owned(), ..resource.clone() })?;
         let whole = Resource { subresource: String::new(), ..resource.clone() };
@@ -86,11 +86,11 @@ fn address_of(node: &Node) -> Result<String, Error> {
     let address = node.status.addresses.iter().find(|address| address.r#type == "InternalIP");
     match address {
         Some(address) if port != 0 => Ok(format!("https://{}:{port}", address.address)),
-        _ => Err(Error::internal(format!("node {:?} does not say where its kubelet listens", node.metadata.name))),
+        _ => Err(Error::internal(format!("node {:?} does not report where its kubelet listens", node.metadata.name))),
     }
 }
 
-/// Kubernetes: a pod's only container need not be named.
+/// Kubernetes: the container name is optional if the pod has only one container.
 fn container_of(pod: &Pod, named: &str) -> Result<String, Error> {
     let name = &pod.metadata.name;
     let names = |list: &[squall_api::core::v1::Container]| list.iter().map(|c| c.name.clone()).collect::<Vec<_>>();
@@ -111,13 +111,13 @@ fn container_of(pod: &Pod, named: &str) -> Result<String, Error> {
     }
 }
 
-/// In nanoseconds since 1970.
+/// Returns the start time in nanoseconds since 1970; 0 for the whole log.
 fn since(query: &LogQuery, now: Timestamp) -> Result<i64, Error> {
     let from = match (query.since_seconds, query.since_time.as_str()) {
         (Some(seconds), _) => now.checked_sub(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MIN),
         (None, "") => return Ok(0),
         (None, text) => {
-            text.parse().map_err(|_| Error::bad_request(format!("sinceTime: Invalid value: {text:?}: not a time")))?
+            text.parse().map_err(|_| Error::bad_request(format!("sinceTime: Invalid value: {text:?}: not RFC 3339")))?
         }
     };
     Ok(i64::try_from(from.as_nanosecond()).unwrap_or(0))
@@ -126,7 +126,7 @@ fn since(query: &LogQuery, now: Timestamp) -> Result<i64, Error> {
 fn told_by_kubelet(status: tonic::Status) -> Error {
     match status.code() {
         Code::FailedPrecondition | Code::NotFound => Error::bad_request(status.message()),
-        _ => Error::internal(format!("the kubelet could not be asked: {}", status.message())),
+        _ => Error::internal(format!("reading logs from the kubelet: {}", status.message())),
     }
 }
 
@@ -139,7 +139,7 @@ fn shown(timestamps: bool) -> impl FnMut(Result<proto::LogLine, tonic::Status>) 
     }
 }
 
-/// Cut off after so many bytes.
+/// Truncates the stream after `limit` bytes.
 fn limited(lines: LogStream, limit: Option<i64>) -> LogStream {
     let Some(limit) = limit.and_then(|limit| usize::try_from(limit).ok()) else { return lines };
     let cut = stream::unfold((lines, limit), |(mut lines, left)| async move {

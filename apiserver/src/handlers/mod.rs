@@ -1,5 +1,5 @@
-//! The calls of the API as one caller may make them, whatever face they come through: permission, reading of bodies,
-//! then the `registry`. Neither face has a rule that is not here.
+//! The API calls on behalf of one caller, for gRPC and REST alike: check permissions, read the body, call the
+//! `registry`. Neither interface has rules of its own.
 
 mod body;
 mod logs;
@@ -18,7 +18,7 @@ pub use logs::LogQuery;
 pub use read::{ListQuery, WatchQuery};
 pub use write::{Deleting, PatchBody};
 
-/// One caller's way to the objects.
+/// Access to the objects on behalf of one caller.
 #[derive(Clone)]
 pub struct Handlers {
     registry: Registry,
@@ -26,25 +26,25 @@ pub struct Handlers {
 }
 
 impl Handlers {
-    /// The objects of a registry, for a caller.
+    /// Creates the handlers of a caller.
     #[must_use]
     pub fn new(registry: Registry, caller: Caller) -> Self {
         Self { registry, caller }
     }
 
-    /// Who is asking.
+    /// Returns the caller that all calls act for.
     #[must_use]
     pub fn caller(&self) -> &Caller {
         &self.caller
     }
 
-    /// What the server has, without asking who wants it.
+    /// Returns the registry, which does not check permissions.
     #[must_use]
     pub fn registry(&self) -> &Registry {
         &self.registry
     }
 
-    /// Refuses what the caller may not do with an object or a collection.
+    /// Returns an error if the caller may not use the verb on an object or a collection.
     pub fn authorize(&self, verb: Verb, resource: &Resource) -> Result<(), Error> {
         let info = resource.kind.info();
         let target = Target::Resource {
@@ -57,7 +57,7 @@ impl Handlers {
         authorize(&self.caller, &Action { verb, target })
     }
 
-    /// Refuses a path that is no object.
+    /// Returns an error if the caller may not read a path that is not an object.
     pub fn authorize_path(&self, path: &str) -> Result<(), Error> {
         authorize(&self.caller, &Action { verb: Verb::Get, target: Target::Path(path) })
     }

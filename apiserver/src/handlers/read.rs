@@ -12,10 +12,10 @@ use crate::authorization::Verb;
 use crate::registry::{ListOptions, Listing, Resource, Selection, VersionOptions, WatchStart, decode_stored};
 use crate::watch::Watcher;
 
-/// A watch whose client names no end is ended after this time and up to twice as much (Kubernetes: 30 to 60 minutes).
+/// Without a client timeout, a watch ends after this time or up to twice this time (Kubernetes: 30 to 60 minutes).
 const WATCH_SECONDS: u64 = 1_800;
 
-/// What a list asks for.
+/// The parameters of a list.
 #[derive(Debug, Clone, Default)]
 pub struct ListQuery {
     /// `labelSelector`.
@@ -26,22 +26,22 @@ pub struct ListQuery {
     pub version: String,
     /// `resourceVersionMatch`.
     pub matching: String,
-    /// `limit`; 0 is none.
+    /// `limit`; 0 means no limit.
     pub limit: usize,
     /// `continue`.
     pub continue_token: String,
-    /// `sendInitialEvents`, which only watches may have.
+    /// `sendInitialEvents`, valid only for watches.
     pub send_initial_events: Option<bool>,
 }
 
-/// What a watch asks for.
+/// The parameters of a watch.
 #[derive(Debug, Clone, Default)]
 pub struct WatchQuery {
-    /// What it has in common with a list.
+    /// Parameters that lists have, too.
     pub list: ListQuery,
     /// `allowWatchBookmarks`.
     pub bookmarks: bool,
-    /// `timeoutSeconds`; 0 is none.
+    /// `timeoutSeconds`; 0 selects a default.
     pub timeout_seconds: u64,
 }
 
@@ -57,7 +57,7 @@ impl ListQuery {
 }
 
 impl Handlers {
-    /// An object, its status or its scale.
+    /// Returns an object, its status or its scale.
     pub async fn get(&self, resource: &Resource, version: &str) -> Result<Any, Error> {
         self.authorize(Verb::Get, resource)?;
         match resource.kind {
@@ -68,7 +68,7 @@ impl Handlers {
         self.registry.get(resource, version).await
     }
 
-    /// A kubelet reads only what a pod bound to its node reads from. Kubernetes: the node authorizer.
+    /// A kubelet may read only what a pod bound to its node reads from (Kubernetes: the node authorizer).
     async fn restrict_reads(&self, resource: &Resource) -> Result<(), Error> {
         let Some(node) = self.caller.node() else { return Ok(()) };
         let pods = Resource { kind: Kind::Pod, name: String::new(), ..resource.clone() };
@@ -84,7 +84,7 @@ impl Handlers {
         Err(Error::forbidden(resource.kind, &resource.name, &detail))
     }
 
-    /// The objects of a collection, cut when they take up more than `max_bytes`.
+    /// Lists a collection. The list is truncated when its objects exceed `max_bytes`.
     pub async fn list(&self, resource: &Resource, query: &ListQuery, max_bytes: usize) -> Result<Listing, Error> {
         self.authorize(Verb::List, resource)?;
         let selection = Selection::parse(resource, &query.labels, &query.fields)?;
@@ -92,7 +92,7 @@ impl Handlers {
         self.registry.list(&selection, &options).await
     }
 
-    /// The changes of a collection.
+    /// Watches a collection.
     pub async fn watch(&self, resource: &Resource, query: &WatchQuery) -> Result<Watcher, Error> {
         self.authorize(Verb::Watch, resource)?;
         let selection = Selection::parse(resource, &query.list.labels, &query.list.fields)?;

@@ -1,20 +1,20 @@
-//! What a caller may do, when the caller asks.
+//! Access reviews: what a caller may do.
 
 use crate::authorization::{Action, permitting};
 
 use super::Handlers;
 
-/// The answer to "may I?".
+/// The result of an access review.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Review {
-    /// Whether the caller may.
+    /// Whether the action is permitted.
     pub allowed: bool,
-    /// Why.
+    /// Names the role that permits it; empty if none does.
     pub reason: String,
 }
 
 impl Handlers {
-    /// Whether the caller may do something, whether or not there is such a thing.
+    /// Checks whether the caller may perform an action. The target does not have to exist.
     #[must_use]
     pub fn review(&self, action: &Action<'_>) -> Review {
         match permitting(&self.caller, action) {

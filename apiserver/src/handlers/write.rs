@@ -17,23 +17,23 @@ use crate::authorization::Verb;
 use crate::registry::{Reply, Resource, WriteOptions, decode_stored};
 use crate::store::RequestId;
 
-/// A patch as it was sent.
+/// A patch as the client sent it.
 #[derive(Debug, Clone)]
 pub struct PatchBody {
-    /// Which form it has.
+    /// Media type, which selects the patch format.
     pub content_type: String,
-    /// The patch.
+    /// Patch document, not decoded yet.
     pub bytes: Bytes,
-    /// Applying takes over what others own.
+    /// Whether apply takes over fields that others own.
     pub force: bool,
 }
 
-/// How to delete, and under which conditions.
+/// The options and preconditions of a delete.
 #[derive(Debug, Clone, Default)]
 pub struct Deleting {
-    /// Grace period, propagation, uid.
+    /// Grace period, propagation policy and required uid.
     pub options: DeleteOptions,
-    /// Only this version.
+    /// Required resource version; empty for any.
     pub version: String,
 }
 
@@ -43,10 +43,10 @@ fn no_manager() -> Error {
     Error::invalid_request("meta.k8s.io", "PatchOptions", &errors)
 }
 
-/// How many events can be recorded at once.
+/// Maximum number of events in one call.
 const MAX_RECORDED: usize = 256;
 
-/// The id of one of several writes of a request, the same when the request is repeated.
+/// Derives the ID of one of a request's writes. A repeated request derives the same IDs.
 fn numbered(mut id: RequestId, number: usize) -> RequestId {
     for (byte, add) in id.iter_mut().rev().zip(number.to_le_bytes()) {
         *byte ^= add;
@@ -55,7 +55,7 @@ fn numbered(mut id: RequestId, number: usize) -> RequestId {
 }
 
 impl Handlers {
-    /// Creates an object; or binds or evicts a pod.
+    /// Creates an object, or binds or evicts a pod.
     pub async fn create(&self, resource: &Resource, body: Body, options: WriteOptions) -> Result<Reply, Error> {
         self.authorize(Verb::Create, resource)?;
         let options = self.on_behalf(options);
@@ -85,7 +85,7 @@ impl Handlers {
         }
     }
 
-    /// Creates events, all at the same time, so that they are written together. The errors of those that could not be.
+    /// Creates events concurrently, so that they are written together. Returns the errors of those that failed.
     pub async fn record(&self, namespace: &str, events: Vec<Any>, id: RequestId) -> Result<Vec<Error>, Error> {
         let events_of = Resource {
             kind: Kind::Event,
@@ -106,7 +106,7 @@ impl Handlers {
             }
         });
         let errors: Vec<Error> = join_all(creations).await.into_iter().filter_map(Result::err).collect();
-        // What may be had from another member is asked for again; those that have been created are then known.
+        // The client retries these errors on another member, which recognizes the events that were already created.
         let elsewhere = |error: &&Error| error.is(Reason::ServiceUnavailable) || error.is(Reason::Timeout);
         match errors.iter().find(elsewhere) {
             Some(error) => Err(error.clone()),
@@ -114,7 +114,7 @@ impl Handlers {
         }
     }
 
-    /// Stores an object, its status or its scale in the place of what is there.
+    /// Replaces an object, its status or its scale.
     pub async fn update(&self, resource: &Resource, body: Body, options: WriteOptions) -> Result<Reply, Error> {
         self.authorize(Verb::Update, resource)?;
         let options = self.on_behalf(options);
@@ -144,14 +144,14 @@ impl Handlers {
         self.registry.patch(resource, &patch, &options).await
     }
 
-    /// Removes an object, or marks it as going.
+    /// Deletes an object, or marks it for deletion.
     pub async fn delete(&self, resource: &Resource, how: &Deleting, options: WriteOptions) -> Result<Reply, Error> {
         self.authorize(Verb::Delete, resource)?;
         let options = self.on_behalf(options);
         self.registry.delete(resource, &how.options, &how.version, &options).await
     }
 
-    /// Removes the objects of a collection, one after the other, and gives them as they were.
+    /// Deletes the objects of a collection one after the other and returns them as they were.
     pub async fn delete_collection(
         &self,
         resource: &Resource,
@@ -160,7 +160,7 @@ impl Handlers {
         options: WriteOptions,
     ) -> Result<Vec<Object>, Error> {
         self.authorize(Verb::DeleteCollection, resource)?;
-        // The id is of the request and not of each of its deletes, of which all but the first would be taken for repetitions.
+        // The ID is for the whole request: with the same one, all deletes but the first would look like repetitions.
         let options = WriteOptions { request_id: None, ..self.on_behalf(options) };
         let reader = Self { registry: self.registry.clone(), caller: squall_daemon::identity::Caller::server() };
         let listing = reader.list(resource, query, usize::MAX).await?;
@@ -171,7 +171,7 @@ impl Handlers {
             let one = Resource { namespace: meta.namespace.clone(), name: meta.name.clone(), ..resource.clone() };
             match self.registry.delete(&one, &how.options, &how.version, &options).await {
                 Ok(_) => deleted.push(object),
-                // Somebody else was faster.
+                // Another request deleted it first.
                 Err(error) if error.is(Reason::NotFound) => {}
                 Err(error) => return Err(error),
             }

@@ -1,4 +1,4 @@
-//! The disk of this machine, which can be slow or full when that is asked for (`squall_faults`).
+//! The disk of this machine, which can be slow or full on demand (`squall_faults`).
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -11,16 +11,16 @@ use squall_faults::process;
 use super::disk::{Disk, Output, Work};
 use super::local_disk::LocalDisk;
 
-/// How long a mutant that acknowledges too early keeps what it should have written.
+/// How long the mutant that acknowledges writes too early delays the actual write.
 const KEPT_BACK: Duration = Duration::from_secs(1);
 
-/// The disk.
+/// A [`LocalDisk`] that injects faults.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct BreakableDisk(LocalDisk);
 
 struct BreakableFile {
     file: Box<dyn Output>,
-    /// What the mutant `no-sync` has not written yet.
+    /// Bytes that the mutant `no-sync` has not written yet.
     kept_back: Vec<u8>,
     since: std::time::Instant,
 }
@@ -53,7 +53,7 @@ impl Output for BreakableFile {
     fn sync(&mut self) -> io::Result<()> {
         if let Some(slow) = process().sync_delay() {
             slow.count();
-            #[expect(clippy::disallowed_methods, reason = "the disk's own thread waits for it, as for a slow disk")]
+            #[expect(clippy::disallowed_methods, reason = "only the disk's own thread waits, as for a slow disk")]
             thread::sleep(slow.what);
         }
         if Mutant::NoSync.is_on() {
@@ -70,7 +70,7 @@ impl Output for BreakableFile {
 
 impl Drop for BreakableFile {
     fn drop(&mut self) {
-        // An orderly end loses nothing, not even of a mutant.
+        // A clean shutdown loses nothing, even with a mutant.
         drop(self.file.write_all(&self.kept_back));
     }
 }

@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 
 use super::disk::{Disk, Output, Work};
 
-/// As `nice` counts: what is left over by others.
+/// The lowest `nice` priority: such a thread runs in the time that others leave.
 const LOWEST_PRIORITY: i32 = 19;
 
 /// The file systems of this machine.
@@ -40,7 +40,7 @@ impl Disk for LocalDisk {
         if let Some(parent) = path.parent().filter(|_| !path.exists()) {
             self.create_folder(parent)?;
             match fs::create_dir(path) {
-                // Another process was faster; the folder's lock decides between the two.
+                // Another process created it first; the folder's lock decides between the two.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 made => made?,
             }
@@ -109,7 +109,7 @@ impl Disk for LocalDisk {
             Work::Background(work) => {
                 thread::Builder::new().name("background".to_owned()).spawn(move || {
                     if let Err(error) = rustix::process::setpriority_process(None, LOWEST_PRIORITY) {
-                        tracing::debug!(%error, "background work is done at normal priority");
+                        tracing::debug!(%error, "background work runs at normal priority");
                     }
                     work();
                 })?;

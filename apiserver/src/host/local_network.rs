@@ -12,14 +12,14 @@ use tonic::transport::{Channel, ClientTlsConfig, Endpoint, Error};
 
 use super::network::Network;
 
-/// What a member shows itself to others by.
+/// A member's TLS client credentials, and its route to kubelets.
 #[derive(Debug, Clone)]
 pub struct LocalNetwork {
-    /// As a client of other members.
+    /// For connections to other members.
     pub members: ClientTlsConfig,
-    /// As a client of kubelets.
+    /// For connections to kubelets.
     pub kubelets: ClientTlsConfig,
-    /// The way to them.
+    /// Route to nodes and their pods.
     pub gateway: Gateway,
 }
 

@@ -1,6 +1,6 @@
-//! What a member needs of the machine that it runs on. All of it is an argument, so that the same code runs on a machine
-//! that is simulated. `disk` and `network` say what these do, `local_disk` and `local_network` are those of this machine,
-//! `breakable_disk` is the former when it is broken on purpose.
+//! What a member needs from its machine. Everything is passed as an argument, so that the same code runs on a simulated
+//! machine. `disk` and `network` define the interfaces, `local_disk` and `local_network` implement them for this
+//! machine, and `breakable_disk` injects faults into the local disk.
 
 mod breakable_disk;
 mod disk;
@@ -14,5 +14,5 @@ pub use local_disk::LocalDisk;
 pub use local_network::LocalNetwork;
 pub use network::Network;
 
-/// What time it is.
+/// Returns the current time.
 pub type Clock = fn() -> jiff::Timestamp;

@@ -1,4 +1,4 @@
-//! A network: how other members and kubelets are reached.
+//! A network: connections to other members and to kubelets.
 
 use std::io;
 
@@ -6,16 +6,16 @@ use futures_util::future::BoxFuture;
 use squall_daemon::Gateway;
 use tonic::transport::{Channel, Endpoint, Error};
 
-/// What connects a member to the others, and to kubelets.
+/// Connects a member to the other members and to kubelets.
 pub trait Network: Send + Sync + 'static {
-    /// A connection to a member, made when it is first used and again whenever it has broken.
+    /// Returns a connection to a member. It connects on first use and reconnects when it breaks.
     fn channel(&self, endpoint: Endpoint) -> Result<Channel, Error>;
-    /// A connection to a kubelet, made when it is first used.
+    /// Returns a connection to a kubelet. It connects on first use.
     fn kubelet(&self, endpoint: Endpoint) -> Result<Channel, Error>;
-    /// How nodes and their pods are reached.
+    /// Returns the route to nodes and their pods.
     fn gateway(&self) -> Gateway {
         Gateway::default()
     }
-    /// Connects to an address (`127.0.0.1:6443`) and leaves it at that: whether anyone listens there.
+    /// Connects to an address (`127.0.0.1:6443`) and disconnects, to check whether anyone listens there.
     fn probe(&self, address: String) -> BoxFuture<'static, io::Result<()>>;
 }

@@ -1,4 +1,4 @@
-//! A whole state as a file to keep, and new groups that begin with one.
+//! Saves the whole state to a file, and starts new groups from such a file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -21,57 +21,57 @@ use super::types::{LeaderId, LogId, SnapshotMeta, StoredMembership};
 use crate::folder::DataFolder;
 use crate::host::LocalDisk;
 
-/// How long a quorum may take to confirm what is to be in a snapshot.
+/// How long to wait for a quorum to confirm the contents of a snapshot.
 const QUORUM_PATIENCE: Duration = Duration::from_secs(5);
-/// How often a snapshot is asked for until there is one that is new enough.
+/// Interval between snapshot requests until a snapshot is recent enough.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 
-/// What a file holds.
+/// A summary of a snapshot file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
-    /// The store's revision.
+    /// Revision of the store.
     pub revision: u64,
-    /// The checksum of the state, as members show it.
+    /// Checksum of the state, as members report it.
     pub state_hash: u64,
-    /// How many objects there are, bookkeeping such as the claims on service addresses among them.
+    /// Number of objects, including bookkeeping such as the claims on service addresses.
     pub objects: usize,
-    /// The members of the group that it was taken from, by number.
+    /// Addresses of the members of the original group, by Raft ID.
     pub members: BTreeMap<u64, String>,
 }
 
 impl Member {
-    /// A file with everything that was acknowledged before the call, in pieces.
+    /// Streams a snapshot that contains everything acknowledged before the call.
     pub async fn backup(&self, deadline: Instant) -> Result<BoxStream<'static, io::Result<Bytes>>, ProposeError> {
-        // Without a quorum there is no use in waiting as long as for a large snapshot.
+        // Without a quorum, waiting as long as for a large snapshot is pointless.
         self.read_barrier(deadline.min(Instant::now() + QUORUM_PATIENCE)).await?;
         let wanted = self.status().applied_index;
         let stopped = |error: String| ProposeError::Stopped(error);
         let raft = self.raft();
         let mut metrics = raft.metrics();
-        // One that is being written already may be too old, and openraft then makes no other: it is asked again.
+        // A snapshot in progress may be too old, and openraft starts no other one meanwhile. So ask again.
         let mut ask = tokio::time::interval(ASK_AGAIN);
         loop {
             let have = metrics.borrow_watched().snapshot.map_or(0, |log_id| log_id.index);
             if have >= wanted
                 && let Some(newest) = raft.get_snapshot().await.map_err(|error| stopped(error.to_string()))?
-                // A newer one may have taken its place just now: then that one is there.
+                // A newer snapshot may have just replaced this file: then the next round finds that one.
                 && let Ok(chunks) = snapshot::chunks(self.disk().clone(), &newest.snapshot)
             {
                 return Ok(chunks);
             }
             tokio::select! {
-                changed = metrics.changed() => changed.map_err(|_| stopped("raft is gone".to_owned()))?,
+                changed = metrics.changed() => changed.map_err(|_| stopped("raft has shut down".to_owned()))?,
                 _ = ask.tick() => raft.trigger().snapshot().await.map_err(|fatal| stopped(fatal.to_string()))?,
                 () = tokio::time::sleep_until(deadline) => {
-                    return Err(ProposeError::Unavailable("no snapshot was made in time".to_owned()));
+                    return Err(ProposeError::Unavailable("no snapshot was written in time".to_owned()));
                 }
             }
         }
     }
 }
 
-/// Reads a file to its end. Any damage is an error that names file and place.
+/// Reads a whole snapshot file. Damage is an error that names the file.
 pub fn summary(path: &Path) -> anyhow::Result<Summary> {
     let contents = snapshot::read(&LocalDisk, path)?;
     let membership = contents.meta.last_membership.membership();
@@ -84,12 +84,12 @@ pub fn summary(path: &Path) -> anyhow::Result<Summary> {
     })
 }
 
-/// Puts the state of a file into the folder of a member that has none, as the beginning of a new group. Each member of
-/// that group must begin with the same file.
+/// Restores a snapshot into the empty folder of a member, as the start of a new group. Every member of that group must
+/// start from the same snapshot.
 pub fn restore(file: &Path, folder: &DataFolder, founders: &BTreeMap<u64, String>) -> anyhow::Result<Summary> {
     let contents = snapshot::read(&LocalDisk, file)?;
     let snapshots = SnapshotFolder::open(Arc::new(LocalDisk), &folder.snapshots()).context("opening the snapshots")?;
-    ensure!(snapshots.newest()?.is_none(), "{} holds data already", folder.snapshots().display());
+    ensure!(snapshots.newest()?.is_none(), "{} already holds data", folder.snapshots().display());
     let index = contents.meta.last_log_id.map_or(0, |log_id| log_id.index);
     let meta = first_meta(index, founders)?;
     let temporary = snapshots.temporary();
@@ -99,12 +99,12 @@ pub fn restore(file: &Path, folder: &DataFolder, founders: &BTreeMap<u64, String
     summary(&kept)
 }
 
-/// Terms begin anew: to the new group, everything in the file is from before its first election.
+/// Terms start over: for the new group, everything in the file is older than its first election.
 fn first_meta(index: u64, founders: &BTreeMap<u64, String>) -> anyhow::Result<SnapshotMeta> {
     let log_id = LogId::new(LeaderId { term: 0, node_id: 0 }, index);
     let voters: BTreeSet<u64> = founders.keys().copied().collect();
     let nodes: BTreeMap<u64, BasicNode> =
         founders.iter().map(|(id, address)| (*id, BasicNode { addr: address.clone() })).collect();
-    let membership = Membership::new(vec![voters], nodes).context("the members of the new group")?;
+    let membership = Membership::new(vec![voters], nodes).context("building the membership of the new group")?;
     Ok(SnapshotMeta { last_log_id: Some(log_id), last_membership: StoredMembership::new(Some(log_id), membership) })
 }

@@ -1,4 +1,4 @@
-//! Bytes of an entry's payload, of a command and of a membership: the same on disk and between members.
+//! The encoding of payloads, commands and memberships: the same on disk and between members.
 
 use std::io;
 
@@ -17,7 +17,7 @@ fn invalid(what: impl std::fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what.to_string())
 }
 
-/// The bytes of a payload: one byte that says which, then the content.
+/// Encodes a payload: one tag byte, then the content.
 pub fn encode_payload(payload: &Payload) -> io::Result<Bytes> {
     let (tag, content) = match payload {
         Payload::Blank => (BLANK, Bytes::new()),
@@ -30,29 +30,29 @@ pub fn encode_payload(payload: &Payload) -> io::Result<Bytes> {
     Ok(bytes.freeze())
 }
 
-/// The payload in these bytes; a command shares their memory.
+/// Decodes a payload. A command shares the memory of `bytes`.
 pub fn decode_payload(bytes: &Bytes) -> io::Result<Payload> {
     match bytes.first() {
         Some(&BLANK) => Ok(Payload::Blank),
         Some(&COMMAND) => Ok(Payload::Normal(Command(bytes.slice(1..)))),
         Some(&MEMBERSHIP) => serde_json::from_slice(&bytes[1..]).map(Payload::Membership).map_err(invalid),
-        other => Err(invalid(format!("a log entry starts with {other:?}"))),
+        other => Err(invalid(format!("unknown log entry tag {other:?}"))),
     }
 }
 
-/// The bytes of a command.
+/// Encodes transactions as a command.
 pub fn encode_command(transactions: Vec<Transaction>) -> Command {
     let transactions = transactions.into_iter().map(to_proto).collect();
     Command(proto::ProposeRequest { transactions }.encode_to_vec().into())
 }
 
-/// The transactions of a command. Values are copied out, so that they do not keep the whole entry in memory.
+/// Decodes the transactions of a command. Values are copied, so that they do not keep the whole entry in memory.
 pub fn decode_command(command: &Command) -> io::Result<Vec<Transaction>> {
     let request = proto::ProposeRequest::decode(command.0.as_ref()).map_err(invalid)?;
     request.transactions.into_iter().map(from_proto).collect()
 }
 
-/// A transaction as it travels.
+/// Converts a transaction to its wire format.
 pub fn to_proto(transaction: Transaction) -> proto::Transaction {
     let compares = transaction.compares.into_iter().map(|compare| {
         let target = match compare.target {
@@ -69,16 +69,16 @@ pub fn to_proto(transaction: Transaction) -> proto::Transaction {
     }
 }
 
-/// A transaction that travelled.
+/// Converts a transaction from its wire format.
 pub fn from_proto(transaction: proto::Transaction) -> io::Result<Transaction> {
     let request_id = RequestId::try_from(transaction.request_id.as_ref())
-        .map_err(|_| invalid("a transaction's request id is not 16 bytes long"))?;
+        .map_err(|_| invalid("a transaction's request ID is not 16 bytes long"))?;
     let compares = transaction.compares.into_iter().map(|compare| match compare.target {
         Some(proto::compare::Target::ModRevision(revision)) => {
             Ok(Compare { key: compare.key, target: Target::ModRevision(revision) })
         }
         Some(proto::compare::Target::Value(value)) => Ok(Compare { key: compare.key, target: Target::Value(value) }),
-        None => Err(invalid("a comparison without a target")),
+        None => Err(invalid("a comparison has no target")),
     });
     let writes = transaction
         .writes

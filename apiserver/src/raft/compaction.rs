@@ -1,21 +1,21 @@
-//! When a snapshot is due: when the log since the last one is a good part of what the next will have to write. Counted in
-//! bytes, a large state is not written again and again for a small log, nor a long log kept in memory for a small state.
+//! Decides when a snapshot is due: when the log since the last one is a good part of what the next one has to write.
+//! Counting bytes avoids rewriting a large state for a small log, and keeping a long log in memory for a small state.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
-/// Above the least, for this part of the last snapshot's size: a fourth.
+/// Beyond the minimum, a snapshot is due when the log reaches this fraction (1/4) of the last snapshot's size.
 const PART: u64 = 4;
-/// What an entry costs beside its command, in memory and on disk.
+/// Overhead of an entry beyond its command, in memory and on disk.
 const ENTRY_BYTES: u64 = 100;
 
-/// Counts what one member applies.
+/// Tracks how much log a member has applied since its last snapshot.
 #[derive(Debug)]
 pub struct Compaction {
-    /// No snapshot for less log than this.
+    /// Minimum log size for a snapshot, in bytes.
     least: u64,
-    /// Members wait for up to a third more than others, so that not all write at the same moment.
+    /// Makes some members wait up to a third longer than others, so that they do not all write at the same time.
     stagger: u64,
     applied: AtomicU64,
     snapshot: AtomicU64,
@@ -23,13 +23,13 @@ pub struct Compaction {
 }
 
 impl Compaction {
-    /// Of the member of this number, whose newest snapshot has this size. No snapshot for less log than `least` bytes.
+    /// Starts the count of member `id`, whose newest snapshot has this size. Below `least` bytes of log, none is due.
     pub fn new(id: u64, snapshot_bytes: u64, least: u64) -> Self {
         let (applied, due) = (AtomicU64::new(0), Notify::new());
         Self { least, stagger: id % STAGGERS, applied, snapshot: AtomicU64::new(snapshot_bytes), due }
     }
 
-    /// An entry with a command of this length was applied.
+    /// Counts an applied entry whose command has this length.
     pub fn applied(&self, command: usize) {
         let bytes = ENTRY_BYTES + command as u64;
         let applied = self.applied.fetch_add(bytes, Ordering::Relaxed) + bytes;
@@ -38,19 +38,19 @@ impl Compaction {
         }
     }
 
-    /// A snapshot of this size is on disk.
+    /// Records the size of a snapshot that is now on disk.
     pub fn written(&self, bytes: u64) {
         self.snapshot.store(bytes, Ordering::Relaxed);
     }
 
-    /// Waits until a snapshot is due, and begins to count anew.
+    /// Waits until a snapshot is due, then restarts the count.
     pub async fn wait(&self) {
         self.due.notified().await;
         self.applied.store(0, Ordering::Relaxed);
     }
 }
 
-/// How many different waits there are.
+/// Number of different waits.
 const STAGGERS: u64 = 3;
 
 fn due_at(least: u64, snapshot: u64, stagger: u64) -> u64 {

@@ -1,4 +1,4 @@
-//! How a member is set up, and what openraft makes of it.
+//! The configuration of a member, and its translation to openraft's.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,39 +10,39 @@ use openraft::SnapshotPolicy;
 use crate::folder::DataFolder;
 use crate::host::Network;
 
-/// One append holds at most so many entries.
+/// Maximum number of entries in one append.
 const MAX_APPEND_ENTRIES: u64 = 64;
-/// How many requests may wait for openraft; those beyond wait where they came from.
+/// Maximum number of requests queued for openraft. Further requests wait at their source.
 const QUEUE: u64 = 4_096;
 
-/// How a member is set up.
+/// The configuration of a member.
 pub struct Config {
-    /// Its number in the group.
+    /// Raft ID, unique in the group.
     pub id: u64,
-    /// Where it keeps its log and snapshots.
+    /// Holds the log and the snapshots.
     pub folder: DataFolder,
-    /// The members of a group that is being founded, by number; empty when the group exists.
+    /// Addresses of the founding members of a new group, by Raft ID; empty if the group exists.
     pub founders: BTreeMap<u64, String>,
-    /// How it reaches the others.
+    /// Connections to the other members.
     pub network: Arc<dyn Network>,
-    /// The port of other members' addresses at which they are reached, if it is not their own: that of a link.
+    /// Port to use instead of the other members' own, to reach them through a link.
     pub link_port: Option<u16>,
-    /// How often a leader says that it lives.
+    /// Interval of the leader's heartbeats.
     pub heartbeat: Duration,
-    /// After how much silence a member stands for election: a random time between the two.
+    /// Minimum and maximum election timeout; each timeout is a random time between the two.
     pub election: (Duration, Duration),
-    /// How long its log may grow.
+    /// When to close segments, take snapshots and purge entries.
     pub log: LogLimits,
 }
 
-/// How long a log may grow.
+/// Limits on the size of a log.
 #[derive(Debug, Clone, Copy)]
 pub struct LogLimits {
-    /// A segment that has grown to so many bytes is closed.
+    /// A segment is closed when it reaches this size.
     pub segment_bytes: u64,
-    /// No snapshot for less log than this.
+    /// Minimum log size for a snapshot.
     pub snapshot_bytes: u64,
-    /// So many entries are kept behind a snapshot for members that lag.
+    /// Number of entries kept behind a snapshot for members that lag.
     pub kept_entries: u64,
 }
 
@@ -53,7 +53,7 @@ impl Default for LogLimits {
 }
 
 impl Config {
-    /// The same in openraft's words.
+    /// Converts this to openraft's configuration.
     pub(super) fn to_openraft(&self) -> anyhow::Result<openraft::Config> {
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let raft = openraft::Config {
@@ -62,21 +62,21 @@ impl Config {
             election_timeout_min: millis(self.election.0),
             election_timeout_max: millis(self.election.1),
             max_payload_entries: MAX_APPEND_ENTRIES,
-            // By bytes: `compaction`.
+            // `compaction` decides, by bytes.
             snapshot_policy: SnapshotPolicy::Never,
             max_in_snapshot_log_to_keep: self.log.kept_entries,
             purge_batch_size: 256,
-            // A write that was just confirmed says the same as a heartbeat. openraft: the two together, and a tick, must be
-            // shorter than the shortest election time.
+            // A recently confirmed write counts as a heartbeat. openraft: the two intervals together, plus a tick, must
+            // be shorter than the minimum election timeout.
             heartbeat_min_interval: Some(millis(self.heartbeat / 2)),
             api_channel_size: Some(QUEUE),
             notification_channel_size: Some(QUEUE),
             enable_pre_vote: Some(true),
-            // A restarted leader does not know what it had committed: as leader it would answer reads from before its death
-            // (found by the soak). It has to be elected again.
+            // A restarted leader does not know what it had committed. As leader, it would serve reads from before its
+            // crash (found by the soak test). It must be elected again.
             enable_leader_restore: Some(false),
             ..openraft::Config::default()
         };
-        raft.validate().context("the raft timing")
+        raft.validate().context("checking the raft timing")
     }
 }

@@ -1,4 +1,4 @@
-//! openraft's own suite for storages, on our log and our state machine.
+//! openraft's own storage test suite, run on our log and our state machine.
 
 use std::fs;
 use std::sync::Arc;

@@ -19,7 +19,7 @@ use crate::store::{Requests, State, View};
 
 type FileSnapshot = openraft::alias::SnapshotOf<TypeConfig, PathBuf>;
 
-/// The state and how far it is applied.
+/// The state, and how far it is applied.
 pub struct StateMachine {
     state: State,
     applied: Option<LogId>,
@@ -31,10 +31,10 @@ pub struct StateMachine {
     compaction: Arc<Compaction>,
 }
 
-/// The newest snapshot: the builder sets it as soon as it is on disk.
+/// The newest snapshot. The builder sets it as soon as the file is on disk.
 type Newest = Arc<Mutex<Option<(SnapshotMeta, PathBuf)>>>;
 
-/// Not if there is a newer one: one may have been installed while another was built.
+/// Sets the newest snapshot, unless a newer one was installed while this one was built.
 fn set_newest(newest: &Newest, meta: SnapshotMeta, path: PathBuf) {
     let mut newest = newest.lock().unwrap_or_else(PoisonError::into_inner);
     if newest.as_ref().is_none_or(|(known, _)| known.last_log_id <= meta.last_log_id) {
@@ -43,8 +43,8 @@ fn set_newest(newest: &Newest, meta: SnapshotMeta, path: PathBuf) {
 }
 
 impl StateMachine {
-    /// Begins from the newest snapshot, or empty, of the member of this number; no further one is taken for less log than
-    /// `least` bytes. Times what is applied.
+    /// Opens the state of member `id` from its newest snapshot, or empty. No other snapshot is due below `least` bytes
+    /// of log. Records how long entries take to apply.
     pub fn open(id: u64, folder: SnapshotFolder, least: u64, timer: Timer) -> io::Result<Self> {
         let (newest, state, requests) = match folder.newest()? {
             None => (None, State::default(), Requests::default()),
@@ -67,13 +67,13 @@ impl StateMachine {
         })
     }
 
-    /// What readers see.
+    /// Returns the view that readers use.
     #[must_use]
     pub fn view(&self) -> Arc<View> {
         self.view.clone()
     }
 
-    /// What says when a snapshot is due.
+    /// Returns the counter that decides when a snapshot is due.
     #[must_use]
     pub fn compaction(&self) -> Arc<Compaction> {
         self.compaction.clone()
@@ -123,7 +123,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             self.applied = Some(entry.log_id);
             replies.extend(responder.map(|responder| (responder, outcomes)));
         }
-        // Shown before anyone is told, so that whoever is told reads their own write.
+        // Published before anyone is notified, so that writers can read their own writes.
         self.view.publish(self.state.clone(), changes, index_of(self.applied.as_ref()));
         self.timer.observe(start.elapsed());
         for (responder, outcomes) in replies {
@@ -166,7 +166,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     }
 }
 
-/// Writes a snapshot while entries go on being applied.
+/// Writes a snapshot while the member continues to apply entries.
 pub struct Builder {
     meta: SnapshotMeta,
     state: State,
@@ -181,7 +181,7 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
 
     async fn build_snapshot(&mut self) -> io::Result<FileSnapshot> {
         let (meta, folder) = (self.meta.clone(), self.folder.clone());
-        // Dropped over there too: by then much of it is held by nobody else, and freeing it takes a while.
+        // Also dropped on that thread: it then holds the last references to much of the state, which are slow to free.
         let (state, requests) = (std::mem::take(&mut self.state), std::mem::take(&mut self.requests));
         let disk = self.folder.disk();
         let snapshot = waited(disk.as_ref(), Work::Background, move || {

@@ -1,5 +1,5 @@
-//! One member of the group: what the rest of the apiserver asks for is a write that is on a quorum's disks, a moment
-//! up to which a read must wait, and how the member is doing. Any member can be asked; it asks its leader.
+//! One member of the group. It gives the rest of the apiserver writes that are on a quorum's disks, the index up to
+//! which a read must wait, and the member's status. Any member accepts calls and forwards them to its leader.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -28,44 +28,44 @@ use crate::host::Disk;
 use crate::metrics::{self, Metrics, Reading};
 use crate::store::{Outcome, Transaction, View};
 
-/// How long to wait for news of who leads before asking again: that a new leader has heard from a quorum is none.
+/// How long to wait for a leadership change before retrying. A new leader that reaches a quorum signals no change.
 const LEADER_PATIENCE: Duration = Duration::from_millis(20);
 
-/// Why a write was not done, as far as is known.
+/// Why a write failed, as far as is known.
 #[derive(Debug, thiserror::Error)]
 pub enum ProposeError {
-    /// This member does not lead; perhaps that one does.
+    /// This member is not the leader. The given member may be.
     #[error("this member does not lead")]
     NotLeader(Option<u64>),
-    /// No leader, no quorum, or no answer in time. The write may have happened; its request id tells.
+    /// No leader, no quorum, or no answer in time. The write may have happened; its request ID shows whether it did.
     #[error("{0}")]
     Unavailable(String),
-    /// It would leave a group that can do nothing.
+    /// The change would leave a group that cannot commit.
     #[error("{0}")]
     Unsafe(String),
-    /// This member has stopped for good.
+    /// This member has stopped permanently.
     #[error("this member has stopped: {0}")]
     Stopped(String),
 }
 
-/// What a member knows of itself and its group.
+/// A member's view of itself and its group.
 #[derive(Debug, Clone)]
 pub struct MemberStatus {
-    /// Its number.
+    /// Raft ID.
     pub id: u64,
-    /// The leader it knows of.
+    /// Known leader, if any.
     pub leader: Option<u64>,
-    /// Its term.
+    /// Current Raft term.
     pub term: u64,
-    /// The last entry in its log.
+    /// Index of the last entry in its log.
     pub last_log_index: u64,
-    /// The last entry it has applied.
+    /// Index of the last applied entry.
     pub applied_index: u64,
-    /// The members that vote, with their addresses.
+    /// Addresses of the voting members, by Raft ID.
     pub voters: BTreeMap<u64, String>,
 }
 
-/// A running member. Clones are the same member.
+/// A running member. Clones share the same member.
 #[derive(Clone)]
 pub struct Member {
     inner: Arc<Inner>,
@@ -77,12 +77,12 @@ struct Inner {
     peers: Peers,
     snapshots: SnapshotFolder,
     metrics: Arc<Metrics>,
-    /// Locked as long as this lives.
+    /// Stays locked as long as this lives.
     folder: DataFolder,
 }
 
 impl Member {
-    /// Reads what is on disk and joins the group.
+    /// Recovers the data on disk and joins the group.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         let metrics = Metrics::new();
         let disk = config.folder.disk().clone();
@@ -110,19 +110,19 @@ impl Member {
         Ok(Self { inner: Arc::new(Inner { raft, view, peers, snapshots, metrics, folder: config.folder }) })
     }
 
-    /// The state as this member has applied it.
+    /// Returns the state that this member has applied.
     #[must_use]
     pub fn view(&self) -> &View {
         &self.inner.view
     }
 
-    /// What it counts and times.
+    /// Returns the member's counters and timers.
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.inner.metrics
     }
 
-    /// The same as text.
+    /// Formats the metrics as text.
     pub fn metrics_text(&self) -> anyhow::Result<String> {
         let (status, state) = (self.status(), self.view().state());
         let reading = Reading {
@@ -148,7 +148,7 @@ impl Member {
         &self.inner.peers
     }
 
-    /// The end of this member's log.
+    /// Returns the ID of the last entry in this member's log.
     pub(super) async fn last_log_id(&self) -> Result<Option<LogId>, ProposeError> {
         let last = self.inner.raft.with_raft_state(|state| state.log_ids.last().copied()).await;
         last.map_err(|fatal| ProposeError::Stopped(fatal.to_string()))
@@ -158,7 +158,7 @@ impl Member {
         self.inner.snapshots.temporary()
     }
 
-    /// What the member knows of itself.
+    /// Returns the member's current status.
     #[must_use]
     pub fn status(&self) -> MemberStatus {
         let metrics = self.inner.raft.metrics().borrow_watched().clone();
@@ -169,14 +169,14 @@ impl Member {
             leader: metrics.current_leader,
             term: metrics.current_term,
             last_log_index: metrics.last_log_index.unwrap_or(0),
-            // What readers see, not what openraft was told a moment later.
+            // What readers see; openraft's own index lags behind it.
             applied_index: *self.inner.view.watch_applied().borrow(),
             voters: voters.collect(),
         }
     }
 
-    /// Applies a transaction on whichever member leads. When this returns, a quorum has it on disk and this member has
-    /// applied it. Asks again, under the same request id, until there is an answer or the deadline has come.
+    /// Applies a transaction on the current leader. When this returns, a quorum has it on disk and this member has
+    /// applied it. Retries under the same request ID until there is an answer or the deadline expires.
     pub async fn propose(&self, transaction: Transaction, deadline: Instant) -> Result<Outcome, ProposeError> {
         let start = Instant::now();
         let result = self.propose_until(transaction, deadline).await;
@@ -198,7 +198,7 @@ impl Member {
         let mut last = "no leader is known".to_owned();
         let mut leadership = self.inner.raft.server_metrics();
         while Instant::now() < deadline {
-            // What changes from here on is news for the wait below.
+            // Any change from here on ends the wait below.
             drop(leadership.borrow_and_update());
             let attempt = match self.leader_elsewhere() {
                 None => self.propose_here(vec![transaction.clone()]).await,
@@ -210,7 +210,7 @@ impl Member {
                     return outcomes
                         .first()
                         .copied()
-                        .ok_or_else(|| ProposeError::Unavailable("an empty answer".to_owned()));
+                        .ok_or_else(|| ProposeError::Unavailable("the leader returned no result".to_owned()));
                 }
                 Err(ProposeError::Stopped(reason)) => return Err(ProposeError::Stopped(reason)),
                 Err(error) => last = error.to_string(),
@@ -220,7 +220,7 @@ impl Member {
         Err(ProposeError::Unavailable(format!("the write was not confirmed in time: {last}")))
     }
 
-    /// Whether a quorum is in reach. It is asked once, and not again and again as for a request.
+    /// Whether a quorum is reachable. Asks only once; requests retry.
     pub async fn is_in_touch(&self, deadline: Instant) -> bool {
         let asked = async {
             match self.leader_elsewhere() {
@@ -236,7 +236,7 @@ impl Member {
         let mut last = "no leader is known".to_owned();
         let mut leadership = self.inner.raft.server_metrics();
         while Instant::now() < deadline {
-            // What changes from here on is news for the wait below.
+            // Any change from here on ends the wait below.
             drop(leadership.borrow_and_update());
             let attempt = match self.leader_elsewhere() {
                 None => self.read_index_here().await,
@@ -252,7 +252,7 @@ impl Member {
         Err(ProposeError::Unavailable(format!("no quorum answered in time: {last}")))
     }
 
-    /// As [`Member::propose`], if this member leads. Also says up to where it has applied.
+    /// Applies transactions if this member is the leader. Also returns the index at which it applied them.
     pub(super) async fn propose_here(
         &self,
         transactions: Vec<Transaction>,
@@ -284,7 +284,7 @@ impl Member {
         Ok((outcomes.collect(), reply.applied_index))
     }
 
-    /// The index up to which a read must wait, if this member leads and a quorum confirms it.
+    /// Returns the index up to which a read must wait, if this member is the leader and a quorum confirms it.
     pub(super) async fn read_index_here(&self) -> Result<u64, ProposeError> {
         match self.inner.raft.get_read_log_id(ReadPolicy::ReadIndex).await {
             Ok((read, _)) => Ok(read.index()),
@@ -302,7 +302,7 @@ impl Member {
         Ok(self.while_led_by(address, deadline, client.read_index(proto::ReadIndexRequest {})).await?.index)
     }
 
-    /// Waits for a leader's answer, but not for a leader that is one no longer.
+    /// Waits for a leader's answer, but only while that member leads.
     async fn while_led_by<T>(
         &self,
         address: &str,
@@ -323,7 +323,7 @@ impl Member {
         }
     }
 
-    /// The address of the leader, if this member knows one and it is another.
+    /// Returns the leader's address, if the leader is known and is another member.
     fn leader_elsewhere(&self) -> Option<String> {
         let metrics = self.inner.raft.server_metrics().borrow_watched().clone();
         let leader = metrics.current_leader.filter(|leader| *leader != metrics.id)?;
@@ -334,12 +334,12 @@ impl Member {
         let mut applied = self.inner.view.watch_applied();
         match tokio::time::timeout_at(deadline, applied.wait_for(|applied| *applied >= index)).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) => Err(ProposeError::Stopped("the state machine is gone".to_owned())),
+            Ok(Err(_)) => Err(ProposeError::Stopped("the state machine has shut down".to_owned())),
             Err(_) => Err(ProposeError::Unavailable("this member lags behind".to_owned())),
         }
     }
 
-    /// Returns when raft has stopped by itself: an error of the disk, for one.
+    /// Waits until raft stops by itself, for example after a disk error, and returns the reason.
     pub async fn stopped(&self) -> String {
         let mut metrics = self.inner.raft.metrics();
         loop {
@@ -347,12 +347,12 @@ impl Member {
                 return fatal.to_string();
             }
             if metrics.changed().await.is_err() {
-                return "raft is gone".to_owned();
+                return "raft has shut down".to_owned();
             }
         }
     }
 
-    /// Hands leadership on, if this member has it, and stops.
+    /// Hands over leadership, if this member has it, and stops.
     pub async fn stop(&self) {
         self.hand_on().await;
         if let Err(error) = self.inner.raft.shutdown().await {
@@ -361,16 +361,16 @@ impl Member {
     }
 }
 
-/// Waits a little for something to change in who leads: then it is worth asking again.
+/// Waits briefly for a leadership change, after which a retry is worthwhile.
 async fn wait_for_news(leadership: &mut Leadership, deadline: Instant) -> Result<(), ProposeError> {
     let patience = deadline.min(Instant::now() + LEADER_PATIENCE);
     match tokio::time::timeout_at(patience, leadership.changed()).await {
         Ok(Ok(())) | Err(_) => Ok(()),
-        Ok(Err(_)) => Err(ProposeError::Stopped("raft is gone".to_owned())),
+        Ok(Err(_)) => Err(ProposeError::Stopped("raft has shut down".to_owned())),
     }
 }
 
-/// What the files of a folder take up. One may be removed meanwhile.
+/// Returns the total size of a folder's files. A file may be removed meanwhile.
 fn size_of(disk: &Arc<dyn Disk>, folder: &Path) -> std::io::Result<u64> {
     Ok(disk.files(folder)?.iter().filter_map(|file| disk.size(file).ok()).sum())
 }

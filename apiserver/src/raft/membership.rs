@@ -1,4 +1,4 @@
-//! Who is in the group, and who leads it next: members come and go while it works.
+//! Group membership and leadership: members join and leave a running group.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,18 +12,18 @@ use openraft::impls::BasicNode;
 use super::member::{Member, MemberStatus, ProposeError};
 use super::types::TypeConfig;
 
-/// How long a leader that stops waits for its successor.
+/// How long a stopping leader waits for its successor.
 const HAND_ON: Duration = Duration::from_millis(500);
-/// Who has not answered a heartbeat for so long is not counted on.
+/// A member counts as silent if it has not answered a heartbeat for this long.
 const HEARD: Duration = Duration::from_secs(1);
 
 type Changed<T> = Result<T, RaftError<TypeConfig, ClientWriteError<TypeConfig>>>;
 
 impl Member {
-    /// Makes a running member one that votes. It learns first, and votes when it has caught up, for which this waits as long
-    /// as it is polled. Nothing is done if it votes already. This member must lead.
+    /// Makes a running member a voter. The member learns first and votes once it has caught up. The call waits for
+    /// that, without a time limit. Does nothing if the member is already a voter. This member must be the leader.
     pub async fn add_voter(&self, id: u64, address: String) -> Result<(), ProposeError> {
-        // Only a leader knows, and knows by now of what was asked of it before.
+        // Only a leader can tell, and it now knows of every earlier change.
         self.read_index_here().await?;
         if self.group().is_settled_voter(id) {
             return Ok(());
@@ -33,8 +33,8 @@ impl Member {
         changed(self.raft().change_membership(ChangeMembers::AddVoterIds(BTreeSet::from([id])), true).await)
     }
 
-    /// Waits until a learner has everything that is in the log now. openraft's own wait takes one for caught up that lags by
-    /// a few thousand entries, and so one that has never answered: with its vote a group of one would be stuck.
+    /// Waits until a learner has everything that is in the log now. openraft's own wait accepts a learner that lags by
+    /// a few thousand entries, and so one that has never answered: its vote would block a group of one.
     async fn caught_up(&self, id: u64) -> Result<(), ProposeError> {
         let wanted = self.status().last_log_index;
         let mut metrics = self.raft().metrics();
@@ -48,13 +48,13 @@ impl Member {
                     return Ok(());
                 }
             }
-            metrics.changed().await.map_err(|_| ProposeError::Stopped("raft is gone".to_owned()))?;
+            metrics.changed().await.map_err(|_| ProposeError::Stopped("raft has shut down".to_owned()))?;
         }
     }
 
-    /// Takes a member out. Nothing is done if there is none of this number. This member must lead; if it is the one, it
-    /// hands leadership on, and says that it does not lead. Refused if too few of those that would be left are heard of: the
-    /// group could then do nothing any more, not even take the change back (etcd: strict reconfiguration check).
+    /// Removes a member. Does nothing if the ID is unknown. This member must be the leader; if it removes itself, it
+    /// hands over leadership and returns `NotLeader`. Refuses if too few of the remaining voters respond: the group
+    /// could then not commit anything, not even undo the change (etcd: strict reconfiguration check).
     pub async fn remove_member(&self, id: u64) -> Result<(), ProposeError> {
         self.read_index_here().await?;
         let group = self.group();
@@ -65,7 +65,7 @@ impl Member {
         let heard = left.iter().filter(|voter| group.heard.contains(voter)).count();
         if group.voters.contains(&id) && heard <= left.len() / 2 {
             return Err(ProposeError::Unsafe(format!(
-                "without this member {} would be left, of which {heard} answer: start those that do not, or remove them first",
+                "this removal would leave {} voters, {heard} responding: start the others, or remove them first",
                 left.len()
             )));
         }
@@ -80,7 +80,7 @@ impl Member {
         changed(self.raft().change_membership(change, false).await)
     }
 
-    /// The other voter that has most of the log: one that is dead falls behind.
+    /// Returns the other voter with the longest log, because a dead one falls behind.
     fn successor(&self, status: &MemberStatus) -> Option<u64> {
         let metrics = self.raft().metrics();
         let metrics = metrics.borrow_watched();
@@ -89,7 +89,7 @@ impl Member {
         others.max_by_key(|(_, matched)| **matched).map(|(id, _)| *id)
     }
 
-    /// Makes another member lead, if this one does.
+    /// Hands over leadership to another member, if this member has it.
     pub(super) async fn hand_on(&self) {
         let status = self.status();
         if status.leader == Some(status.id)
@@ -119,14 +119,14 @@ impl Member {
     }
 }
 
-/// Who is in the group, as its leader sees it.
+/// The group as its leader sees it.
 struct Group {
     own: u64,
     voters: BTreeSet<u64>,
     nodes: BTreeSet<u64>,
-    /// A change is under way.
+    /// Whether a membership change is in progress.
     is_joint: bool,
-    /// Those that have answered lately, the leader among them.
+    /// Members that answered recently, including the leader.
     heard: BTreeSet<u64>,
 }
 

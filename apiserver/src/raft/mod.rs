@@ -1,8 +1,9 @@
-//! Replication: the only place that names openraft.
+//! Replication. No other module uses openraft.
 //!
-//! From the bottom up: `types` and `codec` say what an entry is, `log` keeps entries on disk, `snapshot` whole states,
-//! `machine` applies entries to the store, `compaction` says when a snapshot is due, `network` and `service` are the two ends of a link between members, `pipe` the
-//! stream on it, `takeover` what happens when it ends with its leader, `member` is what the rest of the apiserver holds.
+//! From the bottom up: `types` and `codec` define entries, `log` keeps entries on disk, `snapshot` stores whole states,
+//! `machine` applies entries to the store, and `compaction` decides when a snapshot is due. `network` and `service` are
+//! the two ends of a link between members, `pipe` is the stream on it, and `takeover` replaces a leader whose stream
+//! breaks. `member` is what the rest of the apiserver uses.
 
 mod backup;
 mod codec;

@@ -28,19 +28,18 @@ use super::types::{TypeConfig, Vote};
 use super::wire;
 use crate::host::Disk;
 
-/// How long to wait before a member that cannot be reached is tried again. Constant: a member that comes back should
-/// be served at once.
+/// Delay before retrying an unreachable member. Constant: a member that comes back should be served immediately.
 const RETRY: Duration = Duration::from_millis(100);
 
-/// Makes the links of one member.
+/// Creates the links of one member.
 pub struct Links {
     peers: Peers,
-    /// Where the snapshots are that are sent.
+    /// Disk that holds the snapshots to send.
     disk: Arc<dyn Disk>,
 }
 
 impl Links {
-    /// Links over these connections.
+    /// Creates links over these connections.
     pub fn new(peers: Peers, disk: Arc<dyn Disk>) -> Self {
         Self { peers, disk }
     }
@@ -57,9 +56,9 @@ impl RaftNetworkFactory<TypeConfig> for Links {
 
 /// A link to one other member.
 pub struct Link {
-    /// The error is of an address that cannot be used at all.
+    /// Holds the error if the address is unusable.
     client: Result<RaftClient<Channel>, String>,
-    /// The stream of the last exchange, if it ended in order.
+    /// The stream of the last exchange, if it ended cleanly.
     idle: Option<Pipe>,
     disk: Arc<dyn Disk>,
 }
@@ -80,7 +79,7 @@ impl Link {
     }
 }
 
-/// A status from the transport means the member is not there; any other that it is, and refused.
+/// A transport status means that the member is unreachable; any other status means that it refused the request.
 pub(super) fn from_status(status: tonic::Status) -> RpcError {
     match status.code() {
         tonic::Code::Unavailable | tonic::Code::Unknown | tonic::Code::Cancelled => unreachable(status),
@@ -119,8 +118,8 @@ impl RaftNetworkV2<TypeConfig> for Link {
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
     {
         async move {
-            // openraft waits, after an error, before it gives out the next request. Without asking for it first, a member
-            // that is gone would be tried again at once, and again.
+            // After an error, openraft waits before it yields the next request. Waiting for that request first avoids
+            // retrying an unreachable member in a tight loop.
             let Some(first) = input.next().await else { return Ok(stream::empty().boxed()) };
             let input = stream::iter([first]).chain(input);
             let pipe = match self.idle.take().filter(Pipe::is_open) {
@@ -200,7 +199,7 @@ fn to_streaming(error: RpcError) -> StreamingError<TypeConfig> {
     StreamingError::Unreachable(Unreachable::from_string(error))
 }
 
-/// A snapshot as it travels: who sends it, then the file.
+/// Returns the messages of a snapshot transfer: the sender's vote, then the file.
 fn messages(
     vote: Vote,
     chunks: BoxStream<'static, io::Result<Bytes>>,

@@ -1,4 +1,4 @@
-//! Connections to the other members: one for each, made when first needed, mended by itself.
+//! Connections to the other members: one for each, opened on first use and reconnected automatically.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -10,29 +10,29 @@ use tonic::transport::{Channel, Endpoint, Error};
 
 use crate::host::Network;
 
-/// Larger messages are refused. The largest is an append of `MAX_APPEND_ENTRIES` of the largest commands.
+/// Maximum message size. The largest message is an append of `MAX_APPEND_ENTRIES` of the largest commands.
 pub const MAX_MESSAGE_BYTES: usize = 256 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
-/// A silent connection is asked for a sign of life this often, and closed when none comes in time.
+/// Interval of keepalive pings on a silent connection, which is closed if no answer arrives in time.
 const KEEPALIVE: Duration = Duration::from_secs(1);
 
 /// The connections of one member.
 #[derive(Clone)]
 pub struct Peers {
     network: Arc<dyn Network>,
-    /// The port at which they are reached, if it is not their own.
+    /// Port to use instead of the members' own, to reach them through links.
     link_port: Option<u16>,
     channels: Arc<Mutex<HashMap<String, Channel>>>,
 }
 
 impl Peers {
-    /// No connection yet.
+    /// Creates an empty set of connections.
     #[must_use]
     pub fn new(network: Arc<dyn Network>, link_port: Option<u16>) -> Self {
         Self { network, link_port, channels: Arc::default() }
     }
 
-    /// Where the member of an address is reached.
+    /// Returns where to reach the member at an address.
     pub fn route<'a>(&self, address: &'a str) -> Cow<'a, str> {
         match (self.link_port, address.rsplit_once(':')) {
             (Some(port), Some((host, _))) => format!("{host}:{port}").into(),
@@ -40,12 +40,12 @@ impl Peers {
         }
     }
 
-    /// The network that they go over.
+    /// Returns the network of these connections.
     pub fn network(&self) -> &dyn Network {
         self.network.as_ref()
     }
 
-    /// A client of the member at an address (`https://127.0.0.1:6443`).
+    /// Returns a client for the member at an address (`https://127.0.0.1:6443`).
     pub fn client(&self, address: &str) -> Result<RaftClient<Channel>, Error> {
         let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
         let channel = match channels.get(address) {

@@ -1,5 +1,5 @@
-//! One stream of appends to a member, used again and again: openraft asks for a stream for each heartbeat, and opening
-//! one costs more than the heartbeat itself.
+//! A reusable stream of appends to a member: openraft asks for a stream for each heartbeat, and opening one costs more
+//! than the heartbeat itself.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -18,13 +18,13 @@ use super::network::{RpcError, from_status, network, unreachable};
 use super::types::TypeConfig;
 use super::wire;
 
-/// So many requests may be under way. The queue is as long, so that sending never waits.
+/// Maximum number of unanswered requests. The queue has the same length, so that sending never waits.
 const MAX_UNANSWERED: usize = 64;
 
 type Request = AppendEntriesRequest<TypeConfig>;
 type Reply = Result<StreamAppendResult<TypeConfig>, RpcError>;
 
-/// An open stream: replies come in the order of the requests.
+/// An open stream. Replies arrive in the order of the requests.
 pub struct Pipe {
     requests: mpsc::Sender<proto::AppendRequest>,
     replies: Streaming<proto::AppendReply>,
@@ -38,25 +38,25 @@ impl Pipe {
         Ok(Self { requests, replies })
     }
 
-    /// Whether the other end still takes requests, as far as is known.
+    /// Whether the other end still accepts requests, as far as is known.
     pub fn is_open(&self) -> bool {
         !self.requests.is_closed()
     }
 }
 
-/// The requests of one call of openraft, and their replies. When all have come, the pipe goes back to where the next
-/// call finds it; when the call is given up, the pipe goes with it, since replies would still be on their way.
+/// The requests of one call of openraft, and their replies. When all replies have arrived, the pipe returns to where
+/// the next call finds it. If the call is dropped, so is the pipe, because replies would still be in flight.
 pub struct Exchange<'a, S> {
     back: &'a mut Option<Pipe>,
     pipe: Pipe,
     input: Option<S>,
     unanswered: usize,
-    /// How long a request may stay unanswered: a frozen member must not hold its leader.
+    /// Timeout of a request, so that a frozen member does not block its leader.
     limit: Duration,
     deadline: Instant,
 }
 
-/// What happens next in an exchange.
+/// The next event of an exchange.
 enum Next {
     Request(Option<Request>),
     Reply(Result<Option<proto::AppendReply>, Status>),
@@ -64,12 +64,12 @@ enum Next {
 }
 
 impl<'a, S: Stream<Item = Request> + Unpin> Exchange<'a, S> {
-    /// An exchange over an open pipe.
+    /// Creates an exchange over an open pipe.
     pub fn new(back: &'a mut Option<Pipe>, pipe: Pipe, input: S, limit: Duration) -> Self {
         Self { back, pipe, input: Some(input), unanswered: 0, limit, deadline: Instant::now() + limit }
     }
 
-    /// The replies; the first error is the last of them.
+    /// Returns the replies as a stream, which ends after the first error.
     pub fn replies(self) -> impl Stream<Item = Reply> {
         stream::unfold(Some(self), async |exchange| exchange?.reply().await)
     }

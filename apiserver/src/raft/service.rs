@@ -1,4 +1,4 @@
-//! The receiving end of a link, and what followers ask of a leader.
+//! The receiving end of a link, and the requests of followers to a leader.
 
 use std::path::PathBuf;
 
@@ -25,7 +25,7 @@ pub struct RaftService {
 }
 
 impl RaftService {
-    /// The service of a member.
+    /// Returns the gRPC server for a member.
     #[must_use]
     pub fn server(member: Member) -> RaftServer<Self> {
         RaftServer::new(Self { member })
@@ -57,12 +57,12 @@ impl RaftApi for RaftService {
                 Ok(request)
             }
             Ok(Err(error)) => {
-                tracing::warn!(%error, "refused an append");
+                tracing::warn!(%error, "refused an append request");
                 Err(())
             }
             Err(_) => Err(()),
         });
-        // A request that cannot be read ends the stream: what follows it must not be appended.
+        // An unreadable request ends the stream: later requests must not be appended.
         let requests = requests
             .take_while(|request| std::future::ready(request.is_ok()))
             .filter_map(|request| std::future::ready(request.ok()));
@@ -88,14 +88,14 @@ impl RaftApi for RaftService {
     ) -> Result<Response<proto::SnapshotReply>, Status> {
         let mut chunks = request.into_inner();
         let head =
-            chunks.message().await?.and_then(|chunk| chunk.head).ok_or_else(|| bad("a snapshot without a head"))?;
+            chunks.message().await?.and_then(|chunk| chunk.head).ok_or_else(|| bad("the snapshot has no head"))?;
         let vote = wire::vote_from(head.vote).map_err(bad)?;
         let path = self.member.temporary_snapshot();
         let received = self.receive(&mut chunks, path.clone()).await;
         let snapshot = match received {
             Ok(snapshot) => snapshot,
             Err(status) => {
-                // What is left of it is removed at the next start at the latest.
+                // Any leftover file is removed at the next start.
                 drop(self.member.disk().remove(&path));
                 return Err(status);
             }
@@ -151,7 +151,7 @@ impl RaftApi for RaftService {
 }
 
 impl RaftService {
-    /// Writes what comes to a file, makes it durable and reads what it is of.
+    /// Receives a snapshot into a file, makes it durable and reads its metadata.
     async fn receive(
         &self,
         chunks: &mut Streaming<proto::SnapshotChunk>,
@@ -160,7 +160,7 @@ impl RaftService {
         let disk = self.member.disk();
         let mut file = disk.create(&path).map_err(failed)?;
         while let Some(chunk) = chunks.message().await? {
-            // Step by step: much that is synced at once would keep the log from the disk.
+            // In small steps: one large sync would keep the log from the disk.
             let written = move || file.write_all(&chunk.data).and_then(|()| file.sync()).map(|()| file);
             file = waited(disk.as_ref(), Work::Waited, written).await.map_err(failed)?;
         }

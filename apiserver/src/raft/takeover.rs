@@ -1,9 +1,9 @@
-//! Taking over from a leader whose process is gone, without waiting for the silence that an election needs.
+//! Takes over from a leader whose process is gone, without waiting for the election timeout.
 //!
-//! When a leader's stream of appends breaks, its address is asked. A refused connection proves that no process listens
-//! there: the host answers, and says no. Then the followers do what they would do if the leader had handed leadership
-//! on: openraft lets such an election pass the leader's lease. A leader that only cannot be reached is left alone; for
-//! it there is the election timeout. Reads never trust leases, so a wrong guess costs an election and nothing else.
+//! When a leader's append stream breaks, the follower connects to its address. A refused connection proves that no
+//! process listens there: the host answers and refuses. The followers then act as if the leader had handed over
+//! leadership: openraft lets such an election bypass the leader's lease. A leader that is merely unreachable is left to
+//! the election timeout. Reads never trust leases, so a wrong guess costs only an election.
 
 use std::io;
 use std::time::Duration;
@@ -18,27 +18,27 @@ use super::types::{LogId, Vote};
 use super::wire;
 use crate::host::Network;
 
-/// How long the address may take to answer.
+/// Timeout of a connection attempt, and of a request to another follower.
 const ASK: Duration = Duration::from_millis(200);
-/// How often it is asked, and the waits between.
+/// Number of connection attempts, and the pause between them.
 const ATTEMPTS: usize = 5;
 const PAUSE: Duration = Duration::from_millis(15);
-/// The followers go one after the other, so that they do not split the vote; an election takes some milliseconds.
+/// The followers stand for election one after the other, to avoid a split vote. An election takes a few milliseconds.
 const STAGGER: Duration = Duration::from_millis(50);
 
-/// Lives as long as a stream of appends; when it is dropped, the leader that used the stream is looked after.
+/// Lives as long as an append stream. When dropped, it checks whether the stream's leader is gone.
 pub struct StreamEnd {
     member: Member,
     leader: Option<Vote>,
 }
 
 impl StreamEnd {
-    /// At the beginning of a stream.
+    /// Creates this at the start of a stream.
     pub fn new(member: Member) -> Self {
         Self { member, leader: None }
     }
 
-    /// An append came from this leader.
+    /// Records the leader that sent an append.
     pub fn heard(&mut self, vote: Vote) {
         self.leader = Some(vote);
     }
@@ -46,7 +46,7 @@ impl StreamEnd {
 
 impl Drop for StreamEnd {
     fn drop(&mut self) {
-        // Without a runtime this process is about to end itself.
+        // Without a runtime, this process is about to exit.
         if let (Some(vote), Ok(runtime)) = (self.leader.take(), tokio::runtime::Handle::try_current()) {
             runtime.spawn(take_over_from(self.member.clone(), vote));
         }
@@ -79,27 +79,27 @@ async fn take_over_from(member: Member, vote: Vote) {
     }
 }
 
-/// The end of another member's log. `None` if it does not say.
+/// Returns the last log ID of another member; `None` if it does not answer.
 async fn last_log(member: &Member, url: &str) -> Option<Option<LogId>> {
     let mut client = member.peers().client(url).ok()?;
     let reply = tokio::time::timeout(ASK, client.last_log(proto::LastLogRequest {})).await.ok()?.ok()?;
     wire::log_id_from(reply.into_inner().last).ok()
 }
 
-/// Whether nobody listens at an address. A process that is just being ended may still have its port for a moment.
+/// Whether nothing listens at an address. A process that is just ending may still hold its port for a moment.
 async fn is_refused(network: &dyn Network, address: &str) -> bool {
     for _ in 0..ATTEMPTS {
         match tokio::time::timeout(ASK, network.probe(address.to_owned())).await {
             Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => return true,
             Ok(_) => tokio::time::sleep(PAUSE).await,
-            // An address that does not answer at all is cut off, not gone.
+            // An address that does not answer at all is unreachable, not gone.
             Err(_) => return false,
         }
     }
     false
 }
 
-/// How many others go first: those whose log goes further, since nobody else can win; else those with a smaller number.
+/// Returns how many go first: those with a longer log, because no one else can win, then those with a smaller ID.
 fn turn(own: (u64, Option<LogId>), others: &[(u64, Option<LogId>)]) -> u32 {
     let goes_first = |other: &&(u64, Option<LogId>)| other.1 > own.1 || (other.1 == own.1 && other.0 < own.0);
     u32::try_from(others.iter().filter(goes_first).count()).unwrap_or(u32::MAX)

@@ -1,4 +1,4 @@
-//! What a member does by itself, beside what it is asked: begins its group, takes snapshots, counts leaders.
+//! The background tasks of a member: found its group, take snapshots, count leader changes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use prometheus_client::metrics::counter::Counter;
 use super::compaction::Compaction;
 use super::types::Raft;
 
-/// Begins a group. All founders say the same; but each then stands for election, and those that stand at the same moment
-/// must wait for a second one. So all but the first wait for a while to be asked for their vote.
+/// Founds a group. All founders propose the same group, but each then stands for election, and simultaneous candidates
+/// need a second election. So all founders except the first wait a while for a vote request.
 pub async fn found(raft: Raft, founders: BTreeMap<u64, BasicNode>, patience: Duration) {
     let mut metrics = raft.server_metrics();
     let asked = async {
@@ -20,14 +20,14 @@ pub async fn found(raft: Raft, founders: BTreeMap<u64, BasicNode>, patience: Dur
         {
         }
     };
-    // When nobody has asked, the first may never come.
+    // Without a vote request by then, the first founder may never start.
     drop(tokio::time::timeout(patience, asked).await);
     if let Err(error) = raft.initialize(founders).await {
         tracing::debug!(%error, "the group was founded by another member");
     }
 }
 
-/// Takes a snapshot whenever one is due, until raft is gone.
+/// Takes a snapshot whenever one is due, until raft shuts down.
 pub async fn compact(raft: Raft, compaction: Arc<Compaction>) {
     loop {
         compaction.wait().await;
@@ -37,7 +37,7 @@ pub async fn compact(raft: Raft, compaction: Arc<Compaction>) {
     }
 }
 
-/// Counts until raft is gone.
+/// Counts leader changes until raft shuts down.
 pub async fn count_leaders(raft: Raft, changes: Counter) {
     let mut metrics = raft.server_metrics();
     let mut last = None;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::store::Outcome;
 
 openraft::declare_raft_types!(
-    /// The parameters of our Raft group.
+    /// The type parameters of our Raft group.
     pub TypeConfig:
         D = Command,
         R = Outcomes,
@@ -19,7 +19,7 @@ openraft::declare_raft_types!(
 );
 
 pub type Raft = openraft::Raft<TypeConfig, super::machine::StateMachine>;
-/// Who leads, and a signal when that changes.
+/// The current leader, with a signal when it changes.
 pub type Leadership = openraft::alias::WatchReceiverOf<TypeConfig, openraft::metrics::RaftServerMetrics<TypeConfig>>;
 pub type Entry = openraft::alias::EntryOf<TypeConfig>;
 pub type Payload = openraft::EntryPayload<Command, u64, BasicNode>;
@@ -45,6 +45,6 @@ impl Display for Command {
     }
 }
 
-/// What became of the transactions of a command, in their order.
+/// The outcomes of a command's transactions, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Outcomes(pub Vec<Outcome>);

@@ -1,4 +1,4 @@
-//! Raft's messages between our wire format and openraft's types.
+//! Converts Raft messages between our wire format and openraft's types.
 
 use std::io;
 

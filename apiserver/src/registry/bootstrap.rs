@@ -1,4 +1,4 @@
-//! What every cluster has from its first moment: the namespaces and what is in each, and the `kubernetes` service.
+//! The initial objects of every cluster: the namespaces and their contents, and the `kubernetes` service.
 
 use squall_api::core::v1::{ConfigMap, Namespace, Service, ServiceAccount, ServicePort};
 use squall_api::decode::Decoded;
@@ -12,14 +12,14 @@ use super::{Registry, Resource, WriteOptions};
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-node-lease", "kube-public"];
 
 impl Registry {
-    /// Whether the cluster has the namespaces that users take for granted.
+    /// Whether the initial namespaces exist.
     #[must_use]
     pub fn has_begun(&self) -> bool {
         let state = self.member().view().state();
         NAMESPACES.iter().all(|name| state.get(&crate::keys::object(Kind::Namespace, "", name)).is_some())
     }
 
-    /// Makes what is not there (any more). All members do this; who comes second finds it done.
+    /// Creates missing initial objects. All members do this; an object that already exists is not an error.
     pub async fn bootstrap(&self) -> Result<(), Error> {
         for name in NAMESPACES {
             let mut namespace = Namespace::default();
@@ -37,7 +37,7 @@ impl Registry {
         self.keep_endpoints(endpoints).await
     }
 
-    /// Makes the endpoints of the `kubernetes` service those of the members that vote. Clients follow them.
+    /// Updates the endpoints of the `kubernetes` service to the voters, if this member leads. Clients follow them.
     async fn keep_endpoints(&self, wanted: EndpointSlice) -> Result<(), Error> {
         let status = self.member().status();
         if status.leader != Some(status.id) || wanted.endpoints.is_empty() {
@@ -54,13 +54,13 @@ impl Registry {
         stored.endpoints = wanted.endpoints;
         let decoded = Decoded { object: stored.into(), warnings: Vec::new() };
         match self.update(&resource, decoded, &WriteOptions::default()).await {
-            // Someone else has written meanwhile; there is a next time.
+            // A concurrent write won; the next round tries again.
             Err(error) if error.is(Reason::Conflict) || error.is(Reason::NotFound) => Ok(()),
             other => other.map(drop),
         }
     }
 
-    /// What every namespace has: the service account that pods run as, and the CA that they trust.
+    /// Creates the contents of every namespace: the service account that pods run as, and the CA that they trust.
     async fn furnish_namespaces(&self) -> Result<(), Error> {
         let state = self.member().view().state();
         for (_, entry) in state.range(&crate::keys::collection(Kind::Namespace, "")) {
@@ -76,7 +76,7 @@ impl Registry {
             furniture.extend(self.inner.ca.as_ref().map(|ca| Object::from(ca_map(name, ca))));
             for object in furniture {
                 match self.create_if_absent(object).await {
-                    // It is on its way out, or gone.
+                    // The namespace is being deleted, or is gone.
                     Err(error) if error.is(Reason::Forbidden) || error.is(Reason::NotFound) => {}
                     other => other?,
                 }
@@ -89,14 +89,14 @@ impl Registry {
         let namespace = object.meta().namespace.clone();
         let name = object.meta().name.clone();
         let mut resource = Resource { kind: object.kind(), namespace, name, subresource: String::new() };
-        // In this member's own state, which costs nothing to ask.
+        // This member's own state is cheap to read.
         if self.get(&resource, "0").await.is_ok() {
             return Ok(());
         }
         resource.name.clear();
         match self.create(&resource, Decoded { object, warnings: Vec::new() }, &WriteOptions::default()).await {
             Err(error) if error.is(Reason::AlreadyExists) => Ok(()),
-            // Its address is taken by itself, when it is there already.
+            // An existing service holds its own address.
             Err(error) if error.is(Reason::Invalid) && resource.kind == Kind::Service => Ok(()),
             other => other.map(drop),
         }

@@ -1,4 +1,4 @@
-//! One change: read what is stored, let someone decide what it becomes, write that if it is still what was read.
+//! One change: read the stored object, decide what it becomes, and write that if the stored object is still the same.
 
 use squall_api::{Error, Kind, Object};
 use squall_faults::mutants::Mutant;
@@ -15,20 +15,20 @@ use crate::admission;
 use crate::store::{Compare, Outcome, RequestId, Revision, Target, Transaction, Write};
 use crate::write_log::Intent;
 
-/// A change that has been decided.
+/// The comparisons and writes of a decided change.
 pub(super) struct Change {
     pub(super) compares: Vec<Compare>,
     pub(super) writes: Vec<Write>,
 }
 
-/// What became of a change.
+/// The result of a write.
 pub(super) enum Written {
     At(Revision),
-    /// The comparison with this place did not hold.
+    /// The comparison at this index failed.
     Refused(usize),
 }
 
-/// What a change is of, whatever it is.
+/// The request that a change belongs to.
 struct Request<'a> {
     key: &'a str,
     resource: &'a Resource,
@@ -36,13 +36,13 @@ struct Request<'a> {
     options: &'a WriteOptions,
 }
 
-/// What an object is to become.
+/// The decided new version of an object.
 struct Decided {
     new: Object,
     claims: Claims,
-    /// The revision of the object that it was decided from.
+    /// Revision of the object that the decision is based on.
     read_at: Revision,
-    /// Nothing holds the object any more: it goes.
+    /// Nothing holds the object any longer: it is removed.
     done: bool,
 }
 
@@ -52,24 +52,24 @@ impl Decided {
     }
 }
 
-/// What came of trying to write.
+/// The result of an attempt to write.
 enum Tried {
     Written(Object),
     ChangedMeanwhile,
-    /// Another was faster at an address that the server chose, or at a quota: it can be tried again.
+    /// Another write took an address that the server chose, or changed a quota: the change can be retried.
     Overtaken,
 }
 
-/// What reading an object for a change finds.
+/// The result of reading an object for a change.
 pub(super) enum Read {
     Found(Box<Object>),
-    /// The change was made before.
+    /// The request was already executed.
     Done(Done),
 }
 
 impl Registry {
-    /// Reads the object, lets `decide` say what it becomes, and writes that if the object has not changed meanwhile;
-    /// else again, unless the caller insists on a resource version.
+    /// Reads the object, lets `decide` determine what it becomes, and writes that if the object has not changed
+    /// meanwhile. Otherwise retries, unless the caller requires a resource version.
     pub(super) async fn change(
         &self,
         resource: &Resource,
@@ -79,8 +79,8 @@ impl Registry {
     ) -> Result<Object, Error> {
         let id = options.request_id.unwrap_or_else(|| Uuid::new_v4().into_bytes());
         let request = Request { key: &resource.key()?, resource, id, options };
-        // Most objects are here as they are everywhere, and the comparison in the store tells if one is not: deciding from
-        // this member's own state saves asking a quorum. Only a write counts; what else comes of it is decided again.
+        // Most objects are up to date on this member, and the comparison in the store detects those that are not.
+        // Deciding from local state avoids a quorum read. Only a successful write counts; otherwise, decide again.
         if version.is_empty()
             && let Ok(Read::Found(old)) = self.read(resource, "0", None).await
             && let Ok(decided) = self.decide(&request, &old, &mut decide)
@@ -126,7 +126,7 @@ impl Registry {
         Ok(Decided { done: is_done(&new), new, claims, read_at: revision_of(old)? })
     }
 
-    /// Writes what was decided, if the object is still what was read.
+    /// Writes the decided version, if the stored object is still the one that was read.
     async fn try_write(
         &self,
         request: &Request<'_>,
@@ -150,7 +150,8 @@ impl Registry {
         }
     }
 
-    /// The object, not older than `version`; with none, as it is now. If `repeated` was done before, what it came to.
+    /// Reads the object, at least as recent as `version`; an empty version reads the most recent one. If the request
+    /// `repeated` was already executed, returns its result.
     pub(super) async fn read(
         &self,
         resource: &Resource,
@@ -168,8 +169,8 @@ impl Registry {
         Ok(Read::Found(Box::new(decode_stored(resource.kind, entry)?)))
     }
 
-    /// The object as it is stored: a repeated request finds what the first one wrote, and the revision of a transaction
-    /// is not that of its first write.
+    /// Returns the object as it is stored. A repeated request finds what the first one wrote, and the revision of a
+    /// transaction is not that of its first write.
     pub(super) fn as_written(
         &self,
         key: &str,
@@ -180,14 +181,14 @@ impl Registry {
         let state = self.member().view().state();
         match (state.get(key), options.dry_run) {
             (Some(entry), false) => decode_stored(new.kind(), entry),
-            // Kubernetes: what is only tried out has the version of what it would replace.
+            // Kubernetes: a dry run returns the resource version of the object that it would replace.
             (entry, true) => Ok(versioned(new, entry.map_or(0, |entry| entry.mod_revision))),
-            // Gone already.
+            // Already deleted.
             (None, false) => Ok(versioned(new, revision)),
         }
     }
 
-    /// Proposes a change. `attempt` tells apart changes that are decided anew within one request.
+    /// Proposes a change. `attempt` distinguishes repeated decisions within one request.
     pub(super) async fn write(
         &self,
         change: Change,
@@ -223,7 +224,7 @@ impl Registry {
     }
 }
 
-/// As a mutant compares: with whatever there is.
+/// Makes a comparison match any existing revision, for a mutant.
 fn forget_revision(compare: &mut Compare, state: &crate::store::State) {
     if let Target::ModRevision(revision) = &mut compare.target
         && *revision > 0
@@ -267,7 +268,7 @@ fn unchanged(new: &Object, old: &Object) -> bool {
     *new == old
 }
 
-/// Nothing holds it any more: it was to go, and its last finalizer and its grace period are over.
+/// Whether nothing holds the object any longer: it is being deleted, and its finalizers and grace period are gone.
 fn is_done(object: &Object) -> bool {
     let meta = object.meta();
     meta.deletion_timestamp.is_some()

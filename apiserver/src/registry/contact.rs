@@ -1,5 +1,5 @@
-//! Whether a member still hears what the others do. One that was cut off from them has nothing to tell its watches, and
-//! nobody would notice: whoever watches there must go and watch elsewhere.
+//! Detects whether a member has lost contact with the others. Its watches would then miss changes unnoticed, so they
+//! end and their clients watch elsewhere.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -10,14 +10,14 @@ use tokio::time::Instant;
 
 use super::Registry;
 
-/// How often a quorum is asked.
+/// Interval between quorum checks.
 const PERIOD: Duration = Duration::from_millis(500);
-/// How long one may take to answer.
+/// Timeout of a quorum check.
 const LIMIT: Duration = Duration::from_millis(700);
-/// One that has not answered so often is out of reach. An election takes less.
+/// Number of failed checks after which the quorum is unreachable. An election takes less time.
 const SILENCES: u32 = 3;
 
-/// What is known of it.
+/// The last known state of the contact.
 pub struct Contact {
     lost: watch::Sender<bool>,
 }
@@ -29,7 +29,7 @@ impl Default for Contact {
 }
 
 impl Registry {
-    /// Finds out again and again whether a quorum is in reach.
+    /// Checks repeatedly whether a quorum is reachable.
     pub async fn keep_contact(&self) -> Infallible {
         let mut silences = 0;
         loop {
@@ -39,19 +39,19 @@ impl Registry {
             let lost = silences >= SILENCES;
             let changed = self.inner.contact.lost.send_if_modified(|known| std::mem::replace(known, lost) != lost);
             if changed {
-                tracing::warn!(lost, "the contact to the other apiservers has changed");
+                tracing::warn!(lost, "contact with the other apiservers has changed");
             }
         }
     }
 
-    /// Becomes true when no quorum is in reach any more.
+    /// Returns a signal that becomes true when no quorum is reachable.
     #[must_use]
     pub fn contact_lost(&self) -> watch::Receiver<bool> {
         self.inner.contact.lost.subscribe()
     }
 }
 
-/// What a watch is told whose member is out of touch.
+/// Returns the error for watches of a member that has lost contact.
 pub fn out_of_touch() -> Error {
-    Error::unavailable("this apiserver has lost the contact to the others and would not hear of changes")
+    Error::unavailable("this apiserver has lost contact with the others and would miss changes")
 }

@@ -1,5 +1,5 @@
-//! Evictions: a pod is taken away if its disruption budget allows it. Pod and budget are written together, so that two
-//! evictions cannot both use up what is left of a budget.
+//! Evictions: a pod is removed if its disruption budget allows it. The pod and the budget are written together, so that
+//! two evictions cannot use up the same remainder of a budget.
 
 use jiff::Timestamp;
 use squall_api::core::v1::Pod;
@@ -19,7 +19,7 @@ use crate::keys;
 use crate::store::State;
 
 impl Registry {
-    /// Takes a pod away, unless its budget forbids it.
+    /// Evicts a pod, unless its budget forbids it.
     pub async fn evict(
         &self,
         resource: &Resource,
@@ -35,7 +35,7 @@ impl Registry {
                     return Ok(Reply { deleted, ..Reply::of(&object, Vec::new()) });
                 }
             };
-            // Not older than the pod that was read; what it says of the budget is compared when it is written.
+            // At least as recent as the pod that was read. The write compares the revision of the budget.
             let state = self.member().view().state();
             let Object::Pod(pod) = &old else { return Err(Error::not_found(Kind::Pod, &resource.name)) };
             let going = admission::delete(&old, how, (self.inner.clock)())?;
@@ -50,7 +50,7 @@ impl Registry {
                 Deletion::Remove => Change { compares: vec![], writes: removal(&key, &old) },
             };
             change.compares.push(at(&key, revision_of(&old)?));
-            // Kubernetes: a pod that does not serve yet or any more uses up nothing.
+            // Kubernetes: a pod that is pending, has ended or is being deleted does not count.
             if is_pod_active(pod)
                 && pod.status.phase != "Pending"
                 && let Some(budget) = budget_of(pod, &state)?
@@ -80,7 +80,7 @@ fn all_of<K: TryFrom<Object>>(kind: Kind, namespace: &str, state: &State) -> Res
     Ok(found)
 }
 
-/// The budget of a pod.
+/// Returns the budget of a pod, if it has one.
 fn budget_of(pod: &Pod, state: &State) -> Result<Option<PodDisruptionBudget>, Error> {
     let budgets: Vec<PodDisruptionBudget> = all_of(Kind::PodDisruptionBudget, &pod.metadata.namespace, state)?;
     let mut covering = budgets.into_iter().filter(|budget| is_for(budget, pod));
@@ -92,14 +92,14 @@ fn budget_of(pod: &Pod, state: &State) -> Result<Option<PodDisruptionBudget>, Er
     }
 }
 
-/// The budget after one more pod is gone, or why it does not let it go.
+/// Returns the budget after the removal of one more pod, or an error if the budget does not allow it.
 fn use_up(budget: &PodDisruptionBudget, pod: &Pod, state: &State, now: Timestamp) -> Result<Object, Error> {
     let mut pods: Vec<Pod> = all_of(Kind::Pod, &pod.metadata.namespace, state)?;
     pods.retain(|other| is_for(budget, other));
     let expected = disruption::expected(pods.iter(), |namespace, owner| scaled(namespace, owner, state));
     let counted = disruption::budget(budget, pods.iter(), expected);
     let takes = i32::from(is_pod_ready(pod));
-    // Kubernetes: a pod that is not healthy may go as long as the others are enough, or whenever that is said.
+    // Kubernetes: an unhealthy pod may go while enough others are healthy, or always if the budget says so.
     let always = budget.spec.unhealthy_pod_eviction_policy.as_deref() == Some("AlwaysAllow");
     if counted.allowed() < takes || (takes == 0 && !always && counted.healthy < counted.desired) {
         let Budget { desired, healthy, .. } = counted;

@@ -1,4 +1,4 @@
-//! Fences: a write of an elected leader happens only while nobody else has been elected.
+//! Fences: an elected leader's write succeeds only until someone else is elected.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -7,21 +7,21 @@ use squall_api::Object;
 use crate::keys;
 use crate::store::{Compare, Target, Write};
 
-/// An election that someone has won.
+/// A won election.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fence {
-    /// The Lease's namespace.
+    /// Namespace of the Lease.
     pub namespace: String,
-    /// The Lease's name.
+    /// Name of the Lease.
     pub lease: String,
-    /// Who has won.
+    /// Identity of the winner.
     pub holder: String,
-    /// The election's number.
+    /// Number of the election, from the Lease's `leaseTransitions`.
     pub transitions: i32,
 }
 
 impl Fence {
-    /// The election that a Lease stands for. Node heartbeats are no elections.
+    /// Returns the election that a Lease records. Node heartbeats are not elections.
     pub(super) fn of(object: &Object) -> Option<Self> {
         let Object::Lease(lease) = object else { return None };
         let meta = &lease.metadata;
@@ -33,12 +33,12 @@ impl Fence {
         })
     }
 
-    /// Writes down that it was won.
+    /// Records that the election was won.
     pub(super) fn put(&self) -> Write {
         Write { key: self.key(), value: Some(self.value()) }
     }
 
-    /// That it is the last one.
+    /// Requires that the election is the latest one.
     pub(super) fn holds(&self) -> Compare {
         Compare { key: self.key(), target: Target::Value(self.value()) }
     }

@@ -1,4 +1,4 @@
-//! How fresh what is read must be: the meanings of `resourceVersion`. Pure.
+//! How recent the data of a read must be: the meanings of `resourceVersion`. Pure functions.
 
 use squall_api::Error;
 use squall_api::field::{Errors, Path};
@@ -6,20 +6,20 @@ use squall_api::meta::parse_resource_version;
 
 use crate::store::Revision;
 
-/// Which state answers a request.
+/// The state that serves a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
-    /// The most recent there is anywhere.
+    /// The most recent state of the cluster.
     MostRecent,
-    /// Whatever this member has.
+    /// The current state of this member.
     Any,
     /// This revision, or a later one.
     NotOlderThan(Revision),
-    /// Just this revision.
+    /// Exactly this revision.
     Exact(Revision),
 }
 
-/// What a list or a watch says of resource versions.
+/// The resource version parameters of a list or a watch.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct VersionOptions<'a> {
     /// `resourceVersion`.
@@ -36,7 +36,7 @@ const EXACT: &str = "Exact";
 const NOT_OLDER: &str = "NotOlderThan";
 
 impl Freshness {
-    /// For one object: unset is the most recent, "0" any.
+    /// For one object: empty means the most recent, "0" means any.
     pub fn of_get(version: &str) -> Result<Self, Error> {
         match version {
             "" => Ok(Self::MostRecent),
@@ -45,32 +45,32 @@ impl Freshness {
         }
     }
 
-    /// For a list that is not continued.
+    /// For the first page of a list.
     pub fn of_list(options: &VersionOptions<'_>, limited: bool) -> Result<Self, Error> {
         refuse(list_errors(options))?;
         match (options.version, options.matching) {
             ("" | "0", _) => Self::of_get(options.version),
             (text, EXACT) => parse_resource_version(text).map(Self::Exact),
-            // Kubernetes: the first page of a limited list is of that very revision, as the next ones will be.
+            // Kubernetes: the first page of a limited list is of exactly this revision, as the next pages will be.
             (text, "") if limited => parse_resource_version(text).map(Self::Exact),
             (text, _) => Self::of_get(text),
         }
     }
 }
 
-/// Where a watch begins.
+/// Where a watch starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WatchStart {
     /// With the changes after a revision.
     After(Revision),
     /// With the changes after the state of this freshness.
     Now(Freshness),
-    /// With all objects of a state of this freshness, then its changes.
+    /// With all objects of a state of this freshness, then later changes.
     Initial(Freshness),
 }
 
 impl WatchStart {
-    /// From the options of a watch.
+    /// Reads the start from the options of a watch.
     pub fn of(options: &VersionOptions<'_>) -> Result<Self, Error> {
         refuse(watch_errors(options))?;
         let freshness = Freshness::of_get(options.version)?;

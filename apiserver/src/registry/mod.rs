@@ -1,8 +1,10 @@
-//! The calls of the API, whatever face they came through: reading, writing, with the store's guarantees.
+//! The calls of the API, for gRPC and REST alike: reads and writes with the store's guarantees.
 //!
-//! `read` answers gets and lists (`freshness` says from which state, `page` where the next part begins), `change` holds the loop of read, decide, compare-and-write that every change goes
-//! through, `write` are the verbs made of it, `repeated` answers those that come again, `fence` lets only the elected write, `pending` tells the write log what became of a write, `evict` takes a pod away if its budget allows it, `service` adds the claims of
-//! services to it, `quota` what it costs, `bootstrap` makes what every cluster has, `contact` knows whether a member hears of the others.
+//! `read` serves gets and lists (`freshness` selects the state, `page` the start of the next page). Every change goes
+//! through the loop in `change`: read, decide, compare-and-write. `write` implements the verbs with it. `repeated`
+//! answers repeated requests, `fence` lets only elected leaders write, and `pending` reports outcomes to the write log.
+//! `evict` removes pods within their disruption budgets. `service` adds the claims of services to a change, and `quota`
+//! its cost. `bootstrap` creates the initial objects, and `contact` detects a lost quorum.
 
 mod bootstrap;
 mod change;
@@ -39,12 +41,12 @@ pub use read::{ListOptions, Listing, Selection};
 pub use stored::{any, any_len, decode, decode_stored};
 pub use write::{Ownership, Reply, WriteOptions};
 
-/// A request that has not succeeded after this time has failed.
+/// Time limit of a request.
 const DEADLINE: Duration = Duration::from_secs(10);
-/// How long to wait for a revision that this member has not reached.
+/// How long to wait for a revision that this member has not reached yet.
 const REVISION_PATIENCE: Duration = Duration::from_secs(3);
 
-/// The objects of a cluster, as one member serves them. Clones are the same.
+/// The objects of a cluster, as one member serves them. Clones share the same objects.
 #[derive(Clone)]
 pub struct Registry {
     inner: Arc<Inner>,
@@ -62,33 +64,33 @@ struct Inner {
     write_log: Option<WriteLog>,
 }
 
-/// Which collection or object a request is about.
+/// The collection or object of a request.
 #[derive(Debug, Clone)]
 pub struct Resource {
-    /// Its kind.
+    /// Determines group, version and plural name.
     pub kind: Kind,
-    /// Its namespace; empty for cluster-scoped kinds and for all namespaces.
+    /// Namespace; empty for cluster-scoped kinds and for all namespaces.
     pub namespace: String,
-    /// Its name; empty for a collection.
+    /// Object name; empty for a collection.
     pub name: String,
-    /// "status", "scale", "binding" or empty.
+    /// "status", "scale" or "binding", for example; empty for the object itself.
     pub subresource: String,
 }
 
 impl Resource {
-    /// Reads a request's resource.
+    /// Parses a request's resource.
     pub fn parse(resource: Option<proto::Resource>) -> Result<Self, Error> {
         let resource = resource.ok_or_else(|| Error::bad_request("the request names no resource"))?;
         let kind = Kind::find(&resource.group, &resource.plural)
             .filter(|kind| kind.info().version == resource.version)
             .ok_or_else(|| Error::bad_request("the server could not find the requested resource"))?;
         if !kind.info().is_namespaced() && !resource.namespace.is_empty() {
-            return Err(Error::bad_request(format!("{} do not live in namespaces", kind.info().plural)));
+            return Err(Error::bad_request(format!("{} are not namespaced", kind.info().plural)));
         }
         Ok(Self { kind, namespace: resource.namespace, name: resource.name, subresource: resource.subresource })
     }
 
-    /// The key of the object; an error if the request names none.
+    /// Returns the key of the object. Fails if the request names none.
     fn key(&self) -> Result<String, Error> {
         if self.name.is_empty() {
             return Err(Error::bad_request("the request names no object"));
@@ -101,8 +103,8 @@ impl Resource {
 }
 
 impl Registry {
-    /// The objects that a member has. Services get addresses of this range, objects the times of this clock, namespaces
-    /// this CA; writes are told to this log.
+    /// Creates the registry of a member. Services get addresses from `service_range`, objects get times from `clock`,
+    /// and namespaces get `ca`. Writes are reported to `write_log`.
     #[must_use]
     pub fn new(
         member: Member,
@@ -126,19 +128,19 @@ impl Registry {
         }
     }
 
-    /// How kubelets are reached.
+    /// Returns the network that connects to kubelets.
     #[must_use]
     pub fn network(&self) -> &dyn Network {
         self.inner.network.as_ref()
     }
 
-    /// The moment.
+    /// Returns the current time.
     #[must_use]
     pub fn now(&self) -> jiff::Timestamp {
         (self.inner.clock)()
     }
 
-    /// The member behind it.
+    /// Returns the Raft member that stores the objects.
     #[must_use]
     pub fn member(&self) -> &Member {
         &self.inner.member

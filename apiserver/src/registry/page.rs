@@ -1,4 +1,4 @@
-//! Lists in pages: where the next one begins, as an opaque token of a revision and a key.
+//! Pages of lists: the next page starts at an opaque token of a revision and a key.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,49 +9,49 @@ use crate::store::Revision;
 
 const VERSION: &str = "meta.k8s.io/v1";
 
-/// Where to go on.
+/// The start of the next page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Continuation {
     v: String,
-    /// The revision of the list; 0: of whichever there is by then.
+    /// Revision of the list; 0 for the most recent one at the time of the request.
     rv: Revision,
-    /// The first key that is left, without the prefix of its collection.
+    /// First remaining key, without the prefix of its collection.
     start: String,
 }
 
 impl Continuation {
-    /// After the object with this key, in a list of this revision.
+    /// Creates the start after the object with this key, in a list of this revision.
     #[must_use]
     pub fn after(key: &str, revision: Revision) -> Self {
         // The smallest key that is greater.
         Self { v: VERSION.to_owned(), rv: revision, start: format!("{key}\0") }
     }
 
-    /// The same place, in whichever state there is by then.
+    /// Returns the same start in the most recent state at the time of the request.
     #[must_use]
     pub fn inconsistent(&self) -> Self {
         Self { rv: 0, ..self.clone() }
     }
 
-    /// The revision; `None`: any.
+    /// Returns the revision; `None` for the most recent one.
     #[must_use]
     pub fn revision(&self) -> Option<Revision> {
         (self.rv != 0).then_some(self.rv)
     }
 
-    /// The first key that is left, without the prefix of its collection.
+    /// Returns the first remaining key, without the prefix of its collection.
     #[must_use]
     pub fn start(&self) -> &str {
         &self.start
     }
 
-    /// The token.
+    /// Encodes the start as a token.
     #[must_use]
     pub fn token(&self) -> String {
         URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
     }
 
-    /// Reads a token that this server, or another of the cluster, has made.
+    /// Parses a token from this server or another one of the cluster.
     pub fn parse(token: &str) -> Result<Self, Error> {
         let invalid = |problem: &str| Error::bad_request(format!("continue key is not valid: {problem}"));
         let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|error| invalid(&error.to_string()))?;

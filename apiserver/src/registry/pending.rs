@@ -1,5 +1,5 @@
-//! Writes that the write log has not been told of yet. Who asked may be gone before there is an outcome, or give up: then it is looked for in
-//! what the store remembers of requests.
+//! Writes that are not in the write log yet. If the requester is gone or gives up before there is an outcome, the
+//! outcome is looked up among the requests that the store remembers.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use crate::raft::ProposeError;
 use crate::store::{Outcome, RequestId, Revision};
 use crate::write_log::Intent;
 
-/// How long an outcome is looked for when nobody waits for it any more, and how often.
+/// How long to look for an outcome that no one waits for any longer, and how often.
 const LOOKED_FOR: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(50);
 
-/// A write under way.
+/// A write in progress.
 pub(super) struct Pending {
     registry: Registry,
     id: RequestId,
-    /// `None`: it has been told of.
+    /// `None` once the outcome is reported.
     intent: Option<Intent>,
 }
 
@@ -28,9 +28,9 @@ impl Pending {
         Self { registry: registry.clone(), id, intent: Some(intent) }
     }
 
-    /// It has come to this.
+    /// Reports the outcome to the write log.
     pub(super) fn ended(mut self, outcome: &Result<Outcome, ProposeError>) {
-        // Without an answer it may have been done all the same.
+        // Without an answer, the write may still have happened.
         let Ok(outcome) = outcome else { return };
         if let (Some(intent), Some(revision)) = (self.intent.take(), outcome.applied()) {
             self.registry.note(&intent, revision);

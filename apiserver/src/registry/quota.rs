@@ -1,8 +1,8 @@
-//! What a change costs the quotas of its namespace, charged in the same transaction that writes it.
+//! Charges a change to the quotas of its namespace, in the transaction that writes it.
 //!
-//! The transaction holds only if the quotas are what the charge was reckoned from, so that two changes cannot both use
-//! up what is left. One thing escapes that: an object written while its namespace gets its first quota. The leader
-//! therefore counts anew from time to time.
+//! The transaction succeeds only if the quotas are still those that were charged, so that two changes cannot use up the
+//! same remainder. One case escapes that: an object written while its namespace gets its first quota. The leader
+//! therefore recounts periodically.
 
 use std::sync::Arc;
 
@@ -17,13 +17,13 @@ use crate::admission;
 use crate::keys;
 use crate::store::State;
 
-/// Changes that quotas count wait here for each other: all would compare the same quota, and only one could win.
+/// Serializes the changes that quotas count. Otherwise all would compare the same quota, and only one could win.
 pub(super) type Turn = Arc<Mutex<()>>;
 
-/// What a change costs.
+/// The charges of a change.
 pub(super) struct Charges {
     quotas: Vec<Charge>,
-    /// Ours until the change is written.
+    /// Held until the change is written.
     _turn: Option<OwnedMutexGuard<()>>,
 }
 
@@ -45,8 +45,8 @@ impl Charges {
 }
 
 impl Registry {
-    /// What a change from `old` to `new` costs, or why a quota refuses it. `try_number` counts the tries of a change:
-    /// the first is reckoned from this member's own state.
+    /// Computes the charges of a change from `old` to `new`, or the error of a quota that refuses it. `try_number`
+    /// counts the attempts of a change: the first uses this member's own state.
     pub(super) async fn charge(
         &self,
         old: Option<&Object>,
@@ -54,12 +54,12 @@ impl Registry {
         try_number: usize,
     ) -> Result<Charges, Error> {
         let own = || charges(&self.member().view().state(), old, new);
-        // Most changes cost nothing, and wait for nobody.
+        // Most changes cost nothing and wait for nothing.
         if matches!(own(), Ok(quotas) if quotas.is_empty()) {
             return Ok(Charges { quotas: Vec::new(), _turn: None });
         }
         let turn = Some(self.inner.quota_turn.clone().lock_owned().await);
-        // What is left when it is our turn, as far as this member knows. Only the newest state may refuse.
+        // This member's own state may accept the change. Only the most recent state may refuse it.
         if let (0, Ok(quotas)) = (try_number, own()) {
             return Ok(Charges { quotas, _turn: turn });
         }
@@ -67,7 +67,7 @@ impl Registry {
         Ok(Charges { quotas, _turn: turn })
     }
 
-    /// A quota whose limits are new is counted at once.
+    /// Counts a quota immediately if its limits are new.
     pub(super) fn count_quota(&self, new: &mut Object, old: Option<&Object>) -> Result<(), Error> {
         let Object::ResourceQuota(quota) = new else { return Ok(()) };
         let itself = match old {
@@ -79,7 +79,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Counts every quota anew, if this member leads.
+    /// Recounts every quota, if this member leads.
     pub async fn keep_quotas(&self) -> Result<(), Error> {
         let status = self.member().status();
         if status.leader != Some(status.id) {
@@ -98,7 +98,7 @@ impl Registry {
             };
             let options = WriteOptions::default();
             let counted = self.change(&resource, "", &options, |old| match old {
-                // From a state that is not older than the quota: what is charged meanwhile is seen by the comparison.
+                // The state is at least as recent as the quota. The comparison detects concurrent charges.
                 Object::ResourceQuota(old) => recounted(old, &self.member().view().state(), None).map(Object::from),
                 other => Ok(other.clone()),
             });
@@ -128,7 +128,7 @@ fn charges(state: &State, old: Option<&Object>, new: Option<&Object>) -> Result<
     Ok(charges)
 }
 
-/// The quotas of a namespace, or of all.
+/// Returns the quotas of a namespace; an empty namespace means all.
 fn quotas(state: &State, namespace: &str) -> Result<Vec<ResourceQuota>, Error> {
     let prefix = keys::collection(Kind::ResourceQuota, namespace);
     let mut found = Vec::new();
@@ -138,7 +138,7 @@ fn quotas(state: &State, namespace: &str) -> Result<Vec<ResourceQuota>, Error> {
     Ok(found)
 }
 
-/// The quota counted from the objects of its namespace and one that is not there yet.
+/// Recounts the quota from the objects of its namespace, plus one that is not stored yet.
 fn recounted(quota: &ResourceQuota, state: &State, and: Option<Object>) -> Result<ResourceQuota, Error> {
     let mut objects: Vec<Object> = and.into_iter().collect();
     for kind in

@@ -16,21 +16,21 @@ use super::{REVISION_PATIENCE, Registry, Resource, any, decode_stored};
 use crate::store::{Entry, Revision, State, Term};
 use crate::{keys, scan};
 
-/// Which objects of a collection are wanted.
+/// The objects of a collection that a request selects.
 #[derive(Debug, Clone)]
 pub struct Selection {
-    /// Their kind.
+    /// Kind of the selected objects.
     pub kind: Kind,
-    /// What their keys start with.
+    /// Common prefix of their keys.
     pub prefix: String,
     labels: Selector,
     fields: FieldSelector,
-    /// The key of the one object that can be wanted.
+    /// Key of the only object that can match.
     only_key: Option<String>,
 }
 
 impl Selection {
-    /// Reads the selectors of a request.
+    /// Parses the selectors of a request.
     pub fn parse(resource: &Resource, labels: &str, fields: &str) -> Result<Self, Error> {
         let kind = resource.kind;
         let mut fields = FieldSelector::parse(fields).map_err(Error::bad_request)?;
@@ -53,13 +53,13 @@ impl Selection {
         })
     }
 
-    /// Whether every object of the collection is wanted, so that none needs to be decoded.
+    /// Whether every object of the collection matches, so that none needs to be decoded.
     #[must_use]
     pub fn is_everything(&self) -> bool {
         self.labels.is_everything() && self.fields.is_everything()
     }
 
-    /// Whether a stored object is wanted.
+    /// Whether a stored object matches.
     pub fn matches(&self, value: &[u8]) -> Result<bool, Error> {
         if self.is_everything() {
             return Ok(true);
@@ -78,7 +78,7 @@ impl Selection {
         Ok(true)
     }
 
-    /// The entries that may be wanted, in order: not all where the index knows better.
+    /// Returns the entries that may match, in order. The index excludes others where it can.
     pub fn candidates<'a>(
         &'a self,
         state: &'a State,
@@ -93,7 +93,7 @@ impl Selection {
         }
     }
 
-    /// What every object that is wanted has: one term of each group.
+    /// Returns groups of index terms. Every matching object has one term of each group.
     fn terms(&self) -> Vec<Vec<Term>> {
         let labels = self.labels.sought().map(|sought| match sought {
             Sought::Value(key, values) => values.iter().map(|value| Term::label(self.kind, key, value)).collect(),
@@ -105,32 +105,32 @@ impl Selection {
     }
 }
 
-/// What a list says beside its selectors.
+/// The options of a list besides its selectors.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ListOptions<'a> {
-    /// Resource versions and the token of the page before.
+    /// Resource versions and the token of the previous page.
     pub versions: VersionOptions<'a>,
-    /// At most so many objects; 0: all.
+    /// Maximum number of objects; 0 means no limit.
     pub limit: usize,
-    /// The list is cut when its objects take up more than this.
+    /// The list is truncated when its objects exceed this size.
     pub max_bytes: usize,
 }
 
-/// Some objects of a collection, as they are stored.
+/// The selected objects of a collection, as they are stored.
 #[derive(Debug)]
 pub struct Listing {
-    /// The revision at which they were read.
+    /// Revision of the state that was read.
     pub revision: Revision,
-    /// The objects.
+    /// Selected objects in key order.
     pub entries: Vec<Entry>,
-    /// Where to go on, when there is more.
+    /// Start of the next page, if there is one.
     pub next: Option<Continuation>,
-    /// How many there are after these, where that is known.
+    /// Number of objects after these, if known.
     pub remaining: Option<usize>,
 }
 
 impl Registry {
-    /// A state that is fresh enough.
+    /// Returns a state that is fresh enough.
     pub async fn state(&self, freshness: Freshness) -> Result<Arc<State>, Error> {
         match freshness {
             Freshness::MostRecent if Mutant::LocalReads.is_on() => {}
@@ -155,7 +155,7 @@ impl Registry {
         }
     }
 
-    /// One object, or its scale.
+    /// Returns an object or its scale.
     pub async fn get(&self, resource: &Resource, resource_version: &str) -> Result<Any, Error> {
         let key = resource.key()?;
         let state = self.state(Freshness::of_get(resource_version)?).await?;
@@ -167,7 +167,7 @@ impl Registry {
         }
     }
 
-    /// The objects of a collection.
+    /// Lists a collection.
     pub async fn list(&self, selection: &Selection, options: &ListOptions<'_>) -> Result<Listing, Error> {
         let (state, start) = self.list_state(selection, options).await?;
         let mut listing = Listing { revision: state.revision(), entries: Vec::new(), next: None, remaining: None };
@@ -192,7 +192,7 @@ impl Registry {
         Ok(listing)
     }
 
-    /// The state that a list is of, and the key that it begins at.
+    /// Returns the state of a list, and the key at which the list starts.
     async fn list_state(
         &self,
         selection: &Selection,
@@ -223,7 +223,7 @@ mod tests {
     use crate::store::{Store, Transaction, Write};
     use squall_api::core::v1::Pod;
 
-    /// The pod of this number: another combination of labels and fields for each.
+    /// Returns the pod `number`, with labels and fields that depend on `of`.
     fn pod(number: usize, of: usize) -> Object {
         let mut pod = Pod::default();
         pod.metadata.name = format!("pod-{number}");
@@ -293,7 +293,7 @@ mod tests {
         }
         check(&store.state);
         let (revision, count) = (store.state.revision(), store.changes.len());
-        // Everything changes, keeping its namespace, and some things go.
+        // Every pod changes within its namespace, and some are removed.
         for number in 0..72 {
             write(&mut store, &pod(number, number * 10 + number % 2), number % 5 > 0);
         }

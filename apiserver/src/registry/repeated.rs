@@ -1,5 +1,4 @@
-//! Requests that come again because their first answer was lost: what was done is not done twice, and is answered as it
-//! was the first time.
+//! Requests repeated after a lost answer: they are not executed again and get the same answer.
 
 use squall_api::{Error, Kind, Object};
 
@@ -7,15 +6,15 @@ use super::change::versioned;
 use super::{Registry, decode_stored};
 use crate::store::{RequestId, State};
 
-/// How often a change is decided anew when the object changed meanwhile, or a generated name was taken.
+/// Maximum number of attempts of a change if the object changes meanwhile, or a generated name is taken.
 pub(super) const ATTEMPTS: usize = 8;
 
-/// Which transaction of a request: an update that finds nothing goes on as a create.
+/// One transaction of a request. An update that finds no object continues as a create.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Attempt {
-    /// To change or remove what is there.
+    /// Changes or removes an existing object.
     Change(usize),
-    /// To make what is not there.
+    /// Creates an object.
     Create(usize),
 }
 
@@ -31,7 +30,7 @@ impl Attempt {
         (0..ATTEMPTS).map(Self::Change).chain((0..ATTEMPTS).map(Self::Create))
     }
 
-    /// By which the store knows this transaction of the request.
+    /// Returns the ID of this transaction in the store.
     pub(super) fn transaction_id(self, id: RequestId) -> RequestId {
         let mut mixed = id;
         let number = crc32fast::hash(&self.number().to_le_bytes()).to_le_bytes();
@@ -39,7 +38,7 @@ impl Attempt {
         mixed
     }
 
-    /// A seed that a repetition of the request has too, so that it makes up the same name.
+    /// Returns a seed that is the same for a repeated request, so that it generates the same name.
     pub(super) fn seed(self, id: RequestId) -> u64 {
         let (low, high) = id.split_at(8);
         let word = |half: &[u8]| half.iter().fold(0u64, |word, byte| word << 8 | u64::from(*byte));
@@ -47,16 +46,16 @@ impl Attempt {
     }
 }
 
-/// What a request has come to that was done before.
+/// The result of a request that was already executed.
 pub(super) struct Done {
-    /// The object as it is now, or as it last was.
+    /// The object as it is now, or as it was before its removal.
     pub(super) object: Object,
-    /// It is gone.
+    /// Whether the object is gone.
     pub(super) deleted: bool,
 }
 
 impl Registry {
-    /// What became of a request, if it was done before and the store still knows.
+    /// Returns the result of a request, if it was already executed and the store still remembers it.
     pub(super) fn done_before(
         &self,
         id: RequestId,

@@ -1,4 +1,4 @@
-//! The claims of a service: addresses and node ports that only one service can have, taken and given back in the same
+//! The claims of a service: addresses and node ports that only one service can have. They are taken and released in the
 //! transaction that writes the service.
 
 use bytes::Bytes;
@@ -9,13 +9,13 @@ use super::change::Change;
 use crate::admission::{Claim, choose_addresses, claims};
 use crate::store::{Compare, Target, Write};
 
-/// What a change of a service takes and gives back.
+/// The claims that a change of a service takes and releases.
 #[derive(Default)]
 pub(super) struct Claims {
     taken: Vec<Claim>,
     given_back: Vec<Claim>,
     owner: Bytes,
-    /// What the user named must be free; what the server chose can be chosen anew.
+    /// Claims that the user named, which must be free. The server can choose the others again.
     named: Vec<Claim>,
 }
 
@@ -30,7 +30,7 @@ impl Claims {
         change.writes.extend(self.given_back.iter().map(|claim| Write { key: claim.key.clone(), value: None }));
     }
 
-    /// What to do when another service was faster: an error if the user named the address, else another try.
+    /// Handles a claim that another service took first: an error if the user named it, otherwise the caller retries.
     pub(super) fn refused(&self, place: usize, object: &Object) -> Result<(), Error> {
         match self.taken.get(place).filter(|claim| self.named.contains(claim)) {
             Some(claim) => Err(claim.error(&object.meta().name)),
@@ -40,7 +40,7 @@ impl Claims {
 }
 
 impl Registry {
-    /// Chooses the addresses that a service lacks, and says what has to be taken and given back.
+    /// Chooses the addresses that a service lacks, and returns the claims to take and release.
     pub(super) fn claim_addresses(&self, new: &mut Object, old: Option<&Object>) -> Result<Claims, Error> {
         let Object::Service(service) = new else { return Ok(Claims::default()) };
         let before = match old {

@@ -1,5 +1,5 @@
-//! Between stored bytes and objects. The resource version is not stored: it is appended to the bytes as one more piece
-//! of `metadata`, which protobuf merges, so that a read costs a copy and no decoding.
+//! Converts between stored bytes and objects. The resource version is not stored. It is appended to the bytes as
+//! another piece of `metadata`, which protobuf merges, so that a read needs a copy but no decoding.
 
 use prost::encoding::{encode_varint, encoded_len_varint};
 use prost_types::Any;
@@ -12,7 +12,7 @@ const METADATA: u8 = 1 << 3 | 2;
 /// The tag of field 6, length-delimited: `resourceVersion` in `ObjectMeta`.
 const RESOURCE_VERSION: u8 = 6 << 3 | 2;
 
-/// A stored object with its resource version, ready to be sent.
+/// Returns a stored object with its resource version, ready to send.
 #[must_use]
 pub fn any(kind: Kind, value: &[u8], revision: Revision) -> Any {
     let text = revision.to_string();
@@ -27,7 +27,7 @@ pub fn any(kind: Kind, value: &[u8], revision: Revision) -> Any {
     Any { type_url: kind.type_url(), value: bytes }
 }
 
-/// How many bytes the object has with its resource version.
+/// Returns the number of bytes of an object with its resource version.
 #[must_use]
 pub fn any_len(value: &[u8], revision: Revision) -> usize {
     let digits = revision.checked_ilog10().map_or(1, |log| log as usize + 1);
@@ -35,14 +35,15 @@ pub fn any_len(value: &[u8], revision: Revision) -> usize {
     value.len() + 1 + encoded_len_varint(inner as u64) + inner
 }
 
-/// A stored object.
+/// Decodes a stored object and sets its resource version.
 pub fn decode(kind: Kind, value: &[u8], revision: Revision) -> Result<Object, Error> {
-    let mut object = Object::decode(kind, value).map_err(|error| Error::internal(format!("stored data: {error}")))?;
+    let mut object =
+        Object::decode(kind, value).map_err(|error| Error::internal(format!("reading stored data: {error}")))?;
     object.meta_mut().resource_version = revision.to_string();
     Ok(object)
 }
 
-/// The object of an entry.
+/// Decodes the object of an entry.
 pub fn decode_stored(kind: Kind, entry: &Entry) -> Result<Object, Error> {
     decode(kind, &entry.value, entry.mod_revision)
 }

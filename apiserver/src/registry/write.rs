@@ -22,45 +22,45 @@ use crate::admission::{self, Birth, DeleteOptions, Deletion};
 use crate::keys;
 use crate::store::RequestId;
 
-/// What every write carries.
+/// The options of a write.
 #[derive(Debug, Clone, Default)]
 pub struct WriteOptions {
-    /// By which a repetition is known; the server makes one up if there is none.
+    /// Identifies a repeated request; the server generates one if it is missing.
     pub request_id: Option<RequestId>,
-    /// Written only while nobody else is elected.
+    /// Election that must still be the latest one.
     pub fence: Option<Fence>,
-    /// What to do with unknown fields.
+    /// How to treat unknown fields.
     pub validation: FieldValidation,
-    /// Everything but the write.
+    /// Whether to do everything except the write.
     pub dry_run: bool,
-    /// On whose behalf.
+    /// Identity that the server writes for.
     pub caller: Caller,
-    /// Who is recorded as the owner of what is written; empty: nobody.
+    /// Recorded as the owner of the written fields; empty for no owner.
     pub field_manager: String,
-    /// How the manager writes.
+    /// Whether the write still has to record its owner.
     pub ownership: Ownership,
 }
 
-/// How a write changes who owns which fields.
+/// How a write changes the ownership of fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Ownership {
-    /// The manager owns what it changes.
+    /// The manager owns the fields that it changes.
     #[default]
     Changed,
-    /// It has been noted already, by applying.
+    /// Apply has already recorded the owner.
     Noted,
 }
 
-/// What a write answers.
+/// The reply to a write.
 #[derive(Debug)]
 pub struct Reply {
-    /// The object after the write, or as it last was.
+    /// The object after the write, or as it was before its removal.
     pub object: Any,
-    /// For the user.
+    /// Messages for the user.
     pub warnings: Vec<String>,
-    /// It is gone.
+    /// Whether the object is gone.
     pub deleted: bool,
-    /// It is new.
+    /// Whether the object is new.
     pub created: bool,
 }
 
@@ -71,7 +71,7 @@ impl Reply {
 }
 
 impl Registry {
-    /// Creates an object, or binds a pod.
+    /// Creates an object.
     pub async fn create(&self, resource: &Resource, decoded: Decoded, options: &WriteOptions) -> Result<Reply, Error> {
         if !resource.subresource.is_empty() {
             return Err(Error::method_not_allowed(
@@ -96,7 +96,7 @@ impl Registry {
             let key = keys::object(new.kind(), &new.meta().namespace, &new.meta().name);
             let charges = match self.charge(None, Some(&new), number).await {
                 Ok(charges) => charges,
-                // What uses up the quota may be what this very request has made.
+                // An earlier attempt of this very request may have used up the quota.
                 Err(refusal) => {
                     let state = self.state(Freshness::MostRecent).await?;
                     let Done { object, .. } = self.done_before(id, new.kind(), &key, &state)?.ok_or(refusal)?;
@@ -114,7 +114,7 @@ impl Registry {
                 }
                 Written::Refused(0) if generated => {}
                 Written::Refused(0) => return Err(Error::already_exists(new.kind(), &new.meta().name)),
-                // Beyond the claims are the quotas, which are charged anew.
+                // The comparisons after the claims are those of quotas, which are charged again.
                 Written::Refused(place) => claims.refused(place - 1, &object)?,
             }
         }
@@ -125,7 +125,7 @@ impl Registry {
         })
     }
 
-    /// Stores an object, or its status, in the place of the one that is there.
+    /// Replaces an object or its status. Creates a missing object, for kinds that allow it.
     pub async fn update(&self, resource: &Resource, decoded: Decoded, options: &WriteOptions) -> Result<Reply, Error> {
         let Decoded { object: mut new, warnings } = decoded;
         in_namespace(&mut new, &resource.namespace)?;
@@ -183,7 +183,7 @@ impl Registry {
         reply_of_part(resource, object, Vec::new())
     }
 
-    /// Applies a configuration to an object, which is made if it is not there.
+    /// Applies a configuration to an object and creates the object if it is missing.
     pub async fn apply(
         &self,
         resource: &Resource,
@@ -212,7 +212,7 @@ impl Registry {
         }
     }
 
-    /// Puts a pod on a node.
+    /// Binds a pod to a node.
     pub async fn bind(&self, resource: &Resource, node: &str, options: &WriteOptions) -> Result<Reply, Error> {
         let bound = self
             .change(resource, "", options, |old| match old {
@@ -223,7 +223,7 @@ impl Registry {
         Ok(Reply::of(&bound, Vec::new()))
     }
 
-    /// Removes an object, or marks it as going.
+    /// Deletes an object, or marks it for deletion.
     pub async fn delete(
         &self,
         resource: &Resource,
@@ -266,7 +266,7 @@ impl Registry {
         Err(Error::modified(resource.kind, &resource.name))
     }
 
-    /// An object can only be created in a namespace that is there and stays.
+    /// Checks that the object's namespace exists and is not being deleted.
     async fn check_namespace(&self, object: &Object) -> Result<(), Error> {
         let (kind, meta) = (object.kind(), object.meta());
         if !kind.info().is_namespaced() {
@@ -296,12 +296,12 @@ fn in_namespace(object: &mut Object, namespace: &str) -> Result<(), Error> {
     Err(Error::bad_request("the namespace of the provided object does not match the namespace sent on the request"))
 }
 
-/// Kubernetes: some kinds are created by a PUT to a name that is not there.
+/// Kubernetes: a PUT creates missing objects of some kinds.
 fn creates(resource: &Resource, new: &Object) -> bool {
     resource.subresource.is_empty() && resource.kind.info().create_on_update && new.meta().uid.is_empty()
 }
 
-/// Notes who has written, as far as that has not been done.
+/// Records the owner of the written fields, unless that has been done.
 pub(super) fn note_owner(
     old: Option<&Object>,
     new: &mut Object,
@@ -317,7 +317,7 @@ pub(super) fn note_owner(
     apply::updated(old, new, &manager);
 }
 
-/// The part of the object that the resource names, stored in the place of the old one.
+/// Returns the object to store when `new` replaces the part of `old` that the resource names.
 fn store_part(resource: &Resource, verb: &str, new: Object, old: &Object) -> Result<Object, Error> {
     match (resource.subresource.as_str(), resource.kind) {
         ("", _) => admission::update(new, old),
@@ -345,7 +345,7 @@ fn patch_scale(old: &Object, patch: &Patch) -> Result<Object, Error> {
     admission::set_scale(old, patched.spec.replicas)
 }
 
-/// The scale of an object, ready to be sent.
+/// Returns the scale of an object, ready to send.
 pub(super) fn scale_any(object: &mut Object) -> Result<Any, Error> {
     let plural = object.kind().info().plural;
     let scale =

@@ -1,10 +1,10 @@
-//! What a client wants to get: the encoding, and the shape. Pure.
+//! Content negotiation: the encoding and the shape of a response. Pure functions.
 
 use http::HeaderMap;
 use http::header::ACCEPT;
 use squall_api::Error;
 
-/// How an answer is written.
+/// The encoding of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     /// JSON.
@@ -15,28 +15,28 @@ pub enum Encoding {
     Protobuf,
 }
 
-/// What of the objects is told.
+/// Which parts of the objects a response contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// They themselves.
+    /// Complete objects.
     Objects,
-    /// Their rows in a table.
+    /// Rows of a table.
     Table,
-    /// Their metadata.
+    /// Only the metadata.
     Metadata,
 }
 
-/// An encoding and a shape.
+/// The negotiated format of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Format {
-    /// How it is written.
+    /// JSON, YAML or protobuf.
     pub encoding: Encoding,
-    /// What is told.
+    /// Objects, a table or metadata.
     pub shape: Shape,
 }
 
 impl Encoding {
-    /// The content type.
+    /// Returns the content type of the encoding.
     #[must_use]
     pub const fn content_type(self) -> &'static str {
         match self {
@@ -46,7 +46,7 @@ impl Encoding {
         }
     }
 
-    /// Of a content type, without its parameters.
+    /// Returns the encoding of a content type without parameters.
     #[must_use]
     pub fn parse(media_type: &str) -> Option<Self> {
         match media_type {
@@ -61,7 +61,7 @@ impl Encoding {
 /// One of the types that a client accepts.
 #[derive(Debug)]
 pub struct Range<'a> {
-    /// "application/json".
+    /// Type without parameters, such as "application/json".
     pub media_type: &'a str,
     parameters: Vec<(&'a str, &'a str)>,
 }
@@ -74,7 +74,7 @@ impl<'a> Range<'a> {
         Self { media_type, parameters: parameters.collect() }
     }
 
-    /// The value of a parameter; empty if it has none.
+    /// Returns the value of a parameter; empty if it is missing.
     #[must_use]
     pub fn parameter(&self, name: &str) -> &'a str {
         self.parameters.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value)
@@ -85,7 +85,7 @@ impl<'a> Range<'a> {
     }
 }
 
-/// The types that a client accepts, the best first.
+/// Returns the types that a client accepts, best first.
 #[must_use]
 pub fn ranges(headers: &HeaderMap) -> Vec<Range<'_>> {
     let texts = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
@@ -96,7 +96,7 @@ pub fn ranges(headers: &HeaderMap) -> Vec<Range<'_>> {
 }
 
 impl Format {
-    /// The first of what the client accepts that the server can give.
+    /// Returns the first accepted format that the server supports.
     pub fn negotiate(headers: &HeaderMap) -> Result<Self, Error> {
         let ranges = ranges(headers);
         if ranges.is_empty() {
@@ -118,7 +118,7 @@ impl Format {
         };
         let known = match shape {
             Shape::Objects => true,
-            // In JSON and YAML only: clients that would like them in protobuf name JSON next.
+            // Only in JSON and YAML. Clients that prefer protobuf name JSON next.
             Shape::Table | Shape::Metadata => range.parameter("g") == "meta.k8s.io" && encoding != Encoding::Protobuf,
         };
         let version = matches!(range.parameter("v"), "" | "v1");

@@ -1,4 +1,4 @@
-//! Which groups, versions and resources there are: the lists, and the aggregated form that clients ask for first.
+//! Discovery of groups, versions and resources: as lists, and in the aggregated form that clients request first.
 
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
@@ -16,10 +16,10 @@ use super::objects::Head;
 use crate::authorization::{Action, Target, Verb, authorize};
 use crate::handlers::Handlers;
 
-/// The verbs of every collection and its objects.
+/// Verbs that every kind supports.
 const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
-/// A question that is only asked, never stored.
+/// A review: clients can create it, but it is never stored.
 struct Question {
     group: &'static str,
     plural: &'static str,
@@ -32,7 +32,7 @@ const QUESTIONS: [Question; 3] = [
     Question { group: "authorization.k8s.io", plural: "selfsubjectrulesreviews", kind: "SelfSubjectRulesReview" },
 ];
 
-/// The groups beside the core group, in order.
+/// Returns the groups other than the core group, sorted.
 fn group_names() -> Vec<&'static str> {
     let kinds = Kind::ALL.iter().map(|kind| kind.info().group);
     let mut groups: Vec<&str> = kinds.chain(QUESTIONS.iter().map(|q| q.group)).filter(|g| !g.is_empty()).collect();
@@ -41,7 +41,7 @@ fn group_names() -> Vec<&'static str> {
     groups
 }
 
-/// In the order of their names: clients show what they find in the order in which they find it.
+/// Returns the kinds of a group, sorted by name, because clients show them in the order of the response.
 fn kinds_of(group: &str) -> Vec<Kind> {
     let mut kinds: Vec<Kind> = Kind::ALL.iter().copied().filter(|kind| kind.info().group == group).collect();
     kinds.sort_by_key(|kind| kind.info().plural);
@@ -61,7 +61,7 @@ fn group_object(group: &str) -> Value {
     json!({"name": group, "versions": [&version], "preferredVersion": &version})
 }
 
-/// The entries of a group's resource list.
+/// Returns the entries of a group's resource list.
 fn resources(group: &str) -> Vec<Value> {
     let mut resources = Vec::new();
     for kind in kinds_of(group) {
@@ -132,7 +132,7 @@ fn aggregated_group(group: &str) -> Value {
     json!({"metadata": {"name": group, "creationTimestamp": null}, "versions": [version]})
 }
 
-/// The version of the aggregated form that a client prefers to the lists.
+/// Returns the version of the aggregated form, if the client prefers that to the lists.
 fn aggregated_version(headers: &HeaderMap) -> Option<&'static str> {
     let first = ranges(headers).into_iter().find(|range| Encoding::parse(range.media_type) == Some(Encoding::Json))?;
     if first.parameter("as") != "APIGroupDiscoveryList" || first.parameter("g") != "apidiscovery.k8s.io" {
@@ -219,7 +219,7 @@ fn resource_list(rest: &Rest, group: &str, request: &Request) -> Result<Response
     Ok(rest.writer(request)?.value(&list, StatusCode::OK)?)
 }
 
-/// The kinds that users have defined: none can be. kubectl asks before it says that it does not know a kind.
+/// Lists custom resource definitions: there are none. kubectl asks for them before it reports an unknown kind.
 pub(super) fn custom_resources(handlers: Handlers, request: &Request) -> Result<Response, Error> {
     let (group, resource) = ("apiextensions.k8s.io", "customresourcedefinitions");
     let target = Target::Resource { group, resource, subresource: "", namespace: "", name: "" };

@@ -1,4 +1,4 @@
-//! One object, written as the client wants it.
+//! Encodes one object in the format that the client accepts.
 
 use axum::body::Body;
 use axum::response::Response;
@@ -24,30 +24,30 @@ use crate::handlers::PROTOBUF_MAGIC;
 /// The tag of field 2, length-delimited: `raw` in `Unknown`.
 const RAW: u8 = 2 << 3 | 2;
 
-/// How one client's answers are written.
+/// Writes the responses to one client.
 #[derive(Debug, Clone)]
 pub struct Writer {
     /// Encoding and shape.
     pub format: Format,
-    /// JSON is laid out for a person.
+    /// Whether to indent JSON for human readers.
     pub pretty: bool,
-    /// What of the objects stands in the rows of a table.
+    /// Which part of the objects the rows of a table include.
     pub include: table::Include,
 }
 
-/// Something of a kind, in both of its forms.
+/// The type of a value.
 struct Typing<'a> {
     kind: &'a str,
     api_version: &'a str,
 }
 
-/// A `Status` as JSON.
+/// Encodes a `Status` as JSON.
 pub fn status_json(status: &Status, pretty: bool) -> Vec<u8> {
     let text = typed(status, &Typing { kind: "Status", api_version: "v1" });
     if pretty { laid_out(&text) } else { text }
 }
 
-/// `Status` of a request that came to nothing else.
+/// Marks a `Status` as a success.
 pub fn success(status: Status) -> Status {
     Status { status: "Success".to_owned(), ..status }
 }
@@ -57,7 +57,7 @@ fn typed(value: &impl Serialize, typing: &Typing<'_>) -> Vec<u8> {
 }
 
 impl Writer {
-    /// An answer that is an object, or a scale.
+    /// Responds with an object or a scale.
     pub fn object(&self, any: &Any, code: StatusCode) -> Result<Response, Error> {
         if any.type_url.strip_prefix(TYPE_PREFIX) == Some("autoscaling.v1.Scale") {
             let scale = Scale::decode(any.value.as_slice()).map_err(Error::internal)?;
@@ -81,13 +81,13 @@ impl Writer {
         }
     }
 
-    /// An answer that is a `Status`.
+    /// Responds with a `Status`.
     pub fn status(&self, status: &Status) -> Result<Response, Error> {
         let code = u16::try_from(status.code).ok().and_then(|code| StatusCode::from_u16(code).ok());
         self.message(status, "Status", "v1", code.unwrap_or(StatusCode::OK))
     }
 
-    /// An answer that is a message of the API.
+    /// Responds with a message of the API.
     pub fn message<M: Message + Serialize>(
         &self,
         message: &M,
@@ -101,12 +101,12 @@ impl Writer {
         }
     }
 
-    /// An answer that is a document.
+    /// Responds with a JSON value.
     pub fn value(&self, value: &Value, code: StatusCode) -> Result<Response, Error> {
         self.text(serde_json::to_vec(value).map_err(Error::internal)?, code)
     }
 
-    /// JSON, or the YAML of it.
+    /// Responds with JSON, converted to YAML if the client accepts that.
     pub fn text(&self, json: Vec<u8>, code: StatusCode) -> Result<Response, Error> {
         let text = match self.format.encoding {
             Encoding::Yaml => {
@@ -119,7 +119,7 @@ impl Writer {
         Ok(self.respond(text, code))
     }
 
-    /// Whether answers are JSON as it comes.
+    /// Whether responses are JSON without indentation.
     pub fn is_plain_json(&self) -> bool {
         self.format.encoding == Encoding::Json && !self.pretty
     }
@@ -128,7 +128,7 @@ impl Writer {
         self.stream(Body::from(Bytes::from(body)), code)
     }
 
-    /// An answer that comes piece by piece.
+    /// Responds with a streamed body.
     pub fn stream(&self, body: Body, code: StatusCode) -> Response {
         let mut response = Response::new(body);
         *response.status_mut() = code;
@@ -138,14 +138,14 @@ impl Writer {
     }
 }
 
-/// A message in Kubernetes' protobuf envelope.
+/// Wraps a message in Kubernetes' protobuf envelope.
 pub fn in_envelope(raw: &[u8], kind: &str, api_version: &str) -> Vec<u8> {
     let mut bytes = envelope_head(raw.len(), kind, api_version);
     bytes.extend(raw);
     bytes
 }
 
-/// What stands in such an envelope before a message of this length.
+/// Returns the part of the envelope that precedes a message of this length.
 pub fn envelope_head(length: usize, kind: &str, api_version: &str) -> Vec<u8> {
     let type_meta = TypeMeta { api_version: api_version.to_owned(), kind: kind.to_owned() };
     let mut bytes = PROTOBUF_MAGIC.to_vec();
@@ -155,7 +155,7 @@ pub fn envelope_head(length: usize, kind: &str, api_version: &str) -> Vec<u8> {
     bytes
 }
 
-/// JSON text with line breaks and two spaces for each level. What comes in is valid.
+/// Indents JSON with two spaces per level. The input must be valid.
 pub fn laid_out(json: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(json.len() * 2);
     let (mut depth, mut quoted, mut escaped, mut opened) = (0_usize, false, false, false);

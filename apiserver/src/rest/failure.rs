@@ -1,4 +1,4 @@
-//! Errors as `Status` objects, with their HTTP code.
+//! Errors as `Status` objects, with their HTTP status code.
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
@@ -7,12 +7,12 @@ use squall_api::Error;
 
 use super::encode;
 
-/// An error on its way to a client.
+/// An error to send to a client.
 #[derive(Debug)]
 pub struct Failure {
-    /// The error.
+    /// Sent as a `Status` object.
     pub error: Error,
-    /// Whether a person is going to read it.
+    /// Whether to indent it for human readers.
     pub pretty: bool,
 }
 
@@ -36,7 +36,7 @@ impl IntoResponse for Failure {
     }
 }
 
-/// Whether JSON is to be laid out for a person: `pretty=true`, or a client that people read from.
+/// Whether to indent JSON for human readers: with `pretty=true`, or for curl, Wget and browsers.
 pub fn is_pretty(uri: &Uri, headers: &HeaderMap) -> bool {
     let asked = uri.query().unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("pretty="));
     match asked {

@@ -1,4 +1,4 @@
-//! Whether the server is well, what it has counted, and which version it speaks.
+//! The health, metrics and version endpoints.
 
 use std::time::Duration;
 
@@ -14,20 +14,20 @@ use tokio::time::Instant;
 use super::Rest;
 use super::failure::{Failure, is_pretty};
 
-/// The Kubernetes whose API this is.
+/// The Kubernetes version of the API.
 const MAJOR: &str = "1";
 const MINOR: &str = "36";
-/// What Go calls this processor.
+/// Go's name for this processor architecture.
 const GO_ARCH: &str = match std::env::consts::ARCH.as_bytes() {
     b"x86_64" => "amd64",
     b"aarch64" => "arm64",
     _ => std::env::consts::ARCH,
 };
-/// A member that no quorum answers for this long is not ready.
+/// A member is not ready if no quorum answers within this time.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Rest {
-    /// Refuses a path that whoever asks may not read.
+    /// Returns an error if the caller may not read the path.
     pub(super) fn permit(&self, request: &Request) -> Result<(), Failure> {
         self.handlers(request.extensions(), request.headers())
             .and_then(|handlers| handlers.authorize_path(request.uri().path()))
@@ -51,19 +51,19 @@ pub(super) async fn version(State(rest): State<Rest>, request: Request) -> Resul
     })))
 }
 
-/// `/healthz` and `/livez`: whoever reads this is alive.
+/// `/healthz` and `/livez`: any response means that the process is alive.
 pub(super) async fn live(State(rest): State<Rest>, request: Request) -> Result<&'static str, Failure> {
     rest.permit(&request)?;
     Ok("ok")
 }
 
-/// `/readyz`: whether the member can commit.
+/// `/readyz`: whether the member can commit and the initial namespaces exist.
 pub(super) async fn ready(State(rest): State<Rest>, request: Request) -> Result<Response, Failure> {
     rest.permit(&request)?;
     Ok(match rest.registry.member().read_barrier(Instant::now() + PATIENCE).await {
         Ok(_) if rest.registry.has_begun() => "ok".into_response(),
         Ok(_) => {
-            let text = "[-]namespaces failed: the first ones are not there yet\nreadyz check failed\n";
+            let text = "[-]namespaces failed: the initial namespaces do not exist yet\nreadyz check failed\n";
             (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
         }
         Err(error) => {
@@ -73,7 +73,7 @@ pub(super) async fn ready(State(rest): State<Rest>, request: Request) -> Result<
     })
 }
 
-/// `/metrics`, in the form that Prometheus reads.
+/// `/metrics`, in the format that Prometheus reads.
 pub(super) async fn metrics(State(rest): State<Rest>, request: Request) -> Result<Response, Failure> {
     rest.permit(&request)?;
     let text = rest.registry.member().metrics_text().map_err(|error| Error::internal(format!("{error:#}")))?;

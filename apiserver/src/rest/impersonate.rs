@@ -1,4 +1,4 @@
-//! Standing in for someone else (`kubectl --as`): for those who may do everything anyway.
+//! Impersonation (`kubectl --as`): only for callers who may do everything anyway.
 
 use http::{HeaderMap, HeaderValue};
 use squall_api::Error;
@@ -7,7 +7,7 @@ use squall_daemon::identity::Caller;
 const USER: &str = "impersonate-user";
 const GROUP: &str = "impersonate-group";
 
-/// Whom a request is to be taken as coming from.
+/// Returns the caller that a request acts as.
 pub fn acting(caller: Caller, headers: &HeaderMap) -> Result<Caller, Error> {
     let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
     let groups: Vec<String> = headers.get_all(GROUP).iter().map(text).collect();

@@ -1,4 +1,4 @@
-//! Lists: written piece by piece, so that a long one is never in memory as a whole.
+//! Encodes lists. Plain JSON and protobuf are written in batches, so that a long list is never encoded as a whole.
 
 use std::collections::VecDeque;
 
@@ -21,14 +21,14 @@ use super::table;
 use crate::registry::{Listing, any, any_len, decode_stored};
 use crate::store::Entry;
 
-/// How many objects are written at a time.
+/// Number of objects in a batch.
 const BATCH: usize = 256;
 /// The tag of field 1, length-delimited: `metadata` of every list.
 const METADATA: u8 = 1 << 3 | 2;
 /// The tag of field 2, length-delimited: `items` of every list.
 const ITEMS: u8 = 2 << 3 | 2;
 
-/// The metadata of a list.
+/// Returns the metadata of a list.
 fn list_meta(listing: &Listing) -> ListMeta {
     ListMeta {
         resource_version: listing.revision.to_string(),
@@ -38,7 +38,7 @@ fn list_meta(listing: &Listing) -> ListMeta {
     }
 }
 
-/// The answer to a list.
+/// Responds to a list request.
 pub fn respond(kind: Kind, listing: Listing, writer: &Writer) -> Result<Response, Error> {
     let meta = list_meta(&listing);
     let entries = VecDeque::from(listing.entries);
@@ -70,7 +70,7 @@ pub fn respond(kind: Kind, listing: Listing, writer: &Writer) -> Result<Response
     }
 }
 
-/// What stands before and after the items.
+/// Returns the text before and after the items.
 fn json_frame(kind: Kind, meta: &ListMeta, shape: Shape) -> Result<(Vec<u8>, Vec<u8>), Error> {
     let info = kind.info();
     let meta = serde_json::to_value(meta).map_err(Error::internal)?;
@@ -93,7 +93,7 @@ fn json_frame(kind: Kind, meta: &ListMeta, shape: Shape) -> Result<(Vec<u8>, Vec
     Ok((head.into_bytes(), b"]}\n".to_vec()))
 }
 
-/// A list in pieces of some objects each.
+/// Streams a list in batches of objects.
 fn pieces(
     head: Vec<u8>,
     entries: VecDeque<Entry>,
@@ -109,7 +109,7 @@ fn pieces(
                 if !(first && place == 0) {
                     piece.extend(between);
                 }
-                // The client sees that the list is not whole.
+                // An error aborts the response, so the client notices that the list is incomplete.
                 piece.extend(item(&entry).map_err(std::io::Error::other)?);
             }
             if entries.is_empty() {
@@ -126,7 +126,7 @@ fn pieces(
     Body::from_stream(body)
 }
 
-/// A list in Kubernetes' protobuf, which says beforehand how long it is.
+/// Responds in Kubernetes' protobuf, which states the length of the list in advance.
 fn protobuf(kind: Kind, meta: &ListMeta, entries: VecDeque<Entry>, writer: &Writer) -> Response {
     let info = kind.info();
     let meta = meta.encode_to_vec();
@@ -149,7 +149,7 @@ fn put_framed(tag: u8, content: &[u8], out: &mut Vec<u8>) {
     out.extend(content);
 }
 
-/// The answer to the removal of a collection: what was there.
+/// Responds to the deletion of a collection with the objects that were in it.
 pub fn removed(kind: Kind, objects: &[Object], writer: &Writer) -> Result<Response, Error> {
     let (mut text, tail) = json_frame(kind, &ListMeta::default(), Shape::Objects)?;
     for (place, object) in objects.iter().enumerate() {

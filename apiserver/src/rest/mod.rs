@@ -1,7 +1,7 @@
-//! The REST face: Kubernetes' HTTP API, on the same port and over the same `handlers` as gRPC.
+//! The REST interface: Kubernetes' HTTP API, on the same port and over the same `handlers` as gRPC.
 //!
-//! `path` and `query` read a URL, `accept` what the client wants to get, `objects` makes a call of it, `encode`, `list`
-//! and `watch` write the answer; the rest is what the server says of itself.
+//! `path` and `query` parse a URL, `accept` negotiates the format, `objects` calls the handlers, and `encode`, `list`
+//! and `watch` write the response. The other modules serve everything else, such as discovery, health and the proxy.
 
 mod accept;
 mod discovery;
@@ -30,24 +30,24 @@ use squall_daemon::identity::Caller;
 use crate::handlers::Handlers;
 use crate::registry::Registry;
 
-/// Larger requests are refused (Kubernetes: 3 MiB).
+/// Maximum request size (Kubernetes: 3 MiB).
 pub(crate) const MAX_REQUEST_BYTES: usize = 3 << 20;
 
-/// What the routes share.
+/// The state that all routes share.
 #[derive(Clone)]
 struct Rest {
     registry: Registry,
 }
 
 impl Rest {
-    /// The calls that whoever sent a request may make, or whom the sender stands in for.
+    /// Returns the handlers of the caller, or of the impersonated user.
     fn handlers(&self, extensions: &Extensions, headers: &HeaderMap) -> Result<Handlers, Error> {
         let caller = extensions.get().cloned().unwrap_or_else(Caller::anonymous);
         Ok(Handlers::new(self.registry.clone(), impersonate::acting(caller, headers)?))
     }
 }
 
-/// Everything under `/`.
+/// Returns the router of the HTTP API.
 pub fn router(registry: Registry) -> Router {
     Router::new()
         .route("/version", get(health::version))
@@ -67,7 +67,7 @@ pub fn router(registry: Registry) -> Router {
         .with_state(Rest { registry })
 }
 
-/// Objects, and paths that lead nowhere.
+/// Serves objects, and refuses unknown paths.
 async fn fallback(State(rest): State<Rest>, request: Request) -> Response {
     let pretty = failure::is_pretty(request.uri(), request.headers());
     let result = answer(&rest, request).await;

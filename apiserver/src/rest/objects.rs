@@ -1,4 +1,4 @@
-//! A request about objects: from HTTP to a call, and back.
+//! Requests for objects: translates HTTP to handler calls, and their results to HTTP.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use super::{MAX_REQUEST_BYTES, list, table, watch};
 use crate::handlers::{Body, Deleting, Handlers, LogQuery, PatchBody, WatchQuery};
 use crate::registry::{Reply, Resource, WriteOptions};
 
-/// A request that has been read as far as its head.
+/// The parsed head of a request.
 pub(super) struct Head {
     handlers: Handlers,
     pub(super) query: Query,
@@ -30,7 +30,7 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// Reads the head of a request.
+    /// Parses the head of a request.
     pub(super) fn read(handlers: Handlers, uri: &Uri, headers: HeaderMap) -> Result<Self, Error> {
         let query = Query::parse(uri)?;
         let writer = Writer {
@@ -41,13 +41,13 @@ impl Head {
         Ok(Self { handlers, query, headers, writer })
     }
 
-    /// The content type, without its parameters.
+    /// Returns the content type without its parameters.
     fn content_type(&self) -> &str {
         let text = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         text.split(';').next().unwrap_or_default().trim()
     }
 
-    /// The body in the encoding that the client says it has.
+    /// Reads the body in the encoding that the client declares.
     pub(super) async fn body(&self, body: axum::body::Body) -> Result<Body, Error> {
         let encoding = Encoding::parse(self.content_type()).ok_or_else(Error::unsupported_media_type)?;
         let bytes = whole(body).await?;
@@ -66,22 +66,22 @@ impl Head {
     }
 }
 
-/// A body that has not come whole after this time is refused.
+/// Time limit for receiving a whole body.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
 
-/// So much of a body that is too large is read and forgotten, as most clients listen to an answer only then.
+/// How much of an oversized body is read and discarded, because most clients read the response only after sending it.
 const DISCARDED_BYTES: usize = 4 * MAX_REQUEST_BYTES;
 
-/// The body of a request, if it is not too large.
+/// Reads the body of a request, up to the maximum size.
 async fn whole(body: axum::body::Body) -> Result<Bytes, Error> {
     let collected = tokio::time::timeout(BODY_PATIENCE, collect(body)).await;
-    collected.map_err(|_| Error::timeout("the body of the request did not come in time"))?
+    collected.map_err(|_| Error::timeout("the request body did not arrive in time"))?
 }
 
 async fn collect(mut body: axum::body::Body) -> Result<Bytes, Error> {
     let (mut bytes, mut length) = (BytesMut::new(), 0);
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Error::bad_request(format!("the body could not be read: {error}")))?;
+        let frame = frame.map_err(|error| Error::bad_request(format!("reading the request body: {error}")))?;
         let Ok(data) = frame.into_data() else { continue };
         length += data.len();
         if length <= MAX_REQUEST_BYTES {
@@ -93,7 +93,7 @@ async fn collect(mut body: axum::body::Body) -> Result<Bytes, Error> {
     if length > MAX_REQUEST_BYTES { Err(Error::too_large(MAX_REQUEST_BYTES)) } else { Ok(bytes.freeze()) }
 }
 
-/// Kubernetes: warnings stand in headers of the answer.
+/// Kubernetes: warnings are response headers.
 fn warn(response: &mut Response, warnings: &[String]) {
     for warning in warnings {
         let escaped = warning.replace('\\', "\\\\").replace('"', "\\\"");
@@ -103,7 +103,7 @@ fn warn(response: &mut Response, warnings: &[String]) {
     }
 }
 
-/// Answers a request about objects.
+/// Serves a request for objects.
 pub async fn serve(handlers: Handlers, resource: Resource, request: Request) -> Result<Response, Error> {
     let (parts, body) = request.into_parts();
     let head = Head::read(handlers, &parts.uri, parts.headers)?;
@@ -172,7 +172,7 @@ impl Head {
         if resource.subresource.is_empty() {
             return self.answer(&reply);
         }
-        // Kubernetes: what binds or evicts a pod is no object that one would want to have back.
+        // Kubernetes: a binding or an eviction is not returned to the client.
         let status = success(Status { code: 201, ..Status::default() });
         self.writer.status(&status)
     }
@@ -187,7 +187,7 @@ impl Head {
         let mut options = self.query.write(&self.headers)?;
         let content_type = self.content_type().to_owned();
         if content_type == squall_api::patch::APPLY {
-            // Applying has no default manager: it must be said who owns the fields.
+            // Apply has no default manager: the client must name the owner of the fields.
             self.query.text("fieldManager").clone_into(&mut options.field_manager);
         }
         let body = PatchBody { content_type, bytes: whole(body).await?, force: self.query.flag("force") };
@@ -198,7 +198,7 @@ impl Head {
     async fn delete(&self, resource: &Resource, body: axum::body::Body) -> Result<Response, Error> {
         let (how, options) = self.deleting(body).await?;
         let reply = self.handlers.delete(resource, &how, options).await?;
-        // Kubernetes: of most kinds a deleted object is told by a Status, of pods and services it is given back.
+        // Kubernetes: deleting a pod or a service returns the object, deleting another kind returns a Status.
         if !reply.deleted || matches!(resource.kind, Kind::Pod | Kind::Service) {
             return self.answer(&reply);
         }
@@ -220,7 +220,7 @@ impl Head {
         list::removed(resource.kind, &deleted, &self.writer)
     }
 
-    /// How to delete: from the body, or else from the parameters.
+    /// Reads how to delete from the body, or else from the parameters.
     async fn deleting(&self, body: axum::body::Body) -> Result<(Deleting, WriteOptions), Error> {
         let mut options = WriteOptions { validation: FieldValidation::Ignore, ..self.query.write(&self.headers)? };
         let given: DeleteOptions = self.body(body).await?.message("meta.v1.DeleteOptions")?;
@@ -230,7 +230,7 @@ impl Head {
         if let Some(policy) = given.propagation_policy {
             how.options.propagation = policy;
         } else if let Some(orphan) = given.orphan_dependents {
-            // The older way to say it.
+            // The older form of the propagation policy.
             how.options.propagation = if orphan { "Orphan" } else { "Background" }.to_owned();
         }
         if let Some(preconditions) = given.preconditions {

@@ -1,4 +1,4 @@
-//! The API as documents: `/openapi/v2` and `/openapi/v3`.
+//! The OpenAPI documents: `/openapi/v2` and `/openapi/v3`.
 
 use std::sync::LazyLock;
 
@@ -13,7 +13,7 @@ use squall_api::{Error, openapi};
 use super::Rest;
 use super::failure::Failure;
 
-/// The only form of the older document that is given: it is the one that clients read.
+/// The only supported encoding of the v2 document, which is the one that clients read.
 const V2: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
 static V2_DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| openapi::v2().encode_to_vec().into());
@@ -29,13 +29,13 @@ pub(super) async fn v2(State(rest): State<Rest>, request: Request) -> Result<Res
     Ok(([(CONTENT_TYPE, V2)], V2_DOCUMENT.clone()).into_response())
 }
 
-/// `/openapi/v3`: which documents there are.
+/// `/openapi/v3`: the list of documents.
 pub(super) async fn v3(State(rest): State<Rest>, request: Request) -> Result<Response, Failure> {
     rest.permit(&request)?;
     let paths: Map<String, Value> = V3_DOCUMENTS
         .iter()
         .map(|(path, text)| {
-            // What a client has kept is still good as long as the hash is the same.
+            // A client's cached document stays valid as long as the hash is the same.
             let url = format!("/openapi/v3/{path}?hash={:08X}", crc32fast::hash(text));
             (path.clone(), json!({"serverRelativeURL": url}))
         })
@@ -43,7 +43,7 @@ pub(super) async fn v3(State(rest): State<Rest>, request: Request) -> Result<Res
     Ok(([(CONTENT_TYPE, "application/json")], json!({"paths": paths}).to_string()).into_response())
 }
 
-/// `/openapi/v3/apis/apps/v1`: one of them.
+/// `/openapi/v3/apis/apps/v1`: one of the documents.
 pub(super) async fn v3_document(
     State(rest): State<Rest>,
     Path(path): Path<String>,

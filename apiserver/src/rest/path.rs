@@ -1,21 +1,21 @@
-//! What a path names. Pure.
+//! Parses the path of a URL. Pure functions.
 
 use squall_api::Kind;
 
 use crate::registry::Resource;
 
-/// What is under a path.
+/// What a path names.
 #[derive(Debug, Clone)]
 pub enum Target {
-    /// An object, a part of one, or a collection.
+    /// An object, a subresource or a collection.
     Objects(Resource),
     /// A question about the caller.
     Review(Review),
-    /// The kinds that users have defined.
+    /// The custom resource definitions.
     CustomResources,
 }
 
-/// The questions that a caller may ask about itself.
+/// The reviews that callers may request about themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Review {
     /// `SelfSubjectAccessReview`: may I?
@@ -26,7 +26,7 @@ pub enum Review {
     Subject,
 }
 
-/// Reads a path. `None`: it leads nowhere.
+/// Parses a path. Returns `None` if it names nothing.
 #[must_use]
 pub fn parse(path: &str) -> Option<Target> {
     let parts: Vec<String> = path.strip_prefix('/')?.split('/').map(decoded).collect::<Option<_>>()?;
@@ -43,7 +43,7 @@ pub fn parse(path: &str) -> Option<Target> {
         return Some(Target::Review(review));
     }
     let (namespace, rest) = match rest {
-        // "namespaces" is a collection too: its own objects have at most a subresource behind them.
+        // "namespaces" is itself a collection: at most a subresource follows its objects.
         ["namespaces", namespace, plural, more @ ..]
             if !namespace.is_empty() && Kind::find(group, plural).is_some() =>
         {
@@ -57,7 +57,7 @@ pub fn parse(path: &str) -> Option<Target> {
         [name] => (*name, String::new()),
         [name, subresource @ ..] => (*name, subresource.join("/")),
     };
-    // What looks like a part of a namespace is a collection in it that there is not.
+    // An unknown part of a namespace is a collection in it that does not exist.
     if kind == Kind::Namespace && !subresource.is_empty() && kind.parts().iter().all(|part| part.name != subresource) {
         return None;
     }
@@ -66,7 +66,7 @@ pub fn parse(path: &str) -> Option<Target> {
         (true, namespace, _) => !namespace.is_empty(),
         (false, _, _) => false,
     };
-    // A name may be empty only at the end of a collection.
+    // Only the path of a collection has no name, and it does not end in a slash.
     if !placed || (name.is_empty() && rest.len() > 1) {
         return None;
     }
@@ -82,7 +82,7 @@ fn review(group: &str, version: &str, rest: &[&str]) -> Option<Review> {
     }
 }
 
-/// A part of a path without its percent signs. `None`: it is not UTF-8.
+/// Decodes the percent-encoding of a path segment. Returns `None` if it is not UTF-8.
 fn decoded(part: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(part.len());
     let mut rest = part.bytes();

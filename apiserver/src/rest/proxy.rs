@@ -1,4 +1,4 @@
-//! The `proxy` subresource: a request handed on to a pod, or to a pod behind a service.
+//! The `proxy` subresource: forwards a request to a pod, or to a pod behind a service.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -19,12 +19,12 @@ use crate::authorization::Verb;
 use crate::handlers::{Handlers, ListQuery};
 use crate::registry::{Resource, decode_stored};
 
-/// A pod that does not accept a connection in this time is not there.
+/// Timeout of a connection to a pod.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// On every slice: which service it is of.
+/// Label on every slice that names its service.
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
-/// What a path names before and behind `proxy`: `http:kubia:8080`, `proxy/a/b`.
+/// The parts of a path before and after `proxy`: `http:kubia:8080`, `proxy/a/b`.
 struct Destination<'a> {
     name: &'a str,
     port: &'a str,
@@ -32,7 +32,7 @@ struct Destination<'a> {
 }
 
 impl<'a> Destination<'a> {
-    /// `None`: it is not about `proxy`.
+    /// Returns `None` if the resource is not a proxy.
     fn parse(resource: &'a Resource) -> Option<Self> {
         let path = resource.subresource.strip_prefix("proxy")?;
         if !path.is_empty() && !path.starts_with('/') {
@@ -44,12 +44,12 @@ impl<'a> Destination<'a> {
     }
 }
 
-/// Whether a request is to be handed on.
+/// Whether a request is to be forwarded.
 pub fn is_meant(resource: &Resource) -> bool {
     matches!(resource.kind, Kind::Pod | Kind::Service) && Destination::parse(resource).is_some()
 }
 
-/// Hands a request on, and its answer back.
+/// Forwards a request and returns the response.
 pub async fn serve(handlers: &Handlers, resource: &Resource, request: Request) -> Result<Response, Error> {
     let Some(destination) = Destination::parse(resource) else { return Err(Error::no_such_path()) };
     let one = |subresource: &str| Resource {
@@ -70,7 +70,7 @@ pub async fn serve(handlers: &Handlers, resource: &Resource, request: Request) -
     let pod: IpAddr = address.parse().map_err(|error| Error::unavailable(format!("{address}: {error}")))?;
     let (mut parts, body) = request.into_parts();
     parts.uri = uri;
-    // What is about the connection stays with it.
+    // Connection-specific headers are not forwarded.
     for name in [HOST, CONNECTION, TRANSFER_ENCODING] {
         parts.headers.remove(name);
     }
@@ -87,7 +87,7 @@ pub async fn serve(handlers: &Handlers, resource: &Resource, request: Request) -
     Ok(answer)
 }
 
-/// One request over a connection of its own.
+/// Sends a request over a connection of its own.
 async fn ask(gateway: Gateway, pod: SocketAddr, request: Request) -> Result<Response, LegacyError> {
     let connector = tower::service_fn(move |_: Uri| {
         let dialling = tokio::time::timeout(PATIENCE, gateway.dial(pod));
@@ -107,11 +107,11 @@ fn verb_of(method: &Method) -> Verb {
     }
 }
 
-/// Kubernetes: without a port, the first that the pod declares, or else 80.
+/// Kubernetes: the default port is the first one that the pod declares, or 80.
 fn pod_address(pod: &Pod, port: &str) -> Result<(String, u16), Error> {
     let name = &pod.metadata.name;
     if pod.status.pod_ip.is_empty() {
-        return Err(Error::unavailable(format!("address not allowed: pod {name} has none yet")));
+        return Err(Error::unavailable(format!("address not allowed: pod {name} has no IP yet")));
     }
     let mut declared = pod.spec.containers.iter().flat_map(|container| &container.ports);
     let found = match port {

@@ -1,4 +1,4 @@
-//! The parameters of a URL. Pure.
+//! The parameters of a URL. Pure functions.
 
 use axum::extract::Query as Pairs;
 use http::{HeaderMap, Uri, header::USER_AGENT};
@@ -10,27 +10,27 @@ use crate::admission::DeleteOptions;
 use crate::handlers::{Deleting, ListQuery, WatchQuery};
 use crate::registry::WriteOptions;
 
-/// Kubernetes: the name of a field manager is not longer.
+/// Kubernetes: maximum length of a field manager's name.
 const MAX_MANAGER: usize = 128;
 
-/// The parameters, in order.
+/// The parameters of a URL, in order.
 #[derive(Debug, Clone, Default)]
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Reads those of a URL.
+    /// Parses the parameters of a URL.
     pub fn parse(uri: &Uri) -> Result<Self, Error> {
         let Pairs(pairs) = Pairs::try_from_uri(uri).map_err(|error| Error::bad_request(error.to_string()))?;
         Ok(Self(pairs))
     }
 
-    /// The value of a parameter; empty if it is not there.
+    /// Returns the value of a parameter; empty if it is missing.
     #[must_use]
     pub fn text(&self, name: &str) -> &str {
         self.0.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
     }
 
-    /// Whether a parameter is given and is not "false" or "0" (Kubernetes: a bare name counts).
+    /// Whether a parameter is present and neither "false" nor "0" (Kubernetes: a bare name counts as true).
     #[must_use]
     pub fn flag(&self, name: &str) -> bool {
         self.optional_flag(name).unwrap_or(false)
@@ -41,7 +41,7 @@ impl Query {
         Some(!matches!(value.to_ascii_lowercase().as_str(), "false" | "0"))
     }
 
-    /// The number of a parameter, if it is there.
+    /// Parses a number, if the parameter is present.
     pub fn number(&self, name: &str) -> Result<Option<i64>, Error> {
         match self.text(name) {
             "" => Ok(None),
@@ -51,7 +51,7 @@ impl Query {
         }
     }
 
-    /// What a list asks for.
+    /// Returns the parameters of a list.
     pub fn list(&self) -> Result<ListQuery, Error> {
         Ok(ListQuery {
             labels: self.text("labelSelector").to_owned(),
@@ -64,7 +64,7 @@ impl Query {
         })
     }
 
-    /// What a watch asks for.
+    /// Returns the parameters of a watch.
     pub fn watch(&self) -> Result<WatchQuery, Error> {
         Ok(WatchQuery {
             list: self.list()?,
@@ -76,7 +76,7 @@ impl Query {
         })
     }
 
-    /// What every write carries.
+    /// Returns the options of a write.
     pub fn write(&self, headers: &HeaderMap) -> Result<WriteOptions, Error> {
         let manager = match self.text("fieldManager") {
             "" => manager_of(headers),
@@ -93,7 +93,7 @@ impl Query {
         })
     }
 
-    /// How to delete.
+    /// Returns the options of a delete.
     pub fn deleting(&self) -> Result<Deleting, Error> {
         Ok(Deleting {
             options: DeleteOptions {
@@ -106,7 +106,7 @@ impl Query {
     }
 }
 
-/// Reads the values of `dryRun`.
+/// Parses the values of `dryRun`.
 pub fn dry_run<'a>(values: impl Iterator<Item = &'a str>) -> Result<bool, Error> {
     let mut dry = false;
     for value in values.filter(|value| !value.is_empty()) {
@@ -120,8 +120,7 @@ pub fn dry_run<'a>(values: impl Iterator<Item = &'a str>) -> Result<bool, Error>
     Ok(dry)
 }
 
-/// Kubernetes: a client that names no field manager is known by the first word of its user agent, and one without
-/// either as unknown.
+/// Kubernetes: the default field manager is the first word of the user agent, or "unknown" without one.
 fn manager_of(headers: &HeaderMap) -> String {
     let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     let word = agent.split('/').next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The questions that callers ask about themselves: may I, what may I, who am I.
+//! The reviews that callers request about themselves: may I, what may I, who am I.
 
 use axum::extract::Request;
 use axum::response::Response;
@@ -15,7 +15,7 @@ use super::path::Review;
 use crate::authorization::{Action, ROLES, Target, Verb};
 use crate::handlers::Handlers;
 
-/// Answers a question.
+/// Serves a review.
 pub async fn serve(handlers: Handlers, review: Review, request: Request) -> Result<Response, Error> {
     let (parts, body) = request.into_parts();
     if parts.method != Method::POST {

@@ -1,33 +1,33 @@
-//! Objects as the rows of a `Table`, which is what kubectl prints. Pure.
+//! Objects as the rows of a `Table`, which kubectl prints. Pure functions.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use squall_api::table::Column;
 use squall_api::{Error, Kind, Object};
 
-/// What of the objects stands in the rows (`includeObject`).
+/// Which part of an object its row includes (`includeObject`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Include {
-    /// Nothing.
+    /// Only the cells.
     None,
-    /// Their metadata.
+    /// The metadata.
     #[default]
     Metadata,
-    /// All.
+    /// The whole object.
     Object,
 }
 
-/// Whether a table says what its columns are; in a watch only the first does.
+/// Whether a table contains its column definitions. In a watch, only the first one does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Headings {
-    /// It does.
+    /// With column definitions.
     Shown,
-    /// It does not.
+    /// Without column definitions.
     Hidden,
 }
 
 impl Include {
-    /// Reads the parameter.
+    /// Parses the parameter `includeObject`.
     pub fn parse(text: &str) -> Result<Self, Error> {
         match text {
             "" | "Metadata" => Ok(Self::Metadata),
@@ -40,7 +40,7 @@ impl Include {
     }
 }
 
-/// A table of objects.
+/// Returns a table of objects.
 pub fn of_objects(kind: Kind, objects: &[Object], include: Include, now: Timestamp) -> Value {
     let rows = objects.iter().map(|object| row(object, include, now)).collect();
     let version = match objects {
@@ -50,7 +50,7 @@ pub fn of_objects(kind: Kind, objects: &[Object], include: Include, now: Timesta
     table(kind, &json!({"resourceVersion": version}), rows, Headings::Shown)
 }
 
-/// A table of rows.
+/// Returns a table of rows.
 pub fn table(kind: Kind, metadata: &Value, rows: Vec<Value>, headings: Headings) -> Value {
     let columns = match headings {
         Headings::Shown => kind.columns().iter().map(Column::definition).collect(),
@@ -65,7 +65,7 @@ pub fn table(kind: Kind, metadata: &Value, rows: Vec<Value>, headings: Headings)
     })
 }
 
-/// The row of an object.
+/// Returns the row of an object.
 pub fn row(object: &Object, include: Include, now: Timestamp) -> Value {
     let columns = object.kind().columns().iter();
     let cells: Vec<Value> = columns.zip(object.row(now)).map(|(column, text)| column.cell(text)).collect();
@@ -76,7 +76,7 @@ pub fn row(object: &Object, include: Include, now: Timestamp) -> Value {
     }
 }
 
-/// The metadata of an object, as an object of its own.
+/// Returns the metadata of an object as an object of its own.
 pub fn partial(object: &Object) -> Value {
     json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object.meta()})
 }

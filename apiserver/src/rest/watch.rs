@@ -1,4 +1,4 @@
-//! Watches: one event a line, or one event a frame, for as long as the client stays.
+//! Encodes watches: one event per line or per frame, for as long as the client stays.
 
 use axum::body::Body;
 use axum::response::Response;
@@ -22,20 +22,20 @@ use crate::registry::{any, decode};
 use crate::store::Revision;
 use crate::watch::{Event, Fate, Watcher};
 
-/// On the bookmark that ends the initial events.
+/// Annotation of the bookmark that ends the initial events.
 const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
 
-/// How one watch's events are written.
+/// Encodes the events of one watch.
 struct Lines {
     kind: Kind,
     writer: Writer,
-    /// Whether the next table has to say what its columns are.
+    /// Whether the next table contains column definitions.
     headings: Headings,
-    /// Whether the client asked to be told when the initial events are complete.
+    /// Whether the client asked for a mark at the end of the initial events.
     marks_end: bool,
 }
 
-/// The answer to a watch.
+/// Responds to a watch request.
 pub fn respond(watcher: Watcher, writer: &Writer, marks_end: bool) -> Result<Response, Error> {
     if writer.format.encoding == Encoding::Yaml {
         return Err(Error::not_acceptable(&[Encoding::Json.content_type(), Encoding::Protobuf.content_type()]));
@@ -102,7 +102,7 @@ impl Lines {
         serde_json::to_vec(&value).map_err(Error::internal)
     }
 
-    /// An object of the right kind with nothing but its resource version.
+    /// Encodes a bookmark: an object of the right kind with nothing but its resource version.
     fn bookmark(&mut self, revision: Revision, initial_events_end: bool) -> Result<Vec<u8>, Error> {
         let info = self.kind.info();
         let mut object = Object::decode(self.kind, &[])?;
@@ -125,7 +125,7 @@ impl Lines {
         }
     }
 
-    /// The last event of a watch that cannot go on.
+    /// Encodes the last event of a watch that cannot continue.
     fn error(&self, error: &Error) -> Bytes {
         match self.writer.format.encoding {
             Encoding::Protobuf => frame("ERROR", in_envelope(&error.status.encode_to_vec(), "Status", "v1")).into(),
@@ -138,14 +138,14 @@ fn line(word: &str, object: &[u8]) -> Vec<u8> {
     [b"{\"type\":\"", word.as_bytes(), b"\",\"object\":", object, b"}\n"].concat()
 }
 
-/// Kubernetes: each event has its length before it, in four bytes.
+/// Kubernetes: the length of each event precedes it, in four bytes.
 fn frame(word: &str, object: Vec<u8>) -> Vec<u8> {
     let event = WatchEvent { r#type: word.to_owned(), object: RawExtension { raw: object } }.encode_to_vec();
     let length = u32::try_from(event.len()).unwrap_or(u32::MAX).to_be_bytes();
     [&length[..], &event].concat()
 }
 
-/// A watch that could not begin because its revision is no longer kept: Kubernetes tells it as an event.
+/// Responds to a watch request whose revision is no longer kept. Kubernetes reports this as an event.
 pub fn expired(error: &Error, writer: &Writer) -> Response {
     let text = line("ERROR", &with_type("Status", "v1", &serde_json::to_vec(&error.status).unwrap_or_default()));
     writer.stream(Body::from(text), StatusCode::OK)

@@ -1,4 +1,4 @@
-//! The last changes by revision: what watches are served from.
+//! The most recent changes by revision, from which watches are served.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use super::transaction::Revision;
 /// One change of one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// Its number.
+    /// Revision that the change made.
     pub revision: Revision,
-    /// The key.
+    /// The changed key.
     pub key: Arc<str>,
-    /// What was there before; `None` if nothing was.
+    /// Entry before the change; `None` if there was none.
     pub previous: Option<Entry>,
-    /// The value after; `None` if the key was deleted.
+    /// Value after the change; `None` if the key was deleted.
     pub value: Option<Bytes>,
 }
 
@@ -32,24 +32,24 @@ impl Change {
     }
 }
 
-/// The last changes, gap-free, bounded by their size.
+/// The most recent changes without gaps, up to a total size.
 #[derive(Debug)]
 pub struct History {
     changes: VecDeque<Change>,
     bytes: usize,
     max_bytes: usize,
-    /// Changes up to here are no longer kept.
+    /// Changes up to this revision are no longer kept.
     compacted: Revision,
 }
 
 impl History {
-    /// A history that begins after a revision and keeps at most so many bytes.
+    /// Creates a history that starts after a revision and keeps at most `max_bytes`.
     #[must_use]
     pub fn new(after: Revision, max_bytes: usize) -> Self {
         Self { changes: VecDeque::new(), bytes: 0, max_bytes, compacted: after }
     }
 
-    /// Adds the next changes and drops the oldest, if there are too many.
+    /// Adds the next changes and drops the oldest ones beyond the size limit.
     pub fn extend(&mut self, changes: impl IntoIterator<Item = Change>) {
         for change in changes {
             self.bytes += change.bytes();
@@ -63,8 +63,8 @@ impl History {
         }
     }
 
-    /// Up to `limit` changes after a revision. `Err` with the oldest revision one can continue from, when some of
-    /// them are no longer kept.
+    /// Returns up to `limit` changes after a revision. If some of them are no longer kept, returns `Err` with the
+    /// oldest revision from which a reader can continue.
     pub fn after(&self, revision: Revision, limit: usize) -> Result<Vec<Change>, Revision> {
         if revision < self.compacted {
             return Err(self.compacted);
@@ -73,7 +73,7 @@ impl History {
         Ok(self.changes.range(start..).take(limit).cloned().collect())
     }
 
-    /// What a key had before it was removed, if that is still kept.
+    /// Returns the value of a key before its removal, if that is still kept.
     pub fn value_before_removal(&self, key: &str) -> Option<Bytes> {
         let last = self.changes.iter().rev().find(|change| change.key.as_ref() == key)?;
         last.previous.as_ref().filter(|_| last.value.is_none()).map(|entry| entry.value.clone())

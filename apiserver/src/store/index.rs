@@ -1,7 +1,7 @@
-//! Which keys have a term: what selectors ask for, kept up to date with every change.
+//! The index from terms to keys: serves selectors, and is updated with every change.
 //!
-//! A term is the hash of what it means. Two meanings with one hash cost a look at an object that does not match; they
-//! never hide one.
+//! A term is the hash of its meaning. If two meanings have the same hash, a lookup also finds objects that do not
+//! match. It never misses one.
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -13,18 +13,18 @@ use squall_api::Kind;
 
 use crate::scan;
 
-/// Something that objects can be found by.
+/// A property by which objects can be found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Term(u64);
 
 impl Term {
-    /// The object has a label of this key.
+    /// The object has a label with this key.
     #[must_use]
     pub fn labeled(kind: Kind, key: &str) -> Self {
         Self::of((kind as usize, "labeled", key, ""))
     }
 
-    /// The object has a label of this key and value.
+    /// The object has a label with this key and value.
     #[must_use]
     pub fn label(kind: Kind, key: &str, value: &str) -> Self {
         Self::of((kind as usize, "label", key, value))
@@ -37,21 +37,21 @@ impl Term {
     }
 
     fn of(meaning: (usize, &str, &str, &str)) -> Self {
-        // With the same keys in every process, though nothing depends on that: indexes are not stored.
+        // The hash is the same in every process, but nothing depends on that: indexes are not stored.
         let mut hasher = DefaultHasher::new();
         meaning.hash(&mut hasher);
         Self(hasher.finish())
     }
 }
 
-/// The index of a state. A clone is cheap.
+/// The index of a state. Clones are cheap.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Index {
     keys: OrdSet<(Term, Arc<str>)>,
 }
 
 impl Index {
-    /// The value at a key has changed.
+    /// Updates the index after a change of the value at a key.
     pub(super) fn change(&mut self, key: &Arc<str>, old: Option<&[u8]>, new: Option<&[u8]>) {
         let (old, new) = (terms(key, old), terms(key, new));
         for gone in old.difference(&new) {
@@ -62,7 +62,7 @@ impl Index {
         }
     }
 
-    /// The keys with a term, in order, that start with the prefix and are not before `start`.
+    /// Returns the keys with a term that start with the prefix and are not before `start`, in order.
     pub(super) fn keys<'a>(&'a self, term: Term, prefix: &'a str, start: &str) -> impl Iterator<Item = &'a Arc<str>> {
         let from = (term, Arc::from(start.max(prefix)));
         self.keys
@@ -71,14 +71,14 @@ impl Index {
             .map(|(_, key)| key)
     }
 
-    /// The keys that have one term of each group, or more: those of the group with the fewest.
+    /// Returns the keys of the group with the fewest keys. They include all keys that have one term of each group.
     pub(super) fn candidates(&self, groups: &[Vec<Term>], prefix: &str, start: &str) -> BTreeSet<Arc<str>> {
         let keys = |group: &Vec<Term>| {
             let group: Vec<Term> = group.clone();
             group.into_iter().flat_map(|term| self.keys(term, prefix, start))
         };
         let mut counters: Vec<_> = groups.iter().map(keys).collect();
-        // All at the same pace: the first at its end has the fewest.
+        // All advance at the same pace: the first to end has the fewest.
         let fewest = loop {
             match counters.iter_mut().position(|counter| counter.next().is_none()) {
                 Some(place) => break place,
@@ -90,7 +90,7 @@ impl Index {
     }
 }
 
-/// The terms of a value. What is no object has none, and neither has what cannot be read: reading it fails anyway.
+/// Returns the terms of a value. Anything that is not an object or cannot be decoded has none: reading it fails anyway.
 fn terms(key: &str, value: Option<&[u8]>) -> BTreeSet<Term> {
     let mut terms = BTreeSet::new();
     let (Some(value), Some(kind)) = (value, kind_of(key)) else { return terms };

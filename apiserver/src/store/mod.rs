@@ -1,7 +1,7 @@
-//! The state machine: a sorted map from keys to bytes, changed by transactions and by nothing else.
+//! The state machine: a sorted map from keys to bytes that only transactions change.
 //!
-//! Everything here is a pure function of the commands applied: no clock, no randomness, no IO. Replication is in
-//! `raft`, what the bytes mean is in `admission` and `grpc`.
+//! Everything here is a pure function of the applied commands: no clock, no randomness, no IO. `raft` replicates the
+//! commands; `admission` and `registry` know what the bytes mean.
 
 mod history;
 mod index;

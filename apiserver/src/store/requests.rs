@@ -1,15 +1,15 @@
-//! What became of the last transactions, by their ids: a repetition is known by it.
+//! The outcomes of the last transactions by request ID, which identify repetitions.
 //!
-//! Not a part of [`super::State`], whose clones must stay cheap; but as deterministic, and kept in snapshots beside it.
+//! Not a part of [`super::State`], whose clones must stay cheap. But equally deterministic, and part of every snapshot.
 
 use std::collections::{HashMap, VecDeque};
 
 use super::transaction::{Outcome, RequestId};
 
-/// How many are remembered.
+/// Number of remembered transactions.
 const REMEMBERED: usize = 16_384;
 
-/// The last transactions.
+/// The outcomes of the last transactions.
 #[derive(Debug, Clone, Default)]
 pub struct Requests {
     outcomes: HashMap<RequestId, Outcome>,
@@ -18,13 +18,13 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// What became of a transaction, if it is still remembered.
+    /// Returns the outcome of a transaction, if it is still remembered.
     #[must_use]
     pub fn outcome(&self, id: &RequestId) -> Option<Outcome> {
         self.outcomes.get(id).copied()
     }
 
-    /// Remembers one, and forgets the oldest if there are too many.
+    /// Remembers an outcome and forgets the oldest one beyond the limit.
     pub fn remember(&mut self, id: RequestId, outcome: Outcome) {
         self.outcomes.insert(id, outcome);
         self.order.push_back(id);
@@ -35,7 +35,7 @@ impl Requests {
         }
     }
 
-    /// All that are remembered, oldest first.
+    /// Returns all remembered outcomes, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = (&RequestId, Outcome)> {
         self.order.iter().filter_map(|id| Some((id, *self.outcomes.get(id)?)))
     }

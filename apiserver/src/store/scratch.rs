@@ -1,8 +1,8 @@
-//! A state with what goes along with it, for tests.
+//! A state with its requests and changes, for tests.
 
 use super::{Change, Outcome, Requests, State, Transaction};
 
-/// It remembers every change.
+/// Keeps every change.
 #[derive(Default)]
 pub(crate) struct Store {
     pub(crate) state: State,

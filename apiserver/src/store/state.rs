@@ -11,18 +11,18 @@ use super::index::{Index, Term};
 use super::requests::Requests;
 use super::transaction::{Compare, Outcome, Revision, Target, Transaction, Write};
 
-/// A value and when it was written.
+/// A value and the revisions at which it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// The value, in a buffer of its own size.
     pub value: Bytes,
-    /// The revision at which the key came to be.
+    /// Revision at which the key was created.
     pub create_revision: Revision,
-    /// The revision of its last change.
+    /// Revision of its last change.
     pub mod_revision: Revision,
 }
 
-/// The whole state. A clone is cheap and never changes.
+/// The whole state. Clones are cheap and never change.
 #[derive(Debug, Clone, Default)]
 pub struct State {
     revision: Revision,
@@ -32,37 +32,37 @@ pub struct State {
 }
 
 impl State {
-    /// The number of changes so far.
+    /// Returns the number of changes so far.
     #[must_use]
     pub fn revision(&self) -> Revision {
         self.revision
     }
 
-    /// A checksum of all keys, values and revisions: equal states have equal hashes.
+    /// Returns a checksum of all keys, values and revisions: equal states have equal hashes.
     #[must_use]
     pub fn hash(&self) -> u64 {
         self.hash
     }
 
-    /// How many keys there are.
+    /// Returns the number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there is no key.
+    /// Whether there are no keys.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// The entry at a key.
+    /// Returns the entry at a key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Entry> {
         self.entries.get(key)
     }
 
-    /// The entries whose keys start with the prefix, in order of their keys.
+    /// Returns the entries whose keys start with the prefix, in key order.
     pub fn range<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a Entry)> {
         self.entries
             .range::<_, str>((Bound::Included(prefix), Bound::Unbounded))
@@ -70,7 +70,7 @@ impl State {
             .take_while(move |(key, _)| key.starts_with(prefix))
     }
 
-    /// Applies a transaction. A repetition changes nothing and has the outcome of the first time.
+    /// Applies a transaction. A repetition changes nothing and returns the outcome of the first time.
     pub fn apply(&mut self, transaction: Transaction, requests: &mut Requests, changes: &mut Vec<Change>) -> Outcome {
         if let Some(outcome) = requests.outcome(&transaction.request_id) {
             return outcome;
@@ -119,7 +119,7 @@ impl State {
         Some(Change::new(self.revision, key, previous, write.value))
     }
 
-    /// The entries from one key on whose keys start with the prefix, in order of their keys.
+    /// Returns the entries whose keys start with the prefix and are not before `start`, in key order.
     pub fn range_from<'a>(&'a self, prefix: &'a str, start: &'a str) -> impl Iterator<Item = (&'a str, &'a Entry)> {
         self.entries
             .range::<_, str>((Bound::Included(start.max(prefix)), Bound::Unbounded))
@@ -127,7 +127,7 @@ impl State {
             .take_while(move |(key, _)| key.starts_with(prefix))
     }
 
-    /// The state as it was, by undoing the last changes. It is for reading: its hash is of no meaning.
+    /// Returns an earlier state by undoing the last changes. It is only for reading: its hash is meaningless.
     #[must_use]
     pub fn before(&self, revision: Revision, changes: &[Change]) -> Self {
         let mut earlier = Self { revision, hash: 0, ..self.clone() };
@@ -140,13 +140,13 @@ impl State {
         earlier
     }
 
-    /// A state to be filled from a snapshot.
+    /// Returns an empty state to fill from a snapshot.
     #[must_use]
     pub fn at_revision(revision: Revision) -> Self {
         Self { revision, ..Self::default() }
     }
 
-    /// Puts an entry of a snapshot back.
+    /// Restores an entry of a snapshot.
     pub fn restore_entry(&mut self, key: Arc<str>, entry: Entry) {
         self.hash = self.hash.wrapping_add(hash_entry(&key, &entry));
         self.insert(key, entry);
@@ -163,8 +163,8 @@ impl State {
         self.index.change(key, old.as_ref().map(|old| &*old.value), None);
     }
 
-    /// The entries of a range that may have one term of each group, in order of their keys: those that have, and few
-    /// others. Without groups, all.
+    /// Returns the entries of a range that may have one term of each group, in key order: all that have, and a few
+    /// others. Without groups, returns all entries.
     pub fn candidates<'a>(
         &'a self,
         prefix: &'a str,
@@ -180,7 +180,7 @@ impl State {
     }
 }
 
-/// Entries are summed up, so that the hash can be kept up to date change by change.
+/// The state's hash is the sum of its entries' hashes, so that each change can update it.
 fn hash_entry(key: &str, entry: &Entry) -> u64 {
     let mut low = crc32fast::Hasher::new();
     low.update(key.as_bytes());

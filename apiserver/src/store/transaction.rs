@@ -1,65 +1,64 @@
-//! What changes the state: comparisons that must hold, and writes that then happen together.
+//! Transactions: comparisons that must hold, and writes that then happen together.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-/// The number of changes there have been. Each put or delete counts one up; the revision of a key is that of its last
-/// change.
+/// The number of changes so far. Each put or delete increments it. The revision of a key is that of its last change.
 pub type Revision = u64;
 
-/// By which a repeated transaction is known; random.
+/// A random ID by which a repeated transaction is recognized.
 pub type RequestId = [u8; 16];
 
 /// Writes that happen together, if all comparisons hold when the transaction is applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transaction {
-    /// By which a repetition is known.
+    /// Identifies repetitions.
     pub request_id: RequestId,
-    /// What must hold.
+    /// Conditions for the writes.
     pub compares: Vec<Compare>,
-    /// What is then written.
+    /// Changes to make if all conditions hold.
     pub writes: Vec<Write>,
 }
 
-/// Something that must hold of a key.
+/// A condition on a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compare {
-    /// The key.
+    /// The key to compare.
     pub key: String,
-    /// What of it.
+    /// Required revision or value.
     pub target: Target,
 }
 
-/// What must hold of a key.
+/// The required revision or value of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// The revision of its last change; 0 when it does not exist.
+    /// Revision of its last change; 0 if the key does not exist.
     ModRevision(Revision),
-    /// Its value.
+    /// Current value.
     Value(Bytes),
 }
 
 /// A change to one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Write {
-    /// The key.
+    /// The key to change.
     pub key: String,
     /// The new value; `None` deletes the key.
     pub value: Option<Bytes>,
 }
 
-/// What became of a transaction.
+/// The result of a transaction.
 // openraft asks for serde; our own encoding is in `raft::codec`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
-    /// All writes happened; the revision of the last of them.
+    /// All writes happened. Holds the revision of the last one.
     Applied(Revision),
-    /// Nothing happened: this comparison (by its place) did not hold. The revision is the store's at that moment.
+    /// Nothing happened because the comparison at this index failed. Also holds the store's revision at that time.
     Refused(usize, Revision),
 }
 
 impl Outcome {
-    /// The revision after the transaction, if it happened.
+    /// Returns the revision after the transaction, if it was applied.
     #[must_use]
     pub const fn applied(self) -> Option<Revision> {
         match self {
@@ -68,7 +67,7 @@ impl Outcome {
         }
     }
 
-    /// The store's revision after the transaction.
+    /// Returns the store's revision after the transaction, applied or not.
     #[must_use]
     pub const fn revision(self) -> Revision {
         match self {

@@ -1,4 +1,4 @@
-//! The state as readers and watchers of this member see it, a batch of changes at a time.
+//! The state that readers and watchers of this member see, updated in batches of changes.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,12 +12,12 @@ use super::requests::Requests;
 use super::state::State;
 use super::transaction::Revision;
 
-/// Of how many transactions the checksum of the state is kept.
+/// Number of transactions for which the checksum of the state is kept.
 const RECENT_HASHES: usize = 512;
-/// How many bytes of changes are kept for watches.
+/// Maximum size of the changes that are kept for watches.
 const HISTORY_BYTES: usize = 16 << 20;
 
-/// The latest state, the latest changes, and a signal when there are more. Written by the state machine alone.
+/// The latest state, the latest changes, and a signal for new ones. Only the state machine writes it.
 #[derive(Debug)]
 pub struct View {
     state: ArcSwap<State>,
@@ -29,7 +29,7 @@ pub struct View {
 }
 
 impl View {
-    /// A view of a state, without changes.
+    /// Creates a view of a state, without changes.
     #[must_use]
     pub fn new(state: State, requests: Requests, applied_index: u64) -> Self {
         Self {
@@ -42,12 +42,12 @@ impl View {
         }
     }
 
-    /// The remembered requests; for the state machine, which alone changes them.
+    /// Returns the remembered requests. Only the state machine changes them.
     pub fn requests(&self) -> MutexGuard<'_, Requests> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes the checksum of the state after a transaction.
+    /// Records the checksum of the state after a transaction.
     pub fn note_hash(&self, state: &State) {
         let mut recent = self.recent_hashes.lock().unwrap_or_else(PoisonError::into_inner);
         if recent.len() == RECENT_HASHES {
@@ -56,13 +56,13 @@ impl View {
         recent.push_back((state.revision(), state.hash()));
     }
 
-    /// The revision and the checksum of the state after each of the last transactions, oldest first.
+    /// Returns the revision and the checksum of the state after each of the last transactions, oldest first.
     #[must_use]
     pub fn recent_hashes(&self) -> Vec<(Revision, u64)> {
         self.recent_hashes.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
     }
 
-    /// The state as it was after a revision. `Err` with the oldest revision that can still be had.
+    /// Returns the state after a revision. If it is no longer available, the error is the oldest revision that is.
     pub fn state_at(&self, revision: Revision) -> Result<Arc<State>, Revision> {
         let state = self.state();
         if state.revision() == revision {
@@ -74,46 +74,46 @@ impl View {
         Ok(Arc::new(state.before(revision, &changes)))
     }
 
-    /// The state as it is now.
+    /// Returns the current state.
     #[must_use]
     pub fn state(&self) -> Arc<State> {
         self.state.load_full()
     }
 
-    /// Up to `limit` changes after a revision; see [`History::after`].
+    /// Returns up to `limit` changes after a revision; see [`History::after`].
     pub fn changes_after(&self, revision: Revision, limit: usize) -> Result<Vec<Change>, Revision> {
         self.history().after(revision, limit)
     }
 
-    /// The last value of a key that was removed, if that is still known.
+    /// Returns the last value of a removed key, if it is still known.
     #[must_use]
     pub fn value_before_removal(&self, key: &str) -> Option<Bytes> {
         self.history().value_before_removal(key)
     }
 
-    /// The store's revision, and a signal when it grows.
+    /// Returns the store's revision, with a signal when it grows.
     #[must_use]
     pub fn watch_revision(&self) -> watch::Receiver<Revision> {
         self.revision.subscribe()
     }
 
-    /// The index of the last applied log entry, and a signal when it grows.
+    /// Returns the index of the last applied log entry, with a signal when it grows.
     #[must_use]
     pub fn watch_applied(&self) -> watch::Receiver<u64> {
         self.applied_index.subscribe()
     }
 
-    /// Shows a new state and the changes that led to it.
+    /// Publishes a new state and the changes that led to it.
     pub fn publish(&self, state: State, changes: Vec<Change>, applied_index: u64) {
         let revision = state.revision();
-        // History first: whoever sees the revision must find its changes.
+        // History first: a reader who sees the revision must find its changes.
         self.history().extend(changes);
         self.state.store(Arc::new(state));
         self.revision.send_replace(revision);
         self.applied_index.send_replace(applied_index);
     }
 
-    /// Shows a state that came whole, from a snapshot: the way to it is not known.
+    /// Publishes a complete state from a snapshot. The changes that led to it are unknown.
     pub fn replace(&self, state: State, requests: Requests, applied_index: u64) {
         *self.requests() = requests;
         *self.history() = History::new(state.revision(), HISTORY_BYTES);

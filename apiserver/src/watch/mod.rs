@@ -1,7 +1,7 @@
-//! Watches: the changes of a collection after a revision, in order, complete, each once.
+//! Watches: all changes of a collection after a revision, in order, each exactly once.
 //!
-//! A watch has no queue of its own: it reads the shared history from where it is. One that falls behind what the
-//! history keeps ends in 410 Expired.
+//! A watch has no queue of its own: it reads the shared history from its own position. If it falls behind what the
+//! history keeps, it ends with 410 Expired.
 
 use std::time::Duration;
 
@@ -14,41 +14,41 @@ use crate::keys;
 use crate::registry::{Freshness, Registry, Selection, WatchStart, out_of_touch};
 use crate::store::{Change, Revision};
 
-/// How many changes are read from the history at a time.
+/// Number of changes read from the history at a time.
 const BATCH: usize = 256;
-/// How many watches a member serves at once.
+/// Maximum number of open watches of a member.
 const WATCHES: i64 = 16_384;
-/// How often a client that wants bookmarks is told how far the watch is.
+/// Interval of bookmarks, for clients that request them.
 const BOOKMARK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// What has become of an object, as far as a watch is concerned.
+/// What happened to an object, from the view of a watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// It is new, or matches now.
     Added,
     /// It has changed.
     Modified,
-    /// It is gone, or matches no longer.
+    /// It is gone, or no longer matches.
     Deleted,
 }
 
-/// What a client is told.
+/// An event to send to a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// An object, as it is stored.
+    /// A changed object, as it is stored.
     Object {
-        /// What has become of it.
+        /// What happened to the object.
         fate: Fate,
-        /// What it is now, or was last.
+        /// Current value, or the last one if the object is gone.
         value: Bytes,
-        /// The revision of the change.
+        /// Revision of the change.
         revision: Revision,
     },
-    /// Everything up to a revision has been told.
+    /// Everything up to a revision has been sent.
     Bookmark {
-        /// The revision.
+        /// The last revision that is covered.
         revision: Revision,
-        /// All objects that there were in the beginning have been told.
+        /// Whether all initial objects have been sent.
         initial_events_end: bool,
     },
 }
@@ -58,11 +58,11 @@ pub struct Watcher {
     registry: Registry,
     selection: Selection,
     revision: watch::Receiver<Revision>,
-    /// The member hears of nothing any more.
+    /// Becomes true when the member loses contact with the others.
     lost: watch::Receiver<bool>,
-    /// Everything up to here has been looked at.
+    /// Everything up to this revision has been read.
     position: Revision,
-    /// Everything up to here has been told.
+    /// Everything up to this revision has been sent.
     told: Revision,
     bookmarks: bool,
     /// When the next bookmark is due.
@@ -79,7 +79,7 @@ impl Drop for Watcher {
 }
 
 impl Watcher {
-    /// Begins where it is told to.
+    /// Starts a watch at the requested position.
     pub async fn start(
         registry: Registry,
         selection: Selection,
@@ -113,7 +113,7 @@ impl Watcher {
             WatchStart::After(revision) => {
                 watcher.position = revision;
                 watcher.registry.wait_for_revision(revision).await?;
-                // An expired revision is told at once.
+                // Reports an expired revision immediately.
                 watcher.changes()?;
             }
         }
@@ -144,19 +144,19 @@ impl Watcher {
         changes.map_err(|oldest| Error::expired(self.position, oldest))
     }
 
-    /// The kind of the objects.
+    /// Returns the kind of the watched objects.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.selection.kind
     }
 
-    /// The next events; never an empty list. Waits until there are some. `None`: the watch has come to its end.
+    /// Waits for the next events and returns them, never an empty list. Returns `None` when the watch has ended.
     pub async fn next(&mut self) -> Result<Option<Vec<Event>>, Error> {
         if !self.initial.is_empty() {
             return Ok(Some(std::mem::take(&mut self.initial)));
         }
         while Instant::now() < self.deadline {
-            // Marked as seen before reading, so that what comes meanwhile is seen the next time.
+            // Marked as seen before reading, so that changes made meanwhile are seen the next time.
             self.revision.borrow_and_update();
             let changes = self.changes().inspect_err(|_| {
                 self.registry.member().metrics().dropped_watchers.inc();
@@ -184,7 +184,7 @@ impl Watcher {
         Ok(None)
     }
 
-    /// Waits for a change, or until a bookmark is due; the last one is when the watch ends.
+    /// Waits for a change, or until a bookmark is due. The last bookmark comes when the watch ends.
     async fn wait(&mut self) -> Result<Option<Event>, Error> {
         tokio::select! {
             changed = self.revision.changed() => {
@@ -200,7 +200,7 @@ impl Watcher {
         Ok(news.then_some(Event::Bookmark { revision: self.position, initial_events_end: false }))
     }
 
-    /// What a change means to this client: an object that stops matching is deleted for it, one that starts is new.
+    /// Translates a change for this client: an object that stops matching is deleted, one that starts is added.
     fn event(&self, change: &Change) -> Result<Option<Event>, Error> {
         if !change.key.starts_with(&self.selection.prefix) {
             return Ok(None);
@@ -218,8 +218,8 @@ impl Watcher {
     }
 }
 
-/// Whether somebody else has been elected by it. Every watch is told at once how far it is: whoever was elected decides
-/// nothing before it has seen all that those before it wrote.
+/// Whether the change elects someone else. Every watch then sends its position immediately: a new leader decides
+/// nothing before it has seen all writes of its predecessors.
 fn is_election(change: &Change) -> bool {
     change.key.starts_with(keys::FENCES) && change.previous.as_ref().map(|entry| &entry.value) != change.value.as_ref()
 }

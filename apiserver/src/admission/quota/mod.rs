@@ -1,7 +1,7 @@
-//! Resource quotas: what a namespace may use in all. Pure.
+//! Resource quotas: limits on the total usage of a namespace. Pure functions.
 //!
-//! `usage` says what an object uses, `scope` which objects a quota is about; here is what follows: a change is charged
-//! to the quotas of its namespace, and refused by the one that it would exceed. Only what grows is refused.
+//! `usage` computes what an object uses, and `scope` decides which objects a quota covers. This module charges a change
+//! to the quotas of its namespace and refuses it if it would exceed one. Only increases are refused.
 
 mod scope;
 mod usage;
@@ -15,11 +15,11 @@ use squall_api::{Error, Kind, Object};
 use scope::is_about;
 use usage::{Amounts, unspecified, usage};
 
-/// The quota after a change of an object, or nothing if the change is nothing to it.
+/// Returns the quota after a change of an object, or `None` if the change does not affect the quota.
 ///
 /// # Errors
 ///
-/// The change would use more than the quota allows, or it cannot be said what it uses.
+/// Fails if the change would exceed the quota, or if a pod does not specify an amount that the quota limits.
 pub fn charge(
     quota: &ResourceQuota,
     old: Option<&Object>,
@@ -51,7 +51,7 @@ pub fn charge(
     Ok(Some(charged))
 }
 
-/// The quota with its limits taken into force and everything in its namespace counted anew.
+/// Returns the quota with the limits of its spec in force and the usage of its namespace recounted.
 #[must_use]
 pub fn recount(quota: &ResourceQuota, objects: impl Iterator<Item = Object>) -> ResourceQuota {
     let mut sum: Amounts = quota.spec.hard.keys().map(|name| (name.clone(), Milli(0))).collect();
@@ -68,7 +68,7 @@ pub fn recount(quota: &ResourceQuota, objects: impl Iterator<Item = Object>) -> 
     counted
 }
 
-/// Whether objects of the kind may count in the quota at all.
+/// Whether objects of this kind can count against the quota.
 #[must_use]
 pub fn may_count(quota: &ResourceQuota, kind: Kind) -> bool {
     let counter = format!("count/{}", kind.info().plural_group());
@@ -79,7 +79,7 @@ pub fn may_count(quota: &ResourceQuota, kind: Kind) -> bool {
     }
 }
 
-/// What the quota counts of the object.
+/// Returns the object's usage that counts against the quota.
 fn counted(quota: &ResourceQuota, object: &Object) -> Amounts {
     if is_about(quota, object) { usage(object) } else { Amounts::new() }
 }
@@ -132,7 +132,7 @@ fn in_list(list: &BTreeMap<String, Quantity>, name: &str) -> Milli {
     list.get(name).and_then(quantity::parse).unwrap_or_default()
 }
 
-/// Bytes are written by 1024s, everything else by thousands.
+/// Formats bytes with binary suffixes and everything else with decimal ones.
 fn written(name: &str, amount: Milli) -> Quantity {
     let is_bytes = ["memory", "storage"].iter().any(|bytes| name.ends_with(bytes)) || name.contains("hugepages-");
     Quantity { string: if is_bytes { quantity::binary(amount) } else { quantity::decimal(amount) } }

@@ -1,9 +1,9 @@
-//! Which pods a quota is about.
+//! Scopes: which pods a quota covers.
 
 use squall_api::Object;
 use squall_api::core::v1::{Affinity, Pod, ResourceQuota, ScopedResourceSelectorRequirement};
 
-/// Whether the quota is about the object: its scopes pick pods only, and all must hold.
+/// Whether the quota covers the object. Scopes match only pods, and all of them must match.
 #[must_use]
 pub fn is_about(quota: &ResourceQuota, object: &Object) -> bool {
     let expressions = quota.spec.scope_selector.iter().flat_map(|selector| &selector.match_expressions);
@@ -35,7 +35,7 @@ fn holds(requirement: &ScopedResourceSelectorRequirement, pod: &Pod) -> bool {
     }
 }
 
-/// Kubernetes: `Terminating` is a pod that is given only so long to run.
+/// Kubernetes: a pod is `Terminating` if it has an active deadline.
 fn ends(pod: &Pod) -> bool {
     pod.spec.active_deadline_seconds.is_some_and(|seconds| seconds >= 0)
 }

@@ -1,4 +1,4 @@
-//! What quotas count, refuse and give back.
+//! Tests of what quotas count, refuse and release.
 
 use super::*;
 use squall_api::core::v1::{Container, Pod, Service, ServicePort};

@@ -1,4 +1,4 @@
-//! What an object uses of the resources that quotas limit.
+//! Computes how much of the quota-limited resources an object uses.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use squall_api::kinds::is_pod_terminal;
 use squall_api::quantity::{self, Milli, Quantity};
 use squall_api::{Kind, Object};
 
-/// Amounts by the name of their resource.
+/// Amounts by resource name.
 pub type Amounts = BTreeMap<String, Milli>;
 
-/// What the object uses. Kubernetes: a pod that has ended counts as an object and uses nothing else; events are free.
+/// Returns what the object uses. Kubernetes: a pod that has ended counts only as an object; events are free.
 #[must_use]
 pub fn usage(object: &Object) -> Amounts {
     let kind = object.kind();
@@ -38,7 +38,7 @@ fn add_pod(pod: &Pod, used: &mut Amounts) {
     add_requirements(requests.iter(), limits.iter(), used);
 }
 
-/// By the names that quotas have for what containers request and are limited to.
+/// Adds requests and limits under the resource names that quotas use.
 fn add_requirements<'a>(
     requests: impl Iterator<Item = (&'a String, &'a Milli)>,
     limits: impl Iterator<Item = (&'a String, &'a Milli)>,
@@ -55,13 +55,13 @@ fn add_requirements<'a>(
     }
 }
 
-/// Not one of a vendor's.
+/// Whether the resource is built in rather than a vendor's.
 fn is_native(resource: &str) -> bool {
     !resource.contains('/')
 }
 
-/// What the containers of a pod come to. Kubernetes: those that run side by side add up, and init containers, which run
-/// one after the other before them, count where one alone needs more.
+/// Returns what the containers of a pod use in total. Kubernetes: regular containers run side by side and add up. Init
+/// containers run one after the other before them, so one counts only if it needs more than that sum.
 fn pod_sum(pod: &Pod, side: fn(&Container) -> &BTreeMap<String, Quantity>) -> Amounts {
     let mut sum = Amounts::new();
     for (name, amount) in pod.spec.containers.iter().flat_map(|container| amounts(side(container))) {
@@ -87,8 +87,8 @@ fn add_service(service: &Service, used: &mut Amounts) {
     used.insert("services.loadbalancers".to_owned(), count(usize::from(spec.r#type == "LoadBalancer")));
 }
 
-/// The containers that do not say what they need of a resource that the quota limits, by resource (Kubernetes: CPU and
-/// memory must then be given for each container).
+/// Returns the containers that specify no amount of a limited resource, by resource. Kubernetes: if a quota limits CPU
+/// or memory, every container must specify an amount.
 #[must_use]
 pub fn unspecified<'a>(pod: &Pod, limited: impl Iterator<Item = &'a String>) -> BTreeMap<String, Vec<String>> {
     const DEMANDED: [&str; 6] = ["cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory"];

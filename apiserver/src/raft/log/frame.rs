@@ -1,11 +1,11 @@
-//! A frame: what one fsync made durable. A frame that is cut short or garbled is the torn end of a log if nothing
-//! follows it, and damage if a whole frame does: the next frame is only written once the one before it is on disk.
+//! A frame: the data that one fsync makes durable. The next frame is written only once the previous one is on disk. So
+//! an incomplete or garbled frame is the torn end of a log if nothing follows it, and damage if a complete frame does.
 
 use std::ops::Range;
 
-/// `SQFR`.
+/// Start of each frame.
 const MAGIC: [u8; 4] = *b"SQFR";
-/// Magic, length of the body, checksum of number and body, number.
+/// Magic, body length, checksum of number and body, number.
 const HEADER: usize = 4 + 4 + 4 + 8;
 
 /// Appends a frame.
@@ -24,27 +24,27 @@ fn checksum(number: u64, body: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// A whole frame found in a file.
+/// A complete frame found in a file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// Counted up from frame to frame, over all segments.
+    /// Counts up from frame to frame, across all segments.
     pub number: u64,
-    /// Where its body stands.
+    /// Byte range of the body in the file.
     pub body: Range<usize>,
 }
 
-/// What stands at a place in a file.
+/// What a read found at an offset in a file.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found {
-    /// A whole frame.
+    /// A complete frame.
     Whole(Frame),
     /// The end of the file.
     End,
-    /// Something that is not a whole frame.
+    /// Anything other than a complete frame.
     Broken,
 }
 
-/// Reads the frame at a place.
+/// Reads the frame at an offset.
 pub fn read(bytes: &[u8], at: usize) -> Found {
     let rest = &bytes[at..];
     if rest.is_empty() {
@@ -62,7 +62,7 @@ pub fn read(bytes: &[u8], at: usize) -> Found {
     }
 }
 
-/// Where a whole frame stands after a place, if anywhere.
+/// Returns the offset of the first complete frame after an offset, if there is one.
 pub fn find_whole_after(bytes: &[u8], at: usize) -> Option<usize> {
     (at + 1..bytes.len())
         .filter(|start| bytes[*start..].starts_with(&MAGIC))

@@ -1,7 +1,8 @@
-//! The log on disk: segments of checksummed frames, one frame and one fsync for all that waits.
+//! The log on disk: segments of checksummed frames, with one frame and one fsync for all waiting writes.
 //!
-//! `frame` is a frame's bytes, `record` what stands in it, `recover` reads a folder after a crash, `writer` is the one
-//! thread that writes, `storage` is what openraft holds. Why this is ours: `docs/decisions/0001-own-log.md`.
+//! `frame` defines the bytes of a frame, and `record` its content. `recover` reads a folder after a crash, `writer` is
+//! the only thread that writes, and `storage` is openraft's interface. `docs/decisions/0001-own-log.md` explains why
+//! this log is our own.
 
 mod frame;
 mod record;

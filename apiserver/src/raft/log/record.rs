@@ -1,4 +1,4 @@
-//! What stands in a frame: one record after the other.
+//! The content of a frame: a sequence of records.
 
 use std::io;
 
@@ -13,13 +13,13 @@ use crate::raft::wire;
 /// A change to the log.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Record {
-    /// One more entry.
+    /// Appends an entry.
     Append(Entry),
-    /// The member's vote is now this.
+    /// Sets the member's vote.
     Vote(Vote),
-    /// Entries after this one are gone; `None`: all are.
+    /// Removes the entries after this one; `None` removes all.
     Truncate(Option<LogId>),
-    /// Entries up to this one are gone.
+    /// Removes the entries up to and including this one.
     Purge(LogId),
 }
 
@@ -29,7 +29,7 @@ const TRUNCATE: u8 = 3;
 const PURGE: u8 = 4;
 
 impl Record {
-    /// Appends the record's bytes: what it is, its length, its content.
+    /// Appends the record's bytes: tag, length, content.
     pub fn write(&self, out: &mut Vec<u8>) -> io::Result<()> {
         let (tag, content) = match self {
             Self::Append(entry) => (APPEND, wire::entry_to(entry)?.encode_to_vec()),
@@ -45,7 +45,7 @@ impl Record {
         Ok(())
     }
 
-    /// The records of a frame's body.
+    /// Reads the records of a frame's body.
     pub fn read_all(mut body: Bytes) -> io::Result<Vec<Self>> {
         let mut records = Vec::new();
         while body.has_remaining() {
@@ -54,7 +54,7 @@ impl Record {
             let len = usize::try_from(len)
                 .ok()
                 .filter(|len| *len <= body.len())
-                .ok_or_else(|| invalid("a length beyond the frame"))?;
+                .ok_or_else(|| invalid("a record is longer than its frame"))?;
             records.push(Self::read(tag, body.split_to(len))?);
         }
         Ok(records)
@@ -70,9 +70,9 @@ impl Record {
             }
             PURGE => {
                 let id = wire::log_id_from(Some(proto::LogId::decode(content).map_err(invalid)?))?;
-                id.map(Self::Purge).ok_or_else(|| invalid("a purge without a log id"))
+                id.map(Self::Purge).ok_or_else(|| invalid("a purge has no log ID"))
             }
-            other => Err(invalid(format!("a record of unknown kind {other}"))),
+            other => Err(invalid(format!("unknown record tag {other}"))),
         }
     }
 }

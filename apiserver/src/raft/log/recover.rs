@@ -1,4 +1,4 @@
-//! Reads the segments of a folder: all entries, the vote, and where writing goes on.
+//! Recovers the log from the segments of a folder: its entries, the vote, and where writing continues.
 
 use std::collections::VecDeque;
 use std::io;
@@ -11,37 +11,37 @@ use super::record::Record;
 use crate::host::{Disk, read_all};
 use crate::raft::types::{Entry, LogId, Vote};
 
-/// The first bytes of each segment: what it is and the version of its format.
+/// The first bytes of each segment: magic and format version.
 pub const SEGMENT_HEADER: [u8; 8] = *b"SQLOG\0\0\x01";
 
-/// The log as it stands in memory: all entries that are not purged.
+/// The log in memory: all entries that are not purged.
 #[derive(Debug, Default)]
 pub struct Window {
     /// The last vote.
     pub vote: Option<Vote>,
-    /// The last entry that is purged.
+    /// The last purged entry.
     pub purged: Option<LogId>,
-    /// The entries after it, without a gap.
+    /// The entries after it, without gaps.
     pub entries: VecDeque<Entry>,
 }
 
 impl Window {
-    /// The index of the first entry, or where it would be.
+    /// Returns the index of the first entry, or of the next one if there is none.
     pub fn first_index(&self) -> u64 {
         self.entries.front().map_or_else(|| self.purged.map_or(0, |id| id.index + 1), |entry| entry.log_id.index)
     }
 
-    /// The last entry, purged or not.
+    /// Returns the ID of the last entry, purged or not.
     pub fn last_log_id(&self) -> Option<LogId> {
         self.entries.back().map(|entry| entry.log_id).or(self.purged)
     }
 
-    /// Makes the change. An entry that leaves a gap is refused.
+    /// Applies a record. Refuses an entry that leaves a gap.
     pub fn apply(&mut self, record: Record) -> io::Result<()> {
         match record {
             Record::Append(entry) => {
                 let next = self.last_log_id().map_or(0, |id| id.index + 1);
-                // A log that starts after a snapshot was installed begins anywhere.
+                // After an installed snapshot, the log starts at any index.
                 if entry.log_id.index != next && !self.entries.is_empty() {
                     let message = format!("entry {} follows entry {}", entry.log_id.index, next.wrapping_sub(1));
                     return Err(io::Error::new(io::ErrorKind::InvalidData, message));
@@ -66,32 +66,32 @@ impl Window {
     }
 }
 
-/// A segment that is there.
+/// An existing segment.
 #[derive(Debug)]
 pub struct Segment {
-    /// Its file.
+    /// File that holds it.
     pub path: PathBuf,
-    /// The largest index of an entry in it; `None` without entries.
+    /// Largest index of its entries; `None` without entries.
     pub max_index: Option<u64>,
 }
 
-/// What a folder held.
+/// The contents of a log folder.
 #[derive(Debug, Default)]
 pub struct Recovered {
-    /// The log.
+    /// Entries, vote and last purged entry.
     pub window: Window,
-    /// The segments, in order; the last one is written on.
+    /// Segments in order; new frames are appended to the last one.
     pub segments: Vec<Segment>,
-    /// The number of the next frame.
+    /// Number of the next frame.
     pub next_frame: u64,
 }
 
-/// The file of the segment that begins with this frame.
+/// Returns the file of the segment that starts with this frame.
 pub fn segment_path(folder: &Path, first_frame: u64) -> PathBuf {
     folder.join(format!("{first_frame:020}.log"))
 }
 
-/// Reads the folder. A torn end is cut off; any other damage is an error that names file and place.
+/// Recovers the log of a folder. Cuts off a torn end; any other damage is an error that names the file and the offset.
 pub fn recover(disk: &dyn Disk, folder: &Path) -> io::Result<Recovered> {
     let mut paths = disk.files(folder)?;
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
@@ -100,12 +100,12 @@ pub fn recover(disk: &dyn Disk, folder: &Path) -> io::Result<Recovered> {
     for (index, path) in paths.into_iter().enumerate() {
         let bytes = Bytes::from(read_all(disk, &path)?);
         if index == last && bytes.len() < SEGMENT_HEADER.len() {
-            // The crash came between making the file and writing its header.
+            // The process crashed between creating the file and writing its header.
             disk.remove(&path)?;
             continue;
         }
         if !bytes.starts_with(&SEGMENT_HEADER) {
-            return Err(damaged(&path, 0, "it is not a log segment of format version 1"));
+            return Err(damaged(&path, 0, "not a log segment of format version 1"));
         }
         read_segment(disk, path, &bytes, index == last, &mut recovered)?;
     }
@@ -114,8 +114,8 @@ pub fn recover(disk: &dyn Disk, folder: &Path) -> io::Result<Recovered> {
 
 fn damaged(path: &Path, offset: usize, what: &str) -> io::Error {
     let message = format!(
-        "{} is damaged at offset {offset}: {what}; this member cannot go on from it: remove its data folder and let it rejoin \
-         as a new member",
+        "{} is damaged at offset {offset}: {what}; this member cannot recover: remove its data folder and let it \
+         rejoin as a new member",
         path.display()
     );
     io::Error::new(io::ErrorKind::InvalidData, message)
@@ -136,7 +136,7 @@ fn read_segment(
             Found::Whole(frame) => {
                 let first = recovered.segments.is_empty() && max_index.is_none() && at == SEGMENT_HEADER.len();
                 if !first && frame.number != recovered.next_frame {
-                    let what = format!("frame {} stands where frame {} should", frame.number, recovered.next_frame);
+                    let what = format!("found frame {} instead of frame {}", frame.number, recovered.next_frame);
                     return Err(damaged(&path, at, &what));
                 }
                 recovered.next_frame = frame.number + 1;
@@ -170,7 +170,7 @@ mod tests {
     use crate::host::LocalDisk;
     use crate::raft::types::{LeaderId, Payload};
 
-    /// Frames of one entry each in two segments; returns the files and where their frames begin.
+    /// Writes two segments of one-entry frames. Returns the files and the offsets of their frames.
     fn write_log(folder: &Path) -> Vec<(PathBuf, Vec<usize>)> {
         let mut files = Vec::new();
         for first in [0u64, 6] {
@@ -190,7 +190,7 @@ mod tests {
         files
     }
 
-    /// How many entries are left, or which file is refused. What is left must be the first entries, without a gap.
+    /// Returns the number of recovered entries, or the error. Asserts that they are the first entries, without a gap.
     fn outcome(folder: &Path) -> Result<usize, String> {
         let recovered = recover(&LocalDisk, folder).map_err(|error| error.to_string())?;
         let indexes = recovered.window.entries.iter().map(|entry| entry.log_id.index);
@@ -227,7 +227,7 @@ mod tests {
                 }
             }
         }
-        // A segment in the middle of the log that is cut short is damage, wherever it is cut.
+        // A truncated segment in the middle of the log is damage, wherever it is cut.
         let (first, _) = &files[0];
         write_log(folder.path());
         let whole = fs::read(first).unwrap();

@@ -1,4 +1,4 @@
-//! openraft's view of the log: entries are read from memory and written by the writer's thread.
+//! openraft's interface to the log: reads entries from memory and leaves writes to the writer's thread.
 
 use std::fmt::Debug;
 use std::io;
@@ -25,8 +25,8 @@ pub struct LogStorage {
 }
 
 impl LogStorage {
-    /// Reads the folder, which must exist, and starts the writer, which begins a new segment after so many bytes and times its
-    /// fsyncs.
+    /// Reads the folder, which must exist, and starts the writer. The writer starts a new segment after `segment_bytes`
+    /// and records the duration of its fsyncs.
     pub fn open(disk: Arc<dyn Disk>, folder: &Path, segment_bytes: u64, fsync: Timer) -> io::Result<Self> {
         let recovered = recover(disk.as_ref(), folder)?;
         let (jobs, window) = writer::start(disk, folder.to_owned(), recovered, segment_bytes, fsync)?;
@@ -109,8 +109,8 @@ impl RaftLogStorage<TypeConfig> for LogStorage {
     }
 
     async fn purge(&mut self, log_id: LogId) -> io::Result<()> {
-        // Nothing depends on it: after a crash the entries are there again, and are purged again. openraft, which takes many small
-        // steps, would wait for the disk at each.
+        // Nothing depends on its durability: after a crash, the entries reappear and are purged again. openraft takes
+        // many small steps and would wait for the disk at each one.
         self.submit(vec![Record::Purge(log_id)], Done::Nobody).await
     }
 }
@@ -125,7 +125,7 @@ mod tests {
     use crate::host::{LocalDisk, Output, Work};
     use crate::metrics::Metrics;
 
-    /// A disk whose fsyncs fail while it is told so.
+    /// A disk whose fsyncs fail while the flag is set.
     #[derive(Clone, Default)]
     struct Failing(Arc<AtomicBool>);
 
@@ -186,7 +186,7 @@ mod tests {
         }
     }
 
-    /// An fsync that failed may have thrown away what was to be written, and a second one would not tell.
+    /// A failed fsync may have dropped the data, and a second fsync would not report that.
     #[tokio::test]
     async fn after_a_failed_fsync_nothing_more_is_written_and_nothing_acknowledged_is_lost() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,4 @@
-//! The one who writes the log: takes all that waits, writes it as one frame, calls fsync once, and then tells everyone
-//! who waited.
+//! The log writer: collects all waiting jobs, writes them as one frame, calls fsync once, and notifies every waiter.
 
 use std::io;
 use std::path::PathBuf;
@@ -16,26 +15,26 @@ use crate::host::{Disk, Output, Work};
 use crate::metrics::Timer;
 use crate::raft::types::{LogId, TypeConfig, Vote};
 
-/// How much one frame may hold; more waits for the next.
+/// Maximum size of a frame; further jobs wait for the next one.
 const FRAME_BYTES: usize = 4 << 20;
-/// How many jobs may wait.
+/// Maximum number of waiting jobs.
 const QUEUE: usize = 4_096;
 
-/// Something to write, and whom to tell when it is on disk.
+/// Records to write, and the waiter to notify once they are on disk.
 pub struct Job {
-    /// What to write.
+    /// Written together, in one frame.
     pub records: Vec<Record>,
-    /// Whom to tell.
+    /// Notified of the result.
     pub done: Done,
 }
 
-/// Whom to tell that a job is on disk.
+/// Receives the result of a job.
 pub enum Done {
     /// openraft's own callback.
     Raft(IOFlushed<TypeConfig>),
     /// A waiting call.
     Waiter(oneshot::Sender<io::Result<()>>),
-    /// Nobody.
+    /// No one waits for the result.
     Nobody,
 }
 
@@ -43,14 +42,14 @@ impl Done {
     fn tell(self, result: io::Result<()>) {
         match self {
             Self::Raft(callback) => callback.io_completed(result),
-            // Whoever waited may be gone.
+            // The waiting call may have been dropped.
             Self::Waiter(sender) => drop(sender.send(result)),
             Self::Nobody => {}
         }
     }
 }
 
-/// Starts it. It ends when the sender is dropped, or after an error.
+/// Starts the writer. It ends when the sender is dropped, or after an error.
 pub fn start(
     disk: Arc<dyn Disk>,
     folder: PathBuf,
@@ -82,11 +81,11 @@ struct Writer {
     folder: PathBuf,
     file: Option<Box<dyn Output>>,
     bytes: u64,
-    /// A segment that has grown to this size is closed.
+    /// A segment is closed when it reaches this size.
     segment_bytes: u64,
     segments: Vec<Segment>,
     next_frame: u64,
-    /// Repeated at the head of each segment, so that older ones can go.
+    /// Repeated at the start of each segment, so that older segments can be deleted.
     vote: Option<Vote>,
     purged: Option<LogId>,
     fsync: Timer,
@@ -115,7 +114,7 @@ impl Writer {
                     );
                 }
                 if failed {
-                    // What is on disk is unknown now: nothing may be written after it (fsync is never retried).
+                    // The disk is now in an unknown state: nothing may be written after this (fsync is never retried).
                     return;
                 }
             }
@@ -157,8 +156,7 @@ impl Writer {
         match self.segments.last() {
             None => self.start_segment(),
             Some(segment) => {
-                // A process that was killed may have written what it did not come to sync. This one has read it, and counts
-                // on it.
+                // A killed process may have written data without syncing it. This process has read it and relies on it.
                 let mut file = self.disk.append(&segment.path)?;
                 file.sync()?;
                 self.disk.sync_folder(&self.folder)?;
@@ -189,7 +187,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Deletes the oldest segments as long as all their entries are purged.
+    /// Deletes the oldest segments whose entries are all purged.
     fn drop_purged(&mut self) -> io::Result<()> {
         let Some(purged) = self.purged else { return Ok(()) };
         let keep_from = self.segments[..self.segments.len().saturating_sub(1)]

@@ -1,12 +1,12 @@
-//! A file as a sequence of checksummed blocks with an end that says how many there were.
+//! A file of checksummed blocks, with a trailer that holds the number of blocks.
 
 use std::io::{self, Read, Write};
 
 /// `SQSNAP`, format version 1.
 const MAGIC: [u8; 8] = *b"SQSNAP\0\x01";
-/// A block is written when it has grown to this size.
+/// A block is written when it reaches this size.
 const BLOCK_BYTES: usize = 256 << 10;
-/// No block is larger: a larger length is damage, not a reason to allocate.
+/// Maximum size of a block. A larger length is damage, not a reason to allocate.
 const MAX_BLOCK_BYTES: usize = 64 << 20;
 
 /// Writes blocks of length-prefixed items.
@@ -17,13 +17,13 @@ pub struct BlockWriter<W: Write> {
 }
 
 impl<W: Write> BlockWriter<W> {
-    /// Writes the head of the file.
+    /// Writes the file header.
     pub fn new(mut out: W) -> io::Result<Self> {
         out.write_all(&MAGIC)?;
         Ok(Self { out, block: Vec::with_capacity(2 * BLOCK_BYTES), blocks: 0 })
     }
 
-    /// Adds an item.
+    /// Appends an item to the current block.
     pub fn item(&mut self, bytes: &[u8]) -> io::Result<()> {
         let len = u32::try_from(bytes.len()).map_err(io::Error::other)?;
         self.block.extend(len.to_le_bytes());
@@ -41,7 +41,7 @@ impl<W: Write> BlockWriter<W> {
         Ok(())
     }
 
-    /// Writes the end of the file.
+    /// Writes the last block and the trailer.
     pub fn finish(mut self) -> io::Result<W> {
         if !self.block.is_empty() {
             self.flush_block()?;
@@ -58,14 +58,14 @@ pub fn read_items(mut input: impl Read, mut take: impl FnMut(&[u8]) -> io::Resul
     let mut magic = [0; MAGIC.len()];
     input.read_exact(&mut magic)?;
     if magic != MAGIC {
-        return Err(damaged(0, "it is not a snapshot of format version 1"));
+        return Err(damaged(0, "not a snapshot of format version 1"));
     }
     let mut blocks = 0;
     loop {
         let (len, check) = (read_u32(&mut input)?, read_u32(&mut input)?);
         if len == 0 {
             let whole = check == blocks && input.read(&mut [0])? == 0;
-            return if whole { Ok(()) } else { Err(damaged(offset, "the end does not fit what came before it")) };
+            return if whole { Ok(()) } else { Err(damaged(offset, "the trailer does not match the blocks")) };
         }
         if len as usize > MAX_BLOCK_BYTES {
             return Err(damaged(offset, "a block is too large"));

@@ -1,4 +1,4 @@
-//! What stands in a snapshot: the log id and the membership it is of, then the state.
+//! The content of a snapshot: its log ID and membership, then the state.
 
 use std::io::{self, BufReader, BufWriter};
 use std::path::Path;
@@ -13,12 +13,12 @@ use crate::raft::types::SnapshotMeta;
 use crate::store::{Entry, Outcome, RequestId, Requests, State};
 
 const BUFFER_BYTES: usize = 256 << 10;
-/// After each step the disk is left to others for so many times as long as the step took.
+/// After each step, the writer rests for this many times as long, to leave the disk to others.
 const REST: u32 = 2;
-/// So much may wait for the disk.
+/// Maximum number of unsynced bytes.
 const STEP_BYTES: usize = 1 << 20;
 
-/// The first item: everything but entries and requests.
+/// The first item: everything except entries and requests.
 #[derive(Clone, PartialEq, Message)]
 struct Head {
     #[prost(bytes = "vec", tag = "1")]
@@ -27,7 +27,7 @@ struct Head {
     revision: u64,
 }
 
-/// Any other item: one of the two.
+/// Any other item: an entry or a request.
 #[derive(Clone, PartialEq, Message)]
 struct Item {
     #[prost(message, optional, tag = "1")]
@@ -54,7 +54,7 @@ struct StoredRequest {
     id: Vec<u8>,
     #[prost(uint64, tag = "2")]
     revision: u64,
-    /// The place of the comparison that did not hold, counted from 1; 0 if all did.
+    /// Position of the failed comparison, counted from 1; 0 if none failed.
     #[prost(uint64, tag = "3")]
     refused: u64,
 }
@@ -62,11 +62,11 @@ struct StoredRequest {
 /// A snapshot in memory.
 #[derive(Debug)]
 pub struct Contents {
-    /// Which entries it stands for.
+    /// Last log ID and membership that the snapshot covers.
     pub meta: SnapshotMeta,
-    /// The state after them.
+    /// State at that log ID.
     pub state: State,
-    /// The requests that are remembered.
+    /// Remembered requests.
     pub requests: Requests,
 }
 
@@ -97,8 +97,8 @@ pub fn write(disk: &dyn Disk, path: &Path, meta: &SnapshotMeta, state: &State, r
     written.file.sync()
 }
 
-/// A file that goes to the disk as it grows, in small steps with rests between them. Without them the log's fsyncs, which
-/// all writers wait for, would wait for the snapshot's on the same disk.
+/// A file that is synced in small steps as it grows, with rests between them. Otherwise the log's fsyncs, which all
+/// writers wait for, would wait for the snapshot's on the same disk.
 struct Steady {
     file: Box<dyn Output>,
     unsynced: usize,
@@ -114,7 +114,7 @@ impl io::Write for Steady {
             self.unsynced = 0;
             #[expect(
                 clippy::disallowed_methods,
-                reason = "it is the disk that is to rest, and this thread has nothing else to do"
+                reason = "the pause leaves the disk to others, and this thread has nothing else to do"
             )]
             std::thread::sleep(start.elapsed() * REST);
         }
@@ -126,7 +126,7 @@ impl io::Write for Steady {
     }
 }
 
-/// Reads a snapshot. Any damage is an error that names file and place.
+/// Reads a snapshot. Damage is an error that names the file.
 pub fn read(disk: &dyn Disk, path: &Path) -> io::Result<Contents> {
     let named = |error: io::Error| io::Error::new(error.kind(), format!("snapshot {}: {error}", path.display()));
     let mut contents: Option<Contents> = None;
@@ -170,7 +170,7 @@ mod tests {
     use crate::host::LocalDisk;
     use crate::store::{Compare, Target, Transaction, Write};
 
-    /// A state of 500 entries of 1,000 bytes, and what is remembered of the 1,000 requests that made it.
+    /// Returns a state of 500 entries of 1,000 bytes, and the 1,000 remembered requests that made it.
     fn filled() -> (State, Requests) {
         let (mut state, mut requests, mut changes) = (State::default(), Requests::default(), Vec::new());
         for number in 0..1_000u32 {
@@ -218,7 +218,7 @@ mod tests {
         }
     }
 
-    /// Where blocks begin, and where the end does.
+    /// Returns the offsets of the blocks and of the trailer.
     fn boundaries(snapshot: &[u8]) -> Vec<usize> {
         let mut boundaries = vec![8];
         loop {

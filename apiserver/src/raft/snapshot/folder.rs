@@ -1,4 +1,4 @@
-//! The folder of snapshots: the newest whole one counts, all others are leftovers.
+//! The snapshot folder: the newest complete snapshot counts, all others are leftovers.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,17 +8,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::file::{Contents, read};
 use crate::host::Disk;
 
-/// The folder of one member.
+/// The snapshot folder of one member.
 #[derive(Clone)]
 pub struct SnapshotFolder {
     disk: Arc<dyn Disk>,
     path: PathBuf,
-    /// Numbers the files that are being written.
+    /// Numbers the temporary files.
     next: Arc<AtomicU64>,
 }
 
 impl SnapshotFolder {
-    /// Opens the folder and removes what a crash left half written.
+    /// Opens the folder and removes incomplete files that a crash left.
     pub fn open(disk: Arc<dyn Disk>, path: &Path) -> io::Result<Self> {
         disk.create_folder(path)?;
         for file in disk.files(path)? {
@@ -26,18 +26,18 @@ impl SnapshotFolder {
                 disk.remove(&file)?;
             }
         }
-        // One that a killed process renamed is read now, and counted on.
+        // A killed process may have renamed a snapshot without syncing the folder. Now this one relies on it.
         disk.sync_folder(path)?;
         Ok(Self { disk, path: path.to_owned(), next: Arc::default() })
     }
 
-    /// The disk that it is on.
+    /// Returns the disk that holds the folder.
     #[must_use]
     pub fn disk(&self) -> &Arc<dyn Disk> {
         &self.disk
     }
 
-    /// The newest snapshot, if there is any.
+    /// Reads the newest snapshot, if there is one.
     pub fn newest(&self) -> io::Result<Option<(PathBuf, Contents)>> {
         match self.files()?.pop() {
             None => Ok(None),
@@ -45,13 +45,13 @@ impl SnapshotFolder {
         }
     }
 
-    /// A name to write to.
+    /// Returns an unused path for a new file.
     #[must_use]
     pub fn temporary(&self) -> PathBuf {
         self.path.join(format!("{}.tmp", self.next.fetch_add(1, Ordering::Relaxed)))
     }
 
-    /// Makes a written file the newest snapshot, of entries up to an index, and removes the older ones.
+    /// Makes a written file the newest snapshot, of the entries up to `index`, and removes older snapshots.
     pub fn keep(&self, temporary: &Path, index: u64) -> io::Result<PathBuf> {
         let path = self.path.join(format!("{index:020}.snapshot"));
         self.disk.rename(temporary, &path)?;

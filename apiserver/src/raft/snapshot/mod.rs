@@ -1,4 +1,4 @@
-//! Whole states on disk: written aside, checksummed, renamed; the same file travels to members that lag too far.
+//! Whole states on disk: written to a temporary file, checksummed, renamed. Members that lag too far get the same file.
 
 mod blocks;
 mod file;

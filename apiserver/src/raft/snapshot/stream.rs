@@ -1,4 +1,4 @@
-//! A snapshot on its way to somewhere else, piece by piece.
+//! Streams a snapshot in chunks.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -9,10 +9,10 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 
 use crate::host::{Disk, Work, waited};
 
-/// How much of a snapshot one message holds.
+/// Size of a chunk. One message holds one chunk.
 const CHUNK_BYTES: u64 = 1 << 20;
 
-/// The file in pieces. It stays whole even when it is removed meanwhile.
+/// Streams the file in chunks. The stream stays complete even if the file is removed meanwhile.
 pub fn chunks(disk: Arc<dyn Disk>, path: &Path) -> io::Result<BoxStream<'static, io::Result<Bytes>>> {
     let reader = disk.read(path)?;
     Ok(stream::try_unfold((disk, reader), async |(disk, reader)| {
