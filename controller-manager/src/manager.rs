@@ -8,7 +8,7 @@ use squall_client::{Client, Elector, ElectorConfig, Gate, Term, over_tls};
 use squall_daemon::tls::TlsArgs;
 use squall_daemon::{Timing, TimingProfile};
 use squall_faults::mutants::Mutant;
-use squall_faults::{FaultArgs, told_of};
+use squall_faults::{FaultArgs, may_see};
 use tokio::sync::watch;
 
 use crate::controllers;
@@ -44,7 +44,7 @@ pub struct ManagerArgs {
 pub async fn run(args: ManagerArgs, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
     let timing = args.timing.timing();
     let connect = over_tls(args.tls.client()?, args.link_port);
-    let gate: Gate = Arc::new(|kind, namespace, name| Box::pin(told_of(kind.info().kind, namespace, name)));
+    let gate: Gate = Arc::new(|kind, namespace, name| Box::pin(may_see(kind.info().kind, namespace, name)));
     let client = Client::connect(&args.apiserver, connect).context("the apiservers")?.gated(gate);
     args.faults.begin()?;
     let caches = Caches::new();

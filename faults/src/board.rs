@@ -1,42 +1,40 @@
-//! What is in force in this process: its disk, its clock, what its watches are told.
+//! The faults in force in this process. The board knows nothing of what they are: each place that can be broken asks for
+//! its own.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::clock;
 use crate::service::Target;
-use crate::{Fault, InForce, Receipt, WatchFault, What};
+use crate::{Fault, InForce, Receipt, What};
 
-/// A fault, and what it has done.
+/// A fault and the number of times that it bit.
 struct Entry {
     fault: Fault,
-    /// How often it bit.
     count: Arc<AtomicU64>,
-    /// Of the clock: what was counted when it began.
-    before: u64,
 }
 
-/// All of them.
+/// Every fault in force, by name.
 pub struct Board {
     entries: Mutex<BTreeMap<String, Entry>>,
-    /// Changes with what is in force.
+    /// The number of entries: whoever asks an empty board takes no lock.
+    in_force: AtomicUsize,
+    /// Counts the changes of the entries.
     news: watch::Sender<u64>,
 }
 
-/// A fault that concerns what is done now. Whoever heeds it counts it.
+/// The faults that concern what is done now. Whoever heeds them counts the bite.
 #[derive(Debug, Clone)]
 pub struct Bite<T> {
-    /// What is to be done.
+    /// The value that the place asked for, of all these faults.
     pub what: T,
     counts: Vec<Arc<AtomicU64>>,
 }
 
 impl<T> Bite<T> {
-    /// It bit.
+    /// Counts one bite of each fault.
     pub fn count(&self) {
         for count in &self.counts {
             count.fetch_add(1, Ordering::Relaxed);
@@ -47,8 +45,10 @@ impl<T> Bite<T> {
 /// The board of this process.
 #[must_use]
 pub fn process() -> Arc<Board> {
-    static BOARD: LazyLock<Arc<Board>> =
-        LazyLock::new(|| Arc::new(Board { entries: Mutex::default(), news: watch::Sender::new(0) }));
+    static BOARD: LazyLock<Arc<Board>> = LazyLock::new(|| {
+        let (entries, in_force, news) = (Mutex::default(), AtomicUsize::new(0), watch::Sender::new(0));
+        Arc::new(Board { entries, in_force, news })
+    });
     BOARD.clone()
 }
 
@@ -57,124 +57,62 @@ impl Board {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The worst of the faults that are wanted; all of them bite.
-    fn worst<T: Ord>(&self, wanted: impl Fn(&What) -> Option<T>) -> Option<Bite<T>> {
-        let mut worst: Option<Bite<T>> = None;
+    /// Finds the faults that concern a place and combines their values: the larger, the sum. `None` if there are none.
+    pub fn find<T>(&self, wanted: impl Fn(&What) -> Option<T>, combine: impl Fn(T, T) -> T) -> Option<Bite<T>> {
+        if self.in_force.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        let mut found: Option<Bite<T>> = None;
         for entry in self.entries().values() {
             let Some(what) = entry.fault.what.as_ref().and_then(&wanted) else { continue };
-            match &mut worst {
-                None => worst = Some(Bite { what, counts: vec![entry.count.clone()] }),
-                Some(bite) => {
-                    bite.counts.push(entry.count.clone());
-                    if what > bite.what {
-                        bite.what = what;
-                    }
+            found = Some(match found {
+                None => Bite { what, counts: vec![entry.count.clone()] },
+                Some(Bite { what: other, mut counts }) => {
+                    counts.push(entry.count.clone());
+                    Bite { what: combine(other, what), counts }
                 }
-            }
+            });
         }
-        worst
+        found
     }
 
-    /// How much longer an fsync takes, if it does.
-    #[must_use]
-    pub fn sync_delay(&self) -> Option<Bite<Duration>> {
-        self.worst(|what| match what {
-            What::Disk(disk) if disk.sync_delay_ms > 0 => Some(Duration::from_millis(disk.sync_delay_ms)),
-            _ => None,
-        })
+    /// Finds the worst of the faults that concern a place; all of them bite.
+    pub fn worst<T: Ord>(&self, wanted: impl Fn(&What) -> Option<T>) -> Option<Bite<T>> {
+        self.find(wanted, Ord::max)
     }
 
-    /// Whether the disk takes no more.
-    #[must_use]
-    pub fn disk_is_full(&self) -> Option<Bite<()>> {
-        self.worst(|what| matches!(what, What::Disk(disk) if disk.full).then_some(()))
-    }
-
-    /// Whether a watch is not to be told of this object yet (`Pod`, `default/kubia`), and for how long not: the longest time
-    /// there is stands for as long as the fault is in force.
-    #[must_use]
-    pub fn watch_delay(&self, kind: &str, object: &str) -> Option<Bite<Duration>> {
-        self.worst(|what| match what {
-            What::Watch(fault) if concerns(fault, kind, object) => Some(match fault.delay_ms {
-                0 => Duration::MAX,
-                delay => Duration::from_millis(delay),
-            }),
-            _ => None,
-        })
-    }
-
-    /// Counts up with each change of what is in force.
+    /// Counts up with each change of the faults in force.
     #[must_use]
     pub fn news(&self) -> watch::Receiver<u64> {
         self.news.subscribe()
     }
 
-    fn changed(&self) {
-        let entries = self.entries();
-        let skews = entries.values().filter_map(|entry| match entry.fault.what {
-            Some(What::Clock(fault)) => Some(fault.skew_ms),
-            _ => None,
-        });
-        clock::set_skew(skews.sum());
-        drop(entries);
+    fn changed(&self, entries: &BTreeMap<String, Entry>) {
+        self.in_force.store(entries.len(), Ordering::Release);
         self.news.send_modify(|count| *count += 1);
     }
 }
 
-/// Waits until a watch of this process may be told of an object: at once, unless it is held back.
-pub fn told_of(kind: &'static str, namespace: &str, name: &str) -> impl Future<Output = ()> + Send + 'static {
-    let object = if namespace.is_empty() { name.to_owned() } else { format!("{namespace}/{name}") };
-    async move {
-        let (board, start, mut counted) = (process(), Instant::now(), false);
-        let mut news = board.news();
-        loop {
-            news.borrow_and_update();
-            // The fault may be healed meanwhile, or be another.
-            let Some(bite) = board.watch_delay(kind, &object) else { return };
-            if !std::mem::replace(&mut counted, true) {
-                bite.count();
-            }
-            let left = bite.what.saturating_sub(start.elapsed());
-            if left.is_zero() {
-                return;
-            }
-            // The board is never gone.
-            drop(tokio::time::timeout(left, news.changed()).await);
-        }
-    }
-}
-
-fn concerns(fault: &WatchFault, kind: &str, object: &str) -> bool {
-    let is = |wanted: &str, it: &str| wanted.is_empty() || wanted == it;
-    is(&fault.kind, kind) && is(&fault.object, object)
-}
-
 fn receipt(entry: &Entry) -> Receipt {
-    let counted = entry.count.load(Ordering::Relaxed);
-    let (count, text) = match &entry.fault.what {
-        Some(What::Disk(disk)) if disk.full => (counted, "writes refused"),
-        Some(What::Disk(_)) => (counted, "fsyncs held up"),
-        Some(What::Clock(_)) => (clock::wrong_times() - entry.before, "times given wrong"),
-        Some(What::Watch(_)) => (counted, "changes held back"),
-        Some(What::Link(_)) | None => (0, "nothing"),
-    };
-    Receipt { count, text: format!("{count} {text}") }
+    let count = entry.count.load(Ordering::Relaxed);
+    Receipt { count, text: format!("bit {count} times") }
 }
 
 impl Target for Board {
     fn inject(&self, fault: Fault) -> Result<(), String> {
-        if !matches!(fault.what, Some(What::Disk(_) | What::Clock(_) | What::Watch(_))) {
-            return Err("only the disk, the clock and the watches of a process can be broken here".to_owned());
+        if matches!(fault.what, None | Some(What::Link(_))) {
+            return Err("a link is broken in the link-proxy, not in one of its ends".to_owned());
         }
-        let entry = Entry { count: Arc::default(), before: clock::wrong_times(), fault };
-        self.entries().insert(entry.fault.name.clone(), entry);
-        self.changed();
+        let mut entries = self.entries();
+        entries.insert(fault.name.clone(), Entry { count: Arc::default(), fault });
+        self.changed(&entries);
         Ok(())
     }
 
     fn heal(&self, name: &str) -> Option<Receipt> {
-        let entry = self.entries().remove(name)?;
-        self.changed();
+        let mut entries = self.entries();
+        let entry = entries.remove(name)?;
+        self.changed(&entries);
         Some(receipt(&entry))
     }
 
@@ -187,32 +125,44 @@ impl Target for Board {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::{ClockFault, DiskFault};
+    use crate::watches::delay;
+    use crate::{ClockFault, DiskFault, LinkFault, WatchFault, clock};
 
     fn fault(name: &str, what: What) -> Fault {
         Fault { name: name.to_owned(), what: Some(what) }
     }
 
+    fn slow_disk(board: &Board) -> Option<Bite<u64>> {
+        board.worst(|what| match what {
+            What::Disk(disk) => Some(disk.sync_delay_ms),
+            _ => None,
+        })
+    }
+
     #[test]
-    fn what_is_in_force_is_found_and_counted() {
+    fn faults_in_force_are_found_and_counted() {
         let board = process();
-        let slow = DiskFault { sync_delay_ms: 7, full: false };
-        board.inject(fault("slow", What::Disk(slow))).unwrap();
-        let bite = board.sync_delay().unwrap();
-        assert_eq!(bite.what, Duration::from_millis(7));
+        assert!(slow_disk(&board).is_none());
+        for (name, sync_delay_ms) in [("slow", 7), ("slower", 9)] {
+            board.inject(fault(name, What::Disk(DiskFault { sync_delay_ms, full: false }))).unwrap();
+        }
+        let bite = slow_disk(&board).unwrap();
+        assert_eq!(bite.what, 9);
         bite.count();
-        assert!(board.disk_is_full().is_none());
         let held = WatchFault { kind: "Pod".to_owned(), ..WatchFault::default() };
         board.inject(fault("held", What::Watch(held))).unwrap();
-        assert!(board.watch_delay("Pod", "default/a").unwrap().what == Duration::MAX);
-        assert!(board.watch_delay("Node", "a").is_none());
+        assert_eq!(delay(&board, "Pod", "default/a").unwrap().what, Duration::MAX);
+        assert!(delay(&board, "Node", "a").is_none());
         board.inject(fault("late", What::Clock(ClockFault { skew_ms: 3_600_000 }))).unwrap();
         assert!(clock::now() > jiff::Timestamp::now());
-        assert_eq!(board.list().len(), 3);
-        assert_eq!(board.heal("slow").unwrap().count, 1);
-        assert_eq!(board.heal("late").unwrap().count, 1);
-        assert_eq!(board.heal("held").unwrap().count, 0, "nobody heeded it");
+        assert!(board.inject(fault("cut", What::Link(LinkFault::default()))).is_err());
+        assert_eq!(board.list().len(), 4);
+        for (name, count) in [("slow", 1), ("slower", 1), ("late", 1), ("held", 0)] {
+            assert_eq!(board.heal(name).unwrap().count, count, "{name}");
+        }
         assert!(board.heal("held").is_none() && clock::now() <= jiff::Timestamp::now());
     }
 }

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use squall_faults::mutants::Mutant;
-use squall_faults::process;
+use squall_faults::{Bite, What, process};
 
 use super::disk::{Disk, Output, Work};
 use super::local_disk::LocalDisk;
@@ -25,6 +25,19 @@ struct BreakableFile {
     since: std::time::Instant,
 }
 
+/// The disk takes no more bytes.
+fn full() -> Option<Bite<()>> {
+    process().worst(|what| matches!(what, What::Disk(disk) if disk.full).then_some(()))
+}
+
+/// The extra time that each fsync takes.
+fn sync_delay() -> Option<Bite<Duration>> {
+    process().worst(|what| match what {
+        What::Disk(disk) if disk.sync_delay_ms > 0 => Some(Duration::from_millis(disk.sync_delay_ms)),
+        _ => None,
+    })
+}
+
 impl BreakableFile {
     fn over(file: Box<dyn Output>) -> Box<dyn Output> {
         Box::new(Self { file, kept_back: Vec::new(), since: std::time::Instant::now() })
@@ -33,7 +46,7 @@ impl BreakableFile {
 
 impl Write for BreakableFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if let Some(full) = process().disk_is_full() {
+        if let Some(full) = full() {
             full.count();
             return Err(io::ErrorKind::StorageFull.into());
         }
@@ -51,7 +64,7 @@ impl Write for BreakableFile {
 
 impl Output for BreakableFile {
     fn sync(&mut self) -> io::Result<()> {
-        if let Some(slow) = process().sync_delay() {
+        if let Some(slow) = sync_delay() {
             slow.count();
             #[expect(clippy::disallowed_methods, reason = "only the disk's own thread waits, as for a slow disk")]
             thread::sleep(slow.what);

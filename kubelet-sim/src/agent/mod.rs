@@ -23,7 +23,7 @@ use squall_client::events::Recorder;
 use squall_client::{Client, Gate, over_tls};
 use squall_daemon::TimingProfile;
 use squall_daemon::tls::TlsArgs;
-use squall_faults::{FaultArgs, told_of};
+use squall_faults::{FaultArgs, may_see};
 use tokio::sync::watch;
 
 use addresses::PodRange;
@@ -66,7 +66,7 @@ pub struct AgentArgs {
 pub async fn run_agent(args: AgentArgs, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
     let timing = args.timing.timing();
     let connect = over_tls(args.tls.client()?, args.link_port);
-    let gate: Gate = Arc::new(|kind, namespace, name| Box::pin(told_of(kind.info().kind, namespace, name)));
+    let gate: Gate = Arc::new(|kind, namespace, name| Box::pin(may_see(kind.info().kind, namespace, name)));
     let client = Client::connect(&args.apiserver, connect).context("the apiservers")?.gated(gate);
     args.faults.begin()?;
     let runtime = runtime_client::connect(&args.runtime);
