@@ -1,7 +1,7 @@
-//! Generates the types of `proto/`: protobuf by prost, and from the same field options their Kubernetes JSON (serde
-//! attributes) and a static description of every message (`schema`), which strict validation and patches walk.
+//! Generates the Rust types for `proto/`: the protobuf code with prost, serde attributes for Kubernetes' JSON, and a
+//! static description of every message (`schema`) for strict validation and patches.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a build script says what is wrong by ending")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a build script reports errors by panicking")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,7 +12,7 @@ use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, Messa
 
 type Error = Box<dyn std::error::Error>;
 
-/// The files, which are named for their packages, but for the last.
+/// The Kubernetes files. Each is named after its package, except the last.
 const KUBERNETES: [&str; 13] = [
     "apps.v1",
     "authentication.v1",
@@ -69,7 +69,7 @@ fn is_kubernetes(message: &MessageDescriptor) -> bool {
     KUBERNETES.contains(&message.package_name()) && !message.is_map_entry()
 }
 
-/// What `squall/options.proto` says of a field.
+/// The options of a field, as defined in `squall/options.proto`.
 struct Rules {
     inline: bool,
     keep_zero: bool,
@@ -118,14 +118,14 @@ fn has_rule(message: &MessageDescriptor, name: &str) -> bool {
         .unwrap_or(false)
 }
 
-/// The comment before a message or a field.
+/// Returns the comment before a message or a field.
 fn comment(file: &prost_reflect::FileDescriptor, path: &[i32]) -> String {
     let source = file.file_descriptor_proto().source_code_info.as_ref();
     let place = source.and_then(|source| source.location.iter().find(|place| place.path == path));
     place.and_then(|place| place.leading_comments.as_deref()).unwrap_or_default().trim().replace('\n', "")
 }
 
-/// Gives a message and its fields their serde attributes.
+/// Adds serde attributes to a message and its fields.
 fn describe(message: &MessageDescriptor, config: &mut prost_build::Config) -> Result<(), Error> {
     if has_custom_json(message) {
         return Ok(());
@@ -149,19 +149,20 @@ fn serde_attribute(field: &FieldDescriptor, rules: &Rules) -> String {
             (false, true) => "base64_option",
             (false, false) => "base64_bytes",
         };
-        write!(attribute, ", with = \"crate::json::{with}\"").expect("a String takes everything");
+        write!(attribute, ", with = \"crate::json::{with}\"").expect("writing to a String cannot fail");
     } else if !rules.pointer {
         attribute.push_str(", deserialize_with = \"crate::json::null_is_default\"");
     }
     if let Some(skip) = skip_condition(field, rules) {
-        write!(attribute, ", skip_serializing_if = \"{skip}\"").expect("a String takes everything");
+        write!(attribute, ", skip_serializing_if = \"{skip}\"").expect("writing to a String cannot fail");
     } else if field.is_list() && field.name() != "items" && !is_bytes(field) {
         attribute.push_str(", serialize_with = \"crate::json::empty_is_null\"");
     }
     attribute + ")]"
 }
 
-/// When Go's `omitempty` leaves the field out. It never does so for a struct; times have `omitzero`.
+/// Returns the condition under which Go's `omitempty` omits the field. Structs are never omitted; times have
+/// `omitzero`.
 fn skip_condition(field: &FieldDescriptor, rules: &Rules) -> Option<&'static str> {
     if rules.keep_zero {
         return None;
@@ -195,7 +196,7 @@ fn is_bytes(field: &FieldDescriptor) -> bool {
     }
 }
 
-/// Kubernetes' field names are camelCase; prost's own conversion would make `pod_i_ps` of `podIPs`.
+/// Converts a camelCase field name to snake_case. prost's own conversion would turn `podIPs` into `pod_i_ps`.
 fn rust_name(name: &str) -> String {
     let name = name.replace("IPs", "Ips").replace("CIDRs", "Cidrs").replace("URLs", "Urls");
     let mut snake = String::new();
@@ -211,10 +212,10 @@ fn rust_name(name: &str) -> String {
     snake
 }
 
-/// Rewrites the descriptors of the Kubernetes messages for prost: Rust names, and `required` for fields that are
-/// plain values, so that they do not become `Option`s.
+/// Rewrites the descriptors of the Kubernetes messages for prost: sets Rust names, and marks plain values as
+/// `required`, so that they do not become `Option`s.
 fn prepare(file: &mut prost_types::FileDescriptorProto, pool: &DescriptorPool) -> Result<(), Error> {
-    // In proto3 a scalar is a plain value as it is.
+    // In proto3, scalars are plain values already.
     if !KUBERNETES.contains(&file.package()) || file.syntax() == "proto3" {
         return Ok(());
     }
@@ -233,7 +234,7 @@ fn prepare(file: &mut prost_types::FileDescriptorProto, pool: &DescriptorPool) -
     Ok(())
 }
 
-/// By which fields the elements of a list are owned: those that are named, or the merge key.
+/// Returns the fields by which server-side apply matches list elements: the listed ones, or else the merge key.
 fn map_keys(rules: &Rules) -> Vec<String> {
     let merge_key = rules.patch_merge_key.clone();
     match rules.list_map_keys.as_slice() {
@@ -275,7 +276,7 @@ impl Schema {
                 rules.atomic,
                 comment(&message.parent_file(), field.path()),
             )
-            .expect("a String takes everything");
+            .expect("writing to a String cannot fail");
         }
         let custom = has_custom_json(message);
         self.messages.insert(
@@ -291,14 +292,14 @@ impl Schema {
 
     fn finish(self) -> Result<String, Error> {
         let mut text = String::from(
-            "/// Every message of the Kubernetes API we have, by name.\npub static MESSAGES: &[Message] = &[\n",
+            "/// Every supported Kubernetes API message, sorted by name.\npub static MESSAGES: &[Message] = &[\n",
         );
         for message in self.messages.values() {
             writeln!(text, "{message},")?;
         }
         text.push_str("];\n");
         let names: Vec<&String> = self.messages.keys().collect();
-        // Replace each reference by its place in the table.
+        // Replace each reference with its index in the table.
         for (index, name) in names.iter().enumerate() {
             text = text.replace(&format!("Kind::Message(@{name}@)"), &format!("Kind::Message({index})"));
         }
@@ -318,6 +319,6 @@ fn kind(field: &FieldDescriptor) -> String {
         Kind::Int32 => "Kind::Int32".to_owned(),
         Kind::Int64 => "Kind::Int64".to_owned(),
         Kind::Bytes => "Kind::Bytes".to_owned(),
-        other => panic!("{}: no Kubernetes API field has the type {other:?}", field.full_name()),
+        other => panic!("{}: unsupported field type {other:?}", field.full_name()),
     }
 }

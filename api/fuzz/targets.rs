@@ -1,4 +1,4 @@
-//! What the fuzz targets do with some bytes. Nothing may panic but the assertions here.
+//! The fuzz targets. Only the assertions here may panic.
 
 use serde_json::{Value, json};
 use squall_api::apply::{Manager, applied};
@@ -11,7 +11,7 @@ use squall_api::quantity::{self, Milli, Quantity};
 use squall_api::{Kind, Object, manifest};
 use squall_proto::schema::Message;
 
-/// JSON is read as an object of any kind or refused; what is read is stored, and comes back as it was.
+/// Decodes JSON as an object of every kind. An object that decodes must survive storage unchanged.
 pub fn json(data: &[u8]) {
     if let Ok(json) = serde_json::from_slice::<Value>(data) {
         for kind in Kind::ALL {
@@ -20,7 +20,7 @@ pub fn json(data: &[u8]) {
     }
 }
 
-/// YAML is read as JSON is.
+/// Parses YAML and decodes it like [`json`].
 pub fn yaml(data: &[u8]) {
     let Ok(documents) =
         std::str::from_utf8(data).map_err(drop).and_then(|text| manifest::documents(text).map_err(drop))
@@ -33,7 +33,7 @@ pub fn yaml(data: &[u8]) {
     }
 }
 
-/// Bytes are decoded or refused; what is decoded can be shown in every form.
+/// Decodes bytes as an object of every kind. An object that decodes must convert to every form.
 pub fn protobuf(data: &[u8]) {
     for kind in Kind::ALL {
         if let Ok(object) = Object::decode(*kind, data) {
@@ -45,7 +45,7 @@ pub fn protobuf(data: &[u8]) {
     }
 }
 
-/// Selectors are read or refused; one that is read prints as one that means the same.
+/// Parses selectors. A valid selector must print as one with the same meaning.
 pub fn selectors(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     drop(FieldSelector::parse(text));
@@ -59,11 +59,11 @@ pub fn selectors(data: &[u8]) {
     }
 }
 
-/// Quantities are read or refused; one that is read is written as one of the same value.
+/// Parses quantities. A valid quantity must print as one with the same value.
 pub fn quantities(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let Some(amount) = quantity::parse(&Quantity { string: text.to_owned() }) else { return };
-    // Longer numbers than these are written, and not read.
+    // Longer numbers can be written but not parsed.
     if amount.0.unsigned_abs() < 10_u128.pow(20) {
         for written in [quantity::decimal(amount), quantity::binary(amount)] {
             let again: Option<Milli> = quantity::parse(&Quantity { string: written.clone() });
@@ -72,7 +72,7 @@ pub fn quantities(data: &[u8]) {
     }
 }
 
-/// Patches are read or refused; a valid object that is patched is an object or an error.
+/// Patches a valid object. The result must be an object or an error.
 pub fn patches(data: &[u8]) {
     let stored = stored();
     let schema = Message::find("apps.v1.Deployment");
@@ -90,7 +90,7 @@ pub fn patches(data: &[u8]) {
     }
 }
 
-/// An object that is read is the same after it was stored.
+/// Checks that an object that decodes survives storage unchanged.
 pub fn reads_back(kind: Kind, json: Value) {
     if let Ok(decoded) = read(kind, json, FieldValidation::Warn) {
         let again = Object::decode(kind, &decoded.object.encode());
@@ -98,7 +98,7 @@ pub fn reads_back(kind: Kind, json: Value) {
     }
 }
 
-/// What patches are applied to.
+/// Returns the object that patches are applied to.
 pub fn stored() -> Object {
     let json = json!({
         "metadata": {"name": "kubia", "namespace": "default", "finalizers": ["a", "b"], "labels": {"app": "kubia"}},

@@ -3,13 +3,13 @@
 use jiff::Timestamp;
 use squall_proto::meta::v1::Time;
 
-/// The age of something made at `created`; `<unknown>` when that is not set.
+/// Formats the age of an object created at `created`; `<unknown>` if that is not set.
 #[must_use]
 pub fn since(created: &Time, now: Timestamp) -> String {
     if created.is_zero() { "<unknown>".to_owned() } else { human(now.as_second() - created.seconds) }
 }
 
-/// Kubernetes: `HumanDuration`; all parts are cut off, none rounded.
+/// Formats a duration like Kubernetes' `HumanDuration`: truncates, never rounds.
 #[must_use]
 pub fn human(seconds: i64) -> String {
     const MINUTE: i64 = 60;

@@ -1,23 +1,23 @@
-//! What the containers of a pod read from config maps and secrets.
+//! Finds the config maps and secrets that the containers of a pod read.
 
 use squall_proto::core::v1::{Container, Pod};
 
-/// Something a container reads from.
+/// A config map or secret that a container reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConfigSource<'a> {
-    /// It is a secret, and not a config map.
+    /// True for a secret, false for a config map.
     pub is_secret: bool,
-    /// Its name, in the pod's namespace.
+    /// The name of the config map or secret, in the pod's namespace.
     pub name: &'a str,
-    /// Only this key of it; empty: whatever is there.
+    /// The only key that is read; empty for all keys.
     pub key: &'a str,
-    /// The volume that it is read through; empty: a variable of the environment.
+    /// The volume that mounts it; empty for an environment variable.
     pub volume: &'a str,
-    /// The container can do without.
+    /// The container can start without it.
     pub is_optional: bool,
 }
 
-/// What a container of a pod reads from: first through its volumes, then for its environment.
+/// Returns the sources of a container: first those of its volumes, then those of its environment.
 #[must_use]
 pub fn config_sources<'a>(pod: &'a Pod, container: &'a Container) -> Vec<ConfigSource<'a>> {
     let mut sources = through_volumes(pod, container);
@@ -56,7 +56,7 @@ fn through_volumes<'a>(pod: &'a Pod, container: &'a Container) -> Vec<ConfigSour
     for volume in pod.spec.volumes.iter().filter(|volume| mounted(&volume.name)) {
         let source = &volume.volume_source;
         let mut add = |is_secret, name: &'a str, keys: Vec<&'a str>, optional: Option<bool>| {
-            // At least that it is there.
+            // Without keys, the source itself must still exist.
             let keys = if keys.is_empty() { vec![""] } else { keys };
             let (volume, is_optional) = (volume.name.as_str(), optional == Some(true));
             sources.extend(keys.into_iter().map(|key| ConfigSource { is_secret, name, key, volume, is_optional }));

@@ -1,6 +1,7 @@
-//! From JSON to an object: Kubernetes' strict decoding, which names unknown fields and values of the wrong type.
+//! Decodes JSON to an object with Kubernetes' strict decoding, which reports unknown fields and values of the wrong
+//! type.
 //!
-//! The schema of the kind is walked beside the JSON, since serde does not see unknown keys next to inlined fields.
+//! Walks the schema of the kind along with the JSON, because serde does not detect unknown keys next to inlined fields.
 
 use std::fmt;
 
@@ -10,20 +11,20 @@ use squall_proto::schema::{Field, Kind as ValueKind, MESSAGES, Message, Shape};
 use crate::error::Error;
 use crate::kinds::{Kind, Object};
 
-/// What to do with unknown fields (the API's `fieldValidation`).
+/// How to treat unknown fields (the API's `fieldValidation`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FieldValidation {
-    /// Refuse the object.
+    /// Rejects the object.
     Strict,
-    /// Take the object and say so.
+    /// Accepts the object with a warning.
     #[default]
     Warn,
-    /// Take the object.
+    /// Accepts the object.
     Ignore,
 }
 
 impl FieldValidation {
-    /// Reads the API's word; empty is the default.
+    /// Parses the API's value; empty means the default.
     pub fn parse(text: &str) -> Result<Self, Error> {
         match text {
             "" | "Warn" => Ok(Self::Warn),
@@ -36,28 +37,28 @@ impl FieldValidation {
     }
 }
 
-/// An object read from JSON, and what the user should know about it.
+/// An object decoded from JSON, with warnings for the user.
 #[derive(Debug)]
 pub struct Decoded {
-    /// The object.
+    /// The object, without its unknown fields.
     pub object: Object,
-    /// Unknown fields, as `unknown field "spec.foo"`, and those that are there twice.
+    /// Unknown and duplicate fields, such as `unknown field "spec.foo"`.
     pub warnings: Vec<String>,
 }
 
-/// Why JSON is no object of a kind.
+/// Why JSON is not a valid object of a kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// A value is of the wrong type.
     Mismatch {
-        /// In the words of Go's JSON decoder.
+        /// The message of Go's JSON decoder.
         text: String,
-        /// In the words of Kubernetes' conversion of documents.
+        /// The message of Kubernetes' conversion of documents.
         found_in: String,
     },
-    /// Unknown fields, or fields that are there twice, and they are not let pass.
+    /// Unknown or duplicate fields, which strict validation rejects.
     Strict(Vec<String>),
-    /// A value is of the right type and makes no sense.
+    /// A value is of the right type but invalid.
     Value(String),
 }
 
@@ -70,12 +71,12 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Reads an object of this kind that was sent as a whole.
+/// Decodes an object of this kind that was sent as a whole.
 pub fn from_json(kind: Kind, json: Value, validation: FieldValidation) -> Result<Decoded, Error> {
     from_json_with(kind, json, &[], validation)
 }
 
-/// As [`from_json`], where the text had several values for these fields.
+/// Like [`from_json`], for a text that had several values for the fields in `duplicates`.
 pub fn from_json_with(
     kind: Kind,
     json: Value,
@@ -91,7 +92,7 @@ pub fn from_json_with(
     })
 }
 
-/// Reads an object of this kind.
+/// Decodes an object of this kind.
 pub fn read(kind: Kind, json: Value, validation: FieldValidation) -> Result<Decoded, Refusal> {
     read_with(kind, json, &[], validation)
 }
@@ -115,7 +116,7 @@ fn read_with(kind: Kind, json: Value, duplicates: &[String], validation: FieldVa
     Ok(Decoded { object, warnings })
 }
 
-/// What a walk over the JSON finds.
+/// The findings of a walk over the JSON.
 #[derive(Default)]
 struct Walk {
     unknown: Vec<String>,

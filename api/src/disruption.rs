@@ -1,4 +1,4 @@
-//! How many pods of a set may be taken away: what a disruption budget comes to. Pure.
+//! Computes how many pods a disruption budget allows to be evicted. Pure.
 //!
 //! Kubernetes: the disruption controller; percentages round up.
 
@@ -17,25 +17,25 @@ use crate::meta::controller_of;
 
 const ALLOWED: &str = "DisruptionAllowed";
 
-/// What a budget comes to.
+/// The numbers of a disruption budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
-    /// How many pods there are to be.
+    /// How many pods should exist.
     pub expected: i32,
     /// How many of them are healthy.
     pub healthy: i32,
-    /// How many must stay so.
+    /// How many must stay healthy.
     pub desired: i32,
 }
 
 impl Budget {
-    /// How many may be taken away.
+    /// Returns how many pods may be evicted.
     #[must_use]
     pub fn allowed(&self) -> i32 {
         (self.healthy - self.desired).max(0)
     }
 
-    /// The status of the budget. `now` is when a condition changes, if it does.
+    /// Returns the status of the budget. `now` becomes the transition time of a condition that changes.
     #[must_use]
     pub fn status(&self, budget: &PodDisruptionBudget, now: Timestamp) -> PodDisruptionBudgetStatus {
         let allowed = self.allowed();
@@ -67,7 +67,7 @@ impl Budget {
     }
 }
 
-/// Whether a pod is one that the budget is for: of its namespace, and selected. An empty selector selects all.
+/// Whether the budget covers a pod: it is in the budget's namespace and selected. An empty selector selects all pods.
 #[must_use]
 pub fn is_for(budget: &PodDisruptionBudget, pod: &Pod) -> bool {
     budget.metadata.namespace == pod.metadata.namespace
@@ -75,8 +75,8 @@ pub fn is_for(budget: &PodDisruptionBudget, pod: &Pod) -> bool {
             .is_some_and(|selector| selector.matches(&pod.metadata.labels))
 }
 
-/// How many pods the controllers of these pods want; a pod without one stands for itself. Kubernetes: of a ReplicaSet that
-/// a Deployment controls the Deployment is asked, since during a rollout it has several.
+/// Returns how many pods the controllers of these pods want; a pod without a controller counts as one. Kubernetes: for
+/// a ReplicaSet that a Deployment controls, the Deployment counts, because it has several ReplicaSets during a rollout.
 pub fn expected<'a>(
     pods: impl Iterator<Item = &'a Pod>,
     find: impl Fn(&str, &OwnerReference) -> Option<Object>,
@@ -98,7 +98,7 @@ pub fn expected<'a>(
     wanted.values().sum::<i32>() + alone
 }
 
-/// What the budget comes to for its pods; `expected` is how many their controllers want.
+/// Computes the budget for its pods; `expected` is the number of pods that their controllers want.
 #[must_use]
 pub fn budget<'a>(budget: &PodDisruptionBudget, pods: impl Iterator<Item = &'a Pod>, expected: i32) -> Budget {
     let healthy = pods.filter(|pod| is_pod_active(pod) && is_pod_ready(pod)).count();
@@ -106,7 +106,7 @@ pub fn budget<'a>(budget: &PodDisruptionBudget, pods: impl Iterator<Item = &'a P
     let desired = match (&spec.min_available, &spec.max_unavailable) {
         (Some(min), _) => amount(min, expected),
         (None, Some(max)) => expected - amount(max, expected),
-        // Kubernetes: a budget that says nothing lets nothing go below one.
+        // Kubernetes: a budget without limits keeps at least one pod.
         (None, None) => 1,
     };
     Budget { expected, healthy: i32::try_from(healthy).unwrap_or(i32::MAX), desired: desired.max(0) }

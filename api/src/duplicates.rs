@@ -1,4 +1,4 @@
-//! JSON in which a key may occur twice: the last one counts, and it is said which were overwritten.
+//! Parses JSON with duplicate keys: the last value wins, and the duplicates are reported.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Reads JSON and the paths of the keys that occur more than once: `spec.replicas`.
+/// Parses JSON. Also returns the paths of the keys that occur more than once: `spec.replicas`.
 pub fn from_slice(bytes: &[u8]) -> Result<(Value, Vec<String>), serde_json::Error> {
     let found = RefCell::default();
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
@@ -15,7 +15,7 @@ pub fn from_slice(bytes: &[u8]) -> Result<(Value, Vec<String>), serde_json::Erro
     Ok((value, found.into_inner()))
 }
 
-/// Where a value stands.
+/// The place of a value in the document.
 struct Place<'a> {
     path: String,
     found: &'a RefCell<Vec<String>>,

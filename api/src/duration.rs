@@ -1,4 +1,5 @@
-//! Durations as users write and read them: `300ms`, `1m30s`. Fields of this form take `#[serde(with = "squall_api::duration")]`.
+//! Durations as users write and read them: `300ms`, `1m30s`. Fields in this form use `#[serde(with =
+//! "squall_api::duration")]`.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serializer, de};
 
 const UNITS: [(&str, f64); 6] = [("ns", 1e-9), ("us", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3_600.0)];
 
-/// Reads Go's form: numbers with units, added up. A bare `0` is allowed.
+/// Parses Go's form: a sum of numbers with units. A bare `0` is allowed.
 pub fn parse(text: &str) -> Result<Duration, String> {
     let invalid = || format!("invalid duration {text:?}; write it like 300ms, 1.5s or 1m30s");
     if text == "0" {
@@ -26,7 +27,7 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     if text.is_empty() { Err(invalid()) } else { Duration::try_from_secs_f64(seconds).map_err(|_| invalid()) }
 }
 
-/// Writes Go's form, to the millisecond: `150ms`, `1.5s`, `2m40s`.
+/// Formats a duration in Go's form, to the millisecond: `150ms`, `1.5s`, `2m40s`.
 #[must_use]
 pub fn format(duration: Duration) -> String {
     let millis = duration.as_millis();
@@ -43,13 +44,13 @@ pub fn format(duration: Duration) -> String {
     }
 }
 
-/// Reads the form of [`parse`].
+/// Deserializes the form of [`parse`].
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     parse(&text).map_err(de::Error::custom)
 }
 
-/// Writes the form of [`format`].
+/// Serializes to the form of [`format`].
 pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&format(*duration))
 }

@@ -1,4 +1,4 @@
-//! The errors of the API: Kubernetes' `Status` with its reason, code and message, and the way to gRPC and back.
+//! The errors of the API: Kubernetes' `Status` with its reason, code and message, and the conversion to gRPC and back.
 
 use std::fmt::{self, Display};
 
@@ -11,47 +11,47 @@ use crate::apply::Conflict;
 use crate::field::Errors;
 use crate::kinds::Kind;
 
-/// Why an API call failed, as Kubernetes tells it.
+/// Why an API call failed, as Kubernetes reports it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Error {
-    /// What a client reads: message, reason, details, code.
+    /// The answer to the client: message, reason, details, code.
     pub status: Box<Status>,
 }
 
-/// Kubernetes' reasons that our server gives.
+/// Kubernetes' reasons that our server uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// No such object.
+    /// The object does not exist.
     NotFound,
     /// The name is taken.
     AlreadyExists,
     /// The object has changed since it was read.
     Conflict,
-    /// The object breaks a rule.
+    /// The object is invalid.
     Invalid,
-    /// The request cannot be understood.
+    /// The request is malformed.
     BadRequest,
-    /// It is not known who is asking.
+    /// The caller is not authenticated.
     Unauthorized,
-    /// The request is understood and refused.
+    /// The request is well-formed but not allowed.
     Forbidden,
-    /// This kind does not do that.
+    /// The resource does not support the method.
     MethodNotAllowed,
-    /// The content type is not known.
+    /// The content type is not supported.
     UnsupportedMediaType,
-    /// None of the accepted content types can be given.
+    /// None of the accepted content types is available.
     NotAcceptable,
-    /// The request is larger than the server reads.
+    /// The request is larger than the server accepts.
     RequestEntityTooLarge,
-    /// The revision is no longer kept.
+    /// The revision is no longer available.
     Expired,
-    /// Not done in time; a write may have happened.
+    /// The request timed out; a write may have happened.
     Timeout,
-    /// No quorum just now; the write did not happen or can be repeated with its request id.
+    /// There is no quorum at the moment; the write did not happen, or can be retried with its request id.
     ServiceUnavailable,
-    /// Too much at once.
+    /// Too many requests at once.
     TooManyRequests,
-    /// A defect, or data that cannot be read.
+    /// A bug, or unreadable data.
     InternalError,
 }
 
@@ -76,7 +76,7 @@ impl Reason {
         Self::InternalError,
     ];
 
-    /// The word in `status.reason`.
+    /// Returns the value of `status.reason`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -99,7 +99,7 @@ impl Reason {
         }
     }
 
-    /// The HTTP status.
+    /// Returns the HTTP status code.
     #[must_use]
     pub const fn http(self) -> i32 {
         match self {
@@ -121,7 +121,7 @@ impl Reason {
         }
     }
 
-    /// The gRPC code.
+    /// Returns the gRPC code.
     #[must_use]
     pub const fn grpc(self) -> Code {
         match self {
@@ -156,13 +156,13 @@ impl Error {
         Self { status: Box::new(status) }
     }
 
-    /// The reason, if it is one of ours.
+    /// Returns the reason, if it is one of [`Reason`].
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {
         Reason::ALL.into_iter().find(|reason| reason.as_str() == self.status.reason)
     }
 
-    /// Whether this is the reason.
+    /// Whether the error has this reason.
     #[must_use]
     pub fn is(&self, reason: Reason) -> bool {
         self.reason() == Some(reason)
@@ -189,7 +189,7 @@ impl Error {
         Self::new(Reason::Conflict, message, Some(resource_details(kind, name)))
     }
 
-    /// The object was written since the caller read it.
+    /// The object has changed since the caller read it.
     #[must_use]
     pub fn modified(kind: Kind, name: &str) -> Self {
         Self::conflict(
@@ -222,7 +222,7 @@ impl Error {
         Self::new(Reason::Invalid, format!("{qualified} {name:?} is invalid: {text}"), Some(details))
     }
 
-    /// Applying would change what others own.
+    /// Applying would change fields that other managers own.
     #[must_use]
     pub fn apply_conflict(conflicts: &[Conflict]) -> Self {
         let causes = conflicts.iter().map(|conflict| StatusCause {
@@ -248,7 +248,7 @@ impl Error {
         Self::new(Reason::Conflict, message, Some(details))
     }
 
-    /// The request cannot be understood.
+    /// The request is malformed.
     pub fn bad_request(message: impl Into<String>) -> Self {
         Self::new(Reason::BadRequest, message.into(), None)
     }
@@ -260,7 +260,8 @@ impl Error {
         Self::new(Reason::Forbidden, message, Some(resource_details(kind, name)))
     }
 
-    /// What a caller may not do: `pods "x" is forbidden: User "eve" cannot ...`. What is no object has no resource.
+    /// The caller lacks a permission: `pods "x" is forbidden: User "eve" cannot ...`. `resource` is empty for a path
+    /// that is not an object's.
     #[must_use]
     pub fn refused(group: &str, resource: &str, name: &str, detail: &str) -> Self {
         let qualified = if group.is_empty() { resource.to_owned() } else { format!("{resource}.{group}") };
@@ -278,40 +279,40 @@ impl Error {
         Self::new(Reason::Forbidden, message, Some(details))
     }
 
-    /// A request of someone who is not known, or an unknown path.
+    /// An unauthenticated request.
     #[must_use]
     pub fn unauthorized() -> Self {
         Self::new(Reason::Unauthorized, "Unauthorized".to_owned(), None)
     }
 
-    /// A path that leads nowhere.
+    /// An unknown path.
     #[must_use]
     pub fn no_such_path() -> Self {
         let message = "the server could not find the requested resource".to_owned();
         Self::new(Reason::NotFound, message, Some(StatusDetails::default()))
     }
 
-    /// A method that nothing under the path has.
+    /// A method that the path does not support.
     #[must_use]
     pub fn no_such_method() -> Self {
         let message = "the server does not allow this method on the requested resource".to_owned();
         Self::new(Reason::MethodNotAllowed, message, Some(StatusDetails::default()))
     }
 
-    /// None of the content types that the client accepts can be given.
+    /// None of the content types that the client accepts is available.
     #[must_use]
     pub fn not_acceptable(supported: &[&str]) -> Self {
         let message = format!("only the following media types are accepted: {}", supported.join(", "));
         Self::new(Reason::NotAcceptable, message, None)
     }
 
-    /// More than the server reads.
+    /// A request that is larger than the server accepts.
     #[must_use]
     pub fn too_large(limit: usize) -> Self {
         Self::new(Reason::RequestEntityTooLarge, format!("Request entity too large: limit is {limit}"), None)
     }
 
-    /// Creating in a namespace that is going away.
+    /// An object cannot be created in a namespace that is being deleted.
     #[must_use]
     pub fn namespace_terminating(kind: Kind, name: &str, namespace: &str) -> Self {
         let detail = format!("unable to create new content in namespace {namespace} because it is being terminated");
@@ -332,7 +333,7 @@ impl Error {
         Self::new(Reason::MethodNotAllowed, format!("{verb} is not supported on resources of kind {resource:?}"), None)
     }
 
-    /// A body that the server cannot read.
+    /// A body in an unsupported content type.
     #[must_use]
     pub fn unsupported_media_type() -> Self {
         let message = "the body of the request was in an unknown format - accepted media types include: application/json, \
@@ -340,7 +341,7 @@ impl Error {
         Self::new(Reason::UnsupportedMediaType, message.to_owned(), Some(StatusDetails::default()))
     }
 
-    /// A form of patch that the server does not know.
+    /// An unsupported type of patch.
     #[must_use]
     pub fn unsupported_patch_type() -> Self {
         let message = "415: Unsupported Media Type".to_owned();
@@ -354,26 +355,26 @@ impl Error {
         Self::new(Reason::Invalid, message, Some(StatusDetails::default()))
     }
 
-    /// A request about no object of ours that breaks a rule: `ListOptions.meta.k8s.io "" is invalid: ...`.
+    /// An invalid request that is not about a stored object: `ListOptions.meta.k8s.io "" is invalid: ...`.
     #[must_use]
     pub fn invalid_request(group: &str, kind: &str, errors: &Errors) -> Self {
         Self::invalid_of(group, kind, "", errors)
     }
 
-    /// A watch from a revision that is no longer kept.
+    /// A watch from a revision that is no longer available.
     #[must_use]
     pub fn expired(requested: u64, oldest: u64) -> Self {
         Self::new(Reason::Expired, format!("too old resource version: {requested} ({oldest})"), None)
     }
 
-    /// A list of a revision that is no longer kept.
+    /// A list at a revision that is no longer available.
     #[must_use]
     pub fn expired_list() -> Self {
         let message = "The resourceVersion for the provided list is too old.".to_owned();
         Self::new(Reason::Expired, message, None)
     }
 
-    /// A list that cannot be continued as it was begun; with this token it can go on with what there is now.
+    /// A list that cannot be continued at its revision. With this token, it can continue with the current objects.
     #[must_use]
     pub fn expired_continue(token: &str) -> Self {
         let message = "The provided continue parameter is too old to display a consistent list result. You can start a new list \
@@ -402,7 +403,7 @@ impl Error {
         Self::new(Reason::Timeout, message, Some(details))
     }
 
-    /// Not done before the deadline.
+    /// The deadline has passed.
     pub fn timeout(message: impl Into<String>) -> Self {
         Self::new(Reason::Timeout, message.into(), None)
     }
@@ -412,13 +413,13 @@ impl Error {
         Self::new(Reason::ServiceUnavailable, message.into(), None)
     }
 
-    /// More than the server takes at once.
+    /// More requests than the server handles at once.
     pub fn too_many_requests(message: impl Into<String>) -> Self {
         let details = StatusDetails { retry_after_seconds: 1, ..StatusDetails::default() };
         Self::new(Reason::TooManyRequests, message.into(), Some(details))
     }
 
-    /// A pod that its disruption budget does not let go.
+    /// An eviction that the pod's disruption budget does not allow.
     #[must_use]
     pub fn disruption_refused(cause: String) -> Self {
         let message = "Cannot evict pod as it would violate the pod's disruption budget.".to_owned();
@@ -427,7 +428,7 @@ impl Error {
         Self::new(Reason::TooManyRequests, message, Some(details))
     }
 
-    /// A defect, or data that cannot be read.
+    /// A bug, or unreadable data.
     pub fn internal(message: impl Display) -> Self {
         Self::new(Reason::InternalError, format!("Internal error occurred: {message}"), None)
     }
@@ -459,7 +460,7 @@ impl From<Error> for tonic::Status {
 }
 
 impl From<tonic::Status> for Error {
-    /// Reads our details; a status without them comes from the transport.
+    /// Decodes our details; a status without them comes from the transport.
     fn from(status: tonic::Status) -> Self {
         if let Ok(details) = Status::decode(status.details())
             && !details.reason.is_empty()

@@ -1,4 +1,4 @@
-//! Where in an object something is wrong, and what: Kubernetes' field paths and messages.
+//! The validation errors of an object, with Kubernetes' field paths and messages.
 
 use std::fmt::{self, Display};
 
@@ -47,9 +47,9 @@ impl Display for Path {
 pub enum Problem {
     /// A value is missing.
     Required,
-    /// A value breaks a rule.
+    /// A value is invalid.
     Invalid,
-    /// A value is not one of those allowed.
+    /// A value is not an allowed one.
     NotSupported,
     /// The field may not be set here.
     Forbidden,
@@ -83,7 +83,7 @@ impl Problem {
     }
 }
 
-/// One thing that is wrong with an object.
+/// A validation error of one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldError {
     path: Path,
@@ -92,7 +92,7 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    /// As it stands in a `Status`.
+    /// Converts the error to a cause in a `Status`.
     #[must_use]
     pub fn cause(&self) -> StatusCause {
         StatusCause {
@@ -109,62 +109,63 @@ impl Display for FieldError {
     }
 }
 
-/// How many errors are kept: an object of many thousand bad labels would else make an answer larger than itself.
+/// The maximum number of errors kept. Otherwise an object with many thousand bad labels would cause an answer larger
+/// than itself.
 const MAX_ERRORS: usize = 256;
 
-/// What is wrong with an object, in the order in which it was found.
+/// The validation errors of an object, in the order in which they were found.
 #[derive(Debug, Default, Clone)]
 pub struct Errors(Vec<FieldError>);
 
 impl Errors {
-    /// Whether nothing is wrong.
+    /// Whether there are no errors.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The errors, each once.
+    /// Returns the errors, without duplicates.
     pub fn iter(&self) -> impl Iterator<Item = &FieldError> {
         self.0.iter()
     }
 
-    /// A value is missing; `detail` may be empty.
+    /// Reports a missing value; `detail` may be empty.
     pub fn required(&mut self, path: &Path, detail: &str) {
         self.push(path, Problem::Required, None, detail);
     }
 
-    /// A value breaks a rule.
+    /// Reports an invalid value.
     pub fn invalid(&mut self, path: &Path, value: &impl Serialize, detail: &str) {
         self.push(path, Problem::Invalid, Some(json(value)), detail);
     }
 
-    /// A value is not one of those allowed.
+    /// Reports a value that is not an allowed one.
     pub fn not_supported(&mut self, path: &Path, value: &impl Serialize, allowed: &[&str]) {
         self.not_supported_text(path, json(value), allowed);
     }
 
-    /// As [`Errors::not_supported`], the value already as text.
+    /// Like [`Errors::not_supported`], for a value that is text already.
     pub fn not_supported_text(&mut self, path: &Path, value: String, allowed: &[&str]) {
         let quoted: Vec<String> = allowed.iter().map(|value| format!("{value:?}")).collect();
         self.push(path, Problem::NotSupported, Some(value), &format!("supported values: {}", quoted.join(", ")));
     }
 
-    /// The field may not be set here.
+    /// Reports a field that may not be set here.
     pub fn forbidden(&mut self, path: &Path, detail: &str) {
         self.push(path, Problem::Forbidden, None, detail);
     }
 
-    /// A value occurs twice.
+    /// Reports a value that occurs twice.
     pub fn duplicate(&mut self, path: &Path, value: &impl Serialize) {
         self.push(path, Problem::Duplicate, Some(json(value)), "");
     }
 
-    /// A value is longer than allowed.
+    /// Reports a value that is longer than allowed.
     pub fn too_long(&mut self, path: &Path, detail: &str) {
         self.push(path, Problem::TooLong, None, detail);
     }
 
-    /// The number must not be negative.
+    /// Reports a negative number.
     pub fn non_negative(&mut self, path: &Path, value: i64) {
         if value < 0 {
             self.invalid(path, &value, "must be greater than or equal to 0");
@@ -184,7 +185,7 @@ impl Errors {
     }
 }
 
-/// Numbers and bools plain, strings quoted, the rest as compact JSON.
+/// Formats a value: numbers and bools plain, strings quoted, the rest as compact JSON.
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_else(|error| format!("<{error}>"))
 }

@@ -20,7 +20,7 @@ impl Term {
 }
 
 impl FieldSelector {
-    /// Reads the text form. The error is a sentence for the user.
+    /// Parses the text form. The error is a message for the user.
     pub fn parse(text: &str) -> Result<Self, String> {
         text.split(',')
             .map(str::trim)
@@ -30,7 +30,7 @@ impl FieldSelector {
             .map(Self)
     }
 
-    /// Demands one more equality.
+    /// Adds an equality.
     pub fn require(&mut self, field: &str, value: &str) {
         self.0.push(Term { field: field.to_owned(), value: value.to_owned(), equal: true });
     }
@@ -41,7 +41,7 @@ impl FieldSelector {
         self.0.is_empty()
     }
 
-    /// The first field that objects of this sort cannot be selected by.
+    /// Returns the first field by which objects of this kind cannot be selected.
     #[must_use]
     pub fn unsupported(&self, sample: &Object) -> Option<&str> {
         self.0.iter().find(|term| sample.selectable(&term.field).is_none()).map(|term| term.field.as_str())
@@ -53,18 +53,18 @@ impl FieldSelector {
         self.0.iter().all(|term| object.selectable(&term.field).is_some_and(|value| term.holds(&value)))
     }
 
-    /// The fields that it looks at.
+    /// Returns the fields that the selector tests.
     pub fn fields(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|term| term.field.as_str())
     }
 
-    /// Whether what it demands of a field holds for this value of it.
+    /// Whether this value of a field meets the selector's terms for that field.
     #[must_use]
     pub fn holds(&self, field: &str, value: &str) -> bool {
         self.0.iter().filter(|term| term.field == field).all(|term| term.holds(value))
     }
 
-    /// The values that fields must have.
+    /// Returns the fields that must have a certain value, with that value.
     pub fn equalities(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().filter(|term| term.equal).map(|term| (term.field.as_str(), term.value.as_str()))
     }

@@ -1,8 +1,8 @@
 //! The pod-template-hash: FNV-1a over a dump of the template as Go prints it.
 //!
-//! The layout is pinned to that of Kubernetes 1.18, whose hashes stand in the chapter (`kubia-59d857b444`). Any layout
-//! would do, as long as it never changes: controllers find a ReplicaSet by comparing templates, not hashes. Parts of a
-//! template that the pinned layout does not describe are dumped as their JSON.
+//! The layout is pinned to that of Kubernetes 1.18, which produced the hashes in the chapter (`kubia-59d857b444`). Any
+//! layout would do, as long as it never changes: controllers find a ReplicaSet by comparing templates, not hashes.
+//! Parts of a template that the pinned layout does not describe are dumped as JSON.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -17,10 +17,10 @@ use squall_proto::intstr::IntOrString;
 use squall_proto::meta::v1::ObjectMeta;
 use squall_proto::resource::Quantity;
 
-/// The digits of the hash, spelled so that no word can come of them.
+/// The characters of the hash, chosen so that they cannot form words.
 const ALPHABET: &[u8; 27] = crate::names::SUFFIX_ALPHABET;
 
-/// The hash of a template; `collisions` is the Deployment's count, absent until the first.
+/// Returns the hash of a template. `collisions` is the Deployment's count, absent before the first collision.
 #[must_use]
 pub fn pod_template_hash(template: &PodTemplateSpec, collisions: Option<i32>) -> String {
     let mut bytes = dump(template).into_bytes();
@@ -49,7 +49,7 @@ impl Fields {
         self.add(name, "string", value)
     }
 
-    /// A pointer: its type shows one star, its value none.
+    /// Adds a pointer: its type has a star, its value does not.
     fn pointer<T>(self, name: &str, kind: &str, value: Option<&T>, show: impl Fn(&T) -> String) -> Self {
         let value = value.map_or_else(|| "<nil>".to_owned(), show);
         self.add(name, &format!("*{kind}"), value)
@@ -79,7 +79,7 @@ impl Fields {
     }
 }
 
-/// What the pinned layout does not describe.
+/// Formats a value that the pinned layout does not describe.
 fn json<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }

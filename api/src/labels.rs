@@ -11,7 +11,7 @@ use crate::names;
 /// The labels of an object.
 pub type Labels = BTreeMap<String, String>;
 
-/// A set of requirements; an object matches when it meets all. Without any, everything matches.
+/// A set of requirements. An object matches if it meets all of them; an empty set matches everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selector(Vec<Requirement>);
 
@@ -32,7 +32,7 @@ enum Operator {
     Less(i64),
 }
 
-/// What a requirement asks for, as far as an index can answer it.
+/// The part of a requirement that an index can answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sought<'a> {
     /// A label of this key with one of these values.
@@ -57,7 +57,7 @@ impl Requirement {
 }
 
 impl Selector {
-    /// Matches everything.
+    /// Returns a selector that matches everything.
     #[must_use]
     pub fn everything() -> Self {
         Self::default()
@@ -69,7 +69,7 @@ impl Selector {
         self.0.is_empty()
     }
 
-    /// Objects that have all these labels.
+    /// Selects objects that have all these labels.
     #[must_use]
     pub fn from_map(labels: &Labels) -> Self {
         let requirement = |(key, value): (&String, &String)| Requirement {
@@ -79,7 +79,7 @@ impl Selector {
         Self(labels.iter().map(requirement).collect())
     }
 
-    /// The selector of a workload. `None` when it matches nothing at all (Kubernetes: a nil selector).
+    /// Converts the selector of a workload. `None` if it matches nothing (Kubernetes: a nil selector).
     #[must_use]
     pub fn from_label_selector(selector: Option<&LabelSelector>) -> Option<Self> {
         let selector = selector?;
@@ -97,7 +97,7 @@ impl Selector {
         Some(Self(requirements))
     }
 
-    /// What every object that matches has.
+    /// Returns conditions that every matching object meets and that an index can answer.
     pub fn sought(&self) -> impl Iterator<Item = Sought<'_>> {
         self.0.iter().filter_map(|Requirement { key, operator }| match operator {
             Operator::In(values) => Some(Sought::Value(key, values)),
@@ -112,7 +112,7 @@ impl Selector {
         self.0.iter().all(|requirement| requirement.matches(labels))
     }
 
-    /// Reads the text form. The error is Kubernetes' own sentence.
+    /// Parses the text form. The error is Kubernetes' own message.
     pub fn parse(text: &str) -> Result<Self, String> {
         Parser { tokens: tokenize(text), position: 0 }.selector()
     }
@@ -175,7 +175,7 @@ fn tokenize(text: &str) -> Vec<String> {
     tokens
 }
 
-/// Reads requirements separated by commas.
+/// Parses requirements separated by commas.
 struct Parser {
     tokens: Vec<String>,
     position: usize,
@@ -284,7 +284,7 @@ impl Parser {
     }
 }
 
-/// What is wrong with labels.
+/// Validates labels.
 pub fn validate(labels: &Labels, path: &Path, errors: &mut Errors) {
     for (key, value) in labels {
         for problem in names::qualified_name(key) {
@@ -296,7 +296,7 @@ pub fn validate(labels: &Labels, path: &Path, errors: &mut Errors) {
     }
 }
 
-/// What is wrong with a label selector.
+/// Validates a label selector.
 pub fn validate_selector(selector: &LabelSelector, path: &Path, errors: &mut Errors) {
     validate(&selector.match_labels, &path.child("matchLabels"), errors);
     for (index, expression) in selector.match_expressions.iter().enumerate() {

@@ -1,7 +1,7 @@
-//! What an object is: the kinds, their defaults and validation, selectors, patches, errors and table columns.
+//! The objects of the API: kinds, defaults, validation, selectors, patches, errors and table columns.
 //!
-//! No IO, no async, no clock: a moment or a random source comes in as an argument. The server and `ctl` share it, so
-//! that neither has a rule the other lacks.
+//! No I/O, no async, no clock: times and random sources are arguments. The server and `ctl` share this crate, so that
+//! both apply the same rules.
 
 pub mod age;
 pub mod apply;

@@ -1,21 +1,21 @@
-//! How far a Deployment's rollout may go: more pods than wanted, fewer available than wanted.
+//! The limits of a Deployment's rollout: how many surplus and how many unavailable pods it may have.
 
 use squall_proto::apps::v1::Deployment;
 use squall_proto::intstr::IntOrString;
 
-/// What a Deployment allows, resolved to numbers.
+/// The limits of a Deployment, resolved to numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// How many replicas are wanted.
+    /// The desired number of replicas.
     pub desired: i32,
-    /// How many more there may be.
+    /// How many pods may exist beyond the desired number.
     pub max_surge: i32,
-    /// How many may be unavailable.
+    /// How many of the desired pods may be unavailable.
     pub max_unavailable: i32,
 }
 
 impl Limits {
-    /// The limits of a Deployment. Recreate knows none: everything goes before anything comes.
+    /// Returns the limits of a Deployment. `Recreate` has none: it removes all old pods before it creates new ones.
     #[must_use]
     pub fn of(deployment: &Deployment) -> Self {
         let desired = deployment.spec.replicas.unwrap_or(1);
@@ -31,7 +31,8 @@ impl Limits {
         }
     }
 
-    /// Kubernetes: maxSurge rounds up, maxUnavailable rounds down; when both come to nothing, one may be unavailable.
+    /// Resolves percentages. Kubernetes: maxSurge rounds up, maxUnavailable rounds down; if both are 0, one pod may be
+    /// unavailable.
     #[must_use]
     pub fn resolve(desired: i32, surge: &IntOrString, unavailable: &IntOrString) -> Self {
         let max_surge = resolve(surge, desired, Round::Up);
@@ -42,13 +43,13 @@ impl Limits {
         Self { desired, max_surge, max_unavailable: max_unavailable.min(desired) }
     }
 
-    /// How many must be available.
+    /// Returns how many pods must be available.
     #[must_use]
     pub fn min_available(&self) -> i32 {
         self.desired - self.max_unavailable
     }
 
-    /// How many there may be in all.
+    /// Returns how many pods may exist in total.
     #[must_use]
     pub fn max_total(&self) -> i32 {
         self.desired.saturating_add(self.max_surge)

@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value};
 
-/// Bounds on what one document may hold; larger input is refused, not read.
+/// The maximum size of a file. Larger files are rejected without being parsed.
 const MAX_BYTES: usize = 3 << 20;
 
-/// Reads the documents of a file: YAML (or JSON, which is YAML) separated by `---`; the items of a `List` stand for
-/// themselves. Duplicate keys: the last wins, as in kubectl. The error is a sentence without the file's name.
+/// Parses the documents of a file: YAML (or JSON, which is YAML) separated by `---`. Each item of a `List` counts as a
+/// document. The last of several duplicate keys wins, as in kubectl. The error does not contain the file's name.
 pub fn documents(text: &str) -> Result<Vec<Value>, String> {
     if text.len() > MAX_BYTES {
         return Err(format!("the file is larger than {} MiB", MAX_BYTES >> 20));
@@ -21,7 +21,7 @@ pub fn documents(text: &str) -> Result<Vec<Value>, String> {
     Ok(documents)
 }
 
-/// Reads one YAML or JSON document.
+/// Parses one YAML or JSON document.
 pub fn parse(text: &str) -> Result<Value, String> {
     if let Ok(value) = serde_json::from_str(text) {
         return Ok(value);
@@ -33,7 +33,7 @@ pub fn parse(text: &str) -> Result<Value, String> {
     })
 }
 
-/// What is wrong, and in which line: `line 2: mapping values are not allowed in this context`.
+/// Returns the error with its line: `line 2: mapping values are not allowed in this context`.
 fn first_line(problem: &str) -> String {
     let first = problem.lines().next().unwrap_or_default();
     let first = first.strip_prefix("error: ").unwrap_or(first);
@@ -44,7 +44,7 @@ fn first_line(problem: &str) -> String {
     }
 }
 
-/// A document as YAML, the way Kubernetes writes it: long lines stay whole, addresses stand without quotes.
+/// Formats a document as YAML like Kubernetes: long lines are not wrapped, and IP addresses are not quoted.
 pub fn to_yaml(value: &Value) -> Result<String, String> {
     let options = serde_saphyr::ser_options! { compact_list_indent: true, folded_wrap_chars: usize::MAX };
     let mark = absent_from(value);
@@ -54,8 +54,8 @@ pub fn to_yaml(value: &Value) -> Result<String, String> {
     Ok(text.replace(&mark, ""))
 }
 
-/// A word that does not occur in the document. The writer takes an address for something like a number, and would put it
-/// in quotes; with a word before it, it is none.
+/// Returns a word that does not occur in the document. The YAML writer quotes an address because it looks like a
+/// number; with this word as a prefix, it does not.
 fn absent_from(value: &Value) -> String {
     let text = value.to_string();
     let mut mark = "plain-".to_owned();
@@ -105,19 +105,19 @@ fn flatten(value: Value, documents: &mut Vec<Value>) -> Result<(), String> {
     }
 }
 
-/// A string in the metadata of a manifest: its name or its namespace.
+/// Returns a string from the metadata of a manifest, such as the name or namespace; empty if absent.
 #[must_use]
 pub fn meta<'a>(manifest: &'a Value, field: &str) -> &'a str {
     manifest.get("metadata").and_then(|meta| meta.get(field)).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// The annotations of a manifest, made if there are none.
+/// Returns the annotations of a manifest, and creates them if there are none.
 pub fn annotations_mut(manifest: &mut Value) -> Option<&mut Map<String, Value>> {
     let metadata = filled(manifest.as_object_mut()?.entry("metadata").or_insert(Value::Null));
     filled(metadata.as_object_mut()?.entry("annotations").or_insert(Value::Null)).as_object_mut()
 }
 
-/// `annotations:` with nothing behind it is null, and means that there are none.
+/// Replaces null by an empty object: `annotations:` without a value is null.
 fn filled(value: &mut Value) -> &mut Value {
     if value.is_null() {
         *value = Value::Object(Map::new());

@@ -7,10 +7,10 @@ use crate::field::{Errors, Path};
 use crate::kinds::{Kind, Resource, Scope};
 use crate::names;
 
-/// All annotations together may not be longer (Kubernetes: 256 KiB).
+/// The maximum total size of all annotations (Kubernetes: 256 KiB).
 const MAX_ANNOTATIONS_BYTES: usize = 256 << 10;
 
-/// What is wrong with the metadata of an object that is to be created or changed.
+/// Validates the metadata of an object that is created or changed.
 pub fn validate(kind: Kind, meta: &ObjectMeta, errors: &mut Errors) {
     let path = Path::new("metadata");
     let info = kind.info();
@@ -72,7 +72,7 @@ fn validate_owners(meta: &ObjectMeta, path: &Path, errors: &mut Errors) {
     }
 }
 
-/// What may never change: name, namespace, uid, creation time. The caller has filled in what the user left out.
+/// Rejects a change of the uid. An empty uid in the new metadata is allowed.
 pub fn validate_update(kind: Kind, new: &ObjectMeta, old: &ObjectMeta) -> Result<(), Error> {
     if !new.uid.is_empty() && new.uid != old.uid {
         let detail = format!(
@@ -89,7 +89,7 @@ pub fn validate_update(kind: Kind, new: &ObjectMeta, old: &ObjectMeta) -> Result
     Ok(())
 }
 
-/// Takes over from the stored object what a writer of the object cannot change.
+/// Copies the fields that a writer cannot change from the stored object.
 pub fn keep_immutable(new: &mut ObjectMeta, old: &ObjectMeta) {
     new.uid.clone_from(&old.uid);
     new.creation_timestamp = old.creation_timestamp;
@@ -100,13 +100,13 @@ pub fn keep_immutable(new: &mut ObjectMeta, old: &ObjectMeta) {
     new.self_link.clear();
 }
 
-/// The owner that controls the object.
+/// Returns the owner that controls the object.
 #[must_use]
 pub fn controller_of(meta: &ObjectMeta) -> Option<&OwnerReference> {
     meta.owner_references.iter().find(|owner| owner.controller == Some(true))
 }
 
-/// A reference to the owner, as controllers make them.
+/// Creates a controller reference to the owner.
 #[must_use]
 pub fn controller_reference<K: Resource>(owner: &K) -> OwnerReference {
     OwnerReference {
@@ -119,7 +119,7 @@ pub fn controller_reference<K: Resource>(owner: &K) -> OwnerReference {
     }
 }
 
-/// A name with a random suffix; `random` gives numbers below its argument.
+/// Generates a name with a random suffix; `random` returns numbers below its argument.
 pub fn generate_name(prefix: &str, mut random: impl FnMut(usize) -> usize) -> String {
     let prefix = prefix.get(..names::MAX_GENERATED_PREFIX).unwrap_or(prefix);
     let suffix =
@@ -127,7 +127,7 @@ pub fn generate_name(prefix: &str, mut random: impl FnMut(usize) -> usize) -> St
     prefix.chars().chain(suffix).collect()
 }
 
-/// The resource version as a number.
+/// Parses a resource version as a number.
 pub fn parse_resource_version(text: &str) -> Result<u64, Error> {
     text.parse().map_err(|_| {
         Error::bad_request(format!("Invalid value: {text:?}: resource version must be an unsigned integer"))

@@ -6,14 +6,14 @@ const LABEL_1035: &str = "[a-z]([-a-z0-9]*[a-z0-9])?";
 const QUALIFIED: &str = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
 const VALUE: &str = "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?";
 
-/// A rule a name must follow. The function returns what is wrong, nothing if all is well.
+/// A rule for names. The function returns the problems of a name; none if it is valid.
 pub type Rule = fn(&str) -> Vec<String>;
 
 /// The characters of a generated name's random suffix: no vowels, no 0, 1 and 3.
 pub const SUFFIX_ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
-/// How many of them a generated name ends in.
+/// The length of a generated name's random suffix.
 pub const SUFFIX_LENGTH: usize = 5;
-/// A generated name is cut so that the suffix fits into a DNS label.
+/// The maximum length of a generated name's prefix, so that the suffix still fits into a DNS label.
 pub const MAX_GENERATED_PREFIX: usize = 63 - SUFFIX_LENGTH;
 
 fn lower(c: char) -> bool {
@@ -24,7 +24,7 @@ fn alphanumeric(c: char) -> bool {
     c.is_ascii_alphanumeric()
 }
 
-/// Not empty, starts and ends with `edge`, and consists of `edge` and `inner` characters.
+/// Whether the text is not empty, starts and ends with `edge`, and consists of `edge` and `inner` characters.
 fn shaped(text: &str, edge: fn(char) -> bool, inner: &[char]) -> bool {
     text.starts_with(edge) && text.ends_with(edge) && text.chars().all(|c| edge(c) || inner.contains(&c))
 }
@@ -33,7 +33,7 @@ fn too_long(text: &str, limit: usize) -> Option<String> {
     (text.len() > limit).then(|| format!("must be no more than {limit} bytes"))
 }
 
-/// A DNS-1123 subdomain, 253 bytes at most: the names of most kinds.
+/// Checks a DNS-1123 subdomain, 253 bytes at most: the names of most kinds.
 #[must_use]
 pub fn dns1123_subdomain(name: &str) -> Vec<String> {
     let shape = name.split('.').all(|part| shaped(part, lower, &['-']));
@@ -46,7 +46,7 @@ pub fn dns1123_subdomain(name: &str) -> Vec<String> {
     too_long(name, 253).into_iter().chain(wrong).collect()
 }
 
-/// A DNS-1123 label, 63 bytes at most: namespaces and containers.
+/// Checks a DNS-1123 label, 63 bytes at most: the names of namespaces and containers.
 #[must_use]
 pub fn dns1123_label(name: &str) -> Vec<String> {
     let wrong = (!shaped(name, lower, &['-'])).then(|| {
@@ -58,7 +58,7 @@ pub fn dns1123_label(name: &str) -> Vec<String> {
     too_long(name, 63).into_iter().chain(wrong).collect()
 }
 
-/// A DNS-1035 label, 63 bytes at most: services.
+/// Checks a DNS-1035 label, 63 bytes at most: the names of services.
 #[must_use]
 pub fn dns1035_label(name: &str) -> Vec<String> {
     let shape = shaped(name, lower, &['-']) && name.starts_with(|c: char| c.is_ascii_lowercase());
@@ -72,7 +72,7 @@ pub fn dns1035_label(name: &str) -> Vec<String> {
     too_long(name, 63).into_iter().chain(wrong).collect()
 }
 
-/// The key of a label or an annotation: an optional DNS prefix and a name.
+/// Checks the key of a label or an annotation: an optional DNS prefix and a name.
 #[must_use]
 pub fn qualified_name(key: &str) -> Vec<String> {
     let (prefix, name) = match key.split_once('/') {
@@ -111,7 +111,7 @@ fn qualified_message(head: &str, tail: &str) -> String {
     )
 }
 
-/// The value of a label.
+/// Checks the value of a label.
 #[must_use]
 pub fn label_value(value: &str) -> Vec<String> {
     let wrong = (!value.is_empty() && !shaped(value, alphanumeric, &['-', '_', '.'])).then(|| {
@@ -124,7 +124,8 @@ pub fn label_value(value: &str) -> Vec<String> {
     too_long(value, 63).into_iter().chain(wrong).collect()
 }
 
-/// The name of a port: at most 15 of `a-z`, `0-9` and `-`, with a letter, without `--` and without `-` at an end.
+/// Checks the name of a port: at most 15 of `a-z`, `0-9` and `-`, with a letter, without `--` and without `-` at either
+/// end.
 #[must_use]
 pub fn port_name(name: &str) -> Vec<String> {
     let mut wrong = Vec::new();

@@ -2,8 +2,8 @@
 
 pub use squall_proto::resource::Quantity;
 
-/// A quantity in thousandths of its unit, so that `100m` of a CPU is a whole number. Parts below that round up
-/// (Kubernetes: no quantity finer than a thousandth may be asked of a scheduler).
+/// A quantity in thousandths of its unit, so that `100m` of a CPU is a whole number. Finer amounts are rounded up
+/// (Kubernetes: a pod cannot request amounts finer than a thousandth).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Milli(pub i128);
 
@@ -26,7 +26,7 @@ const SUFFIXES: [(&str, u32, u32); 15] = [
     ("u", 0, 3),
 ];
 
-/// The value of a quantity. `None` if the text is not one.
+/// Parses a quantity. `None` if the text is not a quantity.
 #[must_use]
 pub fn parse(quantity: &Quantity) -> Option<Milli> {
     parse_text(&quantity.string)
@@ -76,19 +76,19 @@ fn ceil(value: i128, by: i128) -> i128 {
     (value + by - 1) / by
 }
 
-/// The shortest text by thousands, as CPUs are counted: `500m`, `2`, `4k`.
+/// Formats an amount with decimal suffixes, as for CPUs: `500m`, `2`, `4k`.
 #[must_use]
 pub fn decimal(amount: Milli) -> String {
     shortest(amount, |two, _| two == 0)
 }
 
-/// The shortest text by 1024s, as bytes are counted: `64Mi`, `1500`.
+/// Formats an amount with binary suffixes, as for bytes: `64Mi`, `1500`.
 #[must_use]
 pub fn binary(amount: Milli) -> String {
     shortest(amount, |two, ten| two > 0 || ten <= 3)
 }
 
-/// With the largest of the allowed suffixes that leaves a whole number (Kubernetes: the canonical form).
+/// Formats an amount with the largest allowed suffix that leaves a whole number (Kubernetes: the canonical form).
 fn shortest(Milli(amount): Milli, allowed: impl Fn(u32, u32) -> bool) -> String {
     let fitting = SUFFIXES.into_iter().filter(|(name, two, ten)| *name != "u" && allowed(*two, *ten));
     let units = fitting.map(|(name, two, ten)| (2i128.pow(two) * 10i128.pow(ten), name));

@@ -1,4 +1,4 @@
-//! Which ReplicaSet belongs to which version of a Deployment's template, and the annotations that number them.
+//! Matches ReplicaSets with the versions of a Deployment's template, and defines the annotations that number them.
 
 use std::borrow::Borrow;
 
@@ -7,17 +7,17 @@ use squall_proto::core::v1::PodTemplateSpec;
 
 use crate::meta;
 
-/// The number of a version, on the Deployment and on its ReplicaSets.
+/// The annotation with the number of a version, on the Deployment and on its ReplicaSets.
 pub const REVISION: &str = "deployment.kubernetes.io/revision";
-/// The numbers that a ReplicaSet had before.
+/// The annotation with the earlier numbers of a ReplicaSet.
 pub const REVISION_HISTORY: &str = "deployment.kubernetes.io/revision-history";
-/// The Deployment's replicas when the ReplicaSet got its size.
+/// The annotation with the Deployment's replicas at the time when the ReplicaSet was scaled.
 pub const DESIRED: &str = "deployment.kubernetes.io/desired-replicas";
-/// The most replicas there might have been then.
+/// The annotation with the maximum number of replicas at that time.
 pub const MAX_REPLICAS: &str = "deployment.kubernetes.io/max-replicas";
-/// The label that tells the pods of one template from those of another.
+/// The label that distinguishes the pods of one template from those of another.
 pub const HASH_LABEL: &str = "pod-template-hash";
-/// Annotations that stay where they are: neither a Deployment's go to its ReplicaSets, nor theirs back by an undo.
+/// Annotations that are not copied: neither from a Deployment to its ReplicaSets, nor back by an undo.
 pub const OWN_ANNOTATIONS: [&str; 6] = [
     "kubectl.kubernetes.io/last-applied-configuration",
     REVISION,
@@ -27,13 +27,13 @@ pub const OWN_ANNOTATIONS: [&str; 6] = [
     "deprecated.deployment.rollback.to",
 ];
 
-/// Whether two templates are the same, the hash label aside. Kubernetes: equality decides, never the hash.
+/// Whether two templates are the same, apart from the hash label. Kubernetes: equality decides, never the hash.
 #[must_use]
 pub fn same_template(one: &PodTemplateSpec, other: &PodTemplateSpec) -> bool {
     without_hash(one) == without_hash(other)
 }
 
-/// The template as its Deployment has it.
+/// Returns the template without the hash label, as its Deployment has it.
 #[must_use]
 pub fn without_hash(template: &PodTemplateSpec) -> PodTemplateSpec {
     let mut template = template.clone();
@@ -41,7 +41,8 @@ pub fn without_hash(template: &PodTemplateSpec) -> PodTemplateSpec {
     template
 }
 
-/// Sorts a Deployment's ReplicaSets by age and finds the new one: the oldest with the Deployment's template.
+/// Sorts a Deployment's ReplicaSets by age and returns the index of the new one: the oldest with the Deployment's
+/// template.
 pub fn find_new<S: Borrow<ReplicaSet>>(deployment: &Deployment, owned: &mut [S]) -> Option<usize> {
     owned.sort_by_key(|set| {
         let meta = &set.borrow().metadata;
@@ -56,7 +57,7 @@ pub fn is_owned(set: &ReplicaSet, deployment: &Deployment) -> bool {
     meta::controller_of(&set.metadata).is_some_and(|owner| owner.uid == deployment.metadata.uid)
 }
 
-/// The revision of a ReplicaSet; 0 if it has none.
+/// Returns the revision of a ReplicaSet; 0 if it has none.
 #[must_use]
 pub fn revision(set: &ReplicaSet) -> i64 {
     set.metadata.annotations.get(REVISION).and_then(|text| text.parse().ok()).unwrap_or(0)

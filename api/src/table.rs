@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 /// A column of a kind's table.
 #[derive(Debug, Clone, Copy)]
 pub struct Column {
-    /// The heading, as the server tells it; clients print it in capitals.
+    /// The heading, as the server sends it; clients print it in capitals.
     pub name: &'static str,
-    /// When it is shown.
+    /// When the column is shown.
     pub width: Width,
-    /// What its cells are.
+    /// The type of the cells.
     pub cells: Cells,
 }
 
@@ -24,7 +24,7 @@ pub enum Width {
     Wide,
 }
 
-/// What the cells of a column are.
+/// The type of a column's cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cells {
     /// Text.
@@ -34,19 +34,19 @@ pub enum Cells {
 }
 
 impl Column {
-    /// The same column, whose cells are whole numbers.
+    /// Returns the same column with whole numbers as cells.
     #[must_use]
     pub const fn integer(self) -> Self {
         Self { cells: Cells::Integers, ..self }
     }
 
-    /// The heading as it is printed.
+    /// Returns the heading in capitals, as clients print it.
     #[must_use]
     pub fn heading(&self) -> String {
         self.name.to_uppercase()
     }
 
-    /// The column as it is described in a `Table`.
+    /// Returns the definition of the column in a `Table`.
     #[must_use]
     pub fn definition(&self) -> Value {
         json!({
@@ -64,7 +64,7 @@ impl Column {
         })
     }
 
-    /// A cell as it stands in a `Table`.
+    /// Converts a text to a cell in a `Table`.
     #[must_use]
     pub fn cell(&self, text: String) -> Value {
         match (self.cells, text.parse::<i64>()) {
@@ -74,28 +74,28 @@ impl Column {
     }
 }
 
-/// A column that is always shown.
+/// Creates a column that is always shown.
 #[must_use]
 pub const fn narrow(name: &'static str) -> Column {
     Column { name, width: Width::Narrow, cells: Cells::Text }
 }
 
-/// A column of `-o wide`.
+/// Creates a column of `-o wide`.
 #[must_use]
 pub const fn wide(name: &'static str) -> Column {
     Column { name, width: Width::Wide, cells: Cells::Text }
 }
 
-/// What stands for nothing.
+/// The text for an empty value.
 pub const NONE: &str = "<none>";
 
-/// The text, or `<none>`.
+/// Returns the text, or `<none>` if it is empty.
 #[must_use]
 pub fn or_none(text: &str) -> String {
     if text.is_empty() { NONE.to_owned() } else { text.to_owned() }
 }
 
-/// `a=b,c=d`, or `<none>`.
+/// Formats a map as `a=b,c=d`; `<none>` if it is empty.
 #[must_use]
 pub fn pairs(map: &BTreeMap<String, String>) -> String {
     let pairs: Vec<String> = map.iter().map(|(key, value)| format!("{key}={value}")).collect();

@@ -1,13 +1,14 @@
-//! How long a second of an object lasts: in a cluster with `fast` timing, a tenth of one.
+//! Converts seconds in objects to real time: in a cluster with `fast` timing, they last a tenth of a second.
 
 use std::time::Duration;
 
 use squall_proto::core::v1::Node;
 
-/// The annotation of a node that says by what seconds in objects (probe periods, minReadySeconds) are divided.
+/// The node annotation with the divisor of seconds in objects (probe periods, minReadySeconds).
 pub const DIVISOR: &str = "squall.dev/seconds-divided-by";
 
-/// How long so many seconds of an object last on a cluster with this node; nodes of others keep real time.
+/// Converts seconds in an object to real time, for a cluster with this node. Nodes without the annotation use real
+/// seconds.
 #[must_use]
 pub fn lasts(seconds: i64, node: Option<&Node>) -> Duration {
     let divisor = node.and_then(|node| node.metadata.annotations.get(DIVISOR)).and_then(|text| text.parse().ok());

@@ -1,4 +1,4 @@
-//! Descriptions as they are printed, each beside the objects it is of: `UPDATE_EXPECT=1 cargo test` writes them anew.
+//! Golden files of descriptions, each beside the objects that it describes. `UPDATE_EXPECT=1 cargo test` rewrites them.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 
@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use squall_api::describe::{Related, describe};
 use squall_api::{Kind, Object, manifest};
 
-/// Five minutes after the objects were made.
+/// Five minutes after the objects were created.
 const NOW: &str = "2026-11-23T21:35:07Z";
 
-/// The objects of a manifest: the first is described, the others are what belongs to it.
+/// Describes the first object of a manifest; the others are its related objects.
 fn check(objects: &str, expected: &ExpectFile) {
     let mut objects = manifest::documents(objects).unwrap().into_iter().map(|json| {
         let word = |field: &str| json[field].as_str().unwrap().to_owned();
@@ -28,7 +28,7 @@ fn check(objects: &str, expected: &ExpectFile) {
             Object::Pod(pod) => related.pods.push(*pod),
             Object::EndpointSlice(slice) => related.endpoint_slices.push(*slice),
             Object::Lease(lease) => related.lease = Some(*lease),
-            other => unreachable!("{:?} belongs to nothing", other.kind()),
+            other => unreachable!("unexpected related object of kind {:?}", other.kind()),
         }
     }
     expected.assert_eq(&describe(&described, &related, NOW.parse::<Timestamp>().unwrap()));

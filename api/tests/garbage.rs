@@ -1,4 +1,4 @@
-//! Whatever comes in, nothing panics; and a patch of a valid object gives a valid object or says what is wrong.
+//! No input causes a panic, and a patch of a valid object results in a valid object or an error.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 
@@ -14,7 +14,7 @@ mod targets;
 
 use targets::stored;
 
-/// Text that looks a little like what is expected.
+/// Generates text that resembles JSON.
 fn nearly_json() -> impl Strategy<Value = String> {
     prop::collection::vec(
         prop_oneof![
@@ -36,7 +36,7 @@ fn nearly_json() -> impl Strategy<Value = String> {
     .prop_map(|pieces| pieces.concat())
 }
 
-/// Any document, with the names of real fields and directives in it.
+/// Generates documents with the names of real fields and directives.
 fn document() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

@@ -1,4 +1,4 @@
-//! Every kind, with every field filled in, through every form it takes: YAML, type, protobuf, type, JSON.
+//! Converts every kind, with every field set, through all its forms: YAML, type, protobuf, type, JSON.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 
@@ -7,10 +7,10 @@ use squall_api::decode::{FieldValidation, from_json};
 use squall_api::{Kind, Object, manifest};
 use squall_proto::schema::{Field, Kind as ValueKind, MESSAGES, Message, Shape};
 
-/// A message inside itself ends here.
+/// The depth limit for recursive messages.
 const MAX_DEPTH: usize = 12;
 
-/// A value of the type of each field, so that no two neighbours are alike.
+/// Generates a value of the right type for each field, so that no two neighboring values are equal.
 struct Filler {
     count: i64,
     /// How many fields were filled in.
@@ -119,7 +119,7 @@ fn an_unset_time_is_null_in_a_status_and_absent_in_metadata() {
     assert_eq!(pod["metadata"].get("creationTimestamp"), None);
 }
 
-/// Where two values differ, and how; the whole objects are too long to be read.
+/// Returns the paths and values that differ, because whole objects are too long to read.
 fn differences(path: &str, expected: &Value, got: &Value) -> Vec<(String, Value, Value)> {
     match (expected, got) {
         (Value::Object(one), Value::Object(other)) => {

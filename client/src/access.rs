@@ -1,4 +1,4 @@
-//! What one may do, and who one is, as an apiserver sees it.
+//! The permissions and the identity of the user, as an apiserver sees them.
 
 use squall_proto::squall::api::v1::access_client::AccessClient;
 use squall_proto::squall::api::v1::{Resource, ReviewRequest, WhoAmIRequest};
@@ -9,26 +9,26 @@ use crate::client::{Client, no_answer, unreachable};
 use crate::error::Error;
 use crate::resource::ResourceRef;
 
-/// Whether one may do something.
+/// The answer to a permission check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Review {
-    /// Whether one may.
+    /// Whether the action is allowed.
     pub allowed: bool,
-    /// What allows it.
+    /// The role that allows it.
     pub reason: String,
 }
 
-/// Who one is.
+/// The identity of the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// The user's name.
+    /// The user name, from the client certificate.
     pub user: String,
-    /// The user's groups.
+    /// The groups of the user.
     pub groups: Vec<String>,
 }
 
 impl Client {
-    /// Whether one may do this with that, whether or not there is such a thing.
+    /// Checks whether the user may perform a verb on a resource. The resource need not exist.
     pub async fn can_i(&self, verb: &str, of: &ResourceRef, subresource: &str) -> Result<Review, Error> {
         let resource = Resource { subresource: subresource.to_owned(), ..of.to_proto() };
         let request = ReviewRequest { verb: verb.to_owned(), resource: Some(resource), path: String::new() };
@@ -41,13 +41,13 @@ impl Client {
         Ok(Review { allowed: reply.allowed, reason: reply.reason })
     }
 
-    /// Who one is.
+    /// Returns the identity of the user.
     pub async fn who_am_i(&self) -> Result<Identity, Error> {
         let reply = self.ask_any(|mut access| async move { access.who_am_i(WhoAmIRequest {}).await }).await?;
         Ok(Identity { user: reply.user, groups: reply.groups })
     }
 
-    /// Asks one apiserver after the other until one answers.
+    /// Tries one apiserver after the other until one answers.
     async fn ask_any<A, F>(&self, ask: impl Fn(AccessClient<Channel>) -> F) -> Result<A, Error>
     where
         F: Future<Output = Result<Response<A>, Status>>,

@@ -1,4 +1,4 @@
-//! What those who look after a cluster ask of its apiservers.
+//! Administrative requests to apiservers: status, metrics, members and snapshots.
 
 use std::time::Duration;
 
@@ -14,15 +14,15 @@ use tonic::{Code, Request, Response, Status};
 use crate::client::{Client, no_answer, unreachable};
 use crate::error::Error;
 
-/// A piece of a snapshot may take this long to come. The first comes when the whole is on the apiserver's disk.
+/// The timeout for each chunk of a snapshot. The first one arrives when the whole snapshot is on the apiserver's disk.
 const PIECE: Duration = Duration::from_secs(120);
-/// An apiserver has so long to say whether it leads.
+/// The timeout for asking an apiserver whether it leads.
 const LOOK: Duration = Duration::from_secs(2);
-/// The wait before all are asked anew.
+/// The pause before all apiservers are asked again.
 const PAUSE: Duration = Duration::from_millis(100);
 
 impl Client {
-    /// What one apiserver says of itself.
+    /// Returns the status of one apiserver.
     pub async fn member_status(&self, endpoint: &str) -> Result<StatusReply, Error> {
         let channel = self.channel(endpoint)?;
         let mut request = Request::new(StatusRequest {});
@@ -33,7 +33,7 @@ impl Client {
         answer.map(Response::into_inner).map_err(|status| unreachable(&[endpoint.to_owned()], &status))
     }
 
-    /// What one apiserver counts and times, in the text format of OpenMetrics.
+    /// Returns the metrics of one apiserver, in the text format of OpenMetrics.
     pub async fn metrics(&self, endpoint: &str) -> Result<String, Error> {
         let channel = self.channel(endpoint)?;
         let mut admin = AdminClient::new(channel);
@@ -48,7 +48,7 @@ impl Client {
         found.map(|(_, channel)| channel).ok_or_else(missing)
     }
 
-    /// Makes an apiserver that runs a member of the Raft group that votes. Returns when it has caught up and votes.
+    /// Adds a running apiserver to the Raft group. Returns when it has caught up and votes.
     pub async fn add_member(&self, id: u64, address: &str) -> Result<(), Error> {
         let request = AddMemberRequest { id, address: address.to_owned() };
         self.ask_leader(|mut admin| {
@@ -58,13 +58,13 @@ impl Client {
         .await
     }
 
-    /// Takes an apiserver out of the Raft group, whether it runs or not. No error if it is in it no longer.
+    /// Removes an apiserver from the Raft group, whether or not it is running. Succeeds if it is no longer a member.
     pub async fn remove_member(&self, id: u64) -> Result<(), Error> {
         self.ask_leader(|mut admin| async move { admin.remove_member(RemoveMemberRequest { id }).await.map(drop) })
             .await
     }
 
-    /// Looks for the apiserver that leads until it has done it, or the deadline has come.
+    /// Calls the leader. Retries until the call succeeds or the deadline passes.
     async fn ask_leader<F>(&self, call: impl Fn(AdminClient<Channel>) -> F) -> Result<(), Error>
     where
         F: Future<Output = Result<(), Status>>,
@@ -73,7 +73,7 @@ impl Client {
         let mut last = no_answer();
         while Instant::now() < deadline {
             for (_, channel) in self.channels() {
-                // One that is frozen must not cost the time that the one that leads needs.
+                // A frozen apiserver must not use up the time that the leader needs.
                 if !matches!(tokio::time::timeout(LOOK, leads(&channel)).await, Ok(true)) {
                     continue;
                 }
@@ -91,9 +91,8 @@ impl Client {
         Err(unreachable(&self.endpoints(), &last))
     }
 
-    /// Writes a snapshot with everything that was acknowledged before the call; returns its length in bytes. An apiserver
-    /// that does not begin to answer is left for the next; one that breaks off is an error, and what was written worth
-    /// nothing.
+    /// Writes a snapshot with every write acknowledged before the call and returns its length in bytes. If an apiserver
+    /// does not start to answer, the next is tried. If a stream breaks off, the call fails and the output is worthless.
     pub async fn snapshot(&self, out: &mut (impl AsyncWrite + Unpin)) -> Result<u64, Error> {
         let mut last = no_answer();
         for (address, channel) in self.channels() {
@@ -131,12 +130,12 @@ async fn leads(channel: &Channel) -> bool {
     status.is_ok_and(|reply| reply.get_ref().leader == reply.get_ref().id)
 }
 
-/// Why a snapshot did not come.
+/// Why a snapshot failed.
 enum Broken {
-    /// Nothing came.
+    /// The apiserver sent nothing.
     Before(Status),
-    /// Not all came.
+    /// The stream broke off.
     Midway(Status),
-    /// It could not be written.
+    /// Writing the output failed.
     Here(std::io::Error),
 }

@@ -12,7 +12,7 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::resource::ResourceRef;
 
-/// The objects of one kind in one namespace, or in all.
+/// Access to the objects of one kind, in one namespace or in all.
 #[derive(Clone)]
 pub struct Api<K> {
     client: Client,
@@ -20,14 +20,14 @@ pub struct Api<K> {
     kind: PhantomData<fn() -> K>,
 }
 
-/// How to delete.
+/// The options of a delete.
 #[derive(Debug, Clone, Default)]
 pub struct DeleteParams {
-    /// In seconds; `None`: the object's own.
+    /// The grace period in seconds; `None` for the object's own.
     pub grace_period: Option<i64>,
-    /// "Background", "Foreground", "Orphan" or empty.
+    /// "Background", "Foreground", "Orphan", or empty for the default of the kind.
     pub propagation: String,
-    /// Only this very object.
+    /// Deletes only an object with this uid; empty for any.
     pub uid: String,
 }
 
@@ -36,7 +36,7 @@ where
     Object: From<K>,
     K: TryFrom<Object>,
 {
-    /// The objects in a namespace; empty for all namespaces and for cluster-scoped kinds.
+    /// Creates access to a namespace; empty for all namespaces and for cluster-scoped kinds.
     #[must_use]
     pub fn new(client: Client, namespace: &str) -> Self {
         Self { client, namespace: namespace.to_owned(), kind: PhantomData }
@@ -46,38 +46,38 @@ where
         ResourceRef::object(K::KIND, &self.namespace, name)
     }
 
-    /// The object of this name, as it is now.
+    /// Reads the current state of an object.
     pub async fn get(&self, name: &str) -> Result<K, Error> {
         let any = self.client.get(&self.object(name), "").await?;
         typed(Object::from_any(&any)?)
     }
 
-    /// The object of this name, as whichever apiserver is asked has it: cheaper, and perhaps a moment old.
+    /// Reads an object from the local state of any apiserver: cheaper, but possibly slightly stale.
     pub async fn get_cached(&self, name: &str) -> Result<K, Error> {
         let any = self.client.get(&self.object(name), "0").await?;
         typed(Object::from_any(&any)?)
     }
 
-    /// All objects that have the labels and fields.
+    /// Lists the objects that match the label and field selectors.
     pub async fn list(&self, labels: &str, fields: &str) -> Result<Vec<K>, Error> {
         let (_, items) =
             self.client.list(&ResourceRef::collection(K::KIND, &self.namespace), labels, fields, "").await?;
         items.into_iter().map(typed).collect()
     }
 
-    /// Creates the object.
+    /// Creates an object and returns it as stored.
     pub async fn create(&self, object: K) -> Result<K, Error> {
         let resource = ResourceRef::collection(K::KIND, &self.namespace);
         typed(self.client.create(&resource, manifest(&object.into()), proto::WriteOptions::default()).await?.object()?)
     }
 
-    /// Stores the object in the place of the one that is there.
+    /// Replaces an existing object.
     pub async fn update(&self, object: K) -> Result<K, Error> {
         let resource = self.object(&object.meta().name);
         typed(self.client.update(&resource, manifest(&object.into()), proto::WriteOptions::default()).await?.object()?)
     }
 
-    /// Stores the object's status.
+    /// Replaces the status of an object.
     pub async fn update_status(&self, object: K) -> Result<K, Error> {
         let resource = self.object(&object.meta().name).part("status");
         typed(self.client.update(&resource, manifest(&object.into()), proto::WriteOptions::default()).await?.object()?)
@@ -88,7 +88,7 @@ where
         typed(self.client.patch(&self.object(name), patch, proto::WriteOptions::default()).await?.object()?)
     }
 
-    /// Deletes the object, and gives it as it then is, or last was.
+    /// Deletes an object. Returns its new state, or its last state if it is gone.
     pub async fn delete(&self, name: &str, how: DeleteParams) -> Result<K, Error> {
         let request = proto::DeleteRequest {
             grace_period_seconds: how.grace_period,
@@ -99,7 +99,7 @@ where
         typed(self.client.delete(&self.object(name), request).await?.object()?)
     }
 
-    /// Puts a pod on a node.
+    /// Binds a pod to a node.
     pub async fn bind(&self, name: &str, node: &str) -> Result<K, Error> {
         let target = ObjectReference { kind: "Node".to_owned(), name: node.to_owned(), ..ObjectReference::default() };
         let binding = Binding { target, ..Binding::default() };
@@ -111,7 +111,7 @@ where
     }
 }
 
-/// An object as a request carries it.
+/// Encodes an object for a request.
 #[must_use]
 pub fn manifest(object: &Object) -> proto::Manifest {
     proto::Manifest { encoding: Some(proto::manifest::Encoding::Object(object.to_any())) }

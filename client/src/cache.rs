@@ -1,4 +1,5 @@
-//! A copy of a collection that follows its watch, with the revision it has reached: what controllers read.
+//! A local copy of a collection, kept up to date by a watch, with the revision that it has reached. Controllers read
+//! from it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -14,16 +15,16 @@ use crate::watch::{Event, Selection, Watch};
 /// Namespace and name.
 type Key = (String, String);
 
-/// A change of one object; new and old.
+/// A change of one object.
 #[derive(Debug)]
 pub struct Change<K> {
-    /// Before; `None` if it is new.
+    /// The object before the change; `None` if it is new.
     pub old: Option<Arc<K>>,
-    /// After; `None` if it is gone.
+    /// The object after the change; `None` if it is gone.
     pub new: Option<Arc<K>>,
 }
 
-/// The copy. Clones share it.
+/// A cache of the objects of one kind. Clones share the objects.
 pub struct Cache<K> {
     inner: Arc<Inner<K>>,
 }
@@ -36,15 +37,15 @@ impl<K> Clone for Cache<K> {
 
 struct Inner<K> {
     objects: RwLock<Objects<K>>,
-    /// The copy is complete up to here; 0 until it is complete for the first time.
+    /// The revision up to which the cache is complete; 0 until it is complete for the first time.
     revision: watch::Sender<u64>,
 }
 
 struct Objects<K> {
     by_key: BTreeMap<Key, Arc<K>>,
-    /// By the uid of the controlling owner; empty for those without.
+    /// By the uid of the controlling owner; the empty uid stands for none.
     by_owner: HashMap<String, BTreeMap<Key, Arc<K>>>,
-    /// By what `group_of` says.
+    /// By the result of `group_of`.
     by_group: HashMap<String, BTreeMap<Key, Arc<K>>>,
     group_of: fn(&K) -> &str,
 }
@@ -85,21 +86,20 @@ fn owner<K: Resource>(object: &K) -> String {
 }
 
 impl<K: Resource + TryFrom<Object> + Send + Sync> Cache<K> {
-    /// An empty copy; [`Cache::follow`] fills it.
+    /// Creates an empty cache; [`Cache::follow`] fills it.
     #[must_use]
     pub fn new() -> Self {
         Self::grouped(|_| "")
     }
 
-    /// An empty copy that can be asked for the objects of a group.
+    /// Creates an empty cache with an index by group, for [`Cache::group`].
     #[must_use]
     pub fn grouped(group_of: fn(&K) -> &str) -> Self {
         let objects = Objects { by_key: BTreeMap::new(), by_owner: HashMap::new(), by_group: HashMap::new(), group_of };
         Self { inner: Arc::new(Inner { objects: RwLock::new(objects), revision: watch::Sender::new(0) }) }
     }
 
-    /// Follows the collection for ever, and calls `changed` after each change. Ends only with an error that no
-    /// repetition can mend.
+    /// Follows the collection and calls `changed` after each change. Returns only on an error that a retry cannot fix.
     pub async fn follow(&self, client: Client, selection: Selection, changed: impl Fn(Change<K>)) -> Error {
         let mut watch = Watch::new(client, selection);
         let mut seen: Option<BTreeSet<Key>> = None;
@@ -136,7 +136,7 @@ impl<K: Resource + TryFrom<Object> + Send + Sync> Cache<K> {
                     let old = self.write().remove(&key);
                     changed(Change { old, new: None });
                 }
-                // A collection read before the first write is complete too.
+                // A collection that is read before the first write is complete too.
                 self.reached(revision.max(1), false);
             }
             Event::Progress(revision) => self.reached(revision, seen.is_some()),
@@ -144,7 +144,7 @@ impl<K: Resource + TryFrom<Object> + Send + Sync> Cache<K> {
         Ok(())
     }
 
-    /// Takes over one object, as the watch would show it at a revision. For tests of what reads copies.
+    /// Inserts one object as if the watch had delivered it at a revision. For tests of code that reads caches.
     pub fn show(&self, object: K, revision: u64) {
         self.write().insert(Arc::new(object));
         self.reached(revision, false);
@@ -158,7 +158,7 @@ impl<K: Resource + TryFrom<Object> + Send + Sync> Cache<K> {
         self.inner.objects.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// While a copy is being made anew it has reached nothing.
+    /// Advances the revision, unless the cache is just being rebuilt.
     fn reached(&self, revision: u64, incomplete: bool) {
         if !incomplete {
             self.inner.revision.send_if_modified(|reached| {
@@ -169,32 +169,32 @@ impl<K: Resource + TryFrom<Object> + Send + Sync> Cache<K> {
         }
     }
 
-    /// Up to which revision the copy shows everything; 0 until it is complete for the first time.
+    /// Returns the revision up to which the cache is complete; 0 until it is complete for the first time.
     #[must_use]
     pub fn reached_revision(&self) -> u64 {
         *self.inner.revision.borrow()
     }
 
-    /// Waits until the copy shows everything up to a revision (1: until it is complete).
+    /// Waits until the cache is complete up to a revision (1: complete for the first time).
     pub async fn wait_for(&self, revision: u64) {
         let mut reached = self.inner.revision.subscribe();
         // The sender lives as long as this cache.
         drop(reached.wait_for(|reached| *reached >= revision).await);
     }
 
-    /// The object of this name.
+    /// Returns the object with this name.
     #[must_use]
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
         self.read().by_key.get(&(namespace.to_owned(), name.to_owned())).cloned()
     }
 
-    /// All objects, in order of namespace and name.
+    /// Returns all objects, sorted by namespace and name.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<K>> {
         self.read().by_key.values().cloned().collect()
     }
 
-    /// All objects of a namespace, in order of their names.
+    /// Returns all objects of a namespace, sorted by name.
     #[must_use]
     pub fn in_namespace(&self, namespace: &str) -> Vec<Arc<K>> {
         let from = (namespace.to_owned(), String::new());
@@ -206,13 +206,13 @@ impl<K: Resource + TryFrom<Object> + Send + Sync> Cache<K> {
             .collect()
     }
 
-    /// The objects that an owner controls; with an empty uid, those that none controls.
+    /// Returns the objects that an owner controls; with an empty uid, those without a controller.
     #[must_use]
     pub fn controlled_by(&self, uid: &str) -> Vec<Arc<K>> {
         self.read().by_owner.get(uid).map(|objects| objects.values().cloned().collect()).unwrap_or_default()
     }
 
-    /// The objects of a group.
+    /// Returns the objects of a group, sorted by namespace and name.
     #[must_use]
     pub fn group(&self, group: &str) -> Vec<Arc<K>> {
         self.read().by_group.get(group).map(|objects| objects.values().cloned().collect()).unwrap_or_default()

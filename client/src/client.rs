@@ -1,5 +1,5 @@
-//! A client of a cluster: any apiserver will do, and when one is gone the next is asked. A write carries a request id,
-//! so that it can be asked again without being done twice. What can be asked is in `requests`.
+//! A client of a cluster. It uses any apiserver and fails over to the next. A write carries a request id, so that a
+//! retry does not apply it twice. The requests themselves are in `requests`.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -22,37 +22,37 @@ use crate::trace::Observer;
 
 /// The name in every apiserver's certificate.
 const SERVER_NAME: &str = "apiserver.squall";
-/// A call that has not succeeded after this time has failed.
+/// The default deadline of a call, including retries.
 const DEADLINE: Duration = Duration::from_secs(15);
-/// As good as for ever.
+/// The deadline of a persistent client: practically none.
 const PERSISTENT: Duration = Duration::from_secs(24 * 60 * 60);
-/// One apiserver is given this long for one attempt.
+/// The longest timeout of one attempt at one apiserver.
 const ATTEMPT: Duration = Duration::from_secs(12);
-/// The wait between attempts, when every apiserver has been asked once.
+/// The pause after each round of attempts at all apiservers.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Lists of many objects are large.
+/// The maximum size of a reply. Lists of many objects are large.
 const MAX_REPLY_BYTES: usize = 1 << 30;
 
-/// Waits until what happened to an object (its kind, namespace and name) may be told.
+/// Waits until the change of an object (by its kind, namespace and name) may be delivered to a watch.
 pub type Gate = Arc<dyn Fn(Kind, &str, &str) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
-/// A client. Clones share their connections.
+/// A client of a cluster. Clones share their connections.
 #[derive(Clone)]
 pub struct Client {
     endpoints: Arc<Endpoints>,
-    /// Writes are refused when another is elected.
+    /// Makes the server reject writes once another leader is elected.
     fence: Option<proto::Fence>,
-    /// Who is recorded as the owner of the fields it writes; empty: nobody.
+    /// The recorded owner of the fields that it writes; empty for none.
     field_manager: &'static str,
     deadline: Duration,
-    /// Is told of what was asked.
+    /// Called after each request.
     pub(crate) observer: Option<Observer>,
-    /// Lets through what watches are told.
+    /// Delays the events of watches.
     gate: Option<Gate>,
 }
 
 impl Client {
-    /// A client of the cluster. Connects when first used.
+    /// Creates a client of the cluster. It connects on first use.
     pub fn new(entry: &ClusterEntry) -> Result<Self, Error> {
         let tls = ClientTlsConfig::new()
             .ca_certificate(Certificate::from_pem(&entry.ca))
@@ -61,50 +61,52 @@ impl Client {
         Self::connect(&entry.endpoints, over_tls(tls, None))
     }
 
-    /// A client of these apiservers, reached in this way.
+    /// Creates a client of these apiservers that connects in this way.
     pub fn connect(endpoints: &[String], connect: Connect) -> Result<Self, Error> {
         let endpoints = Arc::new(Endpoints::new(endpoints, connect)?);
         Ok(Self { endpoints, fence: None, field_manager: "", deadline: DEADLINE, observer: None, gate: None })
     }
 
-    /// The same client on the same connections, which asks this apiserver first (by its place among the endpoints).
+    /// Returns the same client, on the same connections, which tries this apiserver first (an index into the
+    /// endpoints).
     #[must_use]
     pub fn beginning_with(&self, place: usize) -> Self {
         Self { endpoints: Arc::new(self.endpoints.beginning_with(place)), ..self.clone() }
     }
 
-    /// The same client, whose writes are refused once another is elected.
+    /// Returns the same client with a fence: its writes are rejected once another leader is elected.
     #[must_use]
     pub fn fenced(&self, fence: proto::Fence) -> Self {
         Self { fence: Some(fence), ..self.clone() }
     }
 
-    /// The same client, whose writes make this manager the owner of the fields that they change.
+    /// Returns the same client, whose writes make this manager the owner of the fields that they change.
     #[must_use]
     pub fn with_field_manager(&self, field_manager: &'static str) -> Self {
         Self { field_manager, ..self.clone() }
     }
 
-    /// The same client with another deadline for each call.
+    /// Returns the same client with another deadline for each call.
     #[must_use]
     pub fn with_deadline(&self, deadline: Duration) -> Self {
         Self { deadline, ..self.clone() }
     }
 
-    /// The same client, which goes on asking, under the same request id, until it is known what became of a request. Who gives up
-    /// and decides anew may find that both were done: what it asked of an apiserver that was frozen comes late.
+    /// Returns the same client, which retries a request under the same request id until its outcome is known. A caller
+    /// that gives up and decides anew may find that both writes were applied: an apiserver that was frozen applies the
+    /// first one late.
     #[must_use]
     pub fn persistent(&self) -> Self {
         self.with_deadline(PERSISTENT)
     }
 
-    /// The same client, which tells this observer of each request.
+    /// Returns the same client, which reports each request to this observer.
     #[must_use]
     pub fn observed_by(&self, observer: Observer) -> Self {
         Self { observer: Some(observer), ..self.clone() }
     }
 
-    /// The same client, whose watches tell of an object when this gate lets it through.
+    /// Returns the same client, whose watches deliver a change only after it has passed this gate.
     #[must_use]
     pub fn gated(&self, gate: Gate) -> Self {
         Self { gate: Some(gate), ..self.clone() }
@@ -116,7 +118,7 @@ impl Client {
         }
     }
 
-    /// The apiservers.
+    /// Returns the URLs of the apiservers.
     #[must_use]
     pub fn endpoints(&self) -> Vec<String> {
         self.endpoints.addresses()
@@ -126,7 +128,7 @@ impl Client {
         self.endpoints.replace(addresses)
     }
 
-    /// The connections to the apiservers, beginning with the one that answered last.
+    /// Returns the connections to the apiservers, starting with the one that answered last.
     pub(crate) fn channels(&self) -> Vec<(String, Channel)> {
         self.endpoints.in_order()
     }
@@ -139,7 +141,7 @@ impl Client {
         self.deadline
     }
 
-    /// One attempt at a watch, on the apiserver that answered last, and that one's place.
+    /// Tries once to open a watch on the apiserver that answered last. Also returns the index of that apiserver.
     pub(crate) async fn watch(
         &self,
         request: proto::WatchRequest,
@@ -165,7 +167,7 @@ impl Client {
         }
     }
 
-    /// Turns to another apiserver, as a watch does whose stream from this one broke; unless someone else has already.
+    /// Switches to another apiserver, unless another caller has already. A watch does so after its stream broke.
     pub(crate) fn leave(&self, place: usize) {
         self.endpoints.leave(place);
     }
@@ -185,7 +187,7 @@ impl Client {
         }
     }
 
-    /// How long one apiserver is given: one that says nothing must leave time for another.
+    /// Returns the timeout of one attempt. An apiserver that does not answer must leave time for another.
     fn attempt(&self) -> Duration {
         let share = if self.endpoints.len() > 1 { self.deadline.min(DEADLINE) / 2 } else { self.deadline };
         share.min(ATTEMPT)
@@ -196,8 +198,9 @@ impl Client {
         (place, ObjectsClient::new(channel).max_decoding_message_size(MAX_REPLY_BYTES))
     }
 
-    /// Asks one apiserver after the other until one answers or the deadline has come. An apiserver without a quorum
-    /// counts as gone; one that lags behind what was asked for is left for the next, but if all do, that is the answer.
+    /// Tries one apiserver after the other until one answers or the deadline passes. An apiserver without a quorum
+    /// counts as unreachable. If an apiserver lags behind the requested version, the next is tried; if all lag, the
+    /// call fails.
     pub(crate) async fn call<Q: Clone, A, F>(
         &self,
         request: Q,
@@ -244,7 +247,7 @@ pub(super) fn no_answer() -> Status {
     Status::deadline_exceeded("no answer in time")
 }
 
-/// Whether a status comes from the connection and not from an apiserver's handler, which always gives a reason.
+/// Whether a status comes from the connection and not from an apiserver's handler, which always sends details.
 fn from_transport(status: &Status) -> bool {
     status.details().is_empty()
         && matches!(

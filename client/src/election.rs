@@ -1,4 +1,4 @@
-//! Leader election by a Lease: one of several processes acts, and its writes are refused once another is elected.
+//! Leader election with a Lease: one of several processes acts, and its writes are rejected once another is elected.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,43 +15,43 @@ use crate::cache::Cache;
 use crate::client::Client;
 use crate::error::Error;
 
-/// How an election is held.
+/// The configuration of an election.
 #[derive(Debug, Clone)]
 pub struct ElectorConfig {
     /// The Lease's namespace.
     pub namespace: String,
     /// The Lease's name.
     pub name: String,
-    /// Who stands for election; no two processes may have the same.
+    /// The unique identity of the candidate.
     pub identity: String,
-    /// How long a Lease lasts without being renewed, by the observer's own clock.
+    /// How long a Lease lasts without renewal, by the observer's own clock.
     pub duration: Duration,
-    /// How often a holder renews it and a candidate looks.
+    /// How often the holder renews the Lease, and a candidate checks it.
     pub retry: Duration,
-    /// What time is written into it. Nobody's clock but one's own decides when it has run out.
+    /// The clock for the times in the Lease. Each observer decides by its own clock when the Lease has expired.
     pub clock: fn() -> Timestamp,
 }
 
-/// A term of office.
+/// A term of an elected leader.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Term {
-    /// The election's number.
+    /// The number of the election: the `leaseTransitions` of the Lease.
     pub transitions: i32,
-    /// The revision at which it was won: what those before wrote as leaders is older.
+    /// The revision at which the election was won. Writes of earlier leaders are older.
     pub revision: u64,
 }
 
-/// A candidate.
+/// A candidate for leadership.
 pub struct Elector {
     config: ElectorConfig,
     api: Api<Lease>,
     leases: Cache<Lease>,
-    /// The Lease as it was last seen, and since when it has not changed.
+    /// The Lease as last seen, and the time since which it has not changed.
     observed: Option<(Arc<Lease>, Instant)>,
 }
 
 impl Elector {
-    /// A candidate who sees the Lease through a cache that someone else keeps.
+    /// Creates a candidate that reads the Lease from a cache. The caller keeps the cache up to date.
     #[must_use]
     pub fn new(config: ElectorConfig, client: Client, leases: Cache<Lease>) -> Self {
         // A write that takes longer than a lease is of no use.
@@ -60,7 +60,7 @@ impl Elector {
         Self { config, api, leases, observed: None }
     }
 
-    /// What the holder's writes carry.
+    /// Returns the fence that the holder's writes carry.
     #[must_use]
     pub fn fence(&self, term: &Term) -> Fence {
         Fence {
@@ -85,7 +85,7 @@ impl Elector {
         }
     }
 
-    /// Kubernetes: a Lease may be taken when nobody holds it, or when it has not changed for its duration on the
+    /// Kubernetes: a candidate may take a Lease that has no holder, or that has not changed for its duration by the
     /// candidate's own clock.
     fn may_take(&mut self, current: Option<&Lease>) -> bool {
         let Some(lease) = current else { return true };
@@ -123,7 +123,7 @@ impl Elector {
         Ok(Term { transitions, revision: parse_resource_version(&won.metadata.resource_version)? })
     }
 
-    /// Renews the Lease as long as this candidate holds it. Returns when it has been lost.
+    /// Renews the Lease as long as this candidate holds it. Returns when the Lease is lost.
     pub async fn hold(&mut self, term: &Term) {
         let mut renewed = Instant::now();
         let mut last = None;
@@ -144,7 +144,7 @@ impl Elector {
         }
     }
 
-    /// Renews the Lease as it was written last, or as it is; `None` if another holds it.
+    /// Renews the Lease, based on the last write or else on its current state; `None` if another process holds it.
     async fn renew(&self, term: &Term, last: Option<Lease>) -> Result<Option<Lease>, Error> {
         let mut lease = match last {
             Some(lease) => lease,
@@ -162,7 +162,7 @@ impl Elector {
             && lease.spec.lease_transitions == Some(term.transitions)
     }
 
-    /// Gives the Lease up, so that another need not wait for its end.
+    /// Releases the Lease, so that another candidate need not wait until it expires.
     pub async fn resign(&self, term: &Term) -> Result<(), Error> {
         let mut lease = self.api.get(&self.config.name).await?;
         if self.is_mine(&lease, term) {

@@ -1,4 +1,4 @@
-//! The apiservers that a client knows, the connections to them, and which of them answered last.
+//! The apiservers that a client knows, the connections to them, and the one that answered last.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,26 +15,26 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::watch::{Event, Selection, Watch};
 
-/// A connection, TLS included, may take this long: the kernel accepts on behalf of a process that is frozen.
+/// The timeout of a connection, including TLS: the kernel accepts connections on behalf of a frozen process.
 const CONNECT: Duration = Duration::from_secs(1);
 const KEEPALIVE: Duration = Duration::from_secs(2);
 
-/// Makes a connection, when it is first used and again whenever it has broken.
+/// Creates a connection that connects on first use and reconnects whenever it breaks.
 pub type Connect = Arc<dyn Fn(Endpoint) -> Result<Channel, TransportError> + Send + Sync>;
 
-/// An address (`https://127.64.48.1:6443`) and its connection, made when first used.
+/// An address (`https://127.64.48.1:6443`) and its connection, which connects on first use.
 type Connected = (String, Channel);
 
-/// All of them; never none.
+/// The known apiservers; never empty.
 pub struct Endpoints {
     list: ArcSwap<Vec<Connected>>,
-    /// The place of the one that answered last.
+    /// The index of the apiserver that answered last.
     current: AtomicUsize,
     connect: Connect,
 }
 
 impl Endpoints {
-    /// Begins with any of them, so that clients spread.
+    /// Starts with a random apiserver, so that clients spread.
     pub fn new(addresses: &[String], connect: Connect) -> Result<Self, Error> {
         let list = addresses.iter().map(|address| connected(address, &connect)).collect::<Result<Vec<_>, _>>()?;
         if list.is_empty() {
@@ -44,7 +44,7 @@ impl Endpoints {
         Ok(Self { list: ArcSwap::from_pointee(list), current, connect })
     }
 
-    /// The same connections; begins with this place.
+    /// Returns the same connections, starting with this index.
     pub fn beginning_with(&self, place: usize) -> Self {
         let list = ArcSwap::new(self.list.load_full());
         Self { list, current: AtomicUsize::new(place), connect: self.connect.clone() }
@@ -58,14 +58,14 @@ impl Endpoints {
         self.list.load().len()
     }
 
-    /// Whom to ask, and its place.
+    /// Returns the index of the current apiserver, and its connection.
     pub fn current(&self) -> (usize, Channel) {
         let list = self.list.load();
         let place = self.current.load(Ordering::Relaxed) % list.len();
         (place, list[place].1.clone())
     }
 
-    /// All, beginning with the one that answered last.
+    /// Returns all apiservers, starting with the one that answered last.
     pub fn in_order(&self) -> Vec<Connected> {
         let mut list = self.list.load().as_ref().clone();
         let current = self.current.load(Ordering::Relaxed) % list.len();
@@ -73,16 +73,16 @@ impl Endpoints {
         list
     }
 
-    /// Another apiserver from now on, unless someone else has turned already.
+    /// Switches to the next apiserver, unless another caller has already.
     pub fn leave(&self, place: usize) {
         let len = self.len();
-        // The list may have become shorter since the place was stored.
+        // The list may have become shorter since the index was stored.
         let turned = |current: usize| (current % len == place % len).then_some((place + 1) % len);
-        // No change means that someone else has turned.
+        // No change means that another caller has switched.
         let _ = self.current.fetch_update(Ordering::Relaxed, Ordering::Relaxed, turned);
     }
 
-    /// These are the apiservers from now on. Connections to those that stay are kept.
+    /// Replaces the list of apiservers, unless the new one is empty. Keeps the connections to those that stay.
     pub fn replace(&self, addresses: &[String]) -> Result<(), Error> {
         let old = self.list.load();
         if addresses.is_empty() || old.iter().map(|(address, _)| address).eq(addresses) {
@@ -105,13 +105,13 @@ fn connected(address: &str, connect: &Connect) -> Result<Connected, Error> {
                 .keep_alive_while_idle(true),
         )
     };
-    let channel = channel().map_err(|error| Error::Config(format!("an apiserver's address: {error}")))?;
+    let channel = channel().map_err(|error| Error::Config(format!("setting up a connection to {address}: {error}")))?;
     Ok((address.to_owned(), channel))
 }
 
-/// Over TCP, with TLS. With a port, at this one of each apiserver's address instead of its own: over a link.
+/// Connects over TCP with TLS. `link_port` replaces the port of each apiserver, to connect over a link.
 pub fn over_tls(tls: ClientTlsConfig, link_port: Option<u16>) -> Connect {
-    // With tonic's own connector the limit of a connection would hold for TCP alone.
+    // With tonic's own connector, the connect timeout would cover only TCP.
     Arc::new(move |endpoint| {
         let endpoint = endpoint.tls_config(tls.clone())?;
         let Some(port) = link_port else { return Ok(endpoint.connect_with_connector_lazy(tcp())) };
@@ -140,8 +140,8 @@ fn tcp() -> HttpConnector {
 }
 
 impl Client {
-    /// Keeps to the apiservers that the `kubernetes` service has, as they come and go. Returns only with an error that no
-    /// second attempt would mend.
+    /// Follows the endpoints of the `kubernetes` service and updates the list of apiservers. Returns only on an error
+    /// that a retry cannot fix.
     pub async fn follow_apiservers(&self) -> Error {
         let selection = Selection {
             kind: Kind::EndpointSlice,
@@ -156,11 +156,11 @@ impl Client {
                 Ok(_) => continue,
                 Err(error) => return error,
             };
-            // Whoever writes an address that is none is corrected by the leader.
+            // The leader corrects invalid addresses in the slice.
             if let Ok(slice) = EndpointSlice::try_from(*object)
                 && let Err(error) = self.replace_endpoints(&addresses(&slice))
             {
-                tracing::warn!(%error, "the apiservers stay those that were known");
+                tracing::warn!(%error, "keeping the known apiservers");
             }
         }
     }

@@ -1,30 +1,30 @@
-//! What can go wrong between here and a cluster.
+//! The errors of a client.
 
 use squall_api::error::Reason;
 
-/// An error, by what the caller would do about it.
+/// Why a request failed, by what the caller can do about it.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// An apiserver answered, and said no.
+    /// An apiserver answered with an error.
     #[error(transparent)]
     Api(#[from] squall_api::Error),
-    /// No apiserver answered in time; the last reason.
+    /// No apiserver answered in time.
     #[error("no apiserver answered: {reason}")]
     Unreachable {
         /// The addresses that were tried.
         endpoints: Vec<String>,
-        /// Why the last one did not answer.
+        /// Why the last attempt failed.
         reason: String,
-        /// Every attempt ended with a refused connection: nothing listens there.
+        /// The last connection was refused: nothing listens there.
         refused: bool,
     },
-    /// It is not known where the cluster is.
+    /// The configuration is missing or wrong, or the operation failed locally.
     #[error("{0}")]
     Config(String),
 }
 
 impl Error {
-    /// The reason, if an apiserver gave one.
+    /// Returns the reason, if an apiserver gave one.
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {
         match self {
@@ -39,7 +39,7 @@ impl Error {
         self.reason() == Some(reason)
     }
 
-    /// Whether the object is not there.
+    /// Whether the object does not exist.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.is(Reason::NotFound)

@@ -1,4 +1,4 @@
-//! Events: what happened to objects, told for people to read. Telling never holds anyone up; what cannot be told is
+//! Records events: reports about objects, for people to read. Recording never blocks; events that cannot be created are
 //! dropped.
 
 use std::collections::HashMap;
@@ -15,36 +15,36 @@ use crate::api::Api;
 use crate::client::Client;
 use crate::error::Error;
 
-/// How many events may wait to be told (Kubernetes: 1,000).
+/// The capacity of the queue of events (Kubernetes: 1,000).
 const QUEUE: usize = 1_000;
-/// How many events are told at a time.
+/// The maximum number of events in a batch.
 const BATCH: usize = 128;
-/// How many events are remembered, so that a repetition counts up instead of being told anew.
+/// How many events are remembered, so that a repetition increments a count instead of creating a new event.
 const REMEMBERED: usize = 4_096;
 
-/// Whether something is as it should be.
+/// The type of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventType {
-    /// It is.
+    /// Everything is as it should be.
     Normal,
-    /// Someone may want to look.
+    /// A problem that may need attention.
     Warning,
 }
 
-/// Something that happened to an object.
+/// An occurrence to report as an event.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Happening {
-    /// To what.
+    /// The object that the event is about.
     pub object: ObjectId,
-    /// Whether it is as it should be.
+    /// Normal, or a problem.
     pub event_type: EventType,
-    /// In one word: `ScalingReplicaSet`.
+    /// The reason, in one word: `ScalingReplicaSet`.
     pub reason: &'static str,
-    /// In a sentence.
+    /// A sentence for people.
     pub message: String,
 }
 
-/// Which object an event is about.
+/// The identity of the object that an event is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct ObjectId {
     api_version: String,
@@ -52,18 +52,18 @@ pub struct ObjectId {
     namespace: String,
     name: String,
     uid: String,
-    /// Which part: `spec.containers{nodejs}`, or empty.
+    /// The part of the object: `spec.containers{nodejs}`, or empty.
     pub field_path: String,
 }
 
 impl ObjectId {
-    /// The identity of an object.
+    /// Returns the identity of an object.
     #[must_use]
     pub fn of<K: Resource>(object: &K) -> Self {
         Self::of_kind(&K::INFO, object.meta())
     }
 
-    /// The identity of an object of any kind.
+    /// Returns the identity of an object of any kind.
     #[must_use]
     pub fn of_object(object: &Object) -> Self {
         Self::of_kind(object.kind().info(), object.meta())
@@ -81,22 +81,22 @@ impl ObjectId {
     }
 }
 
-/// Tells events. Clones share the queue.
+/// Records events. Clones share the queue.
 #[derive(Clone)]
 pub struct Recorder {
     queue: mpsc::Sender<(Happening, Timestamp)>,
 }
 
 impl Recorder {
-    /// A recorder for a component (`deployment-controller`) on a host (a node's name, or empty), and the work of
-    /// telling, which someone must run.
+    /// Creates a recorder for a component (`deployment-controller`) on a host (a node's name, or empty). The returned
+    /// future creates the events; the caller must run it.
     pub fn new(client: Client, component: &'static str, host: &str) -> (Self, impl Future<Output = ()> + use<>) {
         let (queue, receiver) = mpsc::channel(QUEUE);
         let source = EventSource { component: component.to_owned(), host: host.to_owned() };
         (Self { queue }, tell_all(client, source, receiver))
     }
 
-    /// Tells what happened, soon.
+    /// Queues an event; drops it if the queue is full.
     pub fn record(&self, happening: Happening) {
         if let Err(error) = self.queue.try_send((happening, Timestamp::now())) {
             tracing::debug!(%error, "dropped an event");
@@ -104,7 +104,7 @@ impl Recorder {
     }
 }
 
-/// Tells what waits, many at a time. What was told before counts up.
+/// Creates the queued events, many at a time. A repetition increments the count of the earlier event.
 async fn tell_all(client: Client, source: EventSource, mut receiver: mpsc::Receiver<(Happening, Timestamp)>) {
     let mut told: HashMap<Happening, Event> = HashMap::new();
     let mut waiting = Vec::new();
@@ -117,7 +117,7 @@ async fn tell_all(client: Client, source: EventSource, mut receiver: mpsc::Recei
                 count(event, at);
                 if let Err(error) = repeat(&client, event).await {
                     told.remove(&happening);
-                    tracing::debug!(%error, "could not tell an event again");
+                    tracing::debug!(%error, "could not update a repeated event");
                 }
             } else {
                 let event = event(&source, &happening, at);
@@ -132,7 +132,7 @@ async fn tell_all(client: Client, source: EventSource, mut receiver: mpsc::Recei
     }
 }
 
-/// Once more, and that this was the last time.
+/// Increments the count and sets the time of the last occurrence.
 fn count(event: &mut Event, at: Timestamp) {
     event.count += 1;
     event.last_timestamp = Time::from_timestamp(at);
@@ -151,8 +151,8 @@ async fn tell_new(client: &Client, new: &HashMap<Happening, Event>) {
     }
     for (namespace, events) in by_namespace {
         match client.record(namespace, events).await {
-            Ok(errors) => errors.iter().for_each(|error| tracing::debug!(error, "could not tell an event")),
-            Err(error) => tracing::debug!(%error, "could not tell events"),
+            Ok(errors) => errors.iter().for_each(|error| tracing::debug!(error, "could not create an event")),
+            Err(error) => tracing::debug!(%error, "could not create events"),
         }
     }
 }
@@ -181,7 +181,7 @@ fn event(source: &EventSource, happening: &Happening, now: Timestamp) -> Event {
         reporting_instance: source.host.clone(),
         ..Event::default()
     };
-    // Kubernetes: the object's name and the moment in hexadecimal nanoseconds.
+    // Kubernetes: the object's name and the time in hexadecimal nanoseconds.
     event.metadata.name = format!("{}.{:x}", object.name, now.as_nanosecond());
     event.metadata.namespace = namespace.to_owned();
     event

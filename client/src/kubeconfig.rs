@@ -1,4 +1,4 @@
-//! A kubeconfig: the standard file, with the list of all apiservers in an extension.
+//! Kubeconfig files: the standard format, with a list of all apiservers in an extension.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::error::Error;
 /// The name of the extension that lists all apiservers of a cluster.
 const ENDPOINTS: &str = "squall.dev/endpoints";
 
-/// The file.
+/// A kubeconfig file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Kubeconfig {
     #[serde(rename = "apiVersion", default)]
@@ -76,27 +76,27 @@ struct UserFields {
     client_key_data: String,
 }
 
-/// How to reach a cluster as someone.
+/// The addresses of a cluster and the credentials of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterEntry {
-    /// Its name, which is also that of its context.
+    /// The name of the cluster and of its context.
     pub name: String,
-    /// The apiservers: `https://127.64.48.1:6443`.
+    /// The URLs of the apiservers: `https://127.64.48.1:6443`.
     pub endpoints: Vec<String>,
     /// The CA's certificate (PEM).
     pub ca: Vec<u8>,
-    /// Who one is: a certificate (PEM).
+    /// The user's certificate (PEM).
     pub certificate: Vec<u8>,
-    /// Its key (PEM).
+    /// The key of the user's certificate (PEM).
     pub key: Vec<u8>,
-    /// The user's name.
+    /// The user's name, without the cluster's.
     pub user: String,
-    /// The namespace used when a command names none.
+    /// The namespace for commands that name none.
     pub namespace: String,
 }
 
 impl Kubeconfig {
-    /// The file for one cluster and one user.
+    /// Creates the file for one cluster and one user.
     #[must_use]
     pub fn of(entry: &ClusterEntry) -> Self {
         let user = format!("{}@{}", entry.user, entry.name);
@@ -120,13 +120,13 @@ impl Kubeconfig {
         }
     }
 
-    /// The text of the file: JSON, which is YAML.
+    /// Returns the text of the file: JSON, which is valid YAML.
     #[must_use]
     pub fn to_text(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
 
-    /// Reads a file.
+    /// Reads and parses a file.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let config = |problem: String| {
             Error::Config(format!("error loading config file {:?}: {problem}", path.display().to_string()))
@@ -136,21 +136,22 @@ impl Kubeconfig {
         serde_json::from_value(value).map_err(|error| config(error.to_string()))
     }
 
-    /// The file that commands use: the one named, or `KUBECONFIG`, or `.squall/kubeconfig` in this folder or one above.
+    /// Returns the file that commands use: the named one, or `KUBECONFIG`, or `.squall/kubeconfig` in this folder or a
+    /// parent.
     pub fn find(named: Option<&Path>, from_environment: Option<PathBuf>, here: &Path) -> Result<PathBuf, Error> {
         if let Some(path) = named.map(Path::to_owned).or(from_environment.filter(|path| !path.as_os_str().is_empty())) {
             return Ok(path);
         }
         here.ancestors().map(|folder| folder.join(".squall/kubeconfig")).find(|path| path.is_file()).ok_or_else(|| {
             Error::Config(
-                "no cluster found: there is no .squall/kubeconfig here or in a folder above; start one with \"ctl cluster up\", or \
-                 name a kubeconfig with --kubeconfig or KUBECONFIG"
+                "no cluster found: this folder and its parents have no .squall/kubeconfig; start a cluster with \
+                 \"ctl cluster up\", or name a kubeconfig with --kubeconfig or KUBECONFIG"
                     .to_owned(),
             )
         })
     }
 
-    /// The cluster of the current context.
+    /// Returns the cluster and the user of the current context.
     pub fn current(&self) -> Result<ClusterEntry, Error> {
         let missing = |what: &str, name: &str| Error::Config(format!("the kubeconfig has no {what} {name:?}"));
         let context = self.contexts.iter().find(|context| context.name == self.current_context);

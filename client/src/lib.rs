@@ -1,8 +1,9 @@
-//! How to talk to a cluster: find it, reach any of its apiservers, ask again when one is gone, watch without a gap.
+//! A client library: finds a cluster, connects to any of its apiservers, retries when one fails, and watches without
+//! gaps.
 //!
-//! `kubeconfig` says where a cluster is, `client` reaches it by its `endpoints` with `requests`
-//! about a `resource` (and tells a `trace` of them), `admin` looks after it, `access` says
-//! what one may do there, `api` is typed access, `watch` and `cache` follow a collection, `election` decides who acts.
+//! `kubeconfig` finds a cluster. `client` sends `requests` about a `resource` to its `endpoints` and reports them to a
+//! `trace`. `admin` manages its members, `access` checks permissions, `api` is typed access, `watch` and `cache` follow
+//! a collection, `events` records events, `election` elects a leader, `wait` waits for conditions.
 
 mod access;
 mod admin;

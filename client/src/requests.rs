@@ -1,4 +1,4 @@
-//! What can be asked of a cluster: objects read and written, logs.
+//! The requests to a cluster: reading and writing objects, and logs.
 
 use std::future::Future;
 
@@ -18,37 +18,38 @@ use crate::error::Error;
 use crate::resource::ResourceRef;
 use crate::trace::{Question, Sent};
 
-/// What a write answers.
+/// The result of a write.
 #[derive(Debug)]
 pub struct Reply {
-    /// The object, as an `Any`: a scale is one too.
+    /// The object, as an `Any` because it may be a `Scale`.
     pub object: Any,
-    /// For the user.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
-    /// After a delete: it is gone.
+    /// After a delete: the object is gone.
     pub deleted: bool,
 }
 
 impl Reply {
-    /// The object.
+    /// Decodes the object; fails for a `Scale`.
     pub fn object(&self) -> Result<Object, Error> {
         Ok(Object::from_any(&self.object)?)
     }
 }
 
 impl Client {
-    /// One object.
+    /// Reads one object.
     pub async fn get(&self, resource: &ResourceRef, resource_version: &str) -> Result<Any, Error> {
         let request =
             proto::GetRequest { resource: Some(resource.to_proto()), resource_version: resource_version.to_owned() };
         let answer = async {
             let reply = self.call(request, |mut client, request| async move { client.get(request).await }).await?;
-            reply.object.ok_or_else(|| Error::Api(squall_api::Error::internal("an answer without an object")))
+            reply.object.ok_or_else(|| Error::Api(squall_api::Error::internal("the reply contains no object")))
         };
         self.observe(|| Question { verb: "GET", resource, query: Vec::new(), sent: None }, answer).await
     }
 
-    /// The objects of a collection, and the revision at which they were read. Long lists come in pages of one revision.
+    /// Lists a collection. Returns the revision of the list and its objects. Long lists are fetched in pages of the
+    /// same revision.
     pub async fn list(
         &self,
         resource: &ResourceRef,
@@ -72,7 +73,7 @@ impl Client {
             if page.continue_token.is_empty() {
                 return Ok((page.resource_version, objects));
             }
-            // The token says of which revision the next page is.
+            // The token contains the revision of the next page.
             request.resource_version.clear();
             request.continue_token = page.continue_token;
         }
@@ -91,7 +92,7 @@ impl Client {
         self.observe(question, answer).await
     }
 
-    /// Creates an object, or (with the subresource "binding") puts a pod on a node.
+    /// Creates an object, or (with the subresource "binding") binds a pod to a node.
     pub async fn create(
         &self,
         resource: &ResourceRef,
@@ -113,7 +114,8 @@ impl Client {
         self.observe(question, answer).await
     }
 
-    /// Creates events of a namespace, at most 256 at a time. Why events could not be created, of each that could not.
+    /// Creates events in a namespace, at most 256 at a time. Returns one error for each event that could not be
+    /// created.
     pub async fn record(&self, namespace: &str, events: Vec<Any>) -> Result<Vec<String>, Error> {
         let request_id = Uuid::new_v4().into_bytes().to_vec().into();
         let request = proto::RecordRequest { namespace: namespace.to_owned(), events, request_id };
@@ -121,7 +123,7 @@ impl Client {
         Ok(reply.errors)
     }
 
-    /// Stores an object in the place of the one that is there.
+    /// Replaces an existing object.
     pub async fn update(
         &self,
         resource: &ResourceRef,
@@ -171,7 +173,7 @@ impl Client {
         self.send_patch(resource, request).await
     }
 
-    /// Applies a manifest (server-side apply). With `force`, fields that others own are taken over.
+    /// Applies a manifest (server-side apply). With `force`, takes over fields that other managers own.
     pub async fn apply(
         &self,
         resource: &ResourceRef,
@@ -200,7 +202,7 @@ impl Client {
         self.observe(question, answer).await
     }
 
-    /// Deletes an object. Of the request, only what says how is read.
+    /// Deletes an object. `how` holds the options; its `resource` is ignored.
     pub async fn delete(&self, resource: &ResourceRef, how: proto::DeleteRequest) -> Result<Reply, Error> {
         let options = self.options(how.options.clone().unwrap_or_default());
         let request = proto::DeleteRequest { resource: Some(resource.to_proto()), options: Some(options), ..how };
@@ -209,7 +211,7 @@ impl Client {
         self.observe(|| Question { verb: "DELETE", resource, query, sent: None }, answer).await
     }
 
-    /// Deletes the objects of a collection, one after the other.
+    /// Deletes the objects of a collection one by one.
     pub async fn delete_collection(&self, collection: &ResourceRef, options: proto::WriteOptions) -> Result<(), Error> {
         let request = proto::DeleteCollectionRequest {
             resource: Some(collection.to_proto()),
@@ -220,12 +222,12 @@ impl Client {
         self.call(request, |mut client, request| async move { client.delete_collection(request).await }).await.map(drop)
     }
 
-    /// How many replicas an object has, and should have.
+    /// Reads how many replicas an object has and should have.
     pub async fn scale(&self, object: &ResourceRef) -> Result<Scale, Error> {
         scale_of(&self.get(&object.clone().part("scale"), "").await?)
     }
 
-    /// Sets how many replicas an object should have, if it is still as the scale says that it was read.
+    /// Sets how many replicas an object should have. Fails if the object has changed since the scale was read.
     pub async fn set_scale(&self, object: &ResourceRef, scale: &Scale) -> Result<Scale, Error> {
         let json = serde_json::to_vec(scale).map_err(|error| squall_api::Error::bad_request(error.to_string()))?;
         let manifest = proto::Manifest { encoding: Some(Encoding::Json(json.into())) };
@@ -233,14 +235,14 @@ impl Client {
         scale_of(&reply.object)
     }
 
-    /// What a container of a pod has written, and (if asked to follow) goes on to write. Of the request, all but the pod is
-    /// read.
+    /// Streams the logs of a container, and follows them if asked to. `how` holds the options; its `resource` is
+    /// ignored.
     pub async fn logs(&self, pod: &ResourceRef, how: proto::LogsRequest) -> Result<Streaming<proto::LogsReply>, Error> {
         let request = proto::LogsRequest { resource: Some(pod.to_proto()), ..how };
         self.call(request, |mut client, request| async move { client.logs(request).await }).await
     }
 
-    /// What a write says in the query of its URL: what is not as it always is.
+    /// Returns the query parameters of a write that differ from the defaults.
     fn written(&self, options: &Option<proto::WriteOptions>) -> Vec<(&'static str, String)> {
         let Some(options) = options else { return Vec::new() };
         let dry_run = if options.dry_run { "All" } else { "" };
@@ -258,7 +260,7 @@ impl Client {
     {
         let reply = self.call(request, call).await?;
         let object =
-            reply.object.ok_or_else(|| Error::Api(squall_api::Error::internal("an answer without an object")))?;
+            reply.object.ok_or_else(|| Error::Api(squall_api::Error::internal("the reply contains no object")))?;
         Ok(Reply { object, warnings: reply.warnings, deleted: reply.deleted })
     }
 }

@@ -1,12 +1,12 @@
-//! What a request is about.
+//! The target of a request.
 
 use squall_api::Kind;
 use squall_proto::squall::api::v1 as proto;
 
-/// A collection or an object.
+/// A reference to a collection, an object or a subresource.
 #[derive(Debug, Clone)]
 pub struct ResourceRef {
-    /// The kind.
+    /// The kind of the objects.
     pub kind: Kind,
     /// Empty for cluster-scoped kinds, and for all namespaces in lists and watches.
     pub namespace: String,
@@ -17,25 +17,25 @@ pub struct ResourceRef {
 }
 
 impl ResourceRef {
-    /// A collection.
+    /// Refers to a collection.
     #[must_use]
     pub fn collection(kind: Kind, namespace: &str) -> Self {
         Self { kind, namespace: namespace.to_owned(), name: String::new(), subresource: "" }
     }
 
-    /// An object.
+    /// Refers to an object.
     #[must_use]
     pub fn object(kind: Kind, namespace: &str, name: &str) -> Self {
         Self { name: name.to_owned(), ..Self::collection(kind, namespace) }
     }
 
-    /// A part of an object.
+    /// Refers to a subresource of this object.
     #[must_use]
     pub fn part(self, subresource: &'static str) -> Self {
         Self { subresource, ..self }
     }
 
-    /// Its path in the REST API, from the root.
+    /// Returns the path in the REST API, from the root.
     #[must_use]
     pub fn path(&self) -> String {
         let info = self.kind.info();

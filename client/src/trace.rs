@@ -1,4 +1,4 @@
-//! What a client asks, told to whoever wants to log it.
+//! Reports the requests of a client to an observer, for logging.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -14,26 +14,26 @@ use crate::error::Error;
 use crate::requests::Reply;
 use crate::resource::ResourceRef;
 
-/// Is told of each request when it has been answered, or has failed.
+/// Called with each request after it has been answered or has failed.
 pub type Observer = Arc<dyn Fn(&Exchange<'_>) + Send + Sync>;
 
-/// A request and its answer, in the words of the REST API.
+/// A request and its answer, in terms of the REST API.
 pub struct Exchange<'a> {
     /// `GET`, `POST`, `PUT`, `PATCH` or `DELETE`.
     pub verb: &'static str,
     /// The apiserver, path and query.
     pub url: String,
-    /// What was sent: an object or a patch.
+    /// The body of the request: an object or a patch.
     pub sent: Option<Sent>,
-    /// The objects of the answer.
+    /// The objects in the answer.
     pub received: &'a [Any],
-    /// Why it failed.
+    /// The error, if the request failed.
     pub error: Option<&'a Error>,
-    /// How long it took, with all attempts.
+    /// The duration of the request, including retries.
     pub elapsed: Duration,
 }
 
-/// What a request carries.
+/// The body of a request.
 #[derive(Debug, Clone)]
 pub enum Sent {
     /// An object in the wire encoding.
@@ -43,7 +43,7 @@ pub enum Sent {
 }
 
 impl Sent {
-    /// What a manifest carries.
+    /// Returns the body that a manifest contains.
     pub(crate) fn of(manifest: Option<&proto::Manifest>) -> Option<Self> {
         match manifest?.encoding.as_ref()? {
             Encoding::Object(any) => Some(Self::Object(any.clone())),
@@ -52,7 +52,7 @@ impl Sent {
     }
 }
 
-/// What is asked, before it is.
+/// A request before it is sent.
 pub struct Question<'a> {
     pub verb: &'static str,
     pub resource: &'a ResourceRef,
@@ -60,9 +60,9 @@ pub struct Question<'a> {
     pub sent: Option<Sent>,
 }
 
-/// The objects of an answer.
+/// An answer that contains objects.
 pub trait Answer {
-    /// All of them.
+    /// Returns the objects, in the order of the answer.
     fn objects(&self) -> &[Any];
 }
 
@@ -85,7 +85,7 @@ impl Answer for proto::ListReply {
 }
 
 impl Client {
-    /// Waits for an answer, and tells the observer, if there is one.
+    /// Waits for an answer and reports the request to the observer, if there is one.
     pub(crate) async fn observe<'a, T: Answer>(
         &self,
         question: impl FnOnce() -> Question<'a>,
@@ -105,7 +105,7 @@ impl Client {
         result
     }
 
-    /// Of the apiserver that has answered, or will be asked next.
+    /// Returns the URL of a request, on the apiserver that answered it or will be tried next.
     fn url(&self, question: &Question<'_>) -> String {
         let server = self.channels().into_iter().next().map(|(address, _)| address).unwrap_or_default();
         let scheme = if server.contains("://") { "" } else { "https://" };
@@ -120,7 +120,7 @@ impl Client {
     }
 }
 
-/// A value as a URL carries it (RFC 3986).
+/// Percent-encodes a value for a URL (RFC 3986).
 fn encoded(value: &str) -> String {
     let mut text = String::new();
     for byte in value.bytes() {

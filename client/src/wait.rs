@@ -1,4 +1,4 @@
-//! Waiting for a condition instead of for time.
+//! Waits for a condition instead of a fixed time.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long a condition may take on a machine that has other things to do.
+/// The timeout of a condition, long enough for a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(20);
 
-/// A condition that did not come true in time.
+/// A condition that was not met in time.
 #[derive(Debug, thiserror::Error)]
 #[error("waited {PATIENCE:?} for {what}; last seen: {seen}")]
 pub struct TimedOut {

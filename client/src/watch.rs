@@ -1,5 +1,5 @@
-//! A watch without an end: when its stream breaks it goes on at another apiserver from where it was, and when that is
-//! too long ago it begins anew with all objects there are.
+//! A watch without end. When its stream breaks, it resumes on another apiserver. When its revision is too old, it
+//! starts over with all existing objects.
 
 use std::time::Duration;
 
@@ -14,78 +14,78 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::resource::ResourceRef;
 
-/// The waits before a broken watch is tried again.
+/// The delays before a broken watch is retried.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// What is watched.
+/// The objects to watch.
 #[derive(Debug, Clone)]
 pub struct Selection {
-    /// The kind.
+    /// The kind of the objects.
     pub kind: Kind,
     /// Empty for all namespaces.
     pub namespace: String,
-    /// Which labels objects must have.
+    /// A label selector; empty for all objects.
     pub labels: String,
-    /// Which fields objects must have.
+    /// A field selector; empty for all objects.
     pub fields: String,
 }
 
 impl Selection {
-    /// All objects of a kind.
+    /// Selects all objects of a kind.
     #[must_use]
     pub fn all(kind: Kind) -> Self {
         Self { kind, namespace: String::new(), labels: String::new(), fields: String::new() }
     }
 }
 
-/// What a watch tells.
+/// An event of a watch.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// The watch begins anew: what is not told of before [`Event::Complete`] is gone.
+    /// The watch starts over: an object that is not delivered before [`Event::Complete`] is gone.
     Begin,
-    /// All objects that there are have been told of, as of this revision.
+    /// All existing objects have been delivered, as of this revision.
     Complete(u64),
-    /// The object is new, or has changed; at this revision.
+    /// The object is new or has changed, at this revision.
     Applied(Box<Object>, u64),
-    /// The object is gone, or no longer selected; this is its last state.
+    /// The object is gone or no longer selected. This is its last state, and the revision of the change.
     Deleted(Box<Object>, u64),
-    /// Nothing has happened to the collection up to this revision that has not been told.
+    /// All changes of the collection up to this revision have been delivered.
     Progress(u64),
 }
 
-/// A watch.
+/// A watch that reconnects by itself.
 pub struct Watch {
     client: Client,
     selection: Selection,
-    /// The stream, and the place of the apiserver that it comes from.
+    /// The index of the apiserver, and the stream from it.
     stream: Option<(usize, Streaming<proto::WatchReply>)>,
-    /// Where to go on; `None`: from the beginning.
+    /// The revision to resume from; `None` to start over.
     position: Option<u64>,
     pause: Duration,
-    /// What is told next, when the client's gate lets it through.
+    /// The next event, which waits for the client's gate.
     held: Option<Event>,
 }
 
 impl Watch {
-    /// A watch that begins with all objects there are.
+    /// Creates a watch that starts with all existing objects.
     #[must_use]
     pub fn new(client: Client, selection: Selection) -> Self {
         Self { client, selection, stream: None, position: None, pause: FIRST_PAUSE, held: None }
     }
 
-    /// A watch of what happens after a revision.
+    /// Creates a watch of the changes after a revision.
     #[must_use]
     pub fn after(client: Client, selection: Selection, revision: u64) -> Self {
         Self { position: Some(revision), ..Self::new(client, selection) }
     }
 
-    /// The next event. Waits as long as it takes; fails only on what no repetition can mend.
+    /// Waits for the next event. Fails only on an error that a retry cannot fix.
     pub async fn next(&mut self) -> Result<Event, Error> {
         if self.held.is_none() {
             self.held = Some(self.receive().await?);
         }
-        // Whoever stops waiting here finds it again.
+        // If the caller stops waiting here, the event stays in `held`.
         if let Some(Event::Applied(object, _) | Event::Deleted(object, _)) = &self.held {
             self.client.pass_gate(object).await;
         }
@@ -118,7 +118,7 @@ impl Watch {
                     if error.is(Reason::Expired) {
                         self.position = None;
                     } else {
-                        tracing::debug!(kind = self.selection.kind.info().kind, %error, "a watch broke");
+                        tracing::debug!(kind = self.selection.kind.info().kind, %error, "a watch stream broke");
                         self.client.leave(place);
                     }
                 }
@@ -126,7 +126,7 @@ impl Watch {
         }
     }
 
-    /// Opens the stream, or waits a little before the next attempt.
+    /// Opens the stream. Returns false if the caller should try again.
     async fn begin(&mut self) -> Result<bool, Error> {
         let request = proto::WatchRequest {
             resource: Some(ResourceRef::collection(self.selection.kind, &self.selection.namespace).to_proto()),
@@ -146,7 +146,7 @@ impl Watch {
                 return Err(error.into());
             }
             Err(error) => {
-                tracing::debug!(kind = self.selection.kind.info().kind, %error, "a watch could not begin");
+                tracing::debug!(kind = self.selection.kind.info().kind, %error, "could not open a watch");
                 tokio::time::sleep(self.pause).await;
                 self.pause = (self.pause * 2).min(LONGEST_PAUSE);
             }
@@ -159,7 +159,7 @@ impl Watch {
         let initial = self.position.is_none();
         let object = |reply: &proto::WatchReply| -> Result<Box<Object>, Error> {
             let any =
-                reply.object.as_ref().ok_or_else(|| squall_api::Error::internal("a watch event without an object"))?;
+                reply.object.as_ref().ok_or_else(|| squall_api::Error::internal("the watch event has no object"))?;
             Ok(Box::new(Object::from_any(any)?))
         };
         if !initial {

@@ -1,4 +1,4 @@
-//! Which cluster a command is for, and in which namespace.
+//! The cluster and the namespace that a command works on.
 
 use squall_client::{Client, Kubeconfig};
 
@@ -10,12 +10,12 @@ use crate::request_log;
 pub struct Context {
     pub client: Client,
     pub namespace: String,
-    /// The namespace that was asked for, if one was.
+    /// The namespace given with `--namespace`, if any.
     pub asked_namespace: Option<String>,
 }
 
 impl Context {
-    /// By the flags, the environment and the folder.
+    /// Finds the context by the flags, the environment and the current folder.
     pub fn find(global: &Global) -> Result<Self, Failure> {
         let (path, config) = kubeconfig(global)?;
         request_log::config_loaded(global.verbosity, &path);
@@ -24,7 +24,7 @@ impl Context {
             entry.endpoints = vec![server.clone()];
         }
         let mut client = Client::new(&entry)?.with_field_manager(env!("CARGO_BIN_NAME"));
-        // kubectl: zero is no limit of one's own.
+        // kubectl: zero sets no limit. The client's default remains.
         if let Some(timeout) = global.request_timeout.filter(|timeout| !timeout.is_zero()) {
             client = client.with_deadline(timeout);
         }
@@ -36,7 +36,7 @@ impl Context {
     }
 }
 
-/// The kubeconfig that is in force, and where it stands.
+/// The path and the content of the kubeconfig in use.
 pub fn kubeconfig(global: &Global) -> Result<(std::path::PathBuf, Kubeconfig), Failure> {
     let here = std::env::current_dir().map_err(anyhow::Error::from)?;
     let named = global.kubeconfig.as_deref();

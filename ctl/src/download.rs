@@ -12,31 +12,31 @@ use tokio::net::TcpStream;
 use crate::failure::Failure;
 
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Larger answers are refused.
+/// Larger responses are refused.
 const MAX_BYTES: usize = 8 << 20;
 
-/// The text at a URL. Only plain HTTP, and only this machine: nothing else is reached from here.
+/// Downloads the text at a URL. Only plain HTTP to this machine is allowed.
 pub async fn text(url: &str) -> Result<String, Failure> {
     let unable = |problem: &str| Failure::error(format!("unable to read URL {url:?}, {problem}"));
     let uri: Uri = url.parse().map_err(|error: hyper::http::uri::InvalidUri| unable(&error.to_string()))?;
     if uri.scheme_str() != Some("http") {
-        return Err(unable("only http:// is understood"));
+        return Err(unable("only http:// is supported"));
     }
     let authority = (uri.host().unwrap_or_default(), uri.port_u16().unwrap_or(80));
     let mut addresses = tokio::net::lookup_host(authority).await.map_err(|error| unable(&error.to_string()))?;
     let local = addresses.find(|address: &SocketAddr| address.ip().is_loopback());
-    let local = local.ok_or_else(|| unable("only addresses of this machine are reached"))?;
+    let local = local.ok_or_else(|| unable("only addresses of this machine are allowed"))?;
     match tokio::time::timeout(PATIENCE, ask(local, &uri)).await {
         Ok(Ok(text)) => Ok(text),
         Ok(Err(error)) => Err(unable(&format!("{error:#}"))),
-        Err(_) => Err(unable("no answer in time")),
+        Err(_) => Err(unable("the request timed out")),
     }
 }
 
 async fn ask(address: SocketAddr, uri: &Uri) -> anyhow::Result<String> {
     let stream = TokioIo::new(TcpStream::connect(address).await?);
     let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
-    // It ends with the answer, and its own errors are the answer's.
+    // The connection ends with the response, which also carries its errors.
     tokio::spawn(connection);
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let host = uri.authority().map_or("", |authority| authority.as_str());

@@ -1,4 +1,4 @@
-//! What goes wrong, as kubectl words it, on standard error; and the exit code.
+//! Failures of commands: messages on standard error, in kubectl's words, and exit codes.
 
 use std::process::ExitCode;
 
@@ -7,17 +7,16 @@ use squall_client::Error;
 
 use crate::output::{self, line_error};
 
-/// Why a command failed: one text for each thing that failed, each in its own form.
+/// Why a command failed: one complete message for each failure.
 #[derive(Debug)]
 pub struct Failure {
     texts: Vec<String>,
-    /// What was asked for is not there.
+    /// Whether a requested object does not exist.
     not_found: bool,
-    /// The exit code.
     code: u8,
 }
 
-/// The exit code of what failed and has none of its own.
+/// The exit code of a failure that sets no other.
 const FAILED: u8 = 1;
 
 impl Failure {
@@ -25,7 +24,7 @@ impl Failure {
         Self { texts, not_found: false, code: FAILED }
     }
 
-    /// Whether what was asked for is not there.
+    /// Whether a requested object does not exist.
     pub const fn is_not_found(&self) -> bool {
         self.not_found
     }
@@ -35,43 +34,43 @@ impl Failure {
         Self { code, ..self }
     }
 
-    /// What it says.
+    /// The messages, joined by line breaks.
     pub fn text(&self) -> String {
         self.texts.join("\n")
     }
 
-    /// `error: ...`.
+    /// A message that starts with `error: `.
     pub fn error(text: impl std::fmt::Display) -> Self {
         Self::of(vec![format!("error: {text}")])
     }
 
-    /// A text that stands for itself.
+    /// A message without the `error: ` prefix.
     pub fn plain(text: impl Into<String>) -> Self {
         Self::of(vec![text.into()])
     }
 
-    /// The exit code says it all.
+    /// No message: the exit code is enough.
     pub fn silent() -> Self {
         Self::of(Vec::new())
     }
 
-    /// An error of the API while a file was worked on: `creating`, `applying`.
+    /// An API error while processing a file. `doing` is a word like `creating` or `applying`.
     pub fn api_with_file(error: &Error, doing: &str, file: &str) -> Self {
         Self { texts: vec![text(error, Some((doing, file)))], not_found: error.is_not_found(), code: FAILED }
     }
 
-    /// A command line that cannot be what was meant (kubectl: where to find help comes after it).
+    /// An invalid command line. As in kubectl, a hint to the help follows.
     pub fn usage(command: &str, text: impl std::fmt::Display) -> Self {
         Self::of(vec![format!("error: {text}\nSee 'ctl {command} -h' for help and examples")])
     }
 
-    /// Several failures as one. `Ok` if there is none.
+    /// Combines several failures. `Ok` if there are none.
     pub fn all(failures: Vec<Self>) -> Result<(), Self> {
         let texts: Vec<String> = failures.into_iter().flat_map(|failure| failure.texts).collect();
         if texts.is_empty() { Ok(()) } else { Err(Self::of(texts)) }
     }
 
-    /// Says it, and gives the exit code.
+    /// Prints the messages and returns the exit code.
     pub fn report(self) -> ExitCode {
         self.texts.iter().for_each(|text| line_error(text));
         ExitCode::from(self.code)
@@ -134,7 +133,7 @@ fn text(error: &Error, file: Option<(&str, &str)>) -> String {
     format!("Error from server ({}): {message}", status.reason)
 }
 
-/// A command line that cannot be read. Help and version are no failures.
+/// Reports a command line that clap rejects. Help and version are not failures.
 pub fn usage(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
         output::text(&error.render().to_string());

@@ -1,5 +1,5 @@
-//! Being asked to end: Ctrl-C, SIGTERM, a terminal that is closed. Listening begins before anything is started that would
-//! have to be ended again.
+//! Requests to stop: Ctrl-C, SIGTERM, a closed terminal. Listening begins before the command starts anything that it
+//! would have to stop again.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -8,14 +8,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::Failure;
 
-/// The signals that ask a command to end.
+/// The signals that ask a command to stop.
 pub struct Interruption {
     signals: [(&'static str, Signal); 3],
     has_come: bool,
 }
 
 impl Interruption {
-    /// From now on these signals do not end the process by themselves.
+    /// Starts listening. From now on these signals do not end the process by themselves.
     pub fn listen() -> Result<Self, Failure> {
         let listen = |kind| signal(kind).map_err(anyhow::Error::from);
         Ok(Self {
@@ -28,12 +28,12 @@ impl Interruption {
         })
     }
 
-    /// Whether one of them has been waited for.
+    /// Whether `wait` has returned a signal.
     pub const fn has_come(&self) -> bool {
         self.has_come
     }
 
-    /// Waits for one of them; returns its name.
+    /// Waits for a signal and returns its name.
     pub async fn wait(&mut self) -> &'static str {
         let name = poll_fn(|context| {
             let came = self

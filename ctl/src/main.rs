@@ -21,7 +21,7 @@ use mimalloc::MiMalloc;
 use cli::{Cli, Command};
 use tokio::runtime::Builder;
 
-/// The threads of those who ask, record and look while a scenario is played.
+/// Worker threads for the clients and recorders that run during a scenario.
 const LOOKING_ON: usize = 3;
 
 /// A load generator must not be slower than what it measures.
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return failure::usage(&error),
     };
-    // Who breaks things must not keep those waiting who look on.
+    // Fault injection must not delay the clients and recorders.
     let runtime = match cli.command {
         Command::Chaos(_) => Builder::new_multi_thread().worker_threads(LOOKING_ON).enable_all().build(),
         _ => Builder::new_current_thread().enable_all().build(),

@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::download;
 use crate::failure::Failure;
 
-/// One document and where it stands.
+/// One document and the file that contains it.
 #[derive(Debug, Clone)]
 pub struct Document {
     pub json: Value,
@@ -23,12 +23,11 @@ pub struct Document {
 }
 
 impl Document {
-    /// Its name; empty if the server makes one up.
+    /// The name of the object; empty if the server generates one.
     pub fn name(&self) -> &str {
         manifest::meta(&self.json, "name")
     }
 
-    /// Its labels.
     pub fn labels(&self) -> BTreeMap<String, String> {
         let labels = self.json.pointer("/metadata/labels").and_then(Value::as_object);
         let text = |(key, value): (&String, &Value)| Some((key.clone(), value.as_str()?.to_owned()));
@@ -43,13 +42,13 @@ impl Document {
         ResourceRef::object(self.kind, &self.namespace, self.name())
     }
 
-    /// As a request carries it: the server reads it as the user wrote it.
+    /// The document as a request carries it: undecoded, so that the server sees what the user wrote.
     pub fn manifest(&self) -> Manifest {
         Manifest { encoding: Some(Encoding::Json(self.json.to_string().into())) }
     }
 }
 
-/// Reads all documents. Those that cannot be read come as failures.
+/// Reads all documents. Invalid ones are added to `failures`.
 pub async fn read(
     context: &Context,
     paths: &[PathBuf],
@@ -72,7 +71,7 @@ pub async fn read(
     Ok(documents)
 }
 
-/// The same for a command that is about nothing if there are none; `verb` is its name.
+/// Like `read`, for a command that needs at least one document. `verb` is the name of the command.
 pub async fn read_some(
     context: &Context,
     args: &ManifestArgs,
@@ -89,12 +88,12 @@ pub async fn read_some(
     Ok(documents)
 }
 
-/// An object as a manifest describes it, without a server that would complete it.
+/// Decodes a manifest without the server, and so without defaults.
 pub fn local(kind: Kind, json: Value) -> Result<Object, squall_client::Error> {
     Object::from_json(kind, json).map_err(|problem| squall_api::Error::bad_request(problem.to_string()).into())
 }
 
-/// `--validate`, as the API names it.
+/// Translates `--validate` to the value that the API uses.
 pub fn validation(text: &str) -> Result<&'static str, Failure> {
     match text {
         "strict" | "true" => Ok("Strict"),
@@ -104,7 +103,7 @@ pub fn validation(text: &str) -> Result<&'static str, Failure> {
     }
 }
 
-/// The texts of a path: of one file, or of each in a folder.
+/// Reads the file at a path, or each file in a folder. Returns names and texts.
 pub async fn texts(path: &Path, recursive: bool) -> Result<Vec<(String, String)>, Failure> {
     let name = path.display().to_string();
     let unreadable = |error: std::io::Error| Failure::error(format!("reading {name}: {error}"));
@@ -131,7 +130,7 @@ pub async fn texts(path: &Path, recursive: bool) -> Result<Vec<(String, String)>
         .collect()
 }
 
-/// The manifests in a folder, and with `recursive` in the folders below.
+/// Collects the manifests in a folder, and with `recursive` in its subfolders.
 fn collect(folder: &Path, recursive: bool, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();

@@ -1,4 +1,4 @@
-//! Changing one object: read, change, write with the version that was read; anew when it has changed meanwhile.
+//! Changes one object: reads it, changes it, and writes it with the version that was read. Retries after a conflict.
 
 use squall_api::error::Reason;
 use squall_api::{Kind, Object};
@@ -10,11 +10,11 @@ use crate::failure::Failure;
 use crate::output::warnings;
 use crate::selection;
 
-/// How often a change is made anew when the object has changed meanwhile.
+/// Number of attempts before a conflict is reported.
 const ATTEMPTS: usize = 5;
 
-/// What writes carry that go as far as this. A command that should have stopped before (`--dry-run=client`) writes nothing
-/// either.
+/// The options of a write. With `--dry-run=client` they ask for a server dry run, in case a command sends the write
+/// after all.
 pub fn write_options(dry_run: DryRun, field_manager: Option<&str>) -> WriteOptions {
     WriteOptions {
         dry_run: dry_run != DryRun::None,
@@ -23,8 +23,8 @@ pub fn write_options(dry_run: DryRun, field_manager: Option<&str>) -> WriteOptio
     }
 }
 
-/// The object after the change, or `None` if the change changes nothing. Without a server (`--dry-run=client`), the
-/// object is as the change makes it.
+/// Returns the object after the change, or `None` if the change has no effect. With `--dry-run=client`, computes it
+/// without writing to the server.
 pub async fn modify(
     context: &Context,
     resource: &ResourceRef,
@@ -54,7 +54,7 @@ pub async fn modify(
     Ok(None)
 }
 
-/// The template of pods in an object that has one.
+/// The pod template of an object, if its kind has one.
 pub fn pod_template(object: &mut Object) -> Option<&mut squall_api::core::v1::PodTemplateSpec> {
     match object {
         Object::Deployment(deployment) => Some(&mut deployment.spec.template),
@@ -64,7 +64,7 @@ pub fn pod_template(object: &mut Object) -> Option<&mut squall_api::core::v1::Po
     }
 }
 
-/// Kinds whose changes are revisions.
+/// Whether the kind keeps revisions of its pod template.
 pub const fn has_revisions(kind: Kind) -> bool {
     matches!(kind, Kind::Deployment)
 }

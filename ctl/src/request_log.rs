@@ -1,4 +1,4 @@
-//! `-v 6` and above: each request on standard error, in the form that kubectl's log has.
+//! `-v 6` and above: logs each request to standard error, in the format of kubectl's log.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,21 +10,21 @@ use squall_client::{Error, Exchange, Observer, Sent};
 
 use crate::output::line_error;
 
-/// From this level on, a line for each request.
+/// From this level on, one line for each request.
 const REQUESTS: u8 = 6;
-/// From this level on, what requests and answers carry, cut to a bound.
+/// From this level on, the bodies of requests and responses, truncated.
 const BODIES: u8 = 8;
-/// From this level on, all of it.
+/// From this level on, full bodies.
 const WHOLE_BODIES: u8 = 9;
-/// kubectl cuts bodies at level 8 to so many bytes.
+/// At level 8, bodies are truncated to this many bytes, as in kubectl.
 const CUT: usize = 1_024;
 
-/// Whom a client has to tell of its requests; nobody below level 6.
+/// The observer that logs a client's requests; `None` below level 6.
 pub fn observer(verbosity: u8) -> Option<Observer> {
     (verbosity >= REQUESTS).then(|| Arc::new(move |exchange: &Exchange<'_>| log(verbosity, exchange)) as Observer)
 }
 
-/// Says where the kubeconfig was found.
+/// Logs the path of the kubeconfig.
 pub fn config_loaded(verbosity: u8, path: &Path) {
     if verbosity >= REQUESTS {
         print(concat!("request_log.rs:", line!()), &format!("Config loaded from file:  {}", path.display()));
@@ -52,7 +52,7 @@ fn log(verbosity: u8, exchange: &Exchange<'_>) {
     }
 }
 
-/// `200 OK`, as the REST API would have said it.
+/// The status that the REST API would have returned, like `200 OK`.
 fn outcome(exchange: &Exchange<'_>) -> String {
     match exchange.error {
         None if exchange.verb == "POST" => "201 Created".to_owned(),
@@ -98,7 +98,7 @@ fn cut(verbosity: u8, text: String) -> String {
     format!("{} [truncated {} chars]", &text[..end], text.len() - end)
 }
 
-/// klog's line: level, date, time, process, place.
+/// Prints a line in klog's format: level, date, time, process, place.
 fn print(place: &str, text: &str) {
     let now = Timestamp::now().to_zoned_datetime(TimeZone::system());
     let stamp = now.strftime("%m%d %H:%M:%S%.6f");

@@ -1,4 +1,4 @@
-//! What a command is about: `TYPE`, `TYPE NAME...`, `TYPE/NAME...`, `TYPE,TYPE`.
+//! Selects the objects that a command works on: `TYPE`, `TYPE NAME...`, `TYPE/NAME...`, `TYPE,TYPE`.
 
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ const ALL: [Kind; 5] = [Kind::Pod, Kind::ReplicationController, Kind::Service, K
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     pub kind: Kind,
-    /// Empty: all.
+    /// Empty: all objects of the type.
     pub names: Vec<String>,
 }
 
@@ -26,7 +26,7 @@ fn kind(word: &str) -> Result<Kind, Failure> {
     Kind::of_word(word).ok_or_else(|| Failure::error(format!("the server doesn't have a resource type {word:?}")))
 }
 
-/// Reads the words of a command.
+/// Parses the words of a command.
 pub fn parse(words: &[String]) -> Result<Vec<Target>, Failure> {
     let Some((first, rest)) = words.split_first() else {
         return Err(Failure::plain(
@@ -59,7 +59,7 @@ fn with_slash(word: &str) -> Result<Target, Failure> {
     }
 }
 
-/// Reads words that must name one object each.
+/// Parses words, each of which must name an object.
 pub fn parse_named(words: &[String]) -> Result<Vec<Target>, Failure> {
     let targets = parse(words)?;
     if targets.iter().any(|target| target.names.is_empty()) {
@@ -68,12 +68,12 @@ pub fn parse_named(words: &[String]) -> Result<Vec<Target>, Failure> {
     Ok(targets)
 }
 
-/// The namespace of objects of a kind; empty for cluster-scoped kinds.
+/// The namespace of objects of a kind; empty for cluster-scoped kinds, and for all namespaces.
 pub fn namespace_of(kind: Kind, context: &Context, all: bool) -> String {
     if kind.info().is_namespaced() && !all { context.namespace.clone() } else { String::new() }
 }
 
-/// What a command that changes objects is about: words, labels, files.
+/// A selection of objects by words, labels, fields or files.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Wanted<'a> {
     pub what: &'a [String],
@@ -85,7 +85,7 @@ pub struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    /// What the words and flags say, or these files; `all` of a type, if it comes without a name.
+    /// Selects by words and flags, or by files. With `all`, a type without a name stands for all its objects.
     pub fn of(select: &'a SelectArgs, filename: &'a [PathBuf], all: bool) -> Self {
         Self {
             what: &select.what,
@@ -98,14 +98,14 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// An object that a command is about, and the file that names it.
+/// A selected object, and the file that defines it, if any.
 #[derive(Debug, Clone)]
 pub struct Chosen {
     pub resource: ResourceRef,
     pub file: Option<String>,
 }
 
-/// The objects that are wanted, in the order in which they are named. A type alone needs `--all` or a selector.
+/// Returns the selected objects, in the order of the arguments. A type alone needs `--all` or a selector.
 pub async fn choose(
     context: &Context,
     wanted: Wanted<'_>,
@@ -118,7 +118,7 @@ pub async fn choose(
             ));
         }
         if wanted.field_selector.is_some() {
-            return Err(Failure::error("a field selector is not for what files define"));
+            return Err(Failure::error("--field-selector cannot be used with -f"));
         }
         let selector = Selector::parse(wanted.selector.unwrap_or_default()).map_err(Failure::error)?;
         let mut documents = manifests::read(context, wanted.filename, false, failures).await?;
@@ -149,7 +149,7 @@ pub async fn choose(
     Ok(chosen)
 }
 
-/// The objects that were chosen, as they are now; what is not found comes as failures beside them.
+/// Fetches the chosen objects. API errors, like missing objects, are added to `failures`.
 pub async fn fetch_chosen(
     context: &Context,
     chosen: Vec<Chosen>,
@@ -158,7 +158,7 @@ pub async fn fetch_chosen(
     found(context, chosen.into_iter().map(|chosen| chosen.resource), failures).await
 }
 
-/// Those of these objects that are there; what is not found comes as failures beside them.
+/// Fetches objects. API errors, like missing objects, are added to `failures`.
 async fn found(
     context: &Context,
     wanted: impl Iterator<Item = ResourceRef>,
@@ -175,7 +175,7 @@ async fn found(
     Ok(objects)
 }
 
-/// What to say when there is nothing to show.
+/// The message for an empty result.
 pub fn nothing_found(context: &Context, targets: &[Target], all_namespaces: bool) -> String {
     match targets.iter().any(|target| target.kind.info().is_namespaced()) && !all_namespaces {
         true => format!("No resources found in {} namespace.", context.namespace),
@@ -183,7 +183,7 @@ pub fn nothing_found(context: &Context, targets: &[Target], all_namespaces: bool
     }
 }
 
-/// The objects of a target; what is not found comes as failures beside them.
+/// Fetches the objects of a target. API errors of named objects, like missing ones, are added to `failures`.
 pub async fn fetch(
     context: &Context,
     target: &Target,
@@ -201,7 +201,7 @@ pub async fn fetch(
     found(context, target.names.iter().map(|name| ResourceRef::object(target.kind, &namespace, name)), failures).await
 }
 
-/// The objects with these labels and fields.
+/// Lists the objects with these labels and fields.
 async fn list(
     context: &Context,
     kind: Kind,
@@ -213,7 +213,7 @@ async fn list(
     listed.map(|(_, objects)| objects).map_err(|error| unable(kind, labels, fields, error))
 }
 
-/// kubectl: a list that is refused for its selectors says which they were.
+/// kubectl: when the server refuses the selectors of a list, the message shows them.
 fn unable(kind: Kind, labels: &str, fields: &str, error: squall_client::Error) -> Failure {
     let squall_client::Error::Api(api) = &error else { return error.into() };
     if !api.is(Reason::BadRequest) {
@@ -228,7 +228,7 @@ fn unable(kind: Kind, labels: &str, fields: &str, error: squall_client::Error) -
     squall_client::Error::from(squall_api::Error::bad_request(text)).into()
 }
 
-/// One object.
+/// Fetches one object.
 pub async fn get(client: &Client, kind: Kind, namespace: &str, name: &str) -> Result<Object, squall_client::Error> {
     let any = client.get(&ResourceRef::object(kind, namespace, name), "").await?;
     Ok(Object::from_any(&any)?)

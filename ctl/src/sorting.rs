@@ -1,4 +1,4 @@
-//! `--sort-by`: objects in the order of a field.
+//! `--sort-by`: sorts objects by a field.
 
 use std::cmp::Ordering;
 
@@ -9,7 +9,7 @@ use squall_api::{Object, quantity};
 use crate::failure::Failure;
 use crate::output::jsonpath::Path;
 
-/// Sorts objects by what a path leads to; those that have nothing there come first.
+/// Sorts objects by the value at a path. Objects without a value come first.
 pub fn sort(objects: &mut [Object], path: Option<&str>) -> Result<(), Failure> {
     let Some(text) = path.filter(|path| !path.is_empty()) else { return Ok(()) };
     let path = Path::relaxed(text).map_err(Failure::error)?;
@@ -22,7 +22,7 @@ pub fn sort(objects: &mut [Object], path: Option<&str>) -> Result<(), Failure> {
     }
     let amount =
         |value: &Value| quantity::parse(&Quantity { string: value.as_str()?.to_owned() }).map(|amount| amount.0);
-    // Amounts are compared by what they are worth, if all there are are amounts: half of a list cannot be.
+    // Quantities are compared by their amount, but only if all values are quantities.
     let are_amounts = objects.iter().filter_map(key).all(|value| amount(&value).is_some());
     let rank = |object: &Object| match key(object) {
         None => Key::Nothing,
@@ -35,7 +35,7 @@ pub fn sort(objects: &mut [Object], path: Option<&str>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What objects are sorted by. Of different sorts, in this order.
+/// A sort key. Keys of different variants sort in this order.
 enum Key {
     Nothing,
     Amount(i128),
@@ -79,7 +79,7 @@ impl Ord for Key {
     }
 }
 
-/// Texts so that `a2` comes before `a10`.
+/// Compares texts so that `a2` comes before `a10`.
 fn naturally(one: &str, other: &str) -> Ordering {
     let (mut one, mut other) = (one, other);
     loop {
@@ -102,7 +102,7 @@ fn naturally(one: &str, other: &str) -> Ordering {
     }
 }
 
-/// The number that a text begins with, without its zeros, and the rest.
+/// Splits a text after its leading number, which is returned without leading zeros.
 fn digits(text: &str) -> (&str, &str) {
     let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
     (text[..end].trim_start_matches('0'), &text[end..])

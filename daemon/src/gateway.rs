@@ -1,5 +1,5 @@
-//! The way to nodes and their pods. In a cluster whose links can be broken it goes through a gateway: whoever connects says first
-//! where to, and hears when that is connected.
+//! Connections to nodes and their pods. In a cluster with breakable links they go through a gateway: the client first
+//! sends the address of its target, and the gateway confirms when it is connected.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -7,10 +7,10 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// What the gateway says when the other end is connected.
+/// The byte that the gateway sends when it is connected to the target.
 const CONNECTED: u8 = 1;
 
-/// How nodes and pods are reached; without an address directly.
+/// How to reach nodes and pods: through a gateway, or directly if there is no address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::Args)]
 pub struct Gateway {
     /// Reach nodes and their pods through this gateway
@@ -19,16 +19,16 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// One that listens at an address.
+    /// Creates a gateway that listens at this address.
     #[must_use]
     pub const fn at(address: SocketAddr) -> Self {
         Self { address: Some(address) }
     }
 
-    /// Connects.
+    /// Connects to a target.
     ///
     /// # Errors
-    /// If nobody listens there, as far as can be told: a gateway that cannot connect hangs up.
+    /// If nothing listens at the target. A gateway that cannot connect closes the connection.
     pub async fn dial(self, target: SocketAddr) -> io::Result<TcpStream> {
         let (Some(gateway), SocketAddr::V4(target)) = (self.address, target) else {
             let stream = TcpStream::connect(target).await?;
@@ -40,7 +40,7 @@ impl Gateway {
         stream.write_all(&encode(target)).await?;
         match stream.read_u8().await? {
             CONNECTED => Ok(stream),
-            other => Err(io::Error::other(format!("the gateway {gateway} answers {other}"))),
+            other => Err(io::Error::other(format!("unexpected byte {other} from the gateway {gateway}"))),
         }
     }
 }
@@ -50,10 +50,10 @@ fn encode(target: SocketAddrV4) -> [u8; 6] {
     [a, b, c, d, high, low]
 }
 
-/// As the gateway: where a connection is to go.
+/// Reads the target address of a connection, on the gateway's side.
 ///
 /// # Errors
-/// If it ends before it has said so.
+/// If the connection ends before the address is complete.
 pub async fn destination(stream: &mut TcpStream) -> io::Result<SocketAddr> {
     let mut bytes = [0; 6];
     stream.read_exact(&mut bytes).await?;
@@ -61,10 +61,10 @@ pub async fn destination(stream: &mut TcpStream) -> io::Result<SocketAddr> {
     Ok(SocketAddr::from((Ipv4Addr::new(a, b, c, d), u16::from_be_bytes([high, low]))))
 }
 
-/// As the gateway: it is connected.
+/// Confirms that the target is connected, on the gateway's side.
 ///
 /// # Errors
-/// If whoever asked is gone.
+/// If the client has disconnected.
 pub async fn say_connected(stream: &mut TcpStream) -> io::Result<()> {
     stream.write_u8(CONNECTED).await
 }
@@ -86,7 +86,7 @@ mod tests {
             say_connected(&mut first).await.unwrap();
             first.write_all(b"hello").await.unwrap();
             drop(first);
-            // The second is hung up on.
+            // The second connection is closed without an answer.
             destination(&mut listener.accept().await.unwrap().0).await.unwrap();
             asked
         });

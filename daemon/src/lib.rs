@@ -1,5 +1,5 @@
-//! What every long-running process repeats: the frame around `main`, tracing, signals, TLS and who is at its other end,
-//! the way to nodes, timing.
+//! The code that all long-running processes share: the frame around `main`, tracing, signals, TLS and the identity of
+//! callers, connections to nodes, timing.
 
 mod gateway;
 pub mod identity;

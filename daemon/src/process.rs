@@ -1,4 +1,4 @@
-//! The frame of a process: tracing to standard error, one thread, an orderly end on a signal.
+//! The frame of a process: logs to standard error, one thread by default, graceful shutdown on a signal.
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -10,26 +10,26 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
-/// How long a process may take to end in order.
+/// The timeout of a graceful shutdown.
 const DRAIN: Duration = Duration::from_secs(4);
 
 /// Flags that every process has.
 #[derive(Debug, Clone, Args)]
 pub struct ProcessArgs {
-    /// What to log: a level, or `module=level` pairs separated by commas
+    /// Log filter: a level, or `module=level` pairs separated by commas
     #[arg(long, default_value = "info,openraft=warn", env = "SQUALL_LOG")]
     log: String,
 
-    /// End when standard input is closed, as it is when the parent process dies
+    /// Shut down when standard input closes, as it does when the parent process dies
     #[arg(long)]
     end_with_stdin: bool,
 
-    /// Threads that serve requests
+    /// Number of threads that serve requests
     #[arg(long, default_value_t = 1)]
     worker_threads: usize,
 }
 
-/// Runs a process until its work ends or a signal comes. `work` gets a signal of its own: when its value is true, it
+/// Runs `work` until it returns or a signal arrives. On a signal, the value that `work` receives becomes true: it
 /// should drain and return.
 pub fn run<F>(args: &ProcessArgs, work: impl FnOnce(watch::Receiver<bool>) -> F) -> ExitCode
 where
@@ -51,15 +51,15 @@ where
             tokio::pin!(work);
             tokio::select! {
                 result = &mut work => return result,
-                () = end_requested(args.end_with_stdin) => tracing::info!("asked to end"),
+                () = end_requested(args.end_with_stdin) => tracing::info!("shutting down"),
             }
             stop.send_replace(true);
             match tokio::time::timeout(DRAIN, work).await {
                 Ok(result) => result,
-                Err(_) => Err(anyhow::anyhow!("did not end in order within {DRAIN:?}")),
+                Err(_) => Err(anyhow::anyhow!("graceful shutdown timed out after {DRAIN:?}")),
             }
         });
-        // A thread that blocks on standard input must not hold up the end.
+        // A thread that blocks on standard input must not delay the shutdown.
         runtime.shutdown_background();
         result
     });
@@ -72,14 +72,15 @@ where
     }
 }
 
-/// A file that may not grow any more (`ulimit -f`) is an error of a write like a full disk, not the end of the process: once
-/// tokio listens to the signal, it does not kill.
+/// Makes a write beyond the file size limit (`ulimit -f`) fail like on a full disk instead of killing the process: once
+/// tokio handles the signal, it is not fatal.
 fn files_may_be_limited() -> anyhow::Result<()> {
     drop(signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?);
     Ok(())
 }
 
-/// Each connection is a file, and the usual limit is 1,024; what an administrator allows is more.
+/// Raises the limit of open files to the maximum that the administrator allows. Each connection is a file, and the
+/// usual limit is 1,024.
 fn open_as_many_files_as_allowed() -> anyhow::Result<()> {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);

@@ -1,13 +1,13 @@
-//! How fast a cluster lives: Kubernetes' own constants, or all of them divided by ten.
+//! The timing of a cluster: Kubernetes' constants, or all of them divided by ten.
 
 use std::time::Duration;
 
 use clap::ValueEnum;
 
-/// Which constants a cluster uses.
+/// The set of timing constants that a cluster uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum TimingProfile {
-    /// Kubernetes' constants divided by ten, ratios kept
+    /// Kubernetes' constants divided by ten, with the same ratios
     #[default]
     Fast,
     /// Kubernetes' constants
@@ -15,7 +15,7 @@ pub enum TimingProfile {
 }
 
 impl TimingProfile {
-    /// The word on the command line.
+    /// Returns the name on the command line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -24,7 +24,7 @@ impl TimingProfile {
         }
     }
 
-    /// The constants.
+    /// Returns the constants of the profile.
     #[must_use]
     pub fn timing(self) -> Timing {
         match self {
@@ -37,25 +37,25 @@ impl TimingProfile {
 /// The constants of controllers and kubelets, in real time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
-    /// By how much seconds in objects (probe periods, grace periods, minReadySeconds) are divided.
+    /// The divisor of seconds in objects (probe periods, grace periods, minReadySeconds).
     pub divisor: u32,
     /// How long a leader's Lease lasts.
     pub leader_lease: Duration,
-    /// How often a leader renews, and a candidate looks.
+    /// How often a leader renews its Lease, and a candidate checks it.
     pub leader_retry: Duration,
     /// How long a node's Lease lasts.
     pub node_lease: Duration,
-    /// How often a kubelet renews it.
+    /// How often a kubelet renews its node's Lease.
     pub node_renew: Duration,
     /// How often a kubelet reports a status that has not changed.
     pub node_status: Duration,
-    /// How often the controller looks for silent nodes.
+    /// How often the node controller checks for silent nodes.
     pub node_monitor: Duration,
-    /// After how much silence a node's state is unknown.
+    /// How long a node may be silent before its state is unknown.
     pub node_grace: Duration,
-    /// The first wait before a crashed container starts again, or a failed pull is tried again; doubles.
+    /// The first delay before a crashed container restarts or a failed pull is retried; doubles each time.
     pub backoff_first: Duration,
-    /// The longest such wait.
+    /// The longest such delay.
     pub backoff_max: Duration,
 }
 
@@ -88,7 +88,7 @@ impl Timing {
         }
     }
 
-    /// Seconds that stand in an object, as they pass in this profile. Negative numbers count as none.
+    /// Converts seconds from an object to real time in this profile. Negative numbers count as 0.
     #[must_use]
     pub fn seconds(&self, seconds: i64) -> Duration {
         Duration::from_secs(u64::try_from(seconds).unwrap_or(0)) / self.divisor

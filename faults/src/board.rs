@@ -1,5 +1,4 @@
-//! The faults in force in this process. The board knows nothing of what they are: each place that can be broken asks for
-//! its own.
+//! The active faults of this process. The board does not interpret them: each breakable component looks up its own.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -10,31 +9,31 @@ use tokio::sync::watch;
 use crate::service::Target;
 use crate::{Fault, InForce, Receipt, What};
 
-/// A fault and the number of times that it bit.
+/// An active fault, and how often it took effect.
 struct Entry {
     fault: Fault,
     count: Arc<AtomicU64>,
 }
 
-/// Every fault in force, by name.
+/// The active faults, by name.
 pub struct Board {
     entries: Mutex<BTreeMap<String, Entry>>,
-    /// The number of entries: whoever asks an empty board takes no lock.
+    /// The number of entries, so that a lookup in an empty board takes no lock.
     in_force: AtomicUsize,
-    /// Counts the changes of the entries.
+    /// Incremented with each change of the entries.
     news: watch::Sender<u64>,
 }
 
-/// The faults that concern what is done now. Whoever heeds them counts the bite.
+/// The faults that apply to the current operation. The caller that applies them also counts them.
 #[derive(Debug, Clone)]
 pub struct Bite<T> {
-    /// The value that the place asked for, of all these faults.
+    /// The combined value of all these faults.
     pub what: T,
     counts: Vec<Arc<AtomicU64>>,
 }
 
 impl<T> Bite<T> {
-    /// Counts one bite of each fault.
+    /// Records that each of the faults took effect.
     pub fn count(&self) {
         for count in &self.counts {
             count.fetch_add(1, Ordering::Relaxed);
@@ -42,7 +41,7 @@ impl<T> Bite<T> {
     }
 }
 
-/// The board of this process.
+/// Returns the board of this process.
 #[must_use]
 pub fn process() -> Arc<Board> {
     static BOARD: LazyLock<Arc<Board>> = LazyLock::new(|| {
@@ -57,7 +56,8 @@ impl Board {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Finds the faults that concern a place and combines their values: the larger, the sum. `None` if there are none.
+    /// Finds the matching faults and combines their values, for example to the maximum or the sum. `None` if there are
+    /// none.
     pub fn find<T>(&self, wanted: impl Fn(&What) -> Option<T>, combine: impl Fn(T, T) -> T) -> Option<Bite<T>> {
         if self.in_force.load(Ordering::Acquire) == 0 {
             return None;
@@ -76,12 +76,12 @@ impl Board {
         found
     }
 
-    /// Finds the worst of the faults that concern a place; all of them bite.
+    /// Finds the matching faults and returns the largest value. Counting it counts all of them.
     pub fn worst<T: Ord>(&self, wanted: impl Fn(&What) -> Option<T>) -> Option<Bite<T>> {
         self.find(wanted, Ord::max)
     }
 
-    /// Counts up with each change of the faults in force.
+    /// Returns a counter that is incremented with each change of the active faults.
     #[must_use]
     pub fn news(&self) -> watch::Receiver<u64> {
         self.news.subscribe()
@@ -95,13 +95,13 @@ impl Board {
 
 fn receipt(entry: &Entry) -> Receipt {
     let count = entry.count.load(Ordering::Relaxed);
-    Receipt { count, text: format!("bit {count} times") }
+    Receipt { count, text: format!("took effect {count} times") }
 }
 
 impl Target for Board {
     fn inject(&self, fault: Fault) -> Result<(), String> {
         if matches!(fault.what, None | Some(What::Link(_))) {
-            return Err("a link is broken in the link-proxy, not in one of its ends".to_owned());
+            return Err("link faults must be injected into the link-proxy".to_owned());
         }
         let mut entries = self.entries();
         entries.insert(fault.name.clone(), Entry { count: Arc::default(), fault });

@@ -1,11 +1,11 @@
-//! The clock of this process: that of the machine, unless a fault skews it.
+//! The clock of this process: the machine's clock, unless a fault skews it.
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::What;
 use crate::board::process;
 
-/// The time, for this process.
+/// Returns the current time, as this process sees it.
 #[must_use]
 pub fn now() -> Timestamp {
     let true_now = Timestamp::now();

@@ -1,4 +1,4 @@
-//! The flags by which a process is made to be breakable.
+//! The command-line flags that make a process breakable.
 
 use std::path::PathBuf;
 
@@ -6,20 +6,21 @@ use clap::Args;
 
 use crate::{mutants, service};
 
-/// What may be broken in a process, and what is left out of it.
+/// The flags for fault injection and mutants.
 #[derive(Debug, Clone, Default, Args)]
 pub struct FaultArgs {
-    /// Where to be told what is to be broken in this process: a Unix socket
+    /// Accept faults for this process on this Unix socket
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
 
-    /// A protection to leave out, to see whether that is noticed
+    /// Disable this protection, to check that its absence is detected
     #[arg(long, value_name = "NAME", hide = true)]
     mutant: Option<String>,
 }
 
 impl FaultArgs {
-    /// Listens from now on, for as long as the runtime goes on in which this is called.
+    /// Applies the flags: selects the mutant and starts the faults service, which runs until the current runtime shuts
+    /// down.
     pub fn begin(&self) -> anyhow::Result<()> {
         if let Some(name) = &self.mutant {
             mutants::choose(name).map_err(anyhow::Error::msg)?;

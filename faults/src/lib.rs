@@ -1,9 +1,9 @@
-//! What can be broken inside a process on purpose, and how it is asked to: over gRPC, on a Unix socket of its cluster's
-//! folder. A process that is started without such a socket cannot be broken.
+//! Faults that are injected into a process on purpose, over gRPC on a Unix socket in its cluster's folder. A process
+//! that is started without such a socket cannot be broken.
 //!
-//! `board` holds the faults in force in this process; `clock` and `watches` ask it, and so does the disk of an apiserver.
-//! `switch` asks a process to break, `service` answers, `flags` make a process breakable. `mutants` are protections that
-//! can be left out, to see whether their absence is noticed.
+//! `board` holds the active faults of this process; `clock`, `watches` and an apiserver's disk look them up. `switch`
+//! is the client and `service` the server of the protocol. `flags` make a process breakable. `mutants` are protections
+//! that can be disabled, to check that their absence is detected.
 
 mod board;
 mod clock;

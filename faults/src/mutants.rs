@@ -1,39 +1,39 @@
-//! Protections that can be left out, to see whether a scenario notices. Never in a release build: there none is ever left out,
-//! and asking for it is an error.
+//! Mutants: protections that a debug build can disable, to check that a scenario detects their absence. A release build
+//! never disables one and rejects the request.
 
 use std::sync::OnceLock;
 
-/// A protection that is left out.
+/// A protection that can be disabled. Each variant says what happens without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mutant {
-    /// A controller decides again before its cache shows its own last write.
+    /// A controller acts again before its cache contains its own last write.
     StaleReads,
-    /// A deposed leader's writes are taken.
+    /// The apiserver accepts the writes of a deposed leader.
     NoFencing,
-    /// A write on condition of a version is taken whatever the version is.
+    /// The apiserver accepts a conditional write whatever the current version is.
     NoConflicts,
-    /// A pod gets requests before it says that it is ready, and goes on to when it says that it is not.
+    /// A pod gets requests before it is ready, and still gets them when it is no longer ready.
     NoReadiness,
-    /// A pod that is asked to end stops at once, and is not taken out of its services before.
+    /// A pod that is asked to terminate stops immediately, before its services have removed it.
     NoDraining,
-    /// A write is acknowledged before it is on the disk.
+    /// A write is acknowledged before it is on disk.
     NoSync,
-    /// A read is answered from what a member has, whether or not it still leads.
+    /// A member answers reads from its local state without checking that it is up to date.
     LocalReads,
-    /// A kubelet leaves pods alone that are gone.
+    /// A kubelet does not remove the containers of deleted pods.
     KeepZombies,
-    /// For how long a pod has been ready is believed to whoever says so.
+    /// A controller trusts the timestamps in a pod's status to tell how long the pod has been ready.
     TrustClocks,
-    /// A Deployment's new ReplicaSet is believed to be there only when the status says that it was seen.
+    /// A Deployment's new ReplicaSet is ignored until the status has observed the new generation.
     TrustStatus,
-    /// Old pods are given up without waiting for new ones.
+    /// Old pods are removed without waiting for new ones.
     NoFloor,
-    /// A connection to a service that its pod does not take is not offered to another pod.
+    /// A connection to a service is not retried on another pod when the first one refuses it.
     OneBackend,
 }
 
 impl Mutant {
-    /// All of them.
+    /// Every mutant.
     pub const ALL: [Self; 12] = [
         Self::StaleReads,
         Self::NoFencing,
@@ -49,7 +49,7 @@ impl Mutant {
         Self::OneBackend,
     ];
 
-    /// Its name.
+    /// Returns the name for the command line: `stale-reads`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -68,36 +68,36 @@ impl Mutant {
         }
     }
 
-    /// The mutant of a name.
+    /// Returns the mutant with this name.
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|mutant| mutant.as_str() == name)
     }
 
-    /// Whether this process leaves this protection out.
+    /// Whether this process runs without this protection; never in a release build.
     #[must_use]
     pub fn is_on(self) -> bool {
         cfg!(debug_assertions) && CHOSEN.get() == Some(&self)
     }
 }
 
-/// The one that this process is.
+/// The mutant that this process runs, if any.
 static CHOSEN: OnceLock<Mutant> = OnceLock::new();
 
-/// The mutant of a name, if this build can be one. The error says why not.
+/// Returns the mutant with this name. Fails for an unknown name, and in a release build.
 pub fn find(name: &str) -> Result<Mutant, String> {
     let known = || Mutant::ALL.map(Mutant::as_str).join(", ");
-    let mutant = Mutant::of(name).ok_or_else(|| format!("there is no mutant {name:?}; there are {}", known()))?;
+    let mutant = Mutant::of(name).ok_or_else(|| format!("unknown mutant {name:?}; known mutants: {}", known()))?;
     match cfg!(debug_assertions) {
         true => Ok(mutant),
-        false => Err("this is a release build: no protection can be left out; build without --release".to_owned()),
+        false => Err("a release build cannot run a mutant; build without --release".to_owned()),
     }
 }
 
-/// Makes this process a mutant. The error says why it cannot be.
+/// Turns this process into a mutant. Fails like [`find`], or if it is a mutant already.
 pub fn choose(name: &str) -> Result<(), String> {
     let mutant = find(name)?;
-    tracing::warn!(mutant = name, "a protection is left out on purpose");
+    tracing::warn!(mutant = name, "running with a protection disabled");
     CHOSEN.set(mutant).map_err(|_| "this process is a mutant already".to_owned())
 }
 

@@ -1,4 +1,4 @@
-//! The service by which a process is told what is broken in it.
+//! The gRPC service that injects faults into a process.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use tonic::{Request, Response, Status};
 
 use crate::board::process;
 
-/// What can be broken.
+/// A target of faults: a process, or the links of a cluster.
 pub trait Target: Send + Sync + 'static {
-    /// Puts a fault in force; one of the same name is replaced. The error says why it cannot be.
+    /// Activates a fault, replacing one of the same name. The error says why that is impossible.
     fn inject(&self, fault: Fault) -> Result<(), String>;
-    /// Ends a fault; its receipt. `None` if there is none of this name.
+    /// Removes a fault and returns its receipt. `None` if there is no fault of this name.
     fn heal(&self, name: &str) -> Option<Receipt>;
-    /// What is in force.
+    /// Returns the active faults.
     fn list(&self) -> Vec<InForce>;
 }
 
@@ -29,18 +29,18 @@ struct Service(Arc<dyn Target>);
 #[tonic::async_trait]
 impl Faults for Service {
     async fn inject(&self, request: Request<InjectRequest>) -> Result<Response<InjectReply>, Status> {
-        let fault = request.into_inner().fault.ok_or_else(|| Status::invalid_argument("no fault was given"))?;
+        let fault = request.into_inner().fault.ok_or_else(|| Status::invalid_argument("the request has no fault"))?;
         let text = format!("{fault:?}");
         self.0.inject(fault).map_err(Status::invalid_argument)?;
-        tracing::warn!(fault = text, "broken on purpose");
+        tracing::warn!(fault = text, "fault injected");
         Ok(Response::new(InjectReply {}))
     }
 
     async fn heal(&self, request: Request<HealRequest>) -> Result<Response<HealReply>, Status> {
         let name = request.into_inner().name;
         let receipt = self.0.heal(&name);
-        let receipt = receipt.ok_or_else(|| Status::not_found(format!("there is no fault {name:?} here")))?;
-        tracing::warn!(fault = name, receipt = receipt.text, "healed");
+        let receipt = receipt.ok_or_else(|| Status::not_found(format!("no active fault is named {name:?}")))?;
+        tracing::warn!(fault = name, receipt = receipt.text, "fault healed");
         Ok(Response::new(HealReply { receipt: Some(receipt) }))
     }
 
@@ -49,14 +49,14 @@ impl Faults for Service {
     }
 }
 
-/// Serves at a socket as long as the runtime goes on in which this is called: what can be broken in this process.
+/// Accepts faults for this process on a socket, until the current runtime shuts down.
 pub fn listen(socket: &Path) -> anyhow::Result<()> {
     serve(socket, process())
 }
 
-/// The same for another target.
+/// Like [`listen`], for another target.
 pub fn serve(socket: &Path, target: Arc<dyn Target>) -> anyhow::Result<()> {
-    // A socket of a process that was killed is still there.
+    // A killed process leaves its socket behind.
     match std::fs::remove_file(socket) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             return Err(error).context("removing an old socket");
@@ -67,7 +67,7 @@ pub fn serve(socket: &Path, target: Arc<dyn Target>) -> anyhow::Result<()> {
     let server = tonic::transport::Server::builder().add_service(FaultsServer::new(Service(target)));
     tokio::spawn(async move {
         if let Err(error) = server.serve_with_incoming(UnixListenerStream::new(listener)).await {
-            tracing::error!(%error, "nothing can be broken any more");
+            tracing::error!(%error, "the faults service stopped");
         }
     });
     Ok(())

@@ -1,4 +1,4 @@
-//! Asks a process to be broken, and to be whole again.
+//! A client that injects faults into a process and heals them.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -14,36 +14,36 @@ use tokio::net::UnixStream;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Code, Response, Status};
 
-/// A process that does not answer in this time is frozen.
+/// The timeout of a request; a process that does not answer in time is probably frozen.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Why a process has not done what it was asked.
+/// Why a request to a process failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SwitchError {
-    /// Nobody answers: it has ended, is only starting, or is frozen.
+    /// No answer: the process has exited, is still starting, or is frozen.
     #[error("{0}")]
     NoAnswer(String),
-    /// It knows of no such fault. It may have been started anew, and be whole.
+    /// The process has no such fault. It may have restarted, which removes all faults.
     #[error("{0}")]
     NoSuchFault(String),
-    /// That cannot be done to it.
+    /// The process does not support the fault.
     #[error("{0}")]
     Refused(String),
 }
 
-/// A connection to a process, made when first used.
+/// A lazy connection to the faults service of a process.
 #[derive(Debug, Clone)]
 pub struct Switch {
     client: FaultsClient<Channel>,
 }
 
 impl Switch {
-    /// Of the process behind a socket in a folder.
+    /// Creates a client for the process that listens on a socket in a folder.
     pub fn of(folder: &Path, socket: &str) -> anyhow::Result<Self> {
-        // By the folder's descriptor: the path of a socket may not be long.
+        // Goes through the folder's descriptor, because the path of a socket must be short.
         let folder = File::open(folder).with_context(|| format!("opening {}", folder.display()))?;
         let (folder, socket) = (Arc::new(folder), socket.to_owned());
-        // The address is never looked up: the connector knows where to go.
+        // The address is a placeholder: the connector ignores it.
         let channel = Endpoint::from_static("http://faults").timeout(LIMIT).connect_with_connector_lazy(
             tower::service_fn(move |_: Uri| {
                 let (folder, socket) = (folder.clone(), socket.clone());
@@ -56,19 +56,19 @@ impl Switch {
         Ok(Self { client: FaultsClient::new(channel) })
     }
 
-    /// Puts a fault in force.
+    /// Activates a fault, replacing one of the same name.
     pub async fn inject(&self, fault: Fault) -> Result<(), SwitchError> {
         let asked = self.client.clone().inject(InjectRequest { fault: Some(fault) }).await;
         answered(asked).map(drop)
     }
 
-    /// Ends a fault; its receipt.
+    /// Removes a fault and returns its receipt.
     pub async fn heal(&self, name: &str) -> Result<Receipt, SwitchError> {
         let asked = self.client.clone().heal(HealRequest { name: name.to_owned() }).await;
-        answered(asked)?.receipt.ok_or_else(|| SwitchError::Refused("a fault without a receipt".to_owned()))
+        answered(asked)?.receipt.ok_or_else(|| SwitchError::Refused("the reply has no receipt".to_owned()))
     }
 
-    /// The faults that are in force.
+    /// Returns the active faults.
     pub async fn list(&self) -> Result<Vec<InForce>, SwitchError> {
         Ok(answered(self.client.clone().list(ListRequest {}).await)?.faults)
     }

@@ -1,11 +1,12 @@
-//! The watches of this process: a fault holds events back, or delays them.
+//! Faults of watches: they delay events, or hold them back until the fault is healed.
 
 use std::time::{Duration, Instant};
 
 use crate::board::{Bite, Board, process};
 use crate::{WatchFault, What};
 
-/// The delay of events about an object (`Pod`, `default/kubia`). [`Duration::MAX`] lasts as long as the fault is in force.
+/// Returns the delay of events about an object (`Pod`, `default/kubia`). [`Duration::MAX`] means until the fault is
+/// healed.
 pub(crate) fn delay(board: &Board, kind: &str, object: &str) -> Option<Bite<Duration>> {
     board.worst(|what| match what {
         What::Watch(fault) if concerns(fault, kind, object) => Some(match fault.delay_ms {
@@ -21,7 +22,7 @@ fn concerns(fault: &WatchFault, kind: &str, object: &str) -> bool {
     is(&fault.kind, kind) && is(&fault.object, object)
 }
 
-/// Waits until the watches of this process may see an event about an object: at once, unless a fault delays it.
+/// Waits until the watches of this process may see an event about an object. Returns at once unless a fault delays it.
 pub fn may_see(kind: &'static str, namespace: &str, name: &str) -> impl Future<Output = ()> + Send + 'static {
     let object = if namespace.is_empty() { name.to_owned() } else { format!("{namespace}/{name}") };
     async move {
@@ -29,7 +30,7 @@ pub fn may_see(kind: &'static str, namespace: &str, name: &str) -> impl Future<O
         let mut news = board.news();
         loop {
             news.borrow_and_update();
-            // The fault may be healed meanwhile, or replaced.
+            // The fault may have been healed or replaced in the meantime.
             let Some(bite) = delay(&board, kind, &object) else { return };
             if !std::mem::replace(&mut counted, true) {
                 bite.count();

@@ -1,5 +1,5 @@
-//! The serde helpers that the generated types name in their attributes. They give Go's JSON: `null` reads as the zero
-//! value, an empty list without `omitempty` is written as `null`, bytes are base64.
+//! Serde helpers for the attributes of the generated types. They produce Go's JSON: `null` reads as the zero value, an
+//! empty list without `omitempty` is written as `null`, bytes are base64.
 
 use std::collections::BTreeMap;
 
@@ -78,7 +78,7 @@ pub mod base64_map {
     }
 }
 
-/// JSON carried without being understood.
+/// Parses uninterpreted JSON bytes; no bytes read as `null`.
 pub(crate) fn raw_to_value<E: serde::ser::Error>(raw: &[u8]) -> Result<serde_json::Value, E> {
     if raw.is_empty() {
         return Ok(serde_json::Value::Null);
@@ -86,7 +86,7 @@ pub(crate) fn raw_to_value<E: serde::ser::Error>(raw: &[u8]) -> Result<serde_jso
     serde_json::from_slice(raw).map_err(|error| E::custom(format!("raw JSON: {error}")))
 }
 
-/// The bytes of JSON that is carried without being understood.
+/// Reads any JSON value and keeps it as uninterpreted bytes; `null` becomes no bytes.
 pub(crate) fn value_to_raw<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
     let value = serde_json::Value::deserialize(deserializer)?;
     if value.is_null() { Ok(Vec::new()) } else { serde_json::to_vec(&value).map_err(D::Error::custom) }

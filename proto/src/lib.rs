@@ -1,6 +1,6 @@
 //! The wire contract: Kubernetes' API messages with Kubernetes' field numbers and JSON, and Squall's own services.
 //!
-//! Everything here is generated from `proto/proto/` or converts a scalar of it; what an object *means* is in
+//! The code is generated from `proto/proto/`, except for the JSON conversions. The *meaning* of objects is in
 //! `squall-api`.
 
 pub mod json;
@@ -10,7 +10,7 @@ mod text;
 
 pub use text::{format_rfc3339_micros, format_rfc3339_seconds};
 
-// Not `expect`: which of these the generator breaks changes from version to version.
+// Not `expect`: the lints that the generated code violates change from version to version.
 #[allow(
     missing_docs,
     unused_qualifications,
@@ -27,5 +27,5 @@ mod generated {
 
 pub use generated::*;
 
-/// What stands before the name of a message in the type of an `Any`: `type.squall.dev/apps.v1.Deployment`.
+/// The prefix of the message name in the type URL of an `Any`: `type.squall.dev/apps.v1.Deployment`.
 pub const TYPE_PREFIX: &str = "type.squall.dev/";

@@ -1,4 +1,4 @@
-//! The scalars whose JSON protobuf cannot say: a time is a string, a quantity is a string, an `IntOrString` is either.
+//! Messages with a custom JSON form: a time and a quantity are strings, an `IntOrString` is a number or a string.
 
 use std::fmt;
 
@@ -14,20 +14,20 @@ use crate::runtime::RawExtension;
 use crate::text::{format_rfc3339_micros, format_rfc3339_seconds};
 
 impl Time {
-    /// This moment. Its JSON has whole seconds only; the finer part is kept because a cluster in `fast` timing counts
-    /// `minReadySeconds` in tenths of seconds.
+    /// Converts from a timestamp and keeps the nanoseconds. The JSON has whole seconds only, but a cluster in `fast`
+    /// timing counts `minReadySeconds` in tenths of seconds.
     #[must_use]
     pub fn from_timestamp(time: Timestamp) -> Self {
         Self { seconds: time.as_second(), nanos: time.subsec_nanosecond() }
     }
 
-    /// The moment; times outside the years -9999 to 9999 read as the nearest end.
+    /// Converts to a timestamp. Clamps times outside the years -9999 to 9999.
     #[must_use]
     pub fn timestamp(&self) -> Timestamp {
         timestamp(self.seconds, self.nanos)
     }
 
-    /// Unset, as Go's zero time.
+    /// Returns whether the time is unset, like Go's zero time.
     #[must_use]
     pub fn is_zero(&self) -> bool {
         *self == Self::default()
@@ -35,19 +35,19 @@ impl Time {
 }
 
 impl MicroTime {
-    /// This moment, to the microsecond.
+    /// Converts from a timestamp and truncates it to microseconds.
     #[must_use]
     pub fn from_timestamp(time: Timestamp) -> Self {
         Self { seconds: time.as_second(), nanos: time.subsec_nanosecond() / 1_000 * 1_000 }
     }
 
-    /// The moment; times outside the years -9999 to 9999 read as the nearest end.
+    /// Converts to a timestamp. Clamps times outside the years -9999 to 9999.
     #[must_use]
     pub fn timestamp(&self) -> Timestamp {
         timestamp(self.seconds, self.nanos)
     }
 
-    /// Unset, as Go's zero time.
+    /// Returns whether the time is unset, like Go's zero time.
     #[must_use]
     pub fn is_zero(&self) -> bool {
         *self == Self::default()
@@ -99,30 +99,30 @@ impl<'de> Deserialize<'de> for MicroTime {
     }
 }
 
-/// `IntOrString.type` of a number.
+/// The value of `IntOrString.type` for a number.
 const INT: i64 = 0;
-/// `IntOrString.type` of a string.
+/// The value of `IntOrString.type` for a string.
 const STRING: i64 = 1;
 
 impl IntOrString {
-    /// A number.
+    /// Creates a value that holds a number.
     #[must_use]
     pub fn int(value: i32) -> Self {
         Self { r#type: INT, int_val: value, str_val: String::new() }
     }
 
-    /// A string, such as a percentage or the name of a port.
+    /// Creates a value that holds a string, such as a percentage or the name of a port.
     pub fn string(value: impl Into<String>) -> Self {
         Self { r#type: STRING, int_val: 0, str_val: value.into() }
     }
 
-    /// The number, if it is one.
+    /// Returns the number, or `None` if the value is a string.
     #[must_use]
     pub fn as_int(&self) -> Option<i32> {
         (self.r#type == INT).then_some(self.int_val)
     }
 
-    /// The string, if it is one.
+    /// Returns the string, or `None` if the value is a number.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         (self.r#type != INT).then_some(&self.str_val)

@@ -1,25 +1,25 @@
-//! A static description of every Kubernetes message: which JSON keys it has, of what type, and how a patch merges them.
-//! Generated from the `.proto` files; strict validation and strategic merge patches walk it.
+//! A static description of every Kubernetes message: its JSON keys, their types and how patches merge them. Generated
+//! from the `.proto` files; strict validation and strategic merge patches walk it.
 
-/// A message and its fields, in the order of the `.proto` file.
+/// A message and its fields.
 #[derive(Debug)]
 pub struct Message {
     /// The protobuf name: `apps.v1.Deployment`.
     pub name: &'static str,
-    /// Its JSON is not an object of its fields (a time is a string).
+    /// The JSON is not an object with the fields of the message (a time is a string).
     pub custom_json: bool,
-    /// It is applied and owned as a whole.
+    /// Server-side apply treats the value as a whole.
     pub atomic: bool,
-    /// What it is for; may be empty.
+    /// The description that `explain` prints; may be empty.
     pub doc: &'static str,
-    /// The fields.
+    /// The fields, in the order of the `.proto` file.
     pub fields: &'static [Field],
 }
 
 /// One field of a message.
 #[derive(Debug)]
 pub struct Field {
-    /// The key in JSON; empty when the fields of this message stand in its parent's object.
+    /// The key in JSON; empty if the fields of this message are inlined in its parent's object.
     pub json: &'static str,
     /// The protobuf field number.
     pub number: u32,
@@ -27,28 +27,28 @@ pub struct Field {
     pub shape: Shape,
     /// The type of the value, or of each element.
     pub kind: Kind,
-    /// It is always written, even when it has its zero value.
+    /// The field is always written, even if it has its zero value.
     pub required: bool,
-    /// How a strategic merge patch treats it.
+    /// How a strategic merge patch treats the field: `merge`, `replace`, `retainKeys`.
     pub patch_strategy: &'static [&'static str],
-    /// By which field a list of objects is merged; empty if none.
+    /// The field by which a strategic merge patch matches list elements; empty if there is none.
     pub merge_key: &'static str,
-    /// By which fields the elements of a list are owned when it is applied; empty if it is not owned by element.
+    /// The fields by which server-side apply matches list elements; empty if the elements have no owners of their own.
     pub map_keys: &'static [&'static str],
-    /// It is applied and owned as a whole.
+    /// Server-side apply treats the value as a whole.
     pub atomic: bool,
-    /// What it is for; may be empty.
+    /// The description that `explain` prints; may be empty.
     pub doc: &'static str,
 }
 
 /// How many values a field has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// One.
+    /// A single value.
     Single,
-    /// A list.
+    /// A list of values.
     List,
-    /// A map from strings.
+    /// A map from strings to values.
     Map,
 }
 
@@ -65,20 +65,20 @@ pub enum Kind {
     Int64,
     /// Bytes: base64 in JSON.
     Bytes,
-    /// A message: its place in [`MESSAGES`].
+    /// A message: its index in [`MESSAGES`].
     Message(usize),
 }
 
 include!(concat!(env!("OUT_DIR"), "/schema.rs"));
 
 impl Message {
-    /// The message of this protobuf name.
+    /// Returns the message with this protobuf name.
     #[must_use]
     pub fn find(name: &str) -> Option<&'static Self> {
         MESSAGES.binary_search_by(|message| message.name.cmp(name)).ok().map(|index| &MESSAGES[index])
     }
 
-    /// The field with this JSON key, in this message or in one that is inlined in it.
+    /// Returns the field with this JSON key, in this message or in an inlined one.
     #[must_use]
     pub fn field(&self, json: &str) -> Option<&'static Field> {
         self.fields.iter().find_map(|field| match field.kind {
@@ -88,7 +88,7 @@ impl Message {
         })
     }
 
-    /// The last part of the name: `Deployment`.
+    /// Returns the last part of the name: `Deployment`.
     #[must_use]
     pub fn short_name(&self) -> &'static str {
         self.name.rsplit('.').next().unwrap_or(self.name)

@@ -1,14 +1,14 @@
-//! Times as RFC 3339 text: what stands in the JSON of `Time` and `MicroTime`.
+//! Formats times as RFC 3339 text, for the JSON of `Time` and `MicroTime`.
 
 use jiff::Timestamp;
 
-/// `2026-11-23T21:30:07Z`.
+/// Formats a time to the second: `2026-11-23T21:30:07Z`.
 #[must_use]
 pub fn format_rfc3339_seconds(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// `2026-11-23T21:30:07.123456Z`.
+/// Formats a time to the microsecond: `2026-11-23T21:30:07.123456Z`.
 #[must_use]
 pub fn format_rfc3339_micros(time: Timestamp) -> String {
     let micros = time.subsec_nanosecond().unsigned_abs() / 1_000;

@@ -217,7 +217,8 @@ async fn a_cluster_that_is_there_is_not_brought_up_as_another() {
     for other in ["--apiservers 3", "--controller-managers 2", "--nodes 1", "--timing k8s"] {
         let output = ctl.run(&format!("cluster up --detach {other}")).await.unwrap();
         assert_eq!((output.stdout.as_str(), output.code), ("", 1), "{other}");
-        let expected = "error: the cluster in .squall was made with other options; \"ctl cluster down --delete\" makes room for another";
+        let expected = "error: the cluster in .squall was created with other options; \
+                        remove it with \"ctl cluster down --delete\"";
         assert!(output.stderr.starts_with(expected), "{}", output.stderr);
     }
     assert_eq!(ctl.run("cluster up --detach --apiservers 1").await.unwrap().code, 0);

@@ -236,7 +236,7 @@ async fn what_is_wrong_with_a_scenario_or_a_fault_is_told() {
     assert_eq!(bad.code, 1);
     assert!(bad.stderr.starts_with("error: bad.yaml:7:") && bad.stderr.contains("is nobody"), "{bad:?}");
     let unknown = ctl.run("chaos run nosuch").await.unwrap();
-    assert!(unknown.code == 1 && unknown.stderr.contains("there is no scenario and no file \"nosuch\""), "{unknown:?}");
+    assert!(unknown.code == 1 && unknown.stderr.contains("no scenario and no file is named \"nosuch\""), "{unknown:?}");
     let nobody = ctl.run("fault kill the-moon").await.unwrap();
     assert!(nobody.code == 1 && nobody.stderr.contains("is nobody"), "{nobody:?}");
     let nowhere = ctl.run("fault list").await.unwrap();

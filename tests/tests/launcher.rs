@@ -53,7 +53,7 @@ async fn detached_members_are_found_again_and_nothing_is_started_twice() {
     assert_eq!(ctl.run(up).await.unwrap().code, 0);
     let after = running(&ctl).await.unwrap();
     assert_eq!(after.iter().zip(&before).filter(|(one, other)| one != other).count(), 1, "only the kubelet is new");
-    assert_eq!(ctl.run("cluster down").await.unwrap().stdout, "all members have ended\n");
+    assert_eq!(ctl.run("cluster down").await.unwrap().stdout, "all members have stopped\n");
     assert!(running(&ctl).await.unwrap().is_empty());
 }
 

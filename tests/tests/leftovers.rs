@@ -200,7 +200,7 @@ async fn down_ends_everything_whatever_the_files_say() {
     fs::write(&description, "{").unwrap();
     let output = ctl.run("cluster down").await.unwrap();
     assert_eq!(output.code, 1, "{output:?}");
-    assert!(output.stderr.contains("4 processes that worked in .squall have ended"), "{output:?}");
+    assert!(output.stderr.contains("stopped 4 processes that were running in .squall"), "{output:?}");
     assert!(output.stderr.contains("is damaged"), "{output:?}");
     assert_eq!(processes_in(folder.path()), [0; 0]);
 }
@@ -211,5 +211,5 @@ async fn a_folder_half_made_is_made_anew() {
     fs::create_dir_all(folder.path().join(".squall/pki")).unwrap();
     fs::write(folder.path().join(".squall/unfinished"), "").unwrap();
     assert_eq!(ctl.run(UP).await.unwrap().code, 0);
-    assert_eq!(ctl.run("cluster down --delete").await.unwrap().stdout, "all members have ended\nremoved .squall\n");
+    assert_eq!(ctl.run("cluster down --delete").await.unwrap().stdout, "all members have stopped\nremoved .squall\n");
 }

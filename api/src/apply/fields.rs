@@ -11,7 +11,7 @@ pub(super) enum Element {
     Field(String),
     /// An element of a list, by its keys (JSON text).
     Key(String),
-    /// An element of a list, by itself (JSON text).
+    /// An element of a list, by its value (JSON text).
     Value(String),
 }
 
@@ -33,7 +33,7 @@ impl Element {
         }
     }
 
-    /// As it stands in a message: `.name`, `[name="a"]`, `["a"]`.
+    /// Formats the step for a message: `.name`, `[name="a"]`, `[="a"]`.
     fn shown(&self) -> String {
         match self {
             Self::Field(name) => format!(".{name}"),
@@ -47,16 +47,16 @@ impl Element {
     }
 }
 
-/// Some fields of an object: a tree of steps, some of which lead to a field of the set.
+/// A set of fields of an object, as a tree of steps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Fields {
-    /// The place itself belongs to the set.
+    /// The field at this place belongs to the set.
     pub(super) member: bool,
     pub(super) children: BTreeMap<Element, Self>,
 }
 
 impl Fields {
-    /// Just the place itself.
+    /// Returns a set with only the place itself.
     pub(super) fn leaf() -> Self {
         Self { member: true, children: BTreeMap::new() }
     }
@@ -65,7 +65,7 @@ impl Fields {
         !self.member && self.children.values().all(Self::is_empty)
     }
 
-    /// Adds a set under a step; an empty one is nothing.
+    /// Adds a set under a step; ignores an empty set.
     pub(super) fn put(&mut self, element: Element, set: Self) {
         if !set.is_empty() {
             let merged = self.children.remove(&element).unwrap_or_default().union(&set);
@@ -73,7 +73,7 @@ impl Fields {
         }
     }
 
-    /// The fields that are in either.
+    /// Returns the fields that are in either set.
     pub(super) fn union(mut self, other: &Self) -> Self {
         self.member |= other.member;
         for (element, set) in &other.children {
@@ -83,7 +83,7 @@ impl Fields {
         self
     }
 
-    /// The fields that are not in the other.
+    /// Returns the fields that are not in the other set.
     pub(super) fn without(&self, other: &Self) -> Self {
         let mut left = Self { member: self.member && !other.member, children: BTreeMap::new() };
         for (element, set) in &self.children {
@@ -93,7 +93,7 @@ impl Fields {
         left
     }
 
-    /// The fields that are in both.
+    /// Returns the fields that are in both sets.
     pub(super) fn common(&self, other: &Self) -> Self {
         let mut both = Self { member: self.member && other.member, children: BTreeMap::new() };
         for (element, set) in &self.children {
@@ -104,7 +104,7 @@ impl Fields {
         both
     }
 
-    /// The paths of the fields, as they stand in messages: `.spec.replicas`.
+    /// Returns the paths of the fields, as messages name them: `.spec.replicas`.
     pub(super) fn paths(&self) -> Vec<String> {
         let mut paths = Vec::new();
         self.collect(&mut String::new(), &mut paths);
@@ -123,7 +123,7 @@ impl Fields {
         }
     }
 
-    /// Reads the JSON form. What it does not know it leaves out.
+    /// Parses the JSON form. Ignores unknown keys.
     pub(super) fn parse(value: &Value) -> Self {
         let mut set = Self::default();
         let Value::Object(fields) = value else { return set };
@@ -140,7 +140,7 @@ impl Fields {
         set
     }
 
-    /// The JSON form.
+    /// Converts the set to its JSON form.
     pub(super) fn to_value(&self) -> Value {
         let mut fields = Map::new();
         if self.member && !self.children.is_empty() {

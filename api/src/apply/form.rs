@@ -1,11 +1,11 @@
-//! How a field is owned: as a whole, field by field, or element by element. The schema says which.
+//! How a field is owned: as a whole, field by field, or element by element. The schema decides.
 
 use serde_json::{Map, Value};
 use squall_proto::schema::{Field, Kind, MESSAGES, Message, Shape};
 
 use super::fields::Element;
 
-/// The schema of a place; `None` where there is none.
+/// The schema of a value; `None` if there is none.
 pub(super) type Schema = Option<&'static Message>;
 
 /// How a value is owned.
@@ -13,18 +13,18 @@ pub(super) type Schema = Option<&'static Message>;
 pub(super) enum Form {
     /// As a whole.
     Whole,
-    /// Field by field; the message says which fields there are.
+    /// Field by field; the message defines the fields.
     Fields(Schema),
-    /// Key by key; each value is owned as the message says, or as a whole.
+    /// Key by key; each value is owned field by field if it has a schema, otherwise as a whole.
     Keys(Schema),
-    /// A list, element by element, told apart by these keys.
+    /// A list, element by element; these keys identify the elements.
     Elements(&'static [&'static str], Schema),
-    /// A list of values.
+    /// A list, value by value.
     Values,
 }
 
 impl Form {
-    /// Of a field; one that the schema does not know is owned by what it is.
+    /// Returns the form of a field. If the schema does not know the field, its value decides.
     pub(super) fn of(field: Option<&'static Field>, value: &Value) -> Self {
         let Some(field) = field else {
             return if value.is_object() { Self::Keys(None) } else { Self::Whole };
@@ -45,10 +45,10 @@ impl Form {
     }
 }
 
-/// Kubernetes: of the fields that lists are keyed by, only this one has a default.
+/// Kubernetes: the only key of a list that has a default.
 const PROTOCOL: &str = "protocol";
 
-/// The step to an element of a list that is told apart by keys.
+/// Returns the step to an element of a list whose elements are identified by keys.
 pub(super) fn element_of(keys: &[&str], item: &Value) -> Element {
     let mut named = Map::new();
     for key in keys {
@@ -65,7 +65,7 @@ pub(super) fn element_of(keys: &[&str], item: &Value) -> Element {
     Element::Key(Value::Object(named).to_string())
 }
 
-/// The step to a value of a list.
+/// Returns the step to a value of a list.
 pub(super) fn value_of(item: &Value) -> Element {
     Element::Value(item.to_string())
 }

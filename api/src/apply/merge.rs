@@ -1,4 +1,4 @@
-//! A configuration put into a document, and fields taken out of one.
+//! Merges a configuration into a document, and removes fields from one.
 
 use serde_json::{Map, Value};
 use squall_proto::schema::Field;
@@ -6,7 +6,7 @@ use squall_proto::schema::Field;
 use super::fields::{Element, Fields};
 use super::form::{Form, Schema, element_of, value_of};
 
-/// Puts what a configuration says into an object; the rest of the object stays.
+/// Merges a configuration into an object; the rest of the object stays.
 pub(super) fn merge(object: &mut Map<String, Value>, config: &Map<String, Value>, schema: Schema) {
     for (name, value) in config {
         let field = schema.and_then(|message| message.field(name));
@@ -52,7 +52,7 @@ fn merge_in(old: &mut Value, new: &Value, field: Option<&'static Field>) {
     }
 }
 
-/// Takes fields out of an object.
+/// Removes fields from an object.
 pub(super) fn remove(object: &mut Map<String, Value>, fields: &Fields, schema: Schema) {
     for (element, set) in &fields.children {
         let Element::Field(name) = element else { continue };
@@ -65,7 +65,7 @@ pub(super) fn remove(object: &mut Map<String, Value>, fields: &Fields, schema: S
     }
 }
 
-/// Whether the value itself is to go.
+/// Removes fields from a value. Returns whether the value itself must be removed.
 fn remove_in(value: &mut Value, fields: &Fields, field: Option<&'static Field>) -> bool {
     match (Form::of(field, value), value) {
         (Form::Fields(schema), Value::Object(object)) => {

@@ -1,7 +1,8 @@
-//! Server-side apply: who owns which fields of an object, and what applying a configuration makes of it. Pure, on JSON.
+//! Server-side apply: the ownership of fields, and the merge of an applied configuration. Pure, on JSON.
 //!
-//! Kubernetes: structured-merge-diff. `fields` is a set of fields, `walk` finds the fields of a document and what differs
-//! between two, `merge` puts a configuration into a document and takes fields out of it, `owners` keeps the books.
+//! Kubernetes: structured-merge-diff. `fields` is a set of fields, `form` says how fields are owned, `walk` finds the
+//! fields of a document and the differences between two, `merge` merges a configuration into a document and removes
+//! fields from it, `owners` tracks the owners of fields.
 
 mod fields;
 mod form;

@@ -1,4 +1,4 @@
-//! The books: which manager owns which fields (`metadata.managedFields`), and what each write does to that.
+//! Tracks which manager owns which fields (`metadata.managedFields`), and how each write changes that.
 
 use serde_json::{Map, Value, json};
 use squall_proto::meta::v1::{FieldsV1, ManagedFieldsEntry, Time};
@@ -10,7 +10,7 @@ use super::merge::{merge, remove};
 use super::walk::{difference, fields_of};
 use crate::kinds::{Kind, Object};
 
-/// How a manager has come to own fields.
+/// How a manager came to own fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
     /// By applying a configuration.
@@ -28,35 +28,35 @@ impl Operation {
     }
 }
 
-/// Who writes, and when.
+/// The manager that writes, and the time of the write.
 #[derive(Debug, Clone, Copy)]
 pub struct Manager<'a> {
-    /// The name of the manager; empty if nobody is to own what is written.
+    /// The name of the manager; empty if the written fields get no owner.
     pub name: &'a str,
-    /// The part of the object that is written; empty for the object itself.
+    /// The subresource that is written; empty for the object itself.
     pub subresource: &'a str,
-    /// Now.
+    /// The time of the write.
     pub now: Time,
 }
 
 impl Manager<'_> {
-    /// The time of an entry, in whole seconds as JSON has them: otherwise a patch that changes nothing, which is made
-    /// of JSON, would change that.
+    /// Returns the time of an entry in whole seconds, as in JSON. Otherwise a patch without changes would change the
+    /// time, because patches go through JSON.
     fn stamp(&self) -> Time {
         Time { nanos: 0, ..self.now }
     }
 }
 
-/// A field that is owned by another manager, which wants it otherwise.
+/// A field that another manager owns with a different value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {
-    /// The manager, as it stands in a message: `"kubectl" using apps/v1`.
+    /// The manager, as messages name it: `"kubectl" using apps/v1`.
     pub manager: String,
-    /// The field: `.spec.replicas`.
+    /// The path of the field: `.spec.replicas`.
     pub path: String,
 }
 
-/// One line of the books.
+/// An entry of `managedFields`.
 #[derive(Debug, Clone)]
 struct Owner {
     entry: ManagedFieldsEntry,
@@ -71,7 +71,7 @@ impl Owner {
             && self.entry.api_version == api_version
     }
 
-    /// Kubernetes: how a manager is named in a conflict.
+    /// Formats the manager for a conflict, like Kubernetes.
     fn shown(&self) -> String {
         let entry = &self.entry;
         let mut text = format!("{:?}", entry.manager);
@@ -92,7 +92,7 @@ fn schema_of(kind: Kind) -> Schema {
     Message::find(kind.info().message)
 }
 
-/// An object as JSON without what nobody owns.
+/// Converts an object to JSON without the fields that nobody can own.
 fn owned_part(object: &Object) -> Map<String, Value> {
     match object.to_json() {
         Value::Object(json) => stripped(json),
@@ -100,7 +100,7 @@ fn owned_part(object: &Object) -> Map<String, Value> {
     }
 }
 
-/// Kubernetes: these are the server's, whoever writes them.
+/// Removes the fields that belong to the server, whoever writes them (as in Kubernetes).
 fn stripped(mut json: Map<String, Value>) -> Map<String, Value> {
     for field in ["apiVersion", "kind"] {
         json.remove(field);
@@ -158,8 +158,8 @@ fn new_owner(manager: &Manager<'_>, operation: Operation, api_version: String) -
     Owner { entry, fields: Fields::default() }
 }
 
-/// Notes a write that was no apply: the manager owns what it has changed, and nobody else does any longer. An object
-/// that nobody owns anything of, written by nobody in particular, stays so without being looked at.
+/// Records a write that was not an apply: the manager becomes the only owner of the fields that it has changed. Skips
+/// an object without owners that an unnamed manager writes.
 pub fn updated(old: Option<&Object>, new: &mut Object, manager: &Manager<'_>) {
     let nobody = new.meta().managed_fields.is_empty() && manager.name.is_empty();
     if nobody {
@@ -190,8 +190,8 @@ pub fn updated(old: Option<&Object>, new: &mut Object, manager: &Manager<'_>) {
     new.meta_mut().managed_fields = write(owners);
 }
 
-/// What applying a configuration makes of an object: its JSON, with the books in it; or with whom the manager is in
-/// conflict. With `force`, it takes over what others own.
+/// Applies a configuration to an object. Returns the JSON of the object with the new `managedFields`, or the conflicts
+/// with other managers. With `force`, takes over fields that others own.
 pub fn applied(live: &Object, config: &Value, manager: &Manager<'_>, force: bool) -> Result<Value, Vec<Conflict>> {
     let kind = live.kind();
     let (schema, api_version) = (schema_of(kind), kind.info().api_version());
@@ -240,7 +240,7 @@ fn conflicts(owners: &[Owner], changed: &Fields, is_other: impl Fn(usize) -> boo
         .collect()
 }
 
-/// Puts back what nobody owns.
+/// Adds the fields that nobody can own, and the new entries.
 fn with_books(live: &Object, merged: Map<String, Value>, entries: &[ManagedFieldsEntry]) -> Value {
     let mut json = live.to_json();
     let kept = json.get("metadata").cloned().unwrap_or_else(|| json!({}));
@@ -250,7 +250,7 @@ fn with_books(live: &Object, merged: Map<String, Value>, entries: &[ManagedField
         let metadata = json.entry("metadata").or_insert_with(|| json!({}));
         if let (Value::Object(metadata), Value::Object(kept)) = (metadata, kept) {
             for (key, value) in kept {
-                // What is owned has been merged, or taken out.
+                // Fields that managers own have been merged or removed already.
                 if !matches!(key.as_str(), "labels" | "annotations" | "finalizers" | "ownerReferences") {
                     metadata.insert(key, value);
                 }
@@ -317,7 +317,7 @@ mod tests {
         assert_eq!(conflicts, [Conflict { manager: "\"one\"".to_owned(), path: ".spec.replicas".to_owned() }]);
         let forced = apply(&live, "two", wanted, true).unwrap();
         assert_eq!(deployment(&forced).spec.replicas, Some(5));
-        assert!(apply(&forced, "one", config(Some(3), json!({}), json!([])), false).is_err(), "it is the other's now");
+        assert!(apply(&forced, "one", config(Some(3), json!({}), json!([])), false).is_err(), "the other owns it now");
     }
 
     #[test]
@@ -334,7 +334,7 @@ mod tests {
             "\"kubectl\" with subresource \"scale\" using apps/v1 at 1970-01-01T00:00:00Z"
         );
         let relaxed = apply(&scaled, "one", config(None, json!({"a": "1"}), json!([])), false).unwrap();
-        assert_eq!(deployment(&relaxed).spec.replicas, Some(7), "it is no longer one's to take away");
+        assert_eq!(deployment(&relaxed).spec.replicas, Some(7), "the first manager no longer owns it");
     }
 
     #[test]

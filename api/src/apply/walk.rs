@@ -1,4 +1,4 @@
-//! The fields of a document, and those that differ between two.
+//! Finds the fields of a document, and the differences between two.
 
 use serde_json::{Map, Value};
 use squall_proto::schema::Field;
@@ -6,12 +6,12 @@ use squall_proto::schema::Field;
 use super::fields::{Element, Fields};
 use super::form::{Form, Schema, element_of, value_of};
 
-/// What differs between two documents.
+/// The difference between two documents.
 #[derive(Debug, Default)]
 pub(super) struct Difference {
-    /// What is new or has another value.
+    /// The fields that are new or have another value.
     pub(super) set: Fields,
-    /// What is gone.
+    /// The fields that are gone.
     pub(super) removed: Fields,
 }
 
@@ -22,7 +22,7 @@ impl Difference {
     }
 }
 
-/// The fields of an object.
+/// Returns the fields of an object.
 pub(super) fn fields_of(object: &Map<String, Value>, schema: Schema) -> Fields {
     let mut fields = Fields::default();
     for (name, value) in object {
@@ -64,7 +64,7 @@ fn fields_of_element(item: &Value, schema: Schema) -> Fields {
     Fields::leaf().union(&inner)
 }
 
-/// What has to be said to get from one object to the other.
+/// Returns the difference between two objects.
 pub(super) fn difference(old: &Map<String, Value>, new: &Map<String, Value>, schema: Schema) -> Difference {
     let mut found = Difference::default();
     for (name, value) in new {
@@ -83,7 +83,7 @@ pub(super) fn difference(old: &Map<String, Value>, new: &Map<String, Value>, sch
     found
 }
 
-/// An empty list or map is as good as none, and so is an object that has nothing else in it.
+/// Whether a value counts as absent: null, an empty list or map, or an object of only such values.
 fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null => true,

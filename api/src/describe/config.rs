@@ -23,7 +23,7 @@ pub fn describe_config_map(layout: &mut Layout, map: &ConfigMap) {
     layout.line("");
 }
 
-/// What is secret is not shown.
+/// Describes a secret without showing its values.
 pub fn describe_secret(layout: &mut Layout, secret: &Secret) {
     layout.head(&secret.metadata);
     layout.line("");
@@ -40,6 +40,6 @@ pub fn describe_service_account(layout: &mut Layout, account: &ServiceAccount) {
     let mounts: Vec<String> = account.secrets.iter().map(|secret| secret.name.clone()).collect();
     layout.list("Image pull secrets", &pulls);
     layout.list("Mountable secrets", &mounts);
-    // Tokens are not made here.
+    // The cluster creates no tokens.
     layout.list("Tokens", &[]);
 }

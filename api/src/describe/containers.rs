@@ -9,7 +9,7 @@ use super::layout::{Layout, moment};
 use super::probe;
 use crate::table::or_none;
 
-/// `indent` is that of the heading: empty in a pod, two spaces in a template.
+/// Describes the containers. `indent` is the indentation of the heading: empty in a pod, two spaces in a template.
 pub fn describe(
     layout: &mut Layout,
     label: &str,

@@ -28,7 +28,7 @@ pub fn describe(layout: &mut Layout, events: &[Event], now: Timestamp) {
     }
 }
 
-/// `4s`, or `4s (x3 over 10s)` when it happened several times.
+/// Formats the age of an event: `4s`, or `4s (x3 over 10s)` if it occurred several times.
 fn interval(event: &Event, now: Timestamp) -> String {
     let first = age::since(&first_seen(event), now);
     if event.count > 1 {

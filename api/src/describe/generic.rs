@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::layout::Layout;
 use crate::kinds::Object;
 
-/// Shown above, or of no interest to people.
+/// Fields that are shown above or are of no interest to people.
 const SKIPPED: [&str; 6] = [
     ".metadata.name",
     ".metadata.namespace",
@@ -64,7 +64,8 @@ fn scalar(value: &Value) -> String {
     }
 }
 
-/// `resourceVersion` reads as `Resource Version` (kubectl: `smartLabelFor`). A name with other characters stays as it is.
+/// Turns `resourceVersion` into `Resource Version` (kubectl: `smartLabelFor`). A name with other characters stays as it
+/// is.
 fn label(name: &str) -> String {
     if !name.chars().all(|c| c.is_ascii_alphanumeric()) {
         return name.to_owned();

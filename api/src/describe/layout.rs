@@ -1,5 +1,5 @@
-//! Lines with aligned columns, as kubectl lays its descriptions out: a column is as wide as the widest of the cells that
-//! stand above each other in neighbouring lines, and two more.
+//! Aligns columns like kubectl's descriptions: a column is two characters wider than its widest cell in a block of
+//! adjacent lines.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -13,44 +13,44 @@ use crate::meta;
 use crate::table::NONE;
 
 const PADDING: usize = 2;
-/// An annotation longer than this stands on lines of its own.
+/// The value of a longer annotation goes on lines of its own.
 const MAX_ANNOTATION: usize = 140;
-/// Kept by kubectl for itself; a description hides it.
+/// An internal annotation of kubectl, which descriptions hide.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// A description as it grows.
+/// A description under construction.
 #[derive(Debug, Default)]
 pub struct Layout {
     done: String,
-    /// Lines whose columns are not settled yet; cells end with a tab.
+    /// Lines that are not aligned yet; cells end with a tab.
     open: String,
 }
 
 impl Layout {
-    /// A line; tabs separate its cells.
+    /// Adds a line; tabs separate its cells.
     pub fn line(&mut self, text: impl Display) {
         self.open.push_str(&format!("{text}\n"));
     }
 
-    /// `Label:` and a value.
+    /// Adds `Label:` and a value.
     pub fn field(&mut self, label: &str, value: impl Display) {
         self.line(format_args!("{label}:\t{value}"));
     }
 
-    /// A field that is left out when its text is empty.
+    /// Adds a field, unless its value is empty.
     pub fn field_if_set(&mut self, label: &str, value: &str) {
         if !value.is_empty() {
             self.field(label, value);
         }
     }
 
-    /// `Labels:` with one pair a line.
+    /// Adds a field with one `key=value` pair per line, such as `Labels:`.
     pub fn pairs(&mut self, label: &str, pairs: &BTreeMap<String, String>) {
         let lines: Vec<String> = pairs.iter().map(|(key, value)| format!("{key}={value}")).collect();
         self.list(label, &lines);
     }
 
-    /// A field whose values stand under each other.
+    /// Adds a field with one value per line.
     pub fn list(&mut self, label: &str, lines: &[String]) {
         match lines.split_first() {
             None => self.field(label, NONE),
@@ -61,7 +61,7 @@ impl Layout {
         }
     }
 
-    /// `Annotations:`, one a line; long ones on lines of their own.
+    /// Adds annotations, one per line; long values go on lines of their own.
     pub fn annotations(&mut self, label: &str, annotations: &BTreeMap<String, String>) {
         let mut lines = Vec::new();
         for (key, value) in annotations.iter().filter(|(key, _)| *key != LAST_APPLIED) {
@@ -76,7 +76,7 @@ impl Layout {
         self.list(label, &lines);
     }
 
-    /// `Tolerations:`, one a line, by key.
+    /// Adds tolerations, one per line, sorted by key.
     pub fn tolerations(&mut self, label: &str, tolerations: &[Toleration]) {
         let mut sorted: Vec<&Toleration> = tolerations.iter().collect();
         sorted.sort_by(|one, other| one.key.cmp(&other.key));
@@ -84,14 +84,14 @@ impl Layout {
         self.list(label, &lines);
     }
 
-    /// Name, namespace, labels and annotations, as most descriptions begin.
+    /// Adds name, namespace, labels and annotations, with which most descriptions begin.
     pub fn head(&mut self, meta: &ObjectMeta) {
         self.identity(meta);
         self.pairs("Labels", &meta.labels);
         self.annotations("Annotations", &meta.annotations);
     }
 
-    /// Name and namespace.
+    /// Adds name and namespace.
     pub fn identity(&mut self, meta: &ObjectMeta) {
         self.field("Name", &meta.name);
         if !meta.namespace.is_empty() {
@@ -99,29 +99,29 @@ impl Layout {
         }
     }
 
-    /// `Controlled By: ReplicaSet/kubia-59d857b444`, if anything does.
+    /// Adds `Controlled By: ReplicaSet/kubia-59d857b444`, if the object has a controller.
     pub fn controller(&mut self, meta: &ObjectMeta) {
         if let Some(owner) = meta::controller_of(meta) {
             self.field("Controlled By", format_args!("{}/{}", owner.kind, owner.name));
         }
     }
 
-    /// Settles the columns: what follows is aligned by itself.
+    /// Aligns the lines so far. Later lines are aligned separately.
     pub fn settle(&mut self) {
         let mut writer = TabWriter::new(Vec::new()).minwidth(0).padding(PADDING);
-        // Writing to memory does not fail, and what went in as text comes out as text.
+        // Writing to memory does not fail, and the output is text because the input is.
         let aligned = writer.write_all(self.open.as_bytes()).ok().and_then(|()| writer.into_inner().ok());
         self.done.push_str(&String::from_utf8_lossy(&aligned.unwrap_or_default()));
         self.open.clear();
     }
 
-    /// What was written since the columns were settled last, with its tabs.
+    /// Returns the lines that are not aligned yet, with their tabs.
     #[must_use]
     pub fn unaligned(self) -> String {
         self.open
     }
 
-    /// The whole text.
+    /// Returns the whole text, aligned.
     #[must_use]
     pub fn finish(mut self) -> String {
         self.settle();
@@ -153,7 +153,7 @@ fn toleration_text(toleration: &Toleration) -> String {
     text
 }
 
-/// `Mon, 23 Nov 2026 21:30:07 +0000` (Go: `RFC1123Z`), in UTC.
+/// Formats a time in UTC (Go: `RFC1123Z`): `Mon, 23 Nov 2026 21:30:07 +0000`.
 #[must_use]
 pub fn moment(time: &Time) -> String {
     time.timestamp().strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()

@@ -1,7 +1,7 @@
-//! Descriptions of objects for people, in kubectl's layout: the object, what belongs to it, and its events.
+//! Descriptions of objects for people, in kubectl's layout: the object, its related objects, and its events.
 //!
-//! Nothing is fetched here: what belongs to an object comes in as [`Related`]. Kinds without a layout of their own are
-//! shown field by field.
+//! Nothing is fetched here: the caller passes the related objects as [`Related`]. Kinds without a layout of their own
+//! are shown field by field.
 
 mod config;
 mod containers;
@@ -28,10 +28,10 @@ use squall_proto::discovery::v1::EndpointSlice;
 use crate::kinds::Object;
 use layout::Layout;
 
-/// What is shown with an object.
+/// The objects that are shown with an object.
 #[derive(Debug, Clone, Default)]
 pub struct Related {
-    /// Its events.
+    /// The events about the object.
     pub events: Vec<Event>,
     /// The ReplicaSets of a Deployment.
     pub replica_sets: Vec<ReplicaSet>,
@@ -45,7 +45,7 @@ pub struct Related {
     pub quotas: Vec<ResourceQuota>,
 }
 
-/// A template by itself, its cells separated by tabs: so kubectl shows the template of a revision.
+/// Describes a template by itself, with tabs between the cells, like kubectl for the template of a revision.
 #[must_use]
 pub fn describe_template(template: &PodTemplateSpec) -> String {
     let mut layout = Layout::default();
@@ -53,7 +53,7 @@ pub fn describe_template(template: &PodTemplateSpec) -> String {
     layout.unaligned()
 }
 
-/// Describes an object; ages are counted to `now`.
+/// Describes an object, with ages relative to `now`.
 #[must_use]
 pub fn describe(object: &Object, related: &Related, now: Timestamp) -> String {
     let mut layout = Layout::default();
@@ -76,7 +76,7 @@ pub fn describe(object: &Object, related: &Related, now: Timestamp) -> String {
         Object::PodDisruptionBudget(budget) => policy::describe_budget(&mut layout, budget),
         Object::Event(_) | Object::Lease(_) => generic::describe(&mut layout, object),
     }
-    // kubectl: nothing ever happens to these.
+    // kubectl shows no events for these kinds.
     if !matches!(object, Object::Namespace(_) | Object::Secret(_) | Object::ResourceQuota(_)) {
         events::describe(&mut layout, &related.events, now);
     }

@@ -1,4 +1,4 @@
-//! A node with its Lease, its pods and what they ask of it.
+//! A node with its Lease, its pods and their requests.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::quantity::{self, Milli};
 use crate::table::NONE;
 
 const ROLE_PREFIX: &str = "node-role.kubernetes.io/";
-/// What is summed up over a node's pods.
+/// The resources that are summed up over a node's pods.
 const SUMMED: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
 
 pub fn describe(layout: &mut Layout, node: &Node, related: &Related, now: Timestamp) {
@@ -128,7 +128,7 @@ fn describe_allocated(layout: &mut Layout, node: &Node, pods: &[&Pod]) {
     }
 }
 
-/// Requests or limits.
+/// Selects the requests or the limits.
 type Side = fn(&ResourceRequirements) -> &BTreeMap<String, Quantity>;
 
 fn requests(resources: &ResourceRequirements) -> &BTreeMap<String, Quantity> {
@@ -145,7 +145,7 @@ fn total(pods: &[&Pod], name: &str, side: Side) -> Milli {
     Milli(amounts.map(|amount| amount.0).sum())
 }
 
-/// `500m (1%)`: an amount and its share of what the node has to give.
+/// Formats an amount and its share of what the node can allocate: `500m (1%)`.
 fn share(name: &str, amount: Milli, node: &Node) -> String {
     let whole = node.status.allocatable.get(name).and_then(quantity::parse).unwrap_or_default();
     let percent = if whole.0 == 0 { 0 } else { amount.0 * 100 / whole.0 };

@@ -1,4 +1,4 @@
-//! What bounds others: disruption budgets, quotas, namespaces.
+//! Disruption budgets, quotas, and namespaces with their quotas.
 
 use squall_proto::core::v1::{Namespace, ResourceQuota};
 use squall_proto::policy::v1::PodDisruptionBudget;
@@ -31,7 +31,7 @@ pub fn describe_quota(layout: &mut Layout, quota: &ResourceQuota) {
     amounts(layout, quota, "");
 }
 
-/// How much is used of each resource.
+/// Describes how much of each resource is used and allowed.
 fn amounts(layout: &mut Layout, quota: &ResourceQuota, indent: &str) {
     for (resource, hard) in &quota.status.hard {
         let used = quota.status.used.get(resource).cloned().unwrap_or_else(|| Quantity { string: "0".to_owned() });

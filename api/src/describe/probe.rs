@@ -2,7 +2,7 @@
 
 use squall_proto::core::v1::Probe;
 
-/// The line.
+/// Formats a probe.
 pub fn text(probe: &Probe) -> String {
     let attributes = format!(
         "delay={}s timeout={}s period={}s #success={} #failure={}",

@@ -10,7 +10,7 @@ use crate::labels::Selector;
 use crate::meta;
 use crate::table::{or_none, pairs};
 
-/// What both kinds show.
+/// The properties that are shown for both kinds.
 struct Shown<'a> {
     meta: &'a ObjectMeta,
     selector: String,

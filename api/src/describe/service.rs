@@ -6,7 +6,7 @@ use squall_proto::discovery::v1::EndpointSlice;
 use super::layout::Layout;
 use crate::table::{NONE, or_none, pairs};
 
-/// How many endpoints are shown of a port.
+/// The maximum number of endpoints shown for a port.
 const MAX_ENDPOINTS: usize = 3;
 
 pub fn describe(layout: &mut Layout, service: &Service, slices: &[EndpointSlice]) {
@@ -31,7 +31,7 @@ pub fn describe(layout: &mut Layout, service: &Service, slices: &[EndpointSlice]
     layout.field_if_set("LoadBalancer Source Ranges", &spec.load_balancer_source_ranges.join(","));
 }
 
-/// `127.64.16.1 (VIP)`.
+/// Formats the addresses of the load balancer: `127.64.16.1 (VIP)`.
 fn ingress(service: &Service) -> String {
     let text = |ingress: &squall_proto::core::v1::LoadBalancerIngress| {
         let address = if ingress.ip.is_empty() { &ingress.hostname } else { &ingress.ip };
@@ -53,7 +53,7 @@ fn describe_port(layout: &mut Layout, port: &ServicePort, slices: &[EndpointSlic
     layout.field("Endpoints", endpoints(port, slices));
 }
 
-/// The addresses that answer on a port.
+/// Formats the ready addresses behind a port.
 fn endpoints(port: &ServicePort, slices: &[EndpointSlice]) -> String {
     let mut addresses = Vec::new();
     for slice in slices {
@@ -66,7 +66,7 @@ fn endpoints(port: &ServicePort, slices: &[EndpointSlice]) -> String {
         }
     }
     match addresses.len() {
-        // kubectl: nothing at all is said of slices without endpoints.
+        // kubectl prints nothing at all for slices without endpoints.
         0 if slices.is_empty() => NONE.to_owned(),
         count if count <= MAX_ENDPOINTS => addresses.join(","),
         count => format!("{} + {} more...", addresses[..MAX_ENDPOINTS].join(","), count - MAX_ENDPOINTS),

@@ -1,11 +1,11 @@
-//! The template that a workload makes its pods from.
+//! The template from which a workload creates its pods.
 
 use squall_proto::core::v1::PodTemplateSpec;
 
 use super::layout::Layout;
 use super::{containers, volumes};
 
-/// The template as a part of a description.
+/// Describes the template as a part of a description.
 pub fn describe(layout: &mut Layout, template: &PodTemplateSpec) {
     layout.line("Pod Template:");
     layout.pairs("  Labels", &template.metadata.labels);

@@ -4,7 +4,7 @@ use squall_proto::core::v1::{ProjectedVolumeSource, Volume};
 
 use super::layout::Layout;
 
-/// `indent` is that of the heading: empty in a pod, two spaces in a template.
+/// Describes the volumes. `indent` is the indentation of the heading: empty in a pod, two spaces in a template.
 pub fn describe(layout: &mut Layout, volumes: &[Volume], indent: &str) {
     if volumes.is_empty() {
         layout.field(&format!("{indent}Volumes"), "<none>");

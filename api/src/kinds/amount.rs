@@ -4,7 +4,7 @@ use squall_proto::intstr::IntOrString;
 
 use crate::field::{Errors, Path};
 
-/// What is wrong with the amount.
+/// Validates an amount.
 pub(super) fn validate_amount(amount: &IntOrString, path: &Path, errors: &mut Errors) {
     match (amount.as_int(), amount.as_str()) {
         (Some(number), _) => errors.non_negative(path, number.into()),
@@ -26,12 +26,12 @@ fn percent(text: &str) -> Option<u32> {
     Some(digits.parse().unwrap_or(u32::MAX))
 }
 
-/// The plain number, whether or not it is a percentage.
+/// Returns the number, without the `%` if it is a percentage.
 pub(super) fn number(amount: &IntOrString) -> Option<i64> {
     amount.as_int().map(i64::from).or_else(|| amount.as_str().and_then(percent).map(i64::from))
 }
 
-/// More than the whole.
+/// Whether the amount is a percentage over 100.
 pub(super) fn is_over_100_percent(amount: &IntOrString) -> bool {
     amount.as_str().and_then(percent).is_some_and(|percent| percent > 100)
 }

@@ -1,4 +1,4 @@
-//! ConfigMap.
+//! ConfigMap: its rules and table columns.
 
 use jiff::Timestamp;
 use squall_proto::core::v1::ConfigMap;

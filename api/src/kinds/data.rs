@@ -1,11 +1,11 @@
-//! What config maps and secrets have in common: keys with data, of limited size, that may be fixed for good.
+//! Rules that config maps and secrets share: valid keys, limited size, and data that can be made immutable.
 
 use crate::field::{Errors, Path};
 
-/// Kubernetes: no config map or secret is larger.
+/// Kubernetes: the maximum size of a config map or secret.
 const MAX_BYTES: usize = 1 << 20;
 
-/// What is wrong with the keys of the map in this field.
+/// Validates the keys of the map in this field.
 pub(super) fn validate_keys<'a>(keys: impl Iterator<Item = &'a String>, field: &str, errors: &mut Errors) {
     let path = Path::new(field);
     for key in keys {
@@ -37,15 +37,15 @@ fn key_problems(key: &str) -> Vec<String> {
     problems
 }
 
-/// The values must not be too large together.
+/// Validates the total size of the values.
 pub(super) fn validate_size(bytes: usize, errors: &mut Errors) {
     if bytes > MAX_BYTES {
-        // Kubernetes names no field, which prints like this.
+        // Kubernetes names no field, which prints as `[]`.
         errors.too_long(&Path::new("[]"), &format!("may not be more than {MAX_BYTES} bytes"));
     }
 }
 
-/// What was fixed for good stays: `fields` are those that the change touches, by name.
+/// Rejects changes of immutable data: `changed` says for each field whether it has changed.
 pub(super) fn validate_fixed(was: Option<bool>, is: Option<bool>, changed: &[(&str, bool)], errors: &mut Errors) {
     const DETAIL: &str = "field is immutable when `immutable` is set";
     if was != Some(true) {

@@ -1,4 +1,4 @@
-//! Deployment.
+//! Deployment: its rules and table columns.
 
 use jiff::Timestamp;
 use squall_proto::apps::v1::{Deployment, DeploymentStatus, DeploymentStrategy, RollingUpdateDeployment};
@@ -95,14 +95,14 @@ impl Resource for Deployment {
 
     fn prepare_update(&mut self, old: &Self) {
         self.status = old.status.clone();
-        // Annotations count: that is how a change of cause is observed.
+        // Changed annotations count too: that is how the controller observes a new change cause.
         if self.spec != old.spec || self.metadata.annotations != old.metadata.annotations {
             self.metadata.generation = old.metadata.generation + 1;
         }
     }
 
     fn prepare_status_update(&mut self, old: &Self) -> StatusUpdate {
-        // Annotations are taken over: the controller stores the revision this way, without a new generation.
+        // Keeps the new annotations: the controller stores the revision this way, without a new generation.
         self.spec = old.spec.clone();
         self.metadata.labels.clone_from(&old.metadata.labels);
         StatusUpdate::Taken
@@ -154,7 +154,7 @@ fn validate_rolling_update(rolling: &RollingUpdateDeployment, path: &Path, error
     let unavailable_path = path.child("maxUnavailable");
     validate_amount(unavailable, &unavailable_path, errors);
     validate_amount(surge, &path.child("maxSurge"), errors);
-    // The plain numbers count here, whether or not they are percentages.
+    // The numbers count here, whether or not they are percentages.
     if number(unavailable) == Some(0) && number(surge) == Some(0) {
         errors.invalid(&unavailable_path, unavailable, "may not be 0 when `maxSurge` is 0");
     }

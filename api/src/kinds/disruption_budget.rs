@@ -1,4 +1,4 @@
-//! PodDisruptionBudget.
+//! PodDisruptionBudget: its rules and table columns.
 
 use jiff::Timestamp;
 use squall_proto::policy::v1::PodDisruptionBudget;

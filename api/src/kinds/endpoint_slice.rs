@@ -1,4 +1,4 @@
-//! EndpointSlice.
+//! EndpointSlice: its rules and table columns.
 
 use jiff::Timestamp;
 use squall_proto::discovery::v1::EndpointSlice;

@@ -42,7 +42,7 @@ impl Resource for Endpoints {
     }
 }
 
-/// The first addresses and how many more there are.
+/// Formats the first addresses and the number of the others.
 pub(super) fn first_few(texts: &[String]) -> String {
     match texts.len() {
         0 => NONE.to_owned(),

@@ -1,4 +1,4 @@
-//! Event: what happened to an object, for people to read.
+//! Event: a report about an object, for people to read.
 
 use jiff::Timestamp;
 use squall_proto::core::v1::Event;
@@ -89,13 +89,13 @@ impl Resource for Event {
     }
 }
 
-/// When the event happened last.
+/// Returns when the event occurred last.
 #[must_use]
 pub fn last_seen(event: &Event) -> Time {
     if event.last_timestamp.is_zero() { first_seen(event) } else { event.last_timestamp }
 }
 
-/// When the event happened for the first time.
+/// Returns when the event occurred first.
 #[must_use]
 pub fn first_seen(event: &Event) -> Time {
     match (event.first_timestamp.is_zero(), event.event_time.is_zero()) {

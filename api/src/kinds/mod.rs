@@ -1,4 +1,4 @@
-//! The kinds: one file each with the kind's rules, and one list from which the compiler asks for the rest.
+//! The kinds: one file with the rules of each kind, and one list from which the compiler demands the rest.
 
 mod amount;
 mod config_map;
@@ -40,62 +40,62 @@ use crate::field::Errors;
 use crate::names::Rule;
 use crate::table::Column;
 
-/// What is fixed about a kind.
+/// The fixed properties of a kind.
 #[derive(Debug)]
 pub struct KindInfo {
-    /// `Deployment`.
+    /// The kind in a manifest: `Deployment`.
     pub kind: &'static str,
-    /// `apps`; empty for the core group.
+    /// The API group: `apps`; empty for the core group.
     pub group: &'static str,
-    /// `v1`.
+    /// The API version: `v1`.
     pub version: &'static str,
-    /// `deployments`.
+    /// The plural in paths: `deployments`.
     pub plural: &'static str,
-    /// `deployment`.
+    /// The singular in output: `deployment`.
     pub singular: &'static str,
-    /// `deploy`.
+    /// The abbreviations that users may type: `deploy`.
     pub short_names: &'static [&'static str],
     /// Whether objects live in a namespace.
     pub scope: Scope,
     /// The protobuf name: `apps.v1.Deployment`.
     pub message: &'static str,
-    /// What names must look like.
+    /// The rule for names.
     pub name_rule: Rule,
     /// Whether a PUT to a missing name creates the object.
     pub create_on_update: bool,
-    /// Whether `all` stands for it too.
+    /// Whether `all` includes the kind.
     pub in_all: bool,
 }
 
 /// Whether objects of a kind live in a namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// In a namespace.
+    /// Objects live in a namespace.
     Namespaced,
-    /// In none.
+    /// Objects live outside of namespaces.
     Cluster,
 }
 
 impl KindInfo {
-    /// `apps/v1`, or `v1` for the core group.
+    /// Returns `apps/v1`, or `v1` for the core group.
     #[must_use]
     pub fn api_version(&self) -> String {
         if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
     }
 
-    /// `deployments.apps`, or `pods` for the core group.
+    /// Returns `deployments.apps`, or `pods` for the core group.
     #[must_use]
     pub fn plural_group(&self) -> String {
         qualified(self.plural, self.group)
     }
 
-    /// `Deployment.apps`, or `Pod` for the core group.
+    /// Returns `Deployment.apps`, or `Pod` for the core group.
     #[must_use]
     pub fn kind_group(&self) -> String {
         qualified(self.kind, self.group)
     }
 
-    /// What stands before an object's name in output: `deployment.apps`.
+    /// Returns the prefix of an object's name in output: `deployment.apps`.
     #[must_use]
     pub fn singular_group(&self) -> String {
         qualified(self.singular, self.group)
@@ -114,60 +114,61 @@ fn qualified(name: &str, group: &str) -> String {
 
 /// The metadata that every object has.
 pub trait Meta {
-    /// The metadata.
+    /// Returns the metadata.
     fn meta(&self) -> &ObjectMeta;
-    /// The metadata, to change.
+    /// Returns the metadata for changes.
     fn meta_mut(&mut self) -> &mut ObjectMeta;
 }
 
 /// The rules of one kind. Every function is pure.
 pub trait Resource: Meta + Message + Default + Clone + PartialEq + Serialize + DeserializeOwned + 'static {
-    /// The kind's place in the list.
+    /// The kind, as an entry of the list of kinds.
     const KIND: Kind;
-    /// What is fixed about the kind.
+    /// The fixed properties of the kind.
     const INFO: KindInfo;
-    /// The columns of its table.
+    /// The columns of the kind's table.
     const COLUMNS: &'static [Column];
 
-    /// Fills in what the user left out.
+    /// Fills in the defaults of fields that the user left out.
     fn set_defaults(&mut self) {}
 
-    /// What is wrong with the object by itself, its metadata aside.
+    /// Validates the object itself, without its metadata.
     fn validate(&self, _errors: &mut Errors) {}
 
-    /// What is wrong with the change.
+    /// Validates the change from the old object.
     fn validate_update(&self, _old: &Self, _errors: &mut Errors) {}
 
-    /// Before it is first stored: drops what only controllers may set, adds what the server adds.
+    /// Prepares a new object for storage: drops fields that only controllers may set, and adds fields that the server
+    /// sets.
     fn prepare_create(&mut self) {}
 
-    /// Before an update is stored: keeps the stored status and counts the generation.
+    /// Prepares an update for storage: keeps the stored status and updates the generation.
     fn prepare_update(&mut self, _old: &Self) {}
 
-    /// Before an update of the status is stored: keeps everything else. Kinds without a status do not allow it.
+    /// Prepares an update of the status for storage: keeps everything else. Kinds without a status do not support it.
     fn prepare_status_update(&mut self, _old: &Self) -> StatusUpdate {
         StatusUpdate::Unsupported
     }
 
-    /// The value of a field that can be selected by, beside `metadata.name` and `metadata.namespace`.
+    /// Returns the value of a field that field selectors can use, besides `metadata.name` and `metadata.namespace`.
     fn selectable(&self, _field: &str) -> Option<String> {
         None
     }
 
-    /// The number of replicas asked for, where the kind has a scale.
+    /// Returns the desired number of replicas, if the kind has a scale.
     fn replicas_mut(&mut self) -> Option<&mut Option<i32>> {
         None
     }
 
-    /// The cells of the object's row, one for each of `COLUMNS`.
+    /// Returns the cells of the object's row, one for each of `COLUMNS`.
     fn row(&self, now: Timestamp) -> Vec<String>;
 }
 
 /// Whether a kind has a status subresource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatusUpdate {
-    /// The status was taken over.
+    /// The new status was accepted.
     Taken,
-    /// The kind has none.
+    /// The kind has no status subresource.
     Unsupported,
 }

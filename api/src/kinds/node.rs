@@ -1,4 +1,4 @@
-//! Node.
+//! Node: its rules and table columns.
 
 use jiff::Timestamp;
 use squall_proto::core::v1::{Node, NodeCondition, Taint, Toleration};
@@ -101,7 +101,7 @@ impl Resource for Node {
     }
 }
 
-/// Whether a toleration covers a taint; an empty key or effect covers all.
+/// Whether a toleration covers a taint; an empty key or effect covers every key or effect.
 #[must_use]
 pub fn covers(toleration: &Toleration, taint: &Taint) -> bool {
     let key = toleration.key.is_empty() || toleration.key == taint.key;

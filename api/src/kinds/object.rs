@@ -32,13 +32,13 @@ macro_rules! kinds {
             /// Every kind.
             pub const ALL: &'static [Self] = &[$(Self::$kind),*];
 
-            /// What is fixed about the kind.
+            /// Returns the fixed properties of the kind.
             #[must_use]
             pub const fn info(self) -> &'static KindInfo {
                 match self { $(Self::$kind => &<$kind as Resource>::INFO),* }
             }
 
-            /// The columns of its table.
+            /// Returns the columns of the kind's table.
             #[must_use]
             pub const fn columns(self) -> &'static [Column] {
                 match self { $(Self::$kind => <$kind as Resource>::COLUMNS),* }
@@ -80,7 +80,7 @@ macro_rules! kinds {
 
             impl TryFrom<Object> for $kind {
                 type Error = Kind;
-                /// The object, if it is of this kind; else the kind that it is of.
+                /// Returns the object if it is of this kind, otherwise its actual kind.
                 fn try_from(object: Object) -> Result<Self, Kind> {
                     match object { Object::$kind(object) => Ok(*object), other => Err(other.kind()) }
                 }
@@ -94,16 +94,16 @@ kinds! {
     ConfigMap, Secret, ServiceAccount, ResourceQuota, PodDisruptionBudget,
 }
 
-/// Whether an object's JSON says of which kind it is; an item of a list does not.
+/// Whether an object's JSON contains its kind; an item of a list does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Typed {
-    /// It says so.
+    /// It contains `kind` and `apiVersion`.
     Yes,
-    /// It does not.
+    /// It does not contain them.
     No,
 }
 
-/// The text of a JSON object with `kind` and `apiVersion` before its fields.
+/// Returns the text of a JSON object with `kind` and `apiVersion` before its fields.
 #[must_use]
 pub fn with_type(kind: &str, api_version: &str, fields: &[u8]) -> Vec<u8> {
     let head = format!("{{\"kind\":{kind:?},\"apiVersion\":{api_version:?}");
@@ -113,19 +113,20 @@ pub fn with_type(kind: &str, api_version: &str, fields: &[u8]) -> Vec<u8> {
 }
 
 impl Kind {
-    /// The kind with this plural in this group.
+    /// Returns the kind with this plural in this group.
     #[must_use]
     pub fn find(group: &str, plural: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.info().group == group && kind.info().plural == plural)
     }
 
-    /// The kind of a manifest.
+    /// Returns the kind of a manifest.
     #[must_use]
     pub fn of_manifest(api_version: &str, name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.info().kind == name && kind.info().api_version() == api_version)
     }
 
-    /// The kind a user means: `deploy`, `deployments`, `Deployment`, `deployments.apps`, `deployment.v1.apps`.
+    /// Returns the kind that a user means by `deploy`, `deployments`, `Deployment`, `deployments.apps` or
+    /// `deployment.v1.apps`.
     #[must_use]
     pub fn of_word(word: &str) -> Option<Self> {
         let word = word.to_ascii_lowercase();
@@ -140,13 +141,13 @@ impl Kind {
         })
     }
 
-    /// The type in an `Any`.
+    /// Returns the type URL for an `Any`.
     #[must_use]
     pub fn type_url(self) -> String {
         format!("{TYPE_PREFIX}{}", self.info().message)
     }
 
-    /// The kind of an `Any`.
+    /// Returns the kind for the type URL of an `Any`.
     #[must_use]
     pub fn of_type_url(type_url: &str) -> Option<Self> {
         let message = type_url.strip_prefix(TYPE_PREFIX)?;
@@ -155,31 +156,31 @@ impl Kind {
 }
 
 impl Object {
-    /// The object in these protobuf bytes.
+    /// Decodes an object from protobuf bytes.
     pub fn decode(kind: Kind, bytes: &[u8]) -> Result<Self, Error> {
         kind.decode_object(bytes)
             .map_err(|error| Error::bad_request(format!("{} cannot be decoded: {error}", kind.info().kind)))
     }
 
-    /// The object in an `Any`.
+    /// Decodes the object in an `Any`.
     pub fn from_any(any: &Any) -> Result<Self, Error> {
         let kind = Kind::of_type_url(&any.type_url)
-            .ok_or_else(|| Error::bad_request(format!("no kind has the type {:?}", any.type_url)))?;
+            .ok_or_else(|| Error::bad_request(format!("unknown type URL {:?}", any.type_url)))?;
         Self::decode(kind, &any.value)
     }
 
-    /// The object as an `Any`.
+    /// Encodes the object as an `Any`.
     #[must_use]
     pub fn to_any(&self) -> Any {
         Any { type_url: self.kind().type_url(), value: self.encode() }
     }
 
-    /// The object in JSON without `apiVersion` and `kind`. Unknown fields are not seen: [`crate::decode`] finds them.
+    /// Converts JSON, with or without `apiVersion` and `kind`. Ignores unknown fields, which [`crate::decode`] reports.
     pub fn from_json(kind: Kind, json: Value) -> Result<Self, serde_json::Error> {
         kind.object_from_json(json)
     }
 
-    /// The object as JSON, with `apiVersion` and `kind`.
+    /// Converts the object to JSON, with `apiVersion` and `kind`.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let info = self.kind().info();
@@ -191,7 +192,8 @@ impl Object {
         json
     }
 
-    /// The object as JSON text, in the order of its fields, with or without `kind` and `apiVersion` before them.
+    /// Formats the object as JSON text, in the order of its fields, with or without `kind` and `apiVersion` before
+    /// them.
     #[must_use]
     pub fn to_json_text(&self, typed: Typed) -> Vec<u8> {
         let info = self.kind().info();
@@ -202,13 +204,13 @@ impl Object {
         }
     }
 
-    /// The protobuf bytes, in a buffer of exactly their size.
+    /// Encodes the object to protobuf, in a buffer of exactly the right size.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         each!(self, object => object.encode_to_vec())
     }
 
-    /// The kind.
+    /// Returns the kind of the object.
     #[must_use]
     pub fn kind(&self) -> Kind {
         fn of<K: Resource>(_: &K) -> Kind {
@@ -217,48 +219,48 @@ impl Object {
         each!(self, object => of(object.as_ref()))
     }
 
-    /// The metadata.
+    /// Returns the metadata of the object.
     #[must_use]
     pub fn meta(&self) -> &ObjectMeta {
         each!(self, object => object.meta())
     }
 
-    /// The metadata, to change.
+    /// Returns the metadata of the object for changes.
     pub fn meta_mut(&mut self) -> &mut ObjectMeta {
         each!(self, object => object.meta_mut())
     }
 
-    /// As [`Resource::set_defaults`].
+    /// See [`Resource::set_defaults`].
     pub fn set_defaults(&mut self) {
         each!(self, object => object.set_defaults());
     }
 
-    /// As [`Resource::validate`].
+    /// See [`Resource::validate`].
     pub fn validate(&self, errors: &mut Errors) {
         each!(self, object => object.validate(errors));
     }
 
-    /// As [`Resource::validate_update`]; `old` must be of the same kind.
+    /// See [`Resource::validate_update`]; `old` must be of the same kind.
     pub fn validate_update(&self, old: &Self, errors: &mut Errors) {
         each_pair!(self, old, (new, old) => new.validate_update(old, errors), else {});
     }
 
-    /// As [`Resource::prepare_create`].
+    /// See [`Resource::prepare_create`].
     pub fn prepare_create(&mut self) {
         each!(self, object => object.prepare_create());
     }
 
-    /// As [`Resource::prepare_update`]; `old` must be of the same kind.
+    /// See [`Resource::prepare_update`]; `old` must be of the same kind.
     pub fn prepare_update(&mut self, old: &Self) {
         each_pair!(self, old, (new, old) => new.prepare_update(old), else {});
     }
 
-    /// As [`Resource::prepare_status_update`]; `old` must be of the same kind.
+    /// See [`Resource::prepare_status_update`]; `old` must be of the same kind.
     pub fn prepare_status_update(&mut self, old: &Self) -> StatusUpdate {
         each_pair!(self, old, (new, old) => new.prepare_status_update(old), else StatusUpdate::Unsupported)
     }
 
-    /// As [`Resource::selectable`], with the fields that every kind has.
+    /// See [`Resource::selectable`]; also supports the fields that every kind has.
     #[must_use]
     pub fn selectable(&self, field: &str) -> Option<String> {
         match field {
@@ -268,12 +270,12 @@ impl Object {
         }
     }
 
-    /// As [`Resource::replicas_mut`].
+    /// See [`Resource::replicas_mut`].
     pub fn replicas_mut(&mut self) -> Option<&mut Option<i32>> {
         each!(self, object => object.replicas_mut())
     }
 
-    /// As [`Resource::row`].
+    /// See [`Resource::row`].
     #[must_use]
     pub fn row(&self, now: Timestamp) -> Vec<String> {
         each!(self, object => object.row(now))

@@ -1,24 +1,24 @@
-//! The parts of objects that have a path of their own: subresources.
+//! Subresources: the parts of objects that have a path of their own.
 
 use super::{Kind, Object, StatusUpdate};
 
-/// A part of the objects of a kind.
+/// A subresource of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
-    /// `scale`.
+    /// The name in paths: `scale`.
     pub name: &'static str,
-    /// The kind of what is sent and given.
+    /// The kind of the objects that are sent and returned.
     pub kind: &'static str,
     /// The group of that kind.
     pub group: &'static str,
-    /// What can be done with it.
+    /// The verbs that the subresource supports.
     pub verbs: &'static [&'static str],
 }
 
 const CHANGE: &[&str] = &["get", "patch", "update"];
 
 impl Kind {
-    /// The parts of its objects, in the order of their names.
+    /// Returns the subresources of the kind, sorted by name.
     #[must_use]
     pub fn parts(self) -> Vec<Part> {
         let info = self.info();

@@ -1,4 +1,4 @@
-//! Pod: rules, and the summary that kubectl prints of its state.
+//! Pod: its rules, and the summary of its state that kubectl prints.
 
 use jiff::Timestamp;
 use squall_proto::core::v1::{ContainerStatus, Pod, PodCondition, PodStatus, Toleration};
@@ -166,7 +166,7 @@ fn tolerate(tolerations: &mut Vec<Toleration>, key: &str) {
     }
 }
 
-/// Kubernetes' class of service: by what the containers ask for.
+/// Returns Kubernetes' quality-of-service class, according to the containers' requests and limits.
 fn qos_class(pod: &Pod) -> &'static str {
     let containers = || pod.spec.init_containers.iter().chain(&pod.spec.containers);
     if containers().all(|container| container.resources.requests.is_empty() && container.resources.limits.is_empty()) {
@@ -202,7 +202,7 @@ fn restarts(statuses: &[ContainerStatus], now: Timestamp) -> String {
     }
 }
 
-/// What kubectl prints under STATUS.
+/// Returns the text that kubectl prints under STATUS.
 #[must_use]
 fn summary(pod: &Pod) -> String {
     let mut text = if pod.status.reason.is_empty() { pod.status.phase.clone() } else { pod.status.reason.clone() };
@@ -265,7 +265,7 @@ fn container_reason(status: &ContainerStatus) -> Option<String> {
     })
 }
 
-/// The condition of this type.
+/// Returns the condition of this type.
 #[must_use]
 pub fn pod_condition<'a>(pod: &'a Pod, condition_type: &str) -> Option<&'a PodCondition> {
     pod.status.conditions.iter().find(|condition| condition.r#type == condition_type)
@@ -277,13 +277,13 @@ pub fn is_pod_ready(pod: &Pod) -> bool {
     pod_condition(pod, "Ready").is_some_and(|condition| condition.status == "True")
 }
 
-/// Whether the pod has run to its end.
+/// Whether the pod has finished.
 #[must_use]
 pub fn is_pod_terminal(pod: &Pod) -> bool {
     matches!(pod.status.phase.as_str(), "Succeeded" | "Failed")
 }
 
-/// Whether the pod counts as a replica: not ended and not being deleted.
+/// Whether the pod counts as a replica: not finished and not being deleted.
 #[must_use]
 pub fn is_pod_active(pod: &Pod) -> bool {
     !is_pod_terminal(pod) && pod.metadata.deletion_timestamp.is_none()

@@ -7,7 +7,7 @@ use crate::field::{Errors, Path};
 use crate::labels::Selector;
 use crate::names;
 
-/// Fills in what the user left out of a pod's spec.
+/// Fills in the defaults of a pod's spec.
 pub fn set_spec_defaults(spec: &mut PodSpec) {
     let default = |field: &mut String, value: &str| {
         if field.is_empty() {
@@ -33,7 +33,8 @@ pub fn set_spec_defaults(spec: &mut PodSpec) {
     }
 }
 
-/// Kubernetes: the tag `latest`, or none, is always pulled; any other tag or a digest only when absent.
+/// Kubernetes: an image with the tag `latest` or without a tag is always pulled; with another tag or a digest, only if
+/// absent.
 fn default_pull_policy(image: &str) -> &'static str {
     let name = image.rsplit('/').next().unwrap_or(image);
     let fixed = name.contains('@') || name.split_once(':').is_some_and(|(_, tag)| tag != "latest");
@@ -60,7 +61,7 @@ fn set_probe_defaults(probe: &mut Probe) {
     }
 }
 
-/// What is wrong with the template of a workload. `workload` is the word in Kubernetes' message.
+/// Validates the template of a workload. `workload` is its name in Kubernetes' message.
 pub fn validate_template(
     template: &PodTemplateSpec,
     selector: Option<&Selector>,
@@ -84,7 +85,7 @@ pub fn validate_template(
     }
 }
 
-/// What is wrong with a pod's spec.
+/// Validates a pod's spec.
 pub fn validate_spec(spec: &PodSpec, path: &Path, errors: &mut Errors) {
     if spec.containers.is_empty() {
         errors.required(&path.child("containers"), "");
@@ -193,14 +194,14 @@ fn validate_resources(container: &Container, path: &Path, errors: &mut Errors) {
     }
 }
 
-/// What is wrong with a port number.
+/// Validates a port number.
 pub fn validate_port_number(port: i32, path: &Path, errors: &mut Errors) {
     if !(1..=65_535).contains(&port) {
         errors.invalid(path, &port, "must be between 1 and 65535, inclusive");
     }
 }
 
-/// What is wrong with a port given by number or name.
+/// Validates a port given by number or name.
 pub fn validate_port(port: &IntOrString, path: &Path, errors: &mut Errors) {
     match (port.as_int(), port.as_str()) {
         (Some(number), _) => validate_port_number(number, path, errors),

@@ -1,4 +1,4 @@
-//! ReplicaSet.
+//! ReplicaSet: its rules and table columns.
 
 use jiff::Timestamp;
 use squall_proto::apps::v1::{ReplicaSet, ReplicaSetStatus};

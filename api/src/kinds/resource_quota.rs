@@ -1,4 +1,4 @@
-//! ResourceQuota.
+//! ResourceQuota: its rules and table columns.
 
 use jiff::Timestamp;
 use squall_proto::core::v1::{ResourceQuota, ResourceQuotaSpec, ScopedResourceSelectorRequirement};
@@ -72,7 +72,7 @@ impl Resource for ResourceQuota {
     }
 }
 
-/// Objects that are counted; the others are amounts of something.
+/// Resources that are numbers of objects; the others are amounts.
 const COUNTED: [&str; 9] = [
     "configmaps",
     "persistentvolumeclaims",
@@ -84,7 +84,7 @@ const COUNTED: [&str; 9] = [
     "services.loadbalancers",
     "services.nodeports",
 ];
-/// What pods request and are limited to.
+/// The requests and limits of pods.
 const COMPUTE: [&str; 9] = [
     "cpu",
     "memory",
@@ -124,7 +124,8 @@ fn validate_hard(name: &str, amount: &Quantity, path: &Path, errors: &mut Errors
     }
 }
 
-/// Kubernetes: scopes pick pods, so what a scoped quota limits must be of pods; those that use nothing only count.
+/// Whether a scope fits a resource. Kubernetes: scopes select pods, so a scoped quota can limit only pods and their
+/// resources. `BestEffort` pods request no resources, so only their number can be limited.
 fn fits(scope: &str, resource: &str) -> bool {
     let is_pods = resource == "pods" || resource == "count/pods";
     match scope {

@@ -1,4 +1,4 @@
-//! Secret.
+//! Secret: its rules and table columns.
 
 use jiff::Timestamp;
 use squall_proto::core::v1::Secret;
@@ -67,7 +67,7 @@ impl Resource for Secret {
     }
 }
 
-/// The types of secrets that must have certain keys.
+/// The types of secrets with required keys.
 const DEMANDED_KEYS: [(&str, &[&str]); 4] = [
     ("kubernetes.io/dockercfg", &[".dockercfg"]),
     ("kubernetes.io/dockerconfigjson", &[".dockerconfigjson"]),
@@ -75,7 +75,7 @@ const DEMANDED_KEYS: [(&str, &[&str]); 4] = [
     ("kubernetes.io/tls", &["tls.crt", "tls.key"]),
 ];
 
-/// What a secret of this type lacks. Runs on what is stored, when `stringData` has become `data`.
+/// Validates the keys that the type of the secret requires. Runs after `stringData` has become `data`.
 fn validate_type(secret: &Secret, errors: &mut Errors) {
     let data = Path::new("data");
     let has = |key: &str| secret.data.contains_key(key);
@@ -99,7 +99,7 @@ fn validate_type(secret: &Secret, errors: &mut Errors) {
     }
 }
 
-/// `stringData` is write-only: it is kept as `data`.
+/// Moves `stringData`, which is write-only, to `data`.
 fn store_string_data(secret: &mut Secret) {
     for (key, value) in std::mem::take(&mut secret.string_data) {
         secret.data.insert(key, value.into_bytes());

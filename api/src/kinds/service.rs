@@ -1,4 +1,4 @@
-//! Service.
+//! Service: its rules and table columns.
 
 use jiff::Timestamp;
 use squall_proto::core::v1::{ClientIpConfig, Service, ServicePort, ServiceStatus, SessionAffinityConfig};
@@ -123,7 +123,7 @@ impl Resource for Service {
 
     fn prepare_update(&mut self, old: &Self) {
         self.status = old.status.clone();
-        // A PUT that leaves out what the server allocated keeps it.
+        // A PUT that omits addresses and ports allocated by the server keeps them.
         if self.spec.cluster_ip.is_empty() && self.spec.cluster_ips.is_empty() && self.spec.r#type != "ExternalName" {
             self.spec.cluster_ip.clone_from(&old.spec.cluster_ip);
             self.spec.cluster_ips.clone_from(&old.spec.cluster_ips);
@@ -156,7 +156,7 @@ impl Resource for Service {
     }
 }
 
-/// `clusterIP` and `clusterIPs[0]` are the same field twice.
+/// Makes `clusterIP` and `clusterIPs[0]` the same.
 fn same_addresses(service: &mut Service) {
     let spec = &mut service.spec;
     match (spec.cluster_ip.is_empty(), spec.cluster_ips.is_empty()) {

@@ -1,4 +1,4 @@
-//! ServiceAccount.
+//! ServiceAccount: its rules and table columns.
 
 use jiff::Timestamp;
 use squall_proto::core::v1::ServiceAccount;

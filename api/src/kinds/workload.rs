@@ -1,4 +1,4 @@
-//! What Deployment, ReplicaSet and ReplicationController share: their selectors and their columns.
+//! The selector rules and table columns that Deployment, ReplicaSet and ReplicationController share.
 
 use squall_proto::core::v1::PodSpec;
 use squall_proto::meta::v1::LabelSelector;
@@ -7,7 +7,7 @@ use crate::field::{Errors, Path};
 use crate::labels::Selector;
 use crate::table::or_none;
 
-/// What is wrong with a required selector. Returns it when it can be matched against.
+/// Validates a required selector. Returns the selector if it is usable for matching.
 pub(super) fn validate_selector(selector: Option<&LabelSelector>, errors: &mut Errors) -> Option<Selector> {
     let path = Path::new("spec").child("selector");
     match selector {
@@ -21,26 +21,26 @@ pub(super) fn validate_selector(selector: Option<&LabelSelector>, errors: &mut E
     Selector::from_label_selector(selector)
 }
 
-/// The selector of a workload never changes.
+/// Rejects a change of a workload's selector.
 pub(super) fn validate_selector_update(new: Option<&LabelSelector>, old: Option<&LabelSelector>, errors: &mut Errors) {
     if new != old {
         errors.invalid(&Path::new("spec").child("selector"), &new, "field is immutable");
     }
 }
 
-/// The names of the containers, for a table.
+/// Formats the names of the containers for a table.
 pub(super) fn container_names(spec: &PodSpec) -> String {
     let names: Vec<&str> = spec.containers.iter().map(|container| container.name.as_str()).collect();
     or_none(&names.join(","))
 }
 
-/// The images of the containers, for a table.
+/// Formats the images of the containers for a table.
 pub(super) fn container_images(spec: &PodSpec) -> String {
     let images: Vec<&str> = spec.containers.iter().map(|container| container.image.as_str()).collect();
     or_none(&images.join(","))
 }
 
-/// A selector, for a table.
+/// Formats a selector for a table.
 pub(super) fn selector_text(selector: Option<&LabelSelector>) -> String {
     or_none(&Selector::from_label_selector(selector).map(|selector| selector.to_string()).unwrap_or_default())
 }

@@ -6,7 +6,7 @@ use squall_proto::schema::{Field, Kind as FieldKind, MESSAGES, Message, Shape};
 
 use crate::kinds::Kind;
 
-/// Group, version and kind, as documents tell them.
+/// A group, version and kind, as the documents contain them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct GroupVersionKind {
     pub(super) group: &'static str,
@@ -19,7 +19,7 @@ pub(super) struct GroupVersionKind {
 pub(super) enum Type {
     /// A scalar: its type and its format, which may be empty.
     Scalar(&'static str, &'static str),
-    /// A definition of this name.
+    /// A reference to the definition of this name.
     Reference(String),
     /// A list of values of a type.
     List(Box<Self>),
@@ -27,7 +27,7 @@ pub(super) enum Type {
     Map(Box<Self>),
 }
 
-/// A field and what documents say of it.
+/// A field of a definition.
 #[derive(Debug, Clone)]
 pub(super) struct Property {
     pub(super) name: &'static str,
@@ -35,7 +35,7 @@ pub(super) struct Property {
     pub(super) field: &'static Field,
 }
 
-/// Kubernetes' name of a message: `io.k8s.api.apps.v1.Deployment`.
+/// Returns Kubernetes' name of a message: `io.k8s.api.apps.v1.Deployment`.
 pub(super) fn name_of(message: &Message) -> String {
     let (package, short) = message.name.rsplit_once('.').unwrap_or(("", message.name));
     match package {
@@ -47,7 +47,7 @@ pub(super) fn name_of(message: &Message) -> String {
     }
 }
 
-/// The kinds that a message is the type of.
+/// Returns the kind that a message is the type of, if any.
 pub(super) fn kinds_of(message: &Message) -> Option<GroupVersionKind> {
     let gvk = |kind: Kind, name| {
         let info = kind.info();
@@ -69,7 +69,7 @@ pub(super) fn kinds_of(message: &Message) -> Option<GroupVersionKind> {
     }
 }
 
-/// The type and the format of a message whose JSON is no object of its fields.
+/// Returns the type and the format of a message whose JSON is not an object of its fields.
 pub(super) fn scalar_of(message: &Message) -> Option<(&'static str, &'static str)> {
     if !message.custom_json {
         return None;
@@ -82,7 +82,7 @@ pub(super) fn scalar_of(message: &Message) -> Option<(&'static str, &'static str
     })
 }
 
-/// The fields of a message, those that are inlined among them.
+/// Returns the fields of a message, including those of inlined messages.
 pub(super) fn properties(message: &'static Message) -> Vec<Property> {
     let mut properties = Vec::new();
     for field in message.fields {
@@ -110,7 +110,7 @@ fn type_of(field: &Field) -> Type {
     }
 }
 
-/// The messages that the kinds of a group need, those of all groups if none is named, by name.
+/// Returns the messages that the kinds of a group (or of all groups) need, sorted by name.
 pub(super) fn needed(group: Option<&str>) -> Vec<&'static Message> {
     let mut found = BTreeSet::new();
     let mut rest: Vec<&'static Message> = Vec::new();
@@ -137,7 +137,7 @@ pub(super) fn needed(group: Option<&str>) -> Vec<&'static Message> {
     found.into_iter().filter_map(Message::find).collect()
 }
 
-/// What documents say of a list or a map, beside its type: how patches and applied configurations merge it.
+/// Returns the extensions that describe how patches and server-side apply merge a list or a map.
 pub(super) fn merge_rules(field: &Field) -> Vec<(&'static str, serde_json::Value)> {
     let mut rules = Vec::new();
     if field.shape == Shape::List {

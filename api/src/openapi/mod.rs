@@ -1,5 +1,5 @@
-//! The API as OpenAPI documents, made from the schema of its messages and the list of kinds: what `kubectl explain` shows,
-//! and what clients look up before they ask for a dry run. Pure.
+//! Generates the OpenAPI documents of the API from the schema of its messages and the list of kinds. `kubectl explain`
+//! shows them, and clients read them before a dry run. Pure.
 
 mod definitions;
 mod operations;
@@ -9,7 +9,7 @@ mod v3;
 pub use v2::document as v2;
 pub use v3::{document as v3, groups as v3_groups};
 
-/// What the documents call the API.
+/// The title of the documents.
 const TITLE: &str = "Squall";
-/// The Kubernetes whose API it is.
+/// The version of Kubernetes that the API follows.
 const VERSION: &str = "v1.36.0";

@@ -1,4 +1,4 @@
-//! What can be done under which path.
+//! The paths of the API and their operations.
 
 use crate::kinds::{Kind, Part};
 
@@ -11,18 +11,18 @@ pub(super) struct Path {
     pub(super) operations: Vec<Operation>,
 }
 
-/// Something that can be done.
+/// An operation on a path.
 #[derive(Debug)]
 pub(super) struct Operation {
-    /// "get", in lower case.
+    /// The HTTP method, in lower case: "get".
     pub(super) method: &'static str,
-    /// `listAppsV1NamespacedDeployment`.
+    /// The unique id: `listAppsV1NamespacedDeployment`.
     pub(super) id: String,
-    /// "list": Kubernetes' word for it.
+    /// Kubernetes' name for the action: "list".
     pub(super) action: &'static str,
-    /// What it is done with.
+    /// The kind of the objects.
     pub(super) kind: GroupVersionKind,
-    /// The parameters it takes, by name and type.
+    /// The query parameters, by name and type.
     pub(super) parameters: &'static [(&'static str, &'static str)],
 }
 
@@ -52,12 +52,12 @@ const LIST: &[(&str, &str)] = &[
 const DELETE: &[(&str, &str)] =
     &[("pretty", "string"), ("dryRun", "string"), ("gracePeriodSeconds", "integer"), ("propagationPolicy", "string")];
 
-/// The root of a group: `api/v1`, `apis/apps/v1`.
+/// Returns the root path of a group: `api/v1`, `apis/apps/v1`.
 pub(super) fn root(group: &str) -> String {
     if group.is_empty() { "api/v1".to_owned() } else { format!("apis/{group}/v1") }
 }
 
-/// Every path of a group's kinds.
+/// Returns every path of a group's kinds.
 pub(super) fn paths(group: &str) -> Vec<Path> {
     Kind::ALL.iter().copied().filter(|kind| kind.info().group == group).flat_map(paths_of).collect()
 }

@@ -1,4 +1,4 @@
-//! OpenAPI 2: one document for everything, as a message, which is the form that kubectl reads.
+//! OpenAPI 2: one document for the whole API, as a protobuf message, which is the form that kubectl reads.
 
 use serde_json::{Value, json};
 use squall_proto::openapi::v2::{
@@ -12,7 +12,7 @@ use super::definitions::{GroupVersionKind, Type, kinds_of, merge_rules, name_of,
 use super::v3::{API_VERSION, KIND, groups};
 use super::{TITLE, VERSION, operations};
 
-/// The document.
+/// Builds the document.
 #[must_use]
 pub fn document() -> Document {
     let paths = groups().iter().flat_map(|(group, _)| operations::paths(group)).map(path).collect();
@@ -29,7 +29,7 @@ fn named(name: &str, value: Schema) -> NamedSchema {
     NamedSchema { name: name.to_owned(), value: Some(value) }
 }
 
-/// JSON is YAML.
+/// Creates an extension. Its value is JSON, which is valid YAML.
 fn extension(name: &str, value: &Value) -> NamedAny {
     NamedAny { name: name.to_owned(), value: Some(Any { yaml: format!("{value}\n") }) }
 }

@@ -10,7 +10,7 @@ use super::operations::{Operation, paths, root};
 use super::{TITLE, VERSION};
 use crate::kinds::Kind;
 
-/// The groups that have a document, with the path of it: `apis/apps/v1`.
+/// Returns the groups that have a document, each with its path: `apis/apps/v1`.
 #[must_use]
 pub fn groups() -> Vec<(&'static str, String)> {
     let mut groups: Vec<&str> = Kind::ALL.iter().map(|kind| kind.info().group).collect();
@@ -19,7 +19,7 @@ pub fn groups() -> Vec<(&'static str, String)> {
     groups.into_iter().map(|group| (group, root(group))).collect()
 }
 
-/// The document of a group.
+/// Builds the document of a group.
 #[must_use]
 pub fn document(group: &str) -> Value {
     let mut documented = Map::new();
@@ -93,14 +93,14 @@ fn schema(message: &'static Message) -> Value {
 
 pub(super) const API_VERSION: &str =
     "The group and the version of the kind: \"apps/v1\", or \"v1\" for the core group.";
-pub(super) const KIND: &str = "What sort of object it is.";
+pub(super) const KIND: &str = "The kind of the object, such as \"Deployment\".";
 
 fn property(property: &Property) -> Value {
     let mut value = match typed(&property.value) {
         Value::Object(value) => value,
         _ => Map::new(),
     };
-    // What stands beside a reference is not read; inside `allOf` it is no longer beside it.
+    // Readers ignore keys beside a reference, so the reference goes into an `allOf`.
     if value.contains_key("$ref") {
         value = Map::from_iter([("allOf".to_owned(), json!([value]))]);
     }

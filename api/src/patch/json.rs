@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Problem, malformed};
 
-/// Kubernetes: a patch may not have more.
+/// Kubernetes: the maximum number of operations in a patch.
 const MAX_OPERATIONS: usize = 10_000;
 
 /// The operations of a patch, in order.

@@ -1,4 +1,4 @@
-//! Patches: the three forms of Kubernetes, and the patch that turns one document into another. Pure, on JSON.
+//! Patches: Kubernetes' three types, and the three-way merge patch of `apply`. Pure, on JSON.
 
 mod json;
 mod merge;
@@ -18,22 +18,22 @@ pub const MERGE: &str = "application/merge-patch+json";
 pub const STRATEGIC: &str = "application/strategic-merge-patch+json";
 /// The content type of a JSON patch.
 pub const JSON: &str = "application/json-patch+json";
-/// The content type of a configuration that is applied.
+/// The content type of a configuration for server-side apply.
 pub const APPLY: &str = "application/apply-patch+yaml";
 
-/// The forms of a patch.
+/// The type of a patch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PatchType {
     /// RFC 6902: a list of operations.
     Json,
     /// RFC 7386: `null` deletes, objects merge, everything else replaces.
     Merge,
-    /// As a merge patch, but lists of objects merge by a key, as the schema says.
+    /// Like a merge patch, but lists of objects merge by a key from the schema.
     Strategic,
 }
 
 impl PatchType {
-    /// By content type.
+    /// Returns the type for a content type.
     pub fn parse(content_type: &str) -> Result<Self, Error> {
         match content_type {
             JSON => Ok(Self::Json),
@@ -44,28 +44,28 @@ impl PatchType {
     }
 }
 
-/// What is wrong with a patch.
+/// Why a patch fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Problem {
-    /// It cannot be understood.
+    /// The patch is malformed.
     Malformed(String),
-    /// It cannot be applied to this document.
+    /// The patch cannot be applied to this document.
     Inapplicable(String),
 }
 
-/// A patch that has been read.
+/// A parsed patch.
 #[derive(Debug, Clone)]
 pub enum Patch {
-    /// Operations.
+    /// A list of operations.
     Json(json::Operations),
-    /// A document.
+    /// A document to merge.
     Merge(Value),
-    /// A document with directives.
+    /// A document to merge, with directives.
     Strategic(Value),
 }
 
 impl Patch {
-    /// Reads a patch.
+    /// Parses a patch.
     pub fn parse(patch_type: PatchType, bytes: &[u8]) -> Result<Self, Problem> {
         if patch_type == PatchType::Json {
             return json::Operations::parse(bytes).map(Self::Json);
@@ -77,7 +77,7 @@ impl Patch {
         Ok(if patch_type == PatchType::Merge { Self::Merge(document) } else { Self::Strategic(document) })
     }
 
-    /// Applies it to a document of this schema. After an error the document is of no use.
+    /// Applies the patch to a document with this schema. After an error, the document is unusable.
     pub fn apply(&self, target: &mut Value, schema: Option<&'static Message>) -> Result<(), Problem> {
         match self {
             Self::Json(operations) => operations.apply(target),
@@ -90,7 +90,7 @@ impl Patch {
     }
 }
 
-/// Go's words for JSON that cannot be read.
+/// Converts a parse error to Go's message.
 fn malformed(error: &serde_json::Error) -> Problem {
     Problem::Malformed(if error.is_eof() { "unexpected end of JSON input".to_owned() } else { error.to_string() })
 }

@@ -1,4 +1,4 @@
-//! Kubernetes' strategic merge patch: a merge patch that knows from the schema by which key lists merge.
+//! Kubernetes' strategic merge patch: a merge patch that merges lists by the keys in the schema.
 //!
 //! Directives: `$patch` (replace, delete, merge) in an object or in an element of a list, `$retainKeys` in an object,
 //! `$deleteFromPrimitiveList/NAME` and `$setElementOrder/NAME` beside a list.
@@ -16,14 +16,14 @@ pub(super) const SET_ORDER: &str = "$setElementOrder/";
 pub(super) type Object = Map<String, Value>;
 pub(super) type Schema = Option<&'static Message>;
 
-/// How the elements of a list are told apart.
+/// How a list merges.
 #[derive(Clone, Copy)]
 pub(super) enum Merging {
     /// The list is replaced.
     Not,
-    /// Strings and numbers, by themselves.
+    /// Strings and numbers merge by value.
     Values,
-    /// Objects, by one of their fields.
+    /// Objects merge by this field.
     By(&'static str),
 }
 
@@ -93,7 +93,7 @@ pub(super) fn replaces(field: Option<&'static Field>) -> bool {
     field.is_some_and(|field| field.patch_strategy.contains(&"replace"))
 }
 
-/// The schema of a field's value, or of each of its elements.
+/// Returns the schema of a field's value, or of each of its elements.
 pub(super) fn element(field: Option<&'static Field>) -> Schema {
     match field?.kind {
         Kind::Message(index) if !MESSAGES[index].custom_json && field?.shape != Shape::Map => Some(&MESSAGES[index]),
@@ -111,19 +111,19 @@ pub(super) fn merging(field: Option<&'static Field>) -> Merging {
     }
 }
 
-/// `$retainKeys` drops what it does not name.
+/// Drops the fields that `$retainKeys` does not name.
 fn retain_keys(target: &mut Object, patch: &mut Object) -> Result<(), Problem> {
     let Some(directive) = patch.remove(RETAIN_KEYS) else { return Ok(()) };
     let keys: Option<Vec<&str>> = directive.as_array().and_then(|keys| keys.iter().map(Value::as_str).collect());
     let Some(keys) = keys else { return malformed("$retainKeys must be a list of names") };
     if let Some(stranger) = patch.keys().find(|key| !key.starts_with('$') && !keys.contains(&key.as_str())) {
-        return malformed(format!("{stranger:?} is set and is not in $retainKeys"));
+        return malformed(format!("{stranger:?} is set but not listed in $retainKeys"));
     }
     target.retain(|key, _| keys.contains(&key.as_str()));
     Ok(())
 }
 
-/// Merges the lists whose order the patch gives.
+/// Merges the lists whose order the patch specifies.
 fn set_orders(target: &mut Object, patch: &mut Object, schema: Schema) -> Result<(), Problem> {
     let directives: Vec<String> = patch.keys().filter(|key| key.starts_with(SET_ORDER)).cloned().collect();
     for directive in directives {
@@ -154,7 +154,7 @@ fn set_orders(target: &mut Object, patch: &mut Object, schema: Schema) -> Result
     Ok(())
 }
 
-/// The elements of a list must be in the order that the patch gives.
+/// Checks that the elements of a list are in the order that the patch specifies.
 fn follows(list: &[Value], order: &[Value], merging: Merging) -> Result<(), Problem> {
     let mut rest = order.iter();
     let kept = list.iter().filter(|item| item.get(PATCH).is_none());
@@ -217,7 +217,7 @@ fn merge_objects(
     }
     for item in &kept {
         let Value::Object(patch) = item else {
-            return malformed(format!("{item} is no object and cannot be merged by {key:?}"));
+            return malformed(format!("{item} is not an object and cannot be merged by {key:?}"));
         };
         if patch.get(key).is_none() {
             return malformed(format!("map: {item} does not contain declared merge key: {key}"));
@@ -230,7 +230,8 @@ fn merge_objects(
     Ok(ordered(merged, &kept, &old, merging))
 }
 
-/// Kubernetes' order of a merged list: what the patch names in its order, what it does not name where the server had it.
+/// Sorts a merged list like Kubernetes: the elements that the patch names are in the patch's order, the others keep
+/// their place from the server.
 fn ordered(merged: Vec<Value>, order: &[Value], server: &[Value], merging: Merging) -> Vec<Value> {
     let place = |list: &[Value], item: &Value| list.iter().position(|other| same(other, item, merging));
     let (mut named, mut others): (Vec<Value>, Vec<Value>) =
@@ -271,7 +272,7 @@ fn delete_from(target: &mut Object, list: &str, values: &Value) -> Result<(), Pr
     Ok(())
 }
 
-/// What is new in the document: the patch without its directives and without what it deletes.
+/// Returns the new part of the document: the patch without its directives and deletions.
 fn without_directives(value: Value) -> Value {
     match value {
         Value::Object(object) => Value::Object(clean_object(object)),

@@ -1,6 +1,7 @@
-//! The strategic merge patch of `apply`: from what was applied last, what is applied now, and what is there.
+//! Computes the strategic merge patch of `apply` from the last applied, the newly applied and the live configuration.
 //!
-//! Kubernetes: `CreateThreeWayMergePatch`. What only the server has stays: defaults, what others set, status.
+//! Kubernetes: `CreateThreeWayMergePatch`. Fields that only the server has stay: defaults, fields set by others,
+//! status.
 
 use serde_json::{Map, Value, json};
 use squall_proto::schema::{Field, Message};
@@ -11,8 +12,8 @@ use super::strategic::{
     DELETE_FROM, Merging, Object, PATCH, RETAIN_KEYS, SET_ORDER, Schema, element, merging, replaces,
 };
 
-/// The patch that deletes from `current` what `original` had and `modified` has no longer, and sets what `modified` has
-/// and `current` lacks. An empty object if there is nothing to do.
+/// Returns the patch that deletes from `current` the fields that `original` had and `modified` no longer has, and sets
+/// the fields of `modified` that `current` lacks or has with another value. An empty object if there is nothing to do.
 #[must_use]
 pub fn three_way(kind: Kind, original: &Value, modified: &Value, current: &Value) -> Value {
     let schema = Message::find(kind.info().message);
@@ -48,12 +49,12 @@ fn objects(original: &Object, modified: &Object, current: &Object, schema: Schem
     patch
 }
 
-/// An explicit `null` in a manifest is as good as no field.
+/// Whether a field is set; an explicit `null` counts as unset.
 fn is_set(object: &Object, key: &str) -> bool {
     object.get(key).is_some_and(|value| !value.is_null())
 }
 
-/// The patch of an object in an object. Of a union only what is applied may stay, which `$retainKeys` says.
+/// Returns the patch of a nested object. In a union, only the applied fields may stay, which `$retainKeys` ensures.
 fn nested(original: &Value, modified: &Object, current: &Object, field: Option<&'static Field>) -> Object {
     let empty = Map::new();
     let mut patch = objects(original.as_object().unwrap_or(&empty), modified, current, element(field));
@@ -65,7 +66,7 @@ fn nested(original: &Value, modified: &Object, current: &Object, field: Option<&
     patch
 }
 
-/// Adds what a list takes: the lists are what was applied, what is applied, and what is there.
+/// Adds the patch of a list. `lists` are the original, the modified and the current list.
 fn lists(patch: &mut Object, key: &str, lists: [&[Value]; 3], field: Option<&'static Field>) {
     let [original, modified, current] = lists;
     match merging(field) {
@@ -73,7 +74,7 @@ fn lists(patch: &mut Object, key: &str, lists: [&[Value]; 3], field: Option<&'st
             by_key(patch, key, lists, name, field);
         }
         Merging::By(_) if !is_there(original, modified, current) => {
-            // Elements that cannot be told apart: the whole list, which the directive says.
+            // The elements are not distinct, so the directive replaces the whole list.
             let directive = json!({PATCH: "replace"});
             patch.insert(key.to_owned(), modified.iter().cloned().chain([directive]).collect());
         }
@@ -92,8 +93,8 @@ fn are_distinct(list: &[Value], name: &str) -> bool {
     keys.len() == list.len()
 }
 
-/// Whether a list that is replaced as a whole is there already. If the same was applied before, its elements may have
-/// more fields there: those are the server's defaults.
+/// Whether the server already has a list that is replaced as a whole. If the same list was applied before, its elements
+/// may have more fields on the server: its defaults.
 fn is_there(original: &[Value], modified: &[Value], current: &[Value]) -> bool {
     modified == current || (original == modified && covers(&current.into(), &modified.into()))
 }
@@ -142,7 +143,7 @@ fn by_key(patch: &mut Object, key: &str, lists: [&[Value]; 3], name: &'static st
     }
 }
 
-/// A list of strings or numbers that merges by itself.
+/// Adds the patch of a list of strings or numbers, which merges by value.
 fn values(patch: &mut Object, key: &str, [original, modified, current]: [&[Value]; 3]) {
     let new: Vec<Value> = modified.iter().filter(|value| !current.contains(value)).cloned().collect();
     let is_gone = |value: &&Value| !modified.contains(value) && current.contains(value);
@@ -166,7 +167,7 @@ mod tests {
     use super::super::strategic;
     use super::*;
 
-    /// The patch, and what it makes of what is there.
+    /// Returns the patch, and the result of applying it to `current`.
     fn applied(original: &Value, modified: &Value, current: &Value) -> (Value, Value) {
         let patch = three_way(Kind::Deployment, original, modified, current);
         let mut result = current.clone();
@@ -252,7 +253,7 @@ mod tests {
         btree_map("[abc]", container, 0..4).prop_shuffle_list()
     }
 
-    /// The elements of a map as a list in any order.
+    /// Turns the elements of a map into a list in random order.
     trait Shuffled {
         fn prop_shuffle_list(self) -> BoxedStrategy<Value>;
     }

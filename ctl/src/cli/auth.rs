@@ -4,35 +4,35 @@ use clap::{Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
 pub enum AuthCommand {
-    /// Say whether you may do something: "yes" and exit code 0, or "no" and 1
+    /// Check whether you may do something: prints "yes" with exit code 0, or "no" with 1
     #[command(
         name = "can-i",
         after_help = "Examples:\n  ctl auth can-i create pods\n  ctl auth can-i get deployments/scale -n kube-system\n  ctl auth can-i delete node node-0"
     )]
     CanI(CanIArgs),
-    /// Say who you are, as the apiserver sees it
+    /// Show your user name and groups, as the apiserver sees them
     Whoami(WhoamiArgs),
 }
 
 #[derive(Debug, Clone, Args)]
 pub struct CanIArgs {
-    /// get, list, watch, create, update, patch, delete or deletecollection
+    /// Verb: get, list, watch, create, update, patch, delete or deletecollection
     pub verb: String,
-    /// The resource, perhaps with a part of it: pods, deployments/scale
+    /// Resource, optionally with a subresource: pods, deployments/scale
     pub resource: String,
-    /// The name of an object
+    /// Name of an object
     pub name: Option<String>,
-    /// In all namespaces
+    /// Check all namespaces
     #[arg(short = 'A', long)]
     pub all_namespaces: bool,
-    /// Say nothing, only exit
+    /// Print nothing, only set the exit code
     #[arg(short, long)]
     pub quiet: bool,
 }
 
 #[derive(Debug, Clone, Args)]
 pub struct WhoamiArgs {
-    /// "json"
+    /// Output format: json
     #[arg(short, long)]
     pub output: Option<String>,
 }

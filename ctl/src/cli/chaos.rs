@@ -11,55 +11,58 @@ use super::lab::{StatusOutput, Timing};
 pub enum ChaosCommand {
     /// List the scenarios
     List(ChaosListArgs),
-    /// Say what a scenario does and shows
+    /// Describe a scenario: its purpose, faults and expectations
     #[command(after_help = "Example:\n  ctl chaos explain client-interrupted")]
     Explain {
-        /// The scenario's name, or a file
+        /// Name of a scenario, or a file
         scenario: String,
     },
-    /// Play scenarios, each on a cluster of its own, and judge them
+    /// Run scenarios, each on its own cluster, and give a verdict
     #[command(
-        after_help = "Exit code 0: passed; 1: something that must hold did not; 3: all held, but clients noticed; 4: it cannot be said.\n\nExamples:\n  ctl chaos run client-interrupted --report out.html\n  ctl chaos run my-scenario.yaml -o json\n  ctl chaos run --all --junit results.xml"
+        after_help = "Exit code 0: pass; 1: fail, a check did not hold; 3: degraded, all checks held but client \
+                      requests failed; 4: inconclusive.\n\nExamples:\n  \
+                      ctl chaos run client-interrupted --report out.html\n  \
+                      ctl chaos run my-scenario.yaml -o json\n  ctl chaos run --all --junit results.xml"
     )]
     Run(ChaosRunArgs),
-    /// Play scenarios drawn at random; the seed decides what happens
-    #[command(
-        after_help = "When one fails, the faults that it takes are found out by leaving out others, and the command is printed that repeats it.\n\nExamples:\n  ctl chaos random --seed 7 --duration 30s\n  ctl chaos random --runs 20 --duration 20s"
-    )]
+    /// Run random scenarios; the seed determines what happens
+    #[command(after_help = "After a failure, the scenario runs again with fewer faults, to find those that cause it. \
+                      Then the command that reproduces the failure is printed.\n\nExamples:\n  \
+                      ctl chaos random --seed 7 --duration 30s\n  ctl chaos random --runs 20 --duration 20s")]
     Random(ChaosRandomArgs),
 }
 
 #[derive(Debug, Args)]
 pub struct ChaosRandomArgs {
-    /// Decides what happens; else any
+    /// Seed of the first scenario [default: random]
     #[arg(long)]
     pub seed: Option<u64>,
-    /// How many scenarios: this seed and those that follow
+    /// Number of scenarios, with consecutive seeds
     #[arg(long, default_value_t = 1)]
     pub runs: u64,
-    /// How long things are done and broken in each
+    /// How long each scenario makes changes and injects faults
     #[arg(long, default_value = "30s", value_parser = squall_api::duration::parse)]
     pub duration: Duration,
-    /// Only these faults, by their numbers from 0
+    /// Inject only these faults, numbered from 0
     #[arg(long, value_delimiter = ',', value_name = "NUMBER")]
     pub faults: Option<Vec<usize>>,
-    /// Do not look for the faults that a failure takes
+    /// Do not search for the faults that cause a failure
     #[arg(long)]
     pub no_shrink: bool,
-    /// Write a report: one HTML file
+    /// Write a report as one HTML file
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
-    /// Leave a protection out, and see whether that is noticed
+    /// Disable a protection, to check that the verdict notices
     #[arg(long, value_name = "MUTANT")]
     pub mutant: Option<String>,
-    /// json for scripts
+    /// Output format
     #[arg(short, long, value_enum)]
     pub output: Option<StatusOutput>,
 }
 
 #[derive(Debug, Args)]
 pub struct ChaosListArgs {
-    /// json for scripts
+    /// Output format
     #[arg(short, long, value_enum)]
     pub output: Option<StatusOutput>,
 }
@@ -69,28 +72,28 @@ pub struct ChaosRunArgs {
     /// Names of scenarios, or files
     #[arg(required_unless_present = "all")]
     pub scenarios: Vec<String>,
-    /// All that come with Squall
+    /// Run all built-in scenarios
     #[arg(long, conflicts_with = "scenarios")]
     pub all: bool,
-    /// Only this arm
+    /// Run only this arm
     #[arg(long, value_name = "NAME")]
     pub arm: Option<String>,
-    /// Write a report: one HTML file
+    /// Write a report as one HTML file
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
     /// Write the results as JUnit XML
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
-    /// Leave a protection out, and see whether that is noticed: a name, or `own` for the one that the scenario names
+    /// Disable a protection, to check that the verdict notices: a name, or `own` for the one that the scenario names
     #[arg(long, value_name = "MUTANT")]
     pub mutant: Option<String>,
-    /// Kubernetes' constants, or all of them divided by ten
+    /// Timing: Kubernetes' constants, or all of them divided by ten
     #[arg(long, value_enum, default_value_t = Timing::Fast)]
     pub timing: Timing,
-    /// Keep the cluster's folder, with its logs
+    /// Keep the cluster's folder with its logs
     #[arg(long)]
     pub keep: bool,
-    /// json for scripts
+    /// Output format
     #[arg(short, long, value_enum)]
     pub output: Option<StatusOutput>,
 }

@@ -8,70 +8,70 @@ use super::lab::{StatusOutput, Timing};
 
 #[derive(Debug, Subcommand)]
 pub enum ClusterCommand {
-    /// Start a cluster, or what is missing of it
+    /// Start a cluster, or the missing members of one
     #[command(after_help = "Examples:\n  ctl cluster up --detach\n  ctl cluster up --nodes 5 --timing k8s")]
     Up(UpArgs),
-    /// Show the members
+    /// Show the state of every member
     Status(StatusArgs),
     /// Compare the states of all apiservers
-    #[command(after_help = "Exit code 0 if they are the same, 1 if not, or if an apiserver does not answer.")]
+    #[command(after_help = "Exit code 0 if they are the same, 1 if they differ or an apiserver does not respond.")]
     Check(DirArgs),
-    /// Show what an apiserver counts and times, as Prometheus reads it
+    /// Show the metrics of an apiserver in Prometheus format
     #[command(after_help = "Example:\n  ctl cluster metrics apiserver-0 | grep fsync")]
     Metrics(LogsArgs),
-    /// End a member at once (SIGKILL)
+    /// Kill members (SIGKILL)
     Kill(MemberArgs),
-    /// Ask a member to end (SIGTERM)
+    /// Stop members gracefully (SIGTERM)
     Stop(MemberArgs),
-    /// Freeze a member (SIGSTOP)
+    /// Freeze members (SIGSTOP)
     Pause(MemberArgs),
-    /// Let a frozen member go on (SIGCONT)
+    /// Resume frozen members (SIGCONT)
     Resume(MemberArgs),
-    /// Start a member again, ending it first if it runs
+    /// Restart members; running ones are stopped first
     Restart(MemberArgs),
-    /// Start another apiserver, and make it a member of the Raft group
+    /// Start another apiserver and add it to the Raft group
     #[command(after_help = "Example:\n  ctl cluster add apiserver")]
     Add(AddArgs),
-    /// Take an apiserver out of the Raft group, whether it runs or not, and remove its data
+    /// Remove an apiserver, running or not, from the Raft group, and delete its data
     #[command(
         after_help = "Replace an apiserver whose data is lost:\n  ctl cluster remove apiserver-1 && ctl cluster add apiserver"
     )]
     Remove(RemoveArgs),
     /// Show the log of a member
     Logs(LogsArgs),
-    /// End all members; the data stays, unless told otherwise
+    /// Stop all members; the data stays unless --delete is given
     Down(DownArgs),
 }
 
 #[derive(Debug, Clone, Args)]
 pub struct DirArgs {
-    /// The folder of the cluster
+    /// Folder of the cluster
     #[arg(long, default_value = ".squall", value_name = "DIR")]
     pub dir: PathBuf,
 }
 
-/// What a cluster consists of.
+/// The size and options of a new cluster.
 #[derive(Debug, Args)]
 pub struct ShapeArgs {
-    /// How many apiservers [default: 3]
+    /// Number of apiservers [default: 3]
     #[arg(long)]
     pub apiservers: Option<usize>,
-    /// How many controller-managers [default: 2]
+    /// Number of controller-managers [default: 2]
     #[arg(long)]
     pub controller_managers: Option<usize>,
-    /// How many nodes [default: 3]
+    /// Number of nodes [default: 3]
     #[arg(long)]
     pub nodes: Option<usize>,
-    /// Kubernetes' constants, or all of them divided by ten [default: fast]
+    /// Timing: Kubernetes' constants, or all of them divided by ten [default: fast]
     #[arg(long, value_enum)]
     pub timing: Option<Timing>,
-    /// With links between the members that can be cut and slowed down (ctl fault)
+    /// Connect the members through links that can be cut and slowed down (ctl fault)
     #[arg(long)]
     pub links: bool,
-    /// With a line of JSON for each write in logs/apiserver-N.writes: its revisions, its keys, on whose behalf
+    /// Log each write as a line of JSON in logs/apiserver-N.writes: its revisions, its keys and its user
     #[arg(long)]
     pub write_log: bool,
-    /// A file of simulated images, beside the built-in ones
+    /// File with simulated images, in addition to the built-in ones
     #[arg(long, value_name = "FILE")]
     pub images: Option<PathBuf>,
 }
@@ -80,7 +80,7 @@ pub struct ShapeArgs {
 pub struct UpArgs {
     #[command(flatten)]
     pub shape: ShapeArgs,
-    /// Return when the cluster is ready, and let it run
+    /// Return when the cluster is ready, and leave it running
     #[arg(long)]
     pub detach: bool,
     #[command(flatten)]
@@ -89,7 +89,7 @@ pub struct UpArgs {
 
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// json for scripts
+    /// Output format
     #[arg(short, long, value_enum)]
     pub output: Option<StatusOutput>,
     #[command(flatten)]
@@ -107,7 +107,7 @@ pub struct MemberArgs {
 
 #[derive(Debug, Args)]
 pub struct AddArgs {
-    /// What
+    /// Role of the new member
     #[arg(value_enum)]
     pub what: Addable,
     #[command(flatten)]
@@ -122,7 +122,7 @@ pub enum Addable {
 
 #[derive(Debug, Args)]
 pub struct RemoveArgs {
-    /// The apiserver: apiserver-1
+    /// Apiserver to remove, like apiserver-1
     pub member: String,
     #[command(flatten)]
     pub dir: DirArgs,
@@ -130,7 +130,7 @@ pub struct RemoveArgs {
 
 #[derive(Debug, Args)]
 pub struct LogsArgs {
-    /// The member
+    /// Name of the member, like apiserver-0
     pub member: String,
     #[command(flatten)]
     pub dir: DirArgs,
@@ -138,7 +138,7 @@ pub struct LogsArgs {
 
 #[derive(Debug, Args)]
 pub struct DownArgs {
-    /// Remove the folder with all data too
+    /// Also delete the folder with all data
     #[arg(long)]
     pub delete: bool,
     #[command(flatten)]

@@ -10,47 +10,50 @@ use super::lab::StatusOutput;
 
 #[derive(Debug, Subcommand)]
 pub enum FaultCommand {
-    /// Let nothing through between two ends, or from one to the other (of a cluster with --links)
+    /// Cut the link between two ends, in both directions or in one (needs a cluster with --links)
     #[command(
-        after_help = "Ends are members (apiserver-0), nodes (node-1), raft-leader, controller-leader, apiservers, kubelets and the like, any, or client: whoever uses the kubeconfig .squall/run/client-0.kubeconfig.\n\nExamples:\n  ctl fault cut client any\n  ctl fault cut raft-leader apiservers --for 5s\n  ctl fault cut node-1 any --reset"
+        after_help = "An end is a member (apiserver-0), a node (node-1), raft-leader, controller-leader, a role \
+                      (apiservers, kubelets...), any, or client: every program that uses the kubeconfig \
+                      .squall/run/client-0.kubeconfig.\n\nExamples:\n  ctl fault cut client any\n  \
+                      ctl fault cut raft-leader apiservers --for 5s\n  ctl fault cut node-1 any --reset"
     )]
     Cut(CutArgs),
-    /// Make what is sent between two ends late, or little (of a cluster with --links)
+    /// Delay or throttle the link between two ends (needs a cluster with --links)
     #[command(after_help = "Example:\n  ctl fault slow controller-leader any --delay 100ms --jitter 50ms")]
     Slow(SlowArgs),
     /// Make the disk of an apiserver slow or full
     #[command(after_help = "Examples:\n  ctl fault disk raft-leader --sync 40ms\n  ctl fault disk apiserver-1 --full")]
     Disk(DiskArgs),
-    /// Put the clock of a member wrong
+    /// Skew the clock of a member
     #[command(after_help = "Example:\n  ctl fault clock kubelets -1h")]
     Clock(ClockArgs),
-    /// Hold back or delay what the watches of a member are told
+    /// Hold back or delay the watch events of a member
     #[command(
         after_help = "Examples:\n  ctl fault hold controller-leader --kind Pod --delay 200ms\n  ctl fault hold node-1 --kind Pod --object default/kubia-x"
     )]
     Hold(HoldArgs),
-    /// End a member at once (SIGKILL)
+    /// Kill a member (SIGKILL)
     Kill(ProcessFaultArgs),
-    /// Ask a member to end (SIGTERM)
+    /// Stop a member gracefully (SIGTERM)
     Terminate(ProcessFaultArgs),
     /// Freeze a member (SIGSTOP)
     Pause(ProcessFaultArgs),
-    /// Ask a member to end, and start it again
+    /// Stop a member gracefully, and start it again
     Restart(ProcessFaultArgs),
-    /// Show the faults in force, and what they have done so far
+    /// List the faults in force and their effect so far
     List(FaultListArgs),
-    /// Heal a fault, or all: links, disks, clocks and watches are whole again, members run again
+    /// Heal a fault, or all: restore links, disks, clocks and watches, and get members running again
     #[command(after_help = "Examples:\n  ctl fault heal cut-1\n  ctl fault heal apiserver-0\n  ctl fault heal --all")]
     Heal(HealArgs),
 }
 
-/// What every fault may have.
+/// Flags that every fault accepts.
 #[derive(Debug, Args)]
 pub struct FaultFlags {
-    /// A name to heal it by; else one is made up
+    /// Name of the fault, for healing it [default: generated]
     #[arg(long)]
     pub name: Option<String>,
-    /// Heal it after this time, and wait for that
+    /// Wait this long, then heal the fault
     #[arg(long = "for", value_name = "DURATION", value_parser = squall_api::duration::parse)]
     pub lasting: Option<Duration>,
     #[command(flatten)]
@@ -65,10 +68,10 @@ pub struct CutArgs {
     /// The other end
     #[arg(value_parser = place)]
     pub to: Place,
-    /// Break connections off, instead of letting them wait
+    /// Reset connections instead of letting them hang
     #[arg(long)]
     pub reset: bool,
-    /// Only what the first sends to the second
+    /// Affect only traffic from the first end to the second
     #[arg(long)]
     pub one_way: bool,
     #[command(flatten)]
@@ -83,16 +86,16 @@ pub struct SlowArgs {
     /// The other end
     #[arg(value_parser = place)]
     pub to: Place,
-    /// How much later what is sent comes
+    /// Delay of all traffic
     #[arg(long, default_value = "0", value_parser = squall_api::duration::parse)]
     pub delay: Duration,
-    /// By up to how much later still
+    /// Maximum of an additional random delay
     #[arg(long, default_value = "0", value_parser = squall_api::duration::parse)]
     pub jitter: Duration,
-    /// No more bytes than this in a second
+    /// Maximum number of bytes per second; 0: no limit
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     pub bytes_per_second: u64,
-    /// Only what the first sends to the second
+    /// Affect only traffic from the first end to the second
     #[arg(long)]
     pub one_way: bool,
     #[command(flatten)]
@@ -102,13 +105,13 @@ pub struct SlowArgs {
 #[derive(Debug, Args)]
 #[group(id = "how", required = true, multiple = false, args = ["sync", "full"])]
 pub struct DiskArgs {
-    /// Whose
+    /// Apiserver whose disk to break
     #[arg(value_parser = victim)]
     pub of: Victim,
-    /// How much longer each fsync takes
+    /// Extra time for each fsync
     #[arg(long, value_parser = squall_api::duration::parse)]
     pub sync: Option<Duration>,
-    /// No byte more fits
+    /// Make the disk full
     #[arg(long)]
     pub full: bool,
     #[command(flatten)]
@@ -117,10 +120,10 @@ pub struct DiskArgs {
 
 #[derive(Debug, Args)]
 pub struct ClockArgs {
-    /// Whose
+    /// Member whose clock to skew
     #[arg(value_parser = victim)]
     pub of: Victim,
-    /// By how much: 5s, or -1h
+    /// Offset of the clock, like 5s or -1h
     #[arg(allow_hyphen_values = true)]
     pub skew: String,
     #[command(flatten)]
@@ -129,16 +132,16 @@ pub struct ClockArgs {
 
 #[derive(Debug, Args)]
 pub struct HoldArgs {
-    /// Whose watches
+    /// Member whose watches to hold back
     #[arg(value_parser = victim)]
     pub of: Victim,
-    /// Of which kind: Pod
+    /// Only events of this kind, like Pod
     #[arg(long, default_value = "", hide_default_value = true)]
     pub kind: String,
-    /// Of which object: default/kubia
+    /// Only events of this object, like default/kubia
     #[arg(long, default_value = "", hide_default_value = true)]
     pub object: String,
-    /// How much longer each change takes, one after the other; else all wait until it is healed
+    /// Delay of each event, one after the other [default: hold all events until healed]
     #[arg(long, default_value = "0", hide_default_value = true, value_parser = squall_api::duration::parse)]
     pub delay: Duration,
     #[command(flatten)]
@@ -147,7 +150,7 @@ pub struct HoldArgs {
 
 #[derive(Debug, Args)]
 pub struct ProcessFaultArgs {
-    /// Whom
+    /// Member to break: apiserver-0, node-1, raft-leader, kubelets...
     #[arg(value_parser = victim)]
     pub victim: Victim,
     #[command(flatten)]
@@ -156,7 +159,7 @@ pub struct ProcessFaultArgs {
 
 #[derive(Debug, Args)]
 pub struct FaultListArgs {
-    /// json for scripts
+    /// Output format
     #[arg(short, long, value_enum)]
     pub output: Option<StatusOutput>,
     #[command(flatten)]
@@ -165,10 +168,10 @@ pub struct FaultListArgs {
 
 #[derive(Debug, Args)]
 pub struct HealArgs {
-    /// The fault's name, or the member that does not run
+    /// Name of the fault, or of the stopped or frozen member
     #[arg(required_unless_present = "all")]
     pub name: Option<String>,
-    /// All faults
+    /// Heal all faults
     #[arg(long, conflicts_with = "name")]
     pub all: bool,
     #[command(flatten)]

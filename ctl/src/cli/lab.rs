@@ -1,42 +1,42 @@
-//! The flags of what breaks clusters of its own: `ctl demo`, `ctl soak`; and what others share with them.
+//! The flags of `ctl demo` and `ctl soak`, and types that other commands of the lab share with them.
 
 use clap::{Args, ValueEnum};
 
-/// Of a cluster that lives as long as the command.
+/// Flags for a cluster that lives only as long as the command.
 #[derive(Debug, Args)]
 pub struct LabArgs {
-    /// How many nodes
+    /// Number of nodes
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=100))]
     pub nodes: u8,
-    /// Kubernetes' constants, or all of them divided by ten
+    /// Timing: Kubernetes' constants, or all of them divided by ten
     #[arg(long, value_enum, default_value_t = Timing::Fast)]
     pub timing: Timing,
-    /// json for scripts: the result on standard output
+    /// Output format of the result on standard output
     #[arg(short, long, value_enum)]
     pub output: Option<StatusOutput>,
 }
 
 #[derive(Debug, Args)]
 pub struct SoakArgs {
-    /// Decides which faults come when; random if it is not given
+    /// Seed of the fault schedule [default: random]
     #[arg(long)]
     pub seed: Option<u64>,
-    /// Go on until so many writes were acknowledged
+    /// Run until at least this many writes are acknowledged
     #[arg(long, default_value_t = 10_000)]
     pub writes: u64,
-    /// And so many faults were made
+    /// Run until at least this many faults are injected
     #[arg(long, default_value_t = 20)]
     pub faults: u64,
-    /// How many clients write
+    /// Number of clients that write
     #[arg(long, default_value_t = 16)]
     pub writers: usize,
-    /// How many clients read
+    /// Number of clients that read
     #[arg(long, default_value_t = 8)]
     pub readers: usize,
-    /// How many clients watch
+    /// Number of clients that watch
     #[arg(long, default_value_t = 3)]
     pub watchers: usize,
-    /// json for scripts
+    /// Output format
     #[arg(short, long, value_enum)]
     pub output: Option<StatusOutput>,
 }
@@ -50,7 +50,7 @@ pub enum Timing {
 }
 
 impl Timing {
-    /// The word that processes are given.
+    /// The value that processes are started with.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Fast => "fast",
@@ -61,6 +61,6 @@ impl Timing {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum StatusOutput {
-    /// JSON
+    /// JSON, for scripts
     Json,
 }

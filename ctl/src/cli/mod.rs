@@ -1,4 +1,4 @@
-//! The command line, as clap reads it. No logic.
+//! The command line as clap definitions. No logic.
 
 mod auth;
 mod bench;
@@ -53,8 +53,8 @@ pub use write::{
   ctl create -f examples/chapter/kubia-deployment-and-service-v1.yaml
   ctl set image deployment kubia nodejs=luksa/kubia:v2
   ctl rollout status deployment kubia
-  ctl why deployment kubia                     what a rollout waits for
-  ctl cluster kill apiserver-0                 and see that nothing is lost"
+  ctl why deployment kubia                     show what the rollout is waiting for
+  ctl cluster kill apiserver-0                 crash an apiserver: nothing is lost"
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -63,74 +63,77 @@ pub struct Cli {
     pub global: Global,
 }
 
-/// Flags of every command.
+/// Flags that every command accepts.
 #[derive(Debug, Clone, Args)]
 pub struct Global {
-    /// The kubeconfig to use; else KUBECONFIG, else .squall/kubeconfig in this folder or one above
+    /// Kubeconfig file [default: $KUBECONFIG, else .squall/kubeconfig in this folder or one above]
     #[arg(long, global = true, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
-    /// The namespace; else the one of the kubeconfig
+    /// Namespace [default: the one in the kubeconfig]
     #[arg(short, long, global = true)]
     pub namespace: Option<String>,
-    /// Ask this apiserver, and no other
+    /// Send requests only to this apiserver
     #[arg(short, long, global = true, value_name = "URL")]
     pub server: Option<String>,
-    /// Give up on an apiserver after this time (like 5s)
+    /// Time limit of each request, like 5s
     #[arg(long, global = true, value_name = "DURATION", value_parser = squall_api::duration::parse)]
     pub request_timeout: Option<Duration>,
-    /// Log requests on standard error: 6 a line for each, 8 with what they carry, 9 with all of it
+    /// Log requests to standard error: 6 one line each, 8 with truncated bodies, 9 with full bodies
     #[arg(short, long = "v", global = true, value_name = "LEVEL", default_value_t = 0, hide_default_value = true)]
     pub verbosity: u8,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Roll out under load while the leaders are killed, and judge every revision
+    /// Run a rollout under load, kill both leaders in the middle, and check every revision
     #[command(
-        after_help = "Brings up a cluster of its own, rolls the chapter's Deployment from v1 to v2 under HTTP load, kills the leading apiserver and the leading\ncontroller-manager in the middle, starts them again and judges what held. Exit code 0 if all did.\n\nExamples:\n  ctl demo\n  ctl demo -o json > result.json"
+        after_help = "Starts its own cluster, rolls the chapter's Deployment from v1 to v2 under HTTP load, kills the \
+                      leading apiserver and the leading controller-manager in the middle, starts them again and \
+                      checks the result. Exit code 0 if every check passes.\n\nExamples:\n  ctl demo\n  \
+                      ctl demo -o json > result.json"
     )]
     Demo(LabArgs),
     /// Write, read and watch while apiservers are killed, frozen and cut off; check that nothing is lost
     #[command(after_help = "Examples:\n  ctl soak\n  ctl soak --writes 1000000 --faults 200 --seed 7")]
     Soak(SoakArgs),
-    /// Play scenarios that break a cluster in the middle of a rollout, and judge what held
+    /// Run scenarios that break a cluster in the middle of a rollout, and give a verdict
     #[command(subcommand)]
     Chaos(ChaosCommand),
-    /// Break a running cluster by hand: links, disks, clocks, watches, processes
+    /// Inject faults into a running cluster: links, disks, clocks, watches, processes
     #[command(subcommand)]
     Fault(FaultCommand),
-    /// Measure clusters of their own
+    /// Run benchmarks, each on its own cluster
     #[command(subcommand)]
     Bench(BenchCommand),
-    /// Start, watch, break and end a local cluster
+    /// Start, inspect, break and stop a local cluster
     #[command(subcommand)]
     Cluster(ClusterCommand),
-    /// Save, check and restore everything that is stored
+    /// Save, check and restore snapshots of all stored data
     #[command(subcommand)]
     Snapshot(SnapshotCommand),
     #[command(flatten)]
     Read(ReadCommand),
     #[command(flatten)]
     Change(ChangeCommand),
-    /// Say what fields objects have
+    /// Describe the fields of a resource type
     #[command(after_help = "Example:\n  ctl explain deployment.spec.strategy.rollingUpdate")]
     Explain(ExplainArgs),
-    /// List the types of objects
+    /// List the resource types
     ApiResources(ApiResourcesArgs),
     /// Show the versions of ctl and of the cluster
     Version(VersionArgs),
-    /// Show the kubeconfig, choose a namespace
+    /// Show the kubeconfig, or set the default namespace
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Print a completion script
     #[command(after_help = "Example:\n  source <(ctl completion bash)")]
     Completion {
-        /// Which shell
+        /// Shell to generate the script for
         shell: clap_complete::Shell,
     },
 }
 
-/// What reads the objects of a cluster.
+/// Commands that read objects.
 #[derive(Debug, Subcommand)]
 pub enum ReadCommand {
     /// Show objects
@@ -138,36 +141,36 @@ pub enum ReadCommand {
         after_help = "Examples:\n  ctl get po\n  ctl get svc,po,rs -o wide\n  ctl get deployment kubia -o yaml\n  ctl get po -o jsonpath='{range .items[*]}{.metadata.name}{\"\\n\"}{end}'\n  ctl get po -w"
     )]
     Get(GetArgs),
-    /// Show objects with what belongs to them and what happened to them
+    /// Show objects in detail, with related objects and events
     #[command(
         after_help = "Examples:\n  ctl describe deployment kubia\n  ctl describe po -l app=kubia\n  ctl describe rc kubia    all whose names begin with kubia"
     )]
     Describe(DescribeArgs),
-    /// Say what a rollout, a pod or a node waits for, and how that is known
+    /// Explain what a rollout, pod or node is waiting for, with evidence
     #[command(after_help = "Examples:\n  ctl why deployment kubia\n  ctl why pod kubia-59d857b444-2z5qd -o json")]
     Why(WhyArgs),
-    /// Show events, the oldest first
+    /// Show events, oldest first
     #[command(after_help = "Examples:\n  ctl events\n  ctl events --for deployment/kubia -w")]
     Events(EventsArgs),
-    /// Show what containers have written
+    /// Show the logs of containers
     #[command(
         after_help = "Examples:\n  ctl logs kubia-59d857b444-2z5qd\n  ctl logs deployment/kubia -f\n  ctl logs -l app=kubia --prefix"
     )]
     Logs(PodLogsArgs),
-    /// Wait until objects are as they should be
+    /// Wait until objects meet a condition
     #[command(
         after_help = "Examples:\n  ctl wait --for=condition=Available deployment/kubia\n  ctl wait --for=jsonpath='{.status.phase}'=Running pod/kubia\n  ctl wait --for=delete pod/kubia --timeout=60s"
     )]
     Wait(WaitArgs),
-    /// Show what apply would change; exit code 1 if anything
+    /// Show what apply would change; exit code 1 if there are differences
     #[command(after_help = "Example:\n  ctl diff -f examples/chapter/kubia-deployment-v2.yaml")]
     Diff(DiffArgs),
-    /// Say who you are, and what you may do
+    /// Show who you are and what you may do
     #[command(subcommand)]
     Auth(AuthCommand),
 }
 
-/// What changes the objects of a cluster.
+/// Commands that change objects.
 #[derive(Debug, Subcommand)]
 pub enum ChangeCommand {
     /// Create objects, from files or by name
@@ -175,14 +178,14 @@ pub enum ChangeCommand {
         after_help = "Examples:\n  ctl create -f examples/chapter/kubia-deployment-v1.yaml\n  ctl create namespace lab\n  ctl create deployment web --image=luksa/kubia:v1 --replicas=3"
     )]
     Create(CreateArgs),
-    /// Make objects as files say they should be
+    /// Create or update objects to match files
     #[command(
         after_help = "Examples:\n  ctl apply -f examples/chapter/kubia-deployment-v2.yaml\n  ctl apply --server-side -f kubia.yaml\n  ctl apply view-last-applied deployment kubia"
     )]
     Apply(ApplyArgs),
-    /// Put what files say in the place of what is there
+    /// Replace objects with those in files
     #[command(
-        after_help = "Examples:\n  ctl replace -f kubia.yaml\n  ctl replace --force -f kubia.yaml    delete and create anew"
+        after_help = "Examples:\n  ctl replace -f kubia.yaml\n  ctl replace --force -f kubia.yaml    delete first"
     )]
     Replace(ReplaceArgs),
     /// Delete objects
@@ -190,16 +193,16 @@ pub enum ChangeCommand {
         after_help = "Examples:\n  ctl delete deployment kubia\n  ctl delete -f kubia.yaml\n  ctl delete rc kubia-v1 --cascade=orphan"
     )]
     Delete(DeleteArgs),
-    /// Change objects in an editor
+    /// Edit objects in an editor
     #[command(after_help = "The editor is KUBE_EDITOR, else EDITOR, else vi.\n\nExample:\n  ctl edit rc kubia-v1")]
     Edit(EditArgs),
     /// Set the number of replicas
     #[command(after_help = "Example:\n  ctl scale deployment kubia --replicas=5")]
     Scale(ScaleArgs),
-    /// Set a part of an object
+    /// Set one property of objects
     #[command(subcommand)]
     Set(SetCommand),
-    /// Change a part of an object
+    /// Change objects with a patch
     #[command(
         after_help = "Examples:\n  ctl patch deployment kubia -p '{\"spec\": {\"minReadySeconds\": 10}}'\n  ctl patch deployment kubia --type json -p '[{\"op\": \"remove\", \"path\": \"/spec/minReadySeconds\"}]'"
     )]
@@ -210,39 +213,44 @@ pub enum ChangeCommand {
     /// Set and remove annotations
     #[command(after_help = "Example:\n  ctl annotate deployment kubia kubernetes.io/change-cause='image v4'")]
     Annotate(MarkArgs),
-    /// Watch, hold and undo rollouts
+    /// Follow, pause, restart and undo rollouts
     #[command(subcommand)]
     Rollout(RolloutCommand),
-    /// Update the pods of a replication controller from here, one after the other (deprecated)
+    /// Update the pods of a replication controller one by one, driven by this client (deprecated)
     #[command(
-        after_help = "The update is driven by this command alone: if it dies, the update stays half done. Run it again to go on, or with --rollback.\n\nExamples:\n  ctl rolling-update kubia-v1 kubia-v2 --image=luksa/kubia:v2\n  ctl rolling-update kubia --image=luksa/kubia:v2          keeping the name\n  ctl rolling-update kubia-v1 -f kubia-rc-v2.yaml\n  ctl rolling-update kubia-v1 kubia-v2 --rollback"
+        after_help = "This command alone drives the update: if it dies, the update stays half done. Run it again to \
+                      continue, or with --rollback to undo.\n\nExamples:\n  \
+                      ctl rolling-update kubia-v1 kubia-v2 --image=luksa/kubia:v2\n  \
+                      ctl rolling-update kubia --image=luksa/kubia:v2          keeping the name\n  \
+                      ctl rolling-update kubia-v1 -f kubia-rc-v2.yaml\n  \
+                      ctl rolling-update kubia-v1 kubia-v2 --rollback"
     )]
     RollingUpdate(RollingUpdateArgs),
-    /// Give nodes no more pods
+    /// Mark nodes as unschedulable
     Cordon(CordonArgs),
-    /// Give nodes pods again
+    /// Mark nodes as schedulable again
     Uncordon(CordonArgs),
-    /// Empty nodes, as disruption budgets allow
+    /// Cordon nodes and evict their pods, as disruption budgets allow
     #[command(after_help = "Example:\n  ctl drain node-1 --timeout=2m")]
     Drain(DrainArgs),
-    /// Set and remove taints of nodes
+    /// Set and remove taints on nodes
     #[command(after_help = "Examples:\n  ctl taint node node-1 disk=slow:NoSchedule\n  ctl taint node node-1 disk-")]
     Taint(TaintArgs),
 }
 
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// The kubeconfig, without its keys
+    /// Show the kubeconfig without its keys
     View,
-    /// The name of the context in use
+    /// Show the name of the current context
     CurrentContext,
-    /// All contexts
+    /// List all contexts
     GetContexts,
     /// Set the namespace of a context: --current --namespace=NAME
     SetContext {
-        /// The context
+        /// Name of the context
         name: Option<String>,
-        /// The one in use
+        /// Change the current context
         #[arg(long)]
         current: bool,
     },

@@ -1,4 +1,4 @@
-//! The flags of what takes nodes out of use and back.
+//! The flags of `ctl cordon`, `uncordon`, `drain` and `taint`.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use super::DryRun;
 
 #[derive(Debug, Args)]
 pub struct CordonArgs {
-    /// Nodes
+    /// Names of nodes
     pub nodes: Vec<String>,
     /// Only nodes with these labels
     #[arg(short = 'l', long)]
     pub selector: Option<String>,
-    /// How far to go
+    /// Dry run: check the change without making it
     #[arg(long, value_enum, default_value_t = DryRun::None, num_args = 0..=1, default_missing_value = "client", require_equals = true)]
     pub dry_run: DryRun,
 }
@@ -22,22 +22,22 @@ pub struct CordonArgs {
 pub struct DrainArgs {
     #[command(flatten)]
     pub nodes: CordonArgs,
-    /// Take away pods that no controller will replace
+    /// Evict pods even if no controller will replace them
     #[arg(long)]
     pub force: bool,
-    /// Leave pods of daemon sets where they are
+    /// Accepted for compatibility: there are no daemon sets
     #[arg(long)]
     pub ignore_daemonsets: bool,
-    /// Take away pods whose data goes with them
+    /// Evict pods even if their emptyDir data is lost
     #[arg(long)]
     pub delete_emptydir_data: bool,
-    /// Delete, and do not ask disruption budgets
+    /// Delete pods without checking disruption budgets
     #[arg(long)]
     pub disable_eviction: bool,
-    /// Only pods with these labels
+    /// Evict only pods with these labels
     #[arg(long)]
     pub pod_selector: Option<String>,
-    /// Seconds a pod has to end; -1: its own
+    /// Seconds that a pod has to terminate; -1: the pod's own grace period
     #[arg(long, default_value_t = -1, allow_negative_numbers = true)]
     pub grace_period: i64,
     /// Give up after this time; 0: never
@@ -56,10 +56,10 @@ pub struct TaintArgs {
     /// All nodes
     #[arg(long)]
     pub all: bool,
-    /// Replace a taint that is there
+    /// Overwrite an existing taint
     #[arg(long)]
     pub overwrite: bool,
-    /// How far to go
+    /// Dry run: check the change without making it
     #[arg(long, value_enum, default_value_t = DryRun::None, num_args = 0..=1, default_missing_value = "client", require_equals = true)]
     pub dry_run: DryRun,
 }

@@ -19,39 +19,39 @@ pub struct RollingUpdateArgs {
     /// When to pull the image; required if it is the one that the pods have
     #[arg(long, default_value = "", hide_default_value = true)]
     pub image_pull_policy: String,
-    /// The label that tells the old pods from the new ones
+    /// Label that distinguishes the old pods from the new ones
     #[arg(long, default_value = "deployment")]
     pub deployment_label_key: String,
     /// A file with the new controller, - for standard input
     #[arg(short, long, value_name = "FILE")]
     pub filename: Vec<PathBuf>,
-    /// Take back an update that is half done
+    /// Roll back an unfinished update
     #[arg(long)]
     pub rollback: bool,
-    /// Only say from what to what
+    /// Only print the old and the new controller
     #[arg(long, num_args = 0..=1, default_missing_value = "true", default_value_t = false, require_equals = true, action = clap::ArgAction::Set)]
     pub dry_run: bool,
-    /// The time between two steps
+    /// Time between two steps
     #[arg(long, default_value = "1m0s", value_parser = signed, allow_hyphen_values = true)]
     pub update_period: Duration,
-    /// The time between two looks at a controller
+    /// Time between two checks of a controller
     #[arg(long, default_value = "3s", value_parser = signed, allow_hyphen_values = true)]
     pub poll_interval: Duration,
-    /// How long an update may stand still (kubectl did not heed it either: it is always 5m)
+    /// Ignored, as in kubectl: an update without progress always times out after 5m
     #[arg(long, default_value = "5m0s", value_parser = signed, allow_hyphen_values = true)]
     pub timeout: Duration,
-    /// What to do with unknown fields of the file
+    /// How to treat unknown fields in the file
     #[arg(long, value_name = "strict|warn|ignore", default_value = "strict", num_args = 0..=1, default_missing_value = "strict", require_equals = true)]
     pub validate: String,
-    /// name, json or yaml
+    /// Output format: name, json or yaml
     #[arg(short, long)]
     pub output: Option<String>,
-    /// Stop (SIGSTOP) after a step: for tests and the crash lab
+    /// Stop this process (SIGSTOP) after a step, for tests and the crash lab
     #[arg(long, value_name = "STEP", hide = true)]
     pub stop_after: Option<String>,
 }
 
-/// kubectl takes negative times, and does not wait then.
+/// Parses a duration. As in kubectl, a negative one is accepted and means no wait.
 fn signed(text: &str) -> Result<Duration, String> {
     match text.strip_prefix('-') {
         Some(rest) => squall_api::duration::parse(rest).map(|_| Duration::ZERO),

@@ -24,11 +24,11 @@ pub enum RolloutCommand {
         after_help = "Examples:\n  ctl rollout undo deployment kubia\n  ctl rollout undo deployment kubia --to-revision=1 --dry-run=client"
     )]
     Undo(RolloutUndoArgs),
-    /// Hold a rollout where it is
+    /// Pause a rollout
     Pause(RolloutChangeArgs),
-    /// Let a rollout go on
+    /// Resume a paused rollout
     Resume(RolloutChangeArgs),
-    /// Replace all pods, with the template they have
+    /// Replace all pods without changing their template
     Restart(RolloutChangeArgs),
 }
 
@@ -36,7 +36,7 @@ pub enum RolloutCommand {
 pub struct RolloutTargets {
     /// deployment NAME or deployment/NAME
     pub what: Vec<String>,
-    /// What these files define
+    /// Objects defined in these files
     #[arg(short, long, value_name = "FILE")]
     pub filename: Vec<PathBuf>,
     /// Only objects with these labels
@@ -48,19 +48,19 @@ pub struct RolloutTargets {
 pub struct RolloutStatusArgs {
     #[command(flatten)]
     pub targets: RolloutTargets,
-    /// Wait, or say once how it is
+    /// Wait for the rollout to finish; false: show its status once
     #[arg(short, long, default_value_t = true, num_args = 0..=1, default_missing_value = "true", require_equals = true, action = clap::ArgAction::Set)]
     pub watch: bool,
-    /// Only of this revision: fail when another one is rolled out
+    /// Follow only this revision: fail if another one is rolled out
     #[arg(long, default_value_t = 0)]
     pub revision: i64,
     /// Give up after this time; 0: never
     #[arg(long, value_parser = squall_api::duration::parse)]
     pub timeout: Option<Duration>,
-    /// Go back to the revision before when the rollout fails or takes too long
+    /// Roll back to the previous revision if the rollout fails or times out
     #[arg(long)]
     pub undo_on_failure: bool,
-    /// json: one event a line
+    /// Output format: json, one event per line
     #[arg(short, long)]
     pub output: Option<String>,
 }
@@ -69,13 +69,13 @@ pub struct RolloutStatusArgs {
 pub struct RolloutHistoryArgs {
     #[command(flatten)]
     pub targets: RolloutTargets,
-    /// The template of this revision
+    /// Show the template of this revision
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub revision: i64,
-    /// What changed between two revisions (like 2..3)
+    /// Show the changes between two revisions (like 2..3)
     #[arg(long, value_name = "A..B", conflicts_with = "revision")]
     pub diff: Option<String>,
-    /// wide, json or yaml
+    /// Output format: wide, json or yaml
     #[arg(short, long)]
     pub output: Option<String>,
 }
@@ -84,10 +84,10 @@ pub struct RolloutHistoryArgs {
 pub struct RolloutUndoArgs {
     #[command(flatten)]
     pub targets: RolloutTargets,
-    /// The revision; 0 is the one before
+    /// Revision to go back to; 0: the previous one
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub to_revision: i64,
-    /// How far to go; client shows what would change
+    /// Dry run: check the change without making it; client shows what would change
     #[arg(long, value_enum, default_value_t = DryRun::None, num_args = 0..=1, default_missing_value = "client", require_equals = true)]
     pub dry_run: DryRun,
 }

@@ -9,37 +9,39 @@ use super::lab::StatusOutput;
 
 #[derive(Debug, Subcommand)]
 pub enum SnapshotCommand {
-    /// Save everything that the apiservers have stored into a file
+    /// Save all data of the apiservers to a file
     #[command(after_help = "Example:\n  ctl snapshot save before.snapshot")]
     Save(SaveArgs),
-    /// Check a snapshot, and say what it holds
+    /// Check a snapshot and summarize its content
     #[command(after_help = "Example:\n  ctl snapshot status before.snapshot -o json")]
     Status(SummaryArgs),
-    /// Make a new cluster that begins with a snapshot
+    /// Create a new cluster from a snapshot
     #[command(
-        after_help = "The cluster that the snapshot was taken from must have ended: services and pods in it have their addresses.\n\nExample:\n  ctl snapshot restore before.snapshot --dir again && ctl cluster up --dir again"
+        after_help = "First stop the cluster that the snapshot was taken from: the restored services and pods have the \
+                      same addresses.\n\nExample:\n  \
+                      ctl snapshot restore before.snapshot --dir again && ctl cluster up --dir again"
     )]
     Restore(RestoreArgs),
 }
 
 #[derive(Debug, Args)]
 pub struct SaveArgs {
-    /// Where to; an existing file is replaced when the new one is whole
+    /// File to write; an existing file is replaced only when the new one is complete
     pub file: PathBuf,
 }
 
 #[derive(Debug, Args)]
 pub struct SummaryArgs {
-    /// The snapshot
+    /// Snapshot file
     pub file: PathBuf,
-    /// json for scripts
+    /// Output format
     #[arg(short, long, value_enum)]
     pub output: Option<StatusOutput>,
 }
 
 #[derive(Debug, Args)]
 pub struct RestoreArgs {
-    /// The snapshot
+    /// Snapshot file
     pub file: PathBuf,
     #[command(flatten)]
     pub shape: ShapeArgs,

@@ -1,4 +1,4 @@
-//! The flags of what changes objects.
+//! The flags of commands that change objects.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,44 +7,44 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::SelectArgs;
 
-/// How far a change goes.
+/// Whether a change is made or only tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum DryRun {
-    /// It is made
+    /// Make the change
     None,
-    /// It is not sent
+    /// Do not send the change
     Client,
-    /// The server checks it and does not store it
+    /// Let the server check the change, but not store it
     Server,
 }
 
-/// What every command has that changes objects.
+/// Flags of every command that changes objects.
 #[derive(Debug, Args)]
 pub struct ChangeArgs {
-    /// How far to go
+    /// Dry run: check the change without making it
     #[arg(long, value_enum, default_value_t = DryRun::None, num_args = 0..=1, default_missing_value = "client", require_equals = true)]
     pub dry_run: DryRun,
-    /// json, yaml, name or jsonpath=TEMPLATE
+    /// Output format: json, yaml, name or jsonpath=TEMPLATE
     #[arg(short, long)]
     pub output: Option<String>,
-    /// Note the command in the annotation kubernetes.io/change-cause
+    /// Record the command in the annotation kubernetes.io/change-cause
     #[arg(long, num_args = 0..=1, default_missing_value = "true", default_value_t = false, require_equals = true, action = clap::ArgAction::Set)]
     pub record: bool,
-    /// As whom to own the fields that are written
+    /// Name of the field manager that owns the written fields
     #[arg(long, value_name = "NAME")]
     pub field_manager: Option<String>,
 }
 
-/// What manifests a command is about.
+/// Flags that select manifests.
 #[derive(Debug, Args)]
 pub struct ManifestArgs {
     /// Files or folders of manifests, URLs on this machine, - for standard input
     #[arg(short, long, value_name = "FILE")]
     pub filename: Vec<PathBuf>,
-    /// Folders with all folders in them
+    /// Search folders recursively
     #[arg(short = 'R', long)]
     pub recursive: bool,
-    /// What to do with unknown fields
+    /// How to treat unknown fields
     #[arg(long, value_name = "strict|warn|ignore", default_value = "strict", num_args = 0..=1, default_missing_value = "strict", require_equals = true)]
     pub validate: String,
 }
@@ -58,80 +58,80 @@ pub struct CreateArgs {
     pub manifests: ManifestArgs,
     #[command(flatten)]
     pub change: ChangeArgs,
-    /// Keep the manifest in its annotation, as apply does
+    /// Save the manifest in the object's annotation, as apply does
     #[arg(long)]
     pub save_config: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum CreateCommand {
-    /// A namespace
+    /// Create a namespace
     #[command(visible_alias = "ns")]
     Namespace {
-        /// Its name
+        /// Name of the namespace
         name: String,
         #[command(flatten)]
         change: ChangeArgs,
     },
-    /// A deployment of one image
+    /// Create a deployment
     #[command(visible_alias = "deploy")]
     Deployment {
-        /// Its name
+        /// Name of the deployment
         name: String,
-        /// The image
+        /// Image of a container; may be repeated
         #[arg(long, required = true)]
         image: Vec<String>,
-        /// How many pods
+        /// Number of replicas
         #[arg(short, long, default_value_t = 1)]
         replicas: i32,
-        /// The port that it serves on
+        /// Port that the containers listen on
         #[arg(long)]
         port: Option<i32>,
         #[command(flatten)]
         change: ChangeArgs,
     },
-    /// A config map
+    /// Create a config map
     #[command(visible_alias = "cm")]
     Configmap {
-        /// Its name
+        /// Name of the config map
         name: String,
-        /// KEY=VALUE
+        /// Entry as KEY=VALUE
         #[arg(long)]
         from_literal: Vec<String>,
-        /// FILE or KEY=FILE
+        /// Entry from a file, as FILE or KEY=FILE
         #[arg(long)]
         from_file: Vec<String>,
         #[command(flatten)]
         change: ChangeArgs,
     },
-    /// A service account
+    /// Create a service account
     #[command(visible_alias = "sa")]
     Serviceaccount {
-        /// Its name
+        /// Name of the service account
         name: String,
         #[command(flatten)]
         change: ChangeArgs,
     },
-    /// A service
+    /// Create a service
     #[command(subcommand, visible_alias = "svc")]
     Service(CreateServiceCommand),
 }
 
 #[derive(Debug, Subcommand)]
 pub enum CreateServiceCommand {
-    /// Reached inside the cluster
+    /// Create a service that is reachable inside the cluster
     Clusterip(CreateServiceArgs),
-    /// Reached at a port of each node
+    /// Create a service that is reachable at a port of each node
     Nodeport(CreateServiceArgs),
-    /// Reached at an address of its own
+    /// Create a service that is reachable at its own address
     Loadbalancer(CreateServiceArgs),
 }
 
 #[derive(Debug, Args)]
 pub struct CreateServiceArgs {
-    /// Its name; it selects pods with the label app=NAME
+    /// Name of the service; it selects pods with the label app=NAME
     pub name: String,
-    /// PORT or PORT:TARGETPORT
+    /// Ports, as PORT or PORT:TARGETPORT
     #[arg(long, required = true, value_delimiter = ',')]
     pub tcp: Vec<String>,
     #[command(flatten)]
@@ -147,22 +147,22 @@ pub struct ApplyArgs {
     pub manifests: ManifestArgs,
     #[command(flatten)]
     pub change: ChangeArgs,
-    /// The server merges, by who owns which field
+    /// Merge on the server, by field ownership
     #[arg(long)]
     pub server_side: bool,
-    /// With --server-side: take over what others own
+    /// With --server-side: take over fields that others own
     #[arg(long)]
     pub force_conflicts: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum ApplyCommand {
-    /// Show what was applied last
+    /// Show the last applied manifest
     ViewLastApplied {
         /// TYPE NAME or TYPE/NAME
         #[arg(required = true)]
         what: Vec<String>,
-        /// json or yaml
+        /// Output format: json or yaml
         #[arg(short, long, default_value = "yaml")]
         output: String,
     },
@@ -174,10 +174,10 @@ pub struct ReplaceArgs {
     pub manifests: ManifestArgs,
     #[command(flatten)]
     pub change: ChangeArgs,
-    /// Delete what is there, and create anew
+    /// Delete existing objects and create them again
     #[arg(long)]
     pub force: bool,
-    /// With --force: seconds a pod has to end
+    /// With --force: seconds that a pod has to terminate
     #[arg(long, allow_negative_numbers = true)]
     pub grace_period: Option<i64>,
 }
@@ -186,7 +186,7 @@ pub struct ReplaceArgs {
 pub struct EditArgs {
     #[command(flatten)]
     pub select: SelectArgs,
-    /// What these files define
+    /// Objects defined in these files
     #[arg(short, long, value_name = "FILE")]
     pub filename: Vec<PathBuf>,
     #[command(flatten)]
@@ -197,37 +197,37 @@ pub struct EditArgs {
 pub struct DeleteArgs {
     #[command(flatten)]
     pub select: SelectArgs,
-    /// Delete what these files define
+    /// Delete the objects defined in these files
     #[arg(short, long, value_name = "FILE")]
     pub filename: Vec<PathBuf>,
-    /// What becomes of dependents
+    /// How to delete dependents
     #[arg(long, value_name = "background|foreground|orphan", default_value = "background", num_args = 0..=1, default_missing_value = "background", require_equals = true)]
     pub cascade: String,
-    /// Seconds a pod has to end
+    /// Seconds that a pod has to terminate
     #[arg(long, allow_negative_numbers = true)]
     pub grace_period: Option<i64>,
-    /// Delete at once, without waiting for the kubelet (with --grace-period=0)
+    /// Delete at once, without waiting for the kubelet (implies --grace-period=0)
     #[arg(long)]
     pub force: bool,
     /// The same as --grace-period=1
     #[arg(long)]
     pub now: bool,
-    /// Do not mind when an object is not there
+    /// Ignore objects that do not exist
     #[arg(long)]
     pub ignore_not_found: bool,
-    /// Return when the objects are gone
+    /// Wait until the objects are gone
     #[arg(long, default_value_t = true, num_args = 0..=1, default_missing_value = "true", require_equals = true, action = clap::ArgAction::Set)]
     pub wait: bool,
-    /// How long to wait; 0: as long as it takes
+    /// Give up waiting after this time; 0: never
     #[arg(long, value_parser = squall_api::duration::parse)]
     pub timeout: Option<Duration>,
     /// All objects of the type
     #[arg(long)]
     pub all: bool,
-    /// How far to go
+    /// Dry run: check the change without making it
     #[arg(long, value_enum, default_value_t = DryRun::None, num_args = 0..=1, default_missing_value = "client", require_equals = true)]
     pub dry_run: DryRun,
-    /// name
+    /// Output format: name
     #[arg(short, long)]
     pub output: Option<String>,
 }
@@ -236,22 +236,22 @@ pub struct DeleteArgs {
 pub struct ScaleArgs {
     #[command(flatten)]
     pub select: SelectArgs,
-    /// What these files define
+    /// Objects defined in these files
     #[arg(short, long, value_name = "FILE")]
     pub filename: Vec<PathBuf>,
     /// All objects of the type
     #[arg(long)]
     pub all: bool,
-    /// How many
+    /// Number of replicas
     #[arg(long, allow_negative_numbers = true)]
     pub replicas: i32,
-    /// Only if there are so many now
+    /// Scale only if this is the current number of replicas
     #[arg(long)]
     pub current_replicas: Option<i32>,
-    /// Only if the object has this version
+    /// Scale only if the object has this resource version
     #[arg(long)]
     pub resource_version: Option<String>,
-    /// How long to wait until there are as many; 0: not at all
+    /// Wait up to this long for the new number of replicas; 0: do not wait
     #[arg(long, value_parser = squall_api::duration::parse)]
     pub timeout: Option<Duration>,
     #[command(flatten)]
@@ -268,22 +268,22 @@ pub struct MarkArgs {
     /// Only objects with these fields
     #[arg(long)]
     pub field_selector: Option<String>,
-    /// In all namespaces
+    /// Search all namespaces
     #[arg(short = 'A', long)]
     pub all_namespaces: bool,
-    /// What these files define
+    /// Objects defined in these files
     #[arg(short, long, value_name = "FILE")]
     pub filename: Vec<PathBuf>,
     /// All objects of the type
     #[arg(long)]
     pub all: bool,
-    /// Replace what has another value
+    /// Overwrite existing values
     #[arg(long)]
     pub overwrite: bool,
-    /// Show what there is
+    /// Show the existing labels or annotations
     #[arg(long)]
     pub list: bool,
-    /// Only if the object has this version
+    /// Change the object only if it has this resource version
     #[arg(long)]
     pub resource_version: Option<String>,
     #[command(flatten)]
@@ -297,7 +297,7 @@ pub enum SetCommand {
         after_help = "Examples:\n  ctl set image deployment kubia nodejs=luksa/kubia:v2\n  ctl set image deployments --all '*=luksa/kubia:v2'"
     )]
     Image(SetArgs),
-    /// Set what pods a service selects
+    /// Set the pod selector of services
     #[command(after_help = "Example:\n  ctl set selector svc kubia app=kubia-v2")]
     Selector(SetArgs),
 }
@@ -309,7 +309,7 @@ pub struct SetArgs {
     /// Only objects with these labels
     #[arg(short = 'l', long)]
     pub selector: Option<String>,
-    /// What these files define
+    /// Objects defined in these files
     #[arg(short, long, value_name = "FILE")]
     pub filename: Vec<PathBuf>,
     /// All objects of the type
@@ -323,7 +323,7 @@ pub struct SetArgs {
 pub struct PatchArgs {
     /// TYPE NAME or TYPE/NAME
     pub what: Vec<String>,
-    /// What these files define
+    /// Objects defined in these files
     #[arg(short, long, value_name = "FILE")]
     pub filename: Vec<PathBuf>,
     /// The patch, as JSON or YAML
@@ -335,7 +335,7 @@ pub struct PatchArgs {
     /// The kind of patch
     #[arg(long = "type", value_enum, default_value_t = PatchForm::Strategic)]
     pub form: PatchForm,
-    /// A part of the object
+    /// Subresource to patch
     #[arg(long, value_enum)]
     pub subresource: Option<Part>,
     #[command(flatten)]
@@ -344,9 +344,9 @@ pub struct PatchArgs {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum PatchForm {
-    /// Objects merge, and lists of objects by their keys
+    /// Merge objects, and lists of objects by their keys
     Strategic,
-    /// Objects merge, everything else is replaced (RFC 7386)
+    /// Merge objects, and replace everything else (RFC 7386)
     Merge,
     /// A list of operations (RFC 6902)
     Json,
@@ -354,8 +354,8 @@ pub enum PatchForm {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Part {
-    /// What controllers and kubelets say of it
+    /// Status that controllers and kubelets report
     Status,
-    /// Its number of replicas
+    /// Number of replicas
     Scale,
 }

@@ -1,4 +1,4 @@
-//! `ctl api-resources`: the types of objects that there are.
+//! `ctl api-resources`: lists the resource types.
 
 use squall_api::Kind;
 
@@ -8,7 +8,7 @@ use crate::output::{line, print_cells};
 
 const GAP: usize = 3;
 
-/// Lists them, by group and name.
+/// Lists the resource types, sorted by group and name.
 pub fn run(args: &ApiResourcesArgs) -> Result<(), Failure> {
     let mut kinds: Vec<Kind> = Kind::ALL.to_vec();
     kinds.retain(|kind| args.api_group.as_ref().is_none_or(|group| kind.info().group == group));
@@ -21,7 +21,7 @@ pub fn run(args: &ApiResourcesArgs) -> Result<(), Failure> {
             kinds.iter().for_each(|kind| line(&kind.info().plural_group()));
             return Ok(());
         }
-        Some(other) => return Err(Failure::error(format!("--output {other} is not available; wide and name are"))),
+        Some(other) => return Err(Failure::error(format!("--output {other} is not available: use wide or name"))),
     };
     let mut rows: Vec<Vec<String>> = Vec::new();
     if !args.no_headers {

@@ -1,5 +1,5 @@
-//! `ctl apply`: the three-way merge of what was applied last, what is applied now, and what is there; or, on the server,
-//! a merge by who owns which field.
+//! `ctl apply`: a three-way merge of the last applied manifest, the new manifest and the live object; on the server, a
+//! merge by field ownership.
 
 use serde_json::{Value, json};
 use squall_api::{Object, manifest, patch};
@@ -13,10 +13,10 @@ use crate::modify::write_options;
 use crate::output::{Changes, indented, line, line_error, text, warnings};
 use crate::selection;
 
-/// Where what was applied last is kept.
+/// The annotation with the last applied manifest.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// Applies each object; goes on after a failure.
+/// Applies each object; continues after a failure.
 pub async fn run(context: &Context, args: ApplyArgs) -> Result<(), Failure> {
     if let Some(ApplyCommand::ViewLastApplied { what, output }) = args.what {
         return view_last_applied(context, &what, &output).await;
@@ -123,7 +123,7 @@ impl How<'_> {
     }
 }
 
-/// The patch that makes what is there what the manifest says. Warns of an object that was not made by apply.
+/// Returns the patch from the live object to the manifest. Warns about an object that was not created by apply.
 fn patch_for(document: &Document, live: &Object) -> Value {
     let applied = live.meta().annotations.get(LAST_APPLIED);
     if applied.is_none() {
@@ -139,8 +139,8 @@ fn patch_for(document: &Document, live: &Object) -> Value {
     patch::three_way(document.kind, &original, &document.json, &live.to_json())
 }
 
-/// Makes a manifest one that apply can compare: it says in which namespace it is meant, and has annotations, if only none
-/// (or those that others have made would go).
+/// Prepares a manifest for comparison: sets its namespace, and adds annotations, if only an empty map (without it, the
+/// annotations of others would be removed).
 pub fn completed(document: &mut Document) {
     let namespace = document.namespace.clone();
     if let Some(metadata) = document.json.get_mut("metadata").and_then(Value::as_object_mut)
@@ -151,7 +151,7 @@ pub fn completed(document: &mut Document) {
     manifest::annotations_mut(&mut document.json);
 }
 
-/// Puts the manifest itself into its annotation: what the next apply compares with.
+/// Stores the manifest in its own annotation, for comparison by the next apply.
 pub fn keep_applied(document: &mut Document) {
     completed(document);
     if let Some(annotations) = manifest::annotations_mut(&mut document.json) {
@@ -163,7 +163,7 @@ pub fn keep_applied(document: &mut Document) {
     }
 }
 
-/// kubectl says what can be done about it.
+/// Reports a conflict, with kubectl's advice.
 fn conflict(error: &squall_client::Error) -> Failure {
     Failure::error(format!(
         "{error}\nPlease review the fields above--they currently have other managers. Here\nare the ways you can resolve this warning:\n\

@@ -1,4 +1,4 @@
-//! `ctl auth`: who one is, and what one may do.
+//! `ctl auth`: shows the user's identity and permissions.
 
 use serde_json::json;
 use squall_api::Kind;
@@ -13,7 +13,7 @@ use crate::selection;
 /// The gap between columns.
 const GAP: usize = 3;
 
-/// Answers.
+/// Runs a command.
 pub async fn run(context: &Context, command: AuthCommand) -> Result<(), Failure> {
     match command {
         AuthCommand::CanI(args) => can_i(context, args).await,

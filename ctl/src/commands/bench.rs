@@ -1,4 +1,4 @@
-//! `ctl bench`: measurements on clusters of their own.
+//! `ctl bench`: runs benchmarks, each on its own cluster.
 
 use squall_bench::load::Load;
 use squall_bench::store::{self, Bench, Report};
@@ -48,10 +48,10 @@ async fn failover(args: BenchFailoverArgs) -> Result<(), Failure> {
 }
 
 async fn rollout(args: BenchRolloutArgs) -> Result<(), Failure> {
-    // A rolling update has a quarter more pods for a while.
+    // A rolling update temporarily has a quarter more pods.
     let (room, needed) = (i32::from(args.nodes) * 110, args.pods + args.pods.div_euclid(4) + 1);
     if room < needed {
-        let message = format!("{} nodes have room for {room} pods; rolling {} takes {needed}", args.nodes, args.pods);
+        let message = format!("{} nodes have room for {room} pods; rolling {} needs {needed}", args.nodes, args.pods);
         return Err(Failure::error(message));
     }
     let folder = tempfile::tempdir().map_err(anyhow::Error::from)?;
@@ -74,7 +74,7 @@ async fn rollout(args: BenchRolloutArgs) -> Result<(), Failure> {
         ]
     }));
     print_cells(&cells, 3);
-    line(&format!("a rollout went on {:.2} s after its controller-manager was killed", report.resumed_seconds));
+    line(&format!("a rollout resumed {:.2} s after its controller-manager was killed", report.resumed_seconds));
     line(&format!("memory of all processes: {:.0} MiB", report.resident_mib));
     Ok(())
 }
@@ -110,7 +110,7 @@ async fn store(args: BenchStoreArgs) -> Result<(), Failure> {
     Failure::all(failed)
 }
 
-/// Three apiservers, and as little else as can be.
+/// Three apiservers, and as few other members as possible.
 fn store_options() -> squall_cluster::Options {
     squall_cluster::Options { controller_managers: 1, ..options_of(0, Timing::K8s) }
 }
@@ -167,18 +167,18 @@ async fn size(args: BenchSizeArgs) -> Result<(), Failure> {
     }
     let memory: Vec<String> = report.resident_mib.iter().map(|mib| format!("{mib:.0} MiB")).collect();
     line(&format!(
-        "{} objects of {} bytes were made in {:.1} s",
+        "created {} objects of {} bytes in {:.1} s",
         report.objects, report.value_bytes, report.fill_seconds
     ));
     line(&format!("memory of each apiserver: {}", memory.join(", ")));
-    line(&format!("a list of all: {:.2} s", report.list_seconds));
+    line(&format!("listing all objects: {:.2} s", report.list_seconds));
     line(&format!("a snapshot: {:.2} s, {:.0} MiB", report.snapshot_seconds, report.snapshot_mib));
     line(&format!(
-        "999 of 1,000 writes by 16 clients took less than {:.1} ms, and {:.1} ms while one snapshot after the other was taken",
+        "p99.9 of writes by 16 clients: {:.1} ms, and {:.1} ms while snapshots are taken one after the other",
         report.write_p999_ms, report.write_p999_ms_during_snapshots
     ));
-    line(&format!("a killed apiserver agreed with the others {:.2} s after its start", report.restart_seconds));
-    line(&format!("a new apiserver had caught up and voted after {:.2} s", report.new_member_seconds));
+    line(&format!("a killed apiserver caught up with the others {:.2} s after its start", report.restart_seconds));
+    line(&format!("a new apiserver caught up and became a voter after {:.2} s", report.new_member_seconds));
     Ok(())
 }
 

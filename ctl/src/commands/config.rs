@@ -1,4 +1,4 @@
-//! `ctl config`: the kubeconfig, shown and changed.
+//! `ctl config`: shows and changes the kubeconfig.
 
 use std::io::Write;
 use std::path::Path;
@@ -30,12 +30,10 @@ pub fn run(global: &Global, command: ConfigCommand) -> Result<(), Failure> {
             let name = match (name, is_current) {
                 (Some(name), false) => name,
                 (None, true) => current(&config)?.to_owned(),
-                _ => return Err(Failure::error("name a context, or say --current")),
+                _ => return Err(Failure::error("name a context, or use --current")),
             };
-            let namespace = global
-                .namespace
-                .clone()
-                .ok_or_else(|| Failure::error("there is nothing to set: say --namespace=NAME"))?;
+            let namespace =
+                global.namespace.clone().ok_or_else(|| Failure::error("nothing to set: use --namespace=NAME"))?;
             let context = config
                 .get_mut("contexts")
                 .and_then(Value::as_array_mut)
@@ -53,7 +51,7 @@ pub fn run(global: &Global, command: ConfigCommand) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Puts a text in the place of a file, which holds keys: it is whole at each moment, and nobody else can read it.
+/// Replaces a file atomically. The file contains keys, so that only its owner may read it.
 fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
@@ -67,7 +65,7 @@ fn current(config: &Value) -> Result<&str, Failure> {
     current.ok_or_else(|| Failure::error("current-context is not set"))
 }
 
-/// Keys and certificates are not for the screen.
+/// Removes keys and certificates from the output.
 fn hide(value: &mut Value) {
     match value {
         Value::Object(fields) => {

@@ -1,4 +1,4 @@
-//! `ctl create`: from files, or by name.
+//! `ctl create`: creates objects from files or by name.
 
 use serde_json::{Map, Value, json};
 use squall_api::{Kind, Object};
@@ -13,7 +13,7 @@ use crate::manifests;
 use crate::modify::write_options;
 use crate::output::{Changes, warnings};
 
-/// Creates each object; goes on after a failure.
+/// Creates each object; continues after a failure.
 pub async fn run(context: &Context, args: CreateArgs) -> Result<(), Failure> {
     if let Some(command) = args.what {
         return by_name(context, command).await;
@@ -65,7 +65,7 @@ async fn by_name(context: &Context, command: CreateCommand) -> Result<(), Failur
     let changes = Changes::of(&args)?;
     let namespace = if kind.info().is_namespaced() { context.namespace.as_str() } else { "" };
     let mut json = json;
-    // What is not sent is often kept as a file.
+    // The output of a client dry run is often saved as a manifest.
     if changes.dry_run != DryRun::Client {
         note_in_manifest(kind, &mut json, args.record);
     }
@@ -75,7 +75,7 @@ async fn by_name(context: &Context, command: CreateCommand) -> Result<(), Failur
     changes.tell(&object, "created")
 }
 
-/// kubectl says first what it wanted to do.
+/// As in kubectl, the message for a deployment names the failed operation.
 fn failed(error: &squall_client::Error, kind: Kind) -> Failure {
     match error {
         squall_client::Error::Api(api) if kind == Kind::Deployment && api.is(squall_client::Reason::AlreadyExists) => {
@@ -85,7 +85,7 @@ fn failed(error: &squall_client::Error, kind: Kind) -> Failure {
     }
 }
 
-/// The object that a command names.
+/// Builds the object that a command describes.
 fn made(command: CreateCommand) -> Result<(Kind, Value, ChangeArgs), Failure> {
     Ok(match command {
         CreateCommand::Namespace { name, change } => {
@@ -145,7 +145,7 @@ fn deployment(name: &str, images: &[String], replicas: i32, port: Option<i32>) -
 }
 
 fn service(kind: &str, args: &CreateServiceArgs) -> Result<Value, Failure> {
-    let number = |text: &str| text.parse::<u16>().map_err(|_| Failure::error(format!("{text:?} is no port")));
+    let number = |text: &str| text.parse::<u16>().map_err(|_| Failure::error(format!("invalid port {text:?}")));
     let ports: Result<Vec<Value>, Failure> = args
         .tcp
         .iter()

@@ -63,7 +63,7 @@ pub async fn run(context: &Context, args: DeleteArgs) -> Result<(), Failure> {
     Failure::all(failures)
 }
 
-/// Deletes an object. The uid of what is left of it for now.
+/// Deletes an object. Returns its uid if it still exists for now.
 async fn delete(
     context: &Context,
     resource: &ResourceRef,
@@ -102,7 +102,7 @@ fn how(args: &DeleteArgs) -> Result<DeleteRequest, Failure> {
         return Err(Failure::error("--now and --grace-period cannot be specified together"));
     }
     let asked = if args.now { Some(1) } else { args.grace_period.filter(|seconds| *seconds >= 0) };
-    // kubectl: without --force a pod is always left the time to end.
+    // kubectl: without --force, a pod always gets at least one second to terminate.
     let grace = if args.force { Some(0) } else { asked.map(|seconds| seconds.max(1)) };
     Ok(DeleteRequest {
         propagation_policy: propagation.to_owned(),
@@ -111,7 +111,7 @@ fn how(args: &DeleteArgs) -> Result<DeleteRequest, Failure> {
     })
 }
 
-/// Waits until this very object is gone.
+/// Waits until the object with this uid is gone.
 pub async fn wait_gone(client: &Client, resource: &ResourceRef, uid: &str) -> Result<(), Failure> {
     let selection = Selection {
         kind: resource.kind,

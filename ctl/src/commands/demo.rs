@@ -1,4 +1,4 @@
-//! `ctl demo`: the main job in one command, with a live view and a summary.
+//! `ctl demo`: runs the demo with a live view and a summary.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -11,12 +11,12 @@ use crate::failure::Failure;
 use crate::interruption::Interruption;
 use crate::output::{Live, line, line_error, number};
 
-/// How many apiservers a cluster has that nobody says otherwise of.
+/// Default number of apiservers in a cluster.
 pub const APISERVERS: usize = 3;
-/// How many controller-managers.
+/// Default number of controller-managers in a cluster.
 pub const CONTROLLER_MANAGERS: usize = 2;
 
-/// Runs the demo. Fails with every reason why it did not pass.
+/// Runs the demo. Fails with every reason for not passing.
 pub async fn run(args: LabArgs) -> Result<(), Failure> {
     let cluster = options_of(args.nodes, args.timing);
     let mut interruption = Interruption::listen()?;
@@ -31,7 +31,7 @@ pub async fn run(args: LabArgs) -> Result<(), Failure> {
         Ok(summary) => summary,
         Err(error) => {
             keep_logs(folder);
-            return Err(Failure::error(format!("the demo could not be carried through: {error:#}")));
+            return Err(Failure::error(format!("the demo could not be completed: {error:#}")));
         }
     };
     match args.output {
@@ -45,7 +45,7 @@ pub async fn run(args: LabArgs) -> Result<(), Failure> {
     Failure::all(summary.reasons.into_iter().map(Failure::error).collect())
 }
 
-/// A cluster as it is usual.
+/// A cluster with the default numbers of apiservers and controller-managers.
 pub fn options_of(nodes: u8, timing: Timing) -> squall_cluster::Options {
     squall_cluster::Options {
         apiservers: APISERVERS,
@@ -61,7 +61,7 @@ fn keep_logs(folder: tempfile::TempDir) {
     line_error(&format!("the logs of the cluster are in {}", path.join("logs").display()));
 }
 
-/// Shows each view, until there are no more.
+/// Shows each view until the command ends.
 async fn show(mut views: watch::Receiver<View>) {
     let (start, mut live) = (Instant::now(), Live::new());
     loop {
@@ -72,7 +72,7 @@ async fn show(mut views: watch::Receiver<View>) {
         };
         live.show(&format!("{:5.1} s", start.elapsed().as_secs_f64()), &state, &lines);
         if views.changed().await.is_err() {
-            // The result is there, or will never be.
+            // The demo has ended: its result ends the command.
             std::future::pending::<()>().await;
         }
     }
@@ -80,7 +80,7 @@ async fn show(mut views: watch::Receiver<View>) {
 
 fn lines_of(view: &View) -> Vec<String> {
     let leader = |leader: Option<squall_cluster::MemberName>| {
-        leader.map_or_else(|| "nobody".to_owned(), |member| member.to_string())
+        leader.map_or_else(|| "none".to_owned(), |member| member.to_string())
     };
     let mut lines = vec![view.phase.as_str().to_owned()];
     let versions = view.pods.keys().chain(view.requests.keys()).collect::<std::collections::BTreeSet<_>>();

@@ -1,4 +1,4 @@
-//! `ctl describe`: objects with what belongs to them and their events.
+//! `ctl describe`: shows objects with their related objects and events.
 
 use jiff::Timestamp;
 use squall_api::coordination::v1::Lease;
@@ -14,10 +14,10 @@ use crate::failure::Failure;
 use crate::output::{line_error, text};
 use crate::selection::{self, Target, Wanted};
 
-/// Where the Leases of nodes are.
+/// The namespace of the Leases of nodes.
 const NODE_LEASES: &str = "kube-node-lease";
 
-/// Describes objects, two empty lines between them.
+/// Describes objects, separated by two empty lines.
 pub async fn run(context: &Context, args: DescribeArgs) -> Result<(), Failure> {
     let mut failures = Vec::new();
     let mut objects = Vec::new();
@@ -44,7 +44,7 @@ pub async fn run(context: &Context, args: DescribeArgs) -> Result<(), Failure> {
     Failure::all(failures)
 }
 
-/// The objects of a target. A name that is not there stands for all that begin with it (kubectl: `describe rc kubia`).
+/// Fetches the objects of a target. A name that does not exist is used as a prefix (kubectl: `describe rc kubia`).
 async fn find(
     context: &Context,
     target: &Target,
@@ -73,7 +73,7 @@ async fn find(
     Ok(objects)
 }
 
-/// What is shown with an object.
+/// Fetches the related objects and events of an object.
 async fn related(context: &Context, object: &Object, events: bool) -> Result<Related, Error> {
     let client = &context.client;
     let namespace = &object.meta().namespace;
@@ -106,17 +106,17 @@ async fn related(context: &Context, object: &Object, events: bool) -> Result<Rel
         Object::Namespace(namespace) => {
             related.quotas = Api::new(client.clone(), &namespace.metadata.name).list("", "").await?;
         }
-        // Nothing else is told of the others.
+        // Other kinds have no related objects.
         _ => {}
     }
     Ok(related)
 }
 
-/// The events of this very object.
+/// Fetches the events of this object, but not those of an earlier one with the same name.
 async fn events_of(context: &Context, object: &Object) -> Result<Vec<Event>, Error> {
     let (meta, kind) = (object.meta(), object.kind());
     let mut fields = format!("involvedObject.name={},involvedObject.kind={}", meta.name, kind.info().kind);
-    // Kubernetes: a kubelet writes events of its node with the node's name in the place of its uid.
+    // Kubernetes: in the events of its own node, a kubelet writes the node's name instead of its uid.
     if kind != Kind::Node {
         fields.push_str(&format!(",involvedObject.uid={}", meta.uid));
     }

@@ -1,4 +1,4 @@
-//! `ctl diff`: what `ctl apply` would change.
+//! `ctl diff`: shows what `ctl apply` would change.
 
 use serde_json::json;
 use similar::TextDiff;
@@ -13,10 +13,10 @@ use crate::modify::write_options;
 use crate::output::{json_of, text};
 use crate::selection;
 
-/// diff: 1 stands for a difference, and more for a failure.
+/// As in diff, exit code 1 means a difference, and more than 1 a failure.
 const TROUBLE: u8 = 2;
 
-/// Shows the differences. Exit code 0 if there are none, 1 if there are, 2 if it is not known.
+/// Shows the differences. Exit code 0: no differences; 1: differences; 2: failure.
 pub async fn run(context: &Context, args: DiffArgs) -> Result<(), Failure> {
     let mut failures = Vec::new();
     let documents =
@@ -64,7 +64,7 @@ fn yaml(object: &Object) -> String {
     manifest::to_yaml(&json_of(object, false)).unwrap_or_default()
 }
 
-/// The differences of two texts, as `diff -u` shows them; empty if there are none.
+/// The differences between two texts, as `diff -u` shows them; empty if there are none.
 pub fn unified(before: &str, after: &str, before_name: &str, after_name: &str) -> String {
     if before == after {
         return String::new();

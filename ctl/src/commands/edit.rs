@@ -1,4 +1,4 @@
-//! `ctl edit`: objects in the user's editor, again and again until they are valid or given up.
+//! `ctl edit`: opens objects in the user's editor until they are valid or the user gives up.
 
 use std::io::Write;
 use std::path::Path;
@@ -20,7 +20,7 @@ use crate::selection;
 const HEADER: &str = "# Please edit the object below. Lines beginning with a '#' will be ignored,\n# and an empty file will abort the \
                       edit. If an error occurs while saving this file will be\n# reopened with the relevant failures.\n#\n";
 
-/// Opens the editor, and writes what has changed.
+/// Opens the editor and writes the changes.
 pub async fn run(context: &Context, args: EditArgs) -> Result<(), Failure> {
     warn_of_record(args.change.record);
     let objects = objects(context, &args).await?;
@@ -29,7 +29,7 @@ pub async fn run(context: &Context, args: EditArgs) -> Result<(), Failure> {
     session.edit().await
 }
 
-/// An object as it was, and as the editor shows it.
+/// An object before the edit, as the editor shows it.
 struct Original {
     resource: ResourceRef,
     json: Value,
@@ -63,10 +63,10 @@ struct Session<'a> {
     originals: Vec<Original>,
 }
 
-/// What one saved text came to.
+/// The outcome of saving one text.
 enum Round {
     Done,
-    /// It is opened again, with these lines before it.
+    /// The editor opens again, with these lines before the text.
     Again(Vec<String>),
 }
 
@@ -82,7 +82,7 @@ impl Session<'_> {
                 open_editor(file.path()).and_then(|()| std::fs::read_to_string(file.path()).map_err(Failure::error));
             let saved = match saved {
                 Ok(saved) => saved,
-                // What was typed is not thrown away with the editor.
+                // Keep what the user typed even if the editor fails.
                 Err(failure) if is_as(file.path(), &shown) && problems.is_empty() => return Err(failure),
                 Err(failure) => {
                     let kept = keep(file)?;
@@ -96,7 +96,7 @@ impl Session<'_> {
                 line_error(&format!("A copy of your changes has been stored to {kept:?}"));
                 return Err(Failure::error("Edit cancelled, no valid changes were saved."));
             }
-            // Some of several objects may have been written before.
+            // Earlier rounds may have written some of the objects.
             if edited == self.text()? {
                 line_error("Edit cancelled, no changes made.");
                 return Ok(());
@@ -139,7 +139,7 @@ impl Session<'_> {
                 return Ok(Round::Again(vec!["At least one of apiVersion, kind and name was changed".to_owned()]));
             };
             if original.json == value {
-                // kubectl: those of several that were left alone.
+                // kubectl: reports each object that was not edited.
                 self.changes.say(&format!("{} skipped", name_of(&original.resource)));
                 continue;
             }
@@ -163,7 +163,7 @@ async fn write(
     edited: &Value,
 ) -> Result<Object, Error> {
     let kind = original.resource.kind;
-    // Two-way: what is not touched here is left to whoever changes it meanwhile.
+    // Two-way: fields that are not edited keep the changes that others make meanwhile.
     let mut patch = patch::three_way(kind, &original.json, edited, &original.json);
     if patch.pointer("/spec/template").is_some() {
         note_in_manifest(kind, &mut patch, false);
@@ -180,7 +180,7 @@ async fn write(
     reply.object()
 }
 
-/// What is invalid can be mended in the editor; nothing else can.
+/// Returns the problems that can be fixed in the editor; fails with all others.
 fn explained(error: &Error, resource: &ResourceRef) -> Result<Vec<String>, Failure> {
     let name = format!("{} {:?}", resource.kind.info().plural_group(), resource.name);
     let Error::Api(api) = error else { return Err(error.clone().into()) };
@@ -229,7 +229,7 @@ fn open_editor(file: &Path) -> Result<(), Failure> {
     let named =
         std::env::var("KUBE_EDITOR").or_else(|_| std::env::var("EDITOR")).ok().filter(|editor| !editor.is_empty());
     let editor = named.unwrap_or_else(|| "vi".to_owned());
-    // The editor may have flags of its own, so that a shell has to read it.
+    // The variable may contain flags for the editor, so that a shell has to parse it.
     let status = Command::new("sh").arg("-c").arg(format!("{editor} \"$1\"")).arg("sh").arg(file).status();
     match status {
         Ok(status) if status.success() => Ok(()),
@@ -238,7 +238,7 @@ fn open_editor(file: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Whether nothing was typed.
+/// Whether the file is unchanged.
 fn is_as(path: &Path, shown: &str) -> bool {
     std::fs::read(path).is_ok_and(|bytes| bytes == shown.as_bytes())
 }

@@ -1,4 +1,4 @@
-//! `ctl events`: events in the order in which they happened.
+//! `ctl events`: shows events in the order in which they happened.
 
 use std::pin::pin;
 
@@ -15,7 +15,7 @@ use crate::selection;
 
 const GAP: usize = 3;
 
-/// Shows them, once or as they come.
+/// Shows events, once or as they happen.
 pub async fn run(context: &Context, args: EventsArgs) -> Result<(), Failure> {
     let format = Format::parse(args.output.as_deref())?;
     let mut fields = Vec::new();

@@ -1,4 +1,4 @@
-//! `ctl explain`: what fields an object has.
+//! `ctl explain`: describes the fields of a resource type.
 
 use squall_api::Kind;
 use squall_api::schema::{Field, Kind as FieldKind, MESSAGES, Message, Shape};
@@ -7,10 +7,10 @@ use crate::cli::ExplainArgs;
 use crate::failure::Failure;
 use crate::output::line;
 
-/// As wide as kubectl's.
+/// Line width, as in kubectl.
 const WIDTH: usize = 80;
 
-/// Says what a type or a field of it is.
+/// Describes a resource type or one of its fields.
 pub fn run(args: &ExplainArgs) -> Result<(), Failure> {
     let mut path = args.what.split(['.', '/']).filter(|part| !part.is_empty());
     let word = path.next().unwrap_or_default();
@@ -50,14 +50,14 @@ pub fn run(args: &ExplainArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Of what has no fields of its own.
+/// Stands for the type of a field that has no fields itself.
 static EMPTY: Message = Message { name: "", custom_json: true, atomic: false, doc: "", fields: &[] };
 
 fn message_of(kind: Kind) -> Result<&'static Message, Failure> {
     Message::find(kind.info().message).ok_or_else(|| Failure::error(format!("{} is not described", kind.info().kind)))
 }
 
-/// The fields of a message and of those that stand in it, in the order of their names.
+/// The fields of a message and of its inlined messages, sorted by name.
 fn fields(message: &'static Message) -> Vec<&'static Field> {
     let mut all: Vec<&'static Field> = Vec::new();
     for field in message.fields {
@@ -94,7 +94,7 @@ fn show(field: &'static Field, recursive: bool, depth: usize) {
     }
     if let FieldKind::Message(index) = field.kind
         && !MESSAGES[index].custom_json
-        // Schemas of schemas have no end.
+        // Schemas may be recursive.
         && depth < 12
     {
         fields(&MESSAGES[index]).into_iter().for_each(|field| show(field, recursive, depth + 1));

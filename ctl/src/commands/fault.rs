@@ -1,4 +1,4 @@
-//! `ctl fault`: breaking a cluster by hand.
+//! `ctl fault`: injects faults into a cluster by hand.
 
 use squall_cluster::{Cluster, Lifetime};
 use squall_lab::faults::by_hand::{self, Found, Healed};
@@ -58,7 +58,7 @@ fn of_process(
 }
 
 fn open(dir: &DirArgs) -> Result<Cluster, Failure> {
-    // What is started again by hand outlives this command.
+    // Members that are restarted by hand outlive this command.
     Ok(Cluster::open(&dir.dir, Lifetime::Detached)?)
 }
 
@@ -68,7 +68,7 @@ async fn inject(fault: &Fault, flags: FaultFlags) -> Result<(), Failure> {
         Some(name) => name,
         None => unused(fault, &by_hand::in_force(&cluster).await),
     };
-    // So that whoever is to be cut off has something to connect with.
+    // The client to cut off needs a kubeconfig that leads over the links.
     if cluster.options().links {
         cluster.client_kubeconfig(0)?;
     }
@@ -78,7 +78,7 @@ async fn inject(fault: &Fault, flags: FaultFlags) -> Result<(), Failure> {
     line(&format!("{name}: {fault}"));
     if let Some(time) = flags.lasting {
         let mut interruption = Interruption::listen()?;
-        // Whoever has no patience has it healed all the same.
+        // An interruption heals the fault early.
         tokio::select! {
             () = tokio::time::sleep(time) => {}
             _ = interruption.wait() => {}
@@ -89,7 +89,7 @@ async fn inject(fault: &Fault, flags: FaultFlags) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `cut-1`: the first word of the fault and a number.
+/// Returns an unused name, like `cut-1`: the first word of the fault and a number.
 fn unused(fault: &Fault, taken: &[Found]) -> String {
     let text = fault.to_string();
     let word = match fault {
@@ -118,7 +118,7 @@ async fn list(args: &FaultListArgs) -> Result<(), Failure> {
         line("no faults are in force");
         return Ok(());
     }
-    let mut cells = vec![["NAME", "WHERE", "WHAT", "SO FAR"].map(str::to_owned).to_vec()];
+    let mut cells = vec![["NAME", "MEMBER", "FAULT", "EFFECT"].map(str::to_owned).to_vec()];
     cells.extend(found.into_iter().map(|fault| vec![fault.name, fault.member.to_string(), fault.text, fault.receipt]));
     print_cells(&cells, 3);
     Ok(())
@@ -131,7 +131,7 @@ async fn heal(args: &HealArgs) -> Result<(), Failure> {
         && let Some(name) = &args.name
     {
         return Err(Failure::error(format!(
-            "no fault is named {name:?}; \"ctl fault list\" shows those that are in force"
+            "no fault is named {name:?}; use \"ctl fault list\" to list the faults in force"
         )));
     }
     let mut failures = Vec::new();
@@ -141,7 +141,7 @@ async fn heal(args: &HealArgs) -> Result<(), Failure> {
             Ok(receipt) if receipt.is_empty() => line(&format!("{name} healed ({text})")),
             Ok(receipt) => line(&format!("{name} healed ({text}): {receipt}")),
             Err(error) => {
-                failures.push(Failure::error(format!("{name} ({text}) at {member} is not healed: {error:#}")));
+                failures.push(Failure::error(format!("healing {name} ({text}) on {member}: {error:#}")));
             }
         }
     }

@@ -30,7 +30,7 @@ pub async fn run(context: &Context, args: GetArgs) -> Result<(), Failure> {
     };
     if args.watch || args.watch_only {
         if from_files {
-            return Err(Failure::error("what files define is not watched: name it"));
+            return Err(Failure::error("-w cannot be used with -f: name the objects instead"));
         }
         return watch(context, &args, &targets, &format, rows).await;
     }
@@ -97,7 +97,7 @@ const fn shown(args: &GetArgs, single: bool) -> Shown {
     Shown { single, managed_fields: args.show_managed_fields, no_headers: args.no_headers }
 }
 
-/// Shows what there is and then each change, until interrupted.
+/// Shows the existing objects and then each change, until interrupted.
 async fn watch(
     context: &Context,
     args: &GetArgs,
@@ -115,7 +115,7 @@ async fn watch(
     };
     let mut fields = args.select.field_selector.clone().unwrap_or_default();
     if let Some(name) = name {
-        // A name that is not there is told at once.
+        // A missing object is reported at once.
         let namespace = selection::namespace_of(target.kind, context, false);
         selection::get(&context.client, target.kind, &namespace, name).await?;
         fields = format!("metadata.name={name}");
@@ -153,7 +153,7 @@ async fn watch(
     }
 }
 
-/// What a watch has printed decides how the next line looks.
+/// Prints the rows of a watch. Headings and widths depend on the rows printed before.
 struct Printer<'a> {
     kind: Kind,
     args: &'a GetArgs,

@@ -14,17 +14,17 @@ use crate::selection;
 
 /// How many logs may be followed at the same time (kubectl: `--max-log-requests`).
 const MAX_FOLLOWED: usize = 64;
-/// Of many pods only so many last lines each, unless said otherwise (kubectl too).
+/// Default number of lines per container with a selector, as in kubectl.
 const TAIL_OF_MANY: i64 = 10;
 
-/// A container's log, and what stands before its lines.
+/// A container's log, and the prefix of its lines.
 struct Source {
     pod: ResourceRef,
     container: String,
     prefix: String,
 }
 
-/// Shows logs, one after the other; all at once when they are followed.
+/// Shows logs one after the other, or all at once when following them.
 pub async fn run(context: &Context, args: PodLogsArgs) -> Result<(), Failure> {
     let pods = pods(context, &args).await?;
     let many = args.selector.is_some();
@@ -41,7 +41,7 @@ pub async fn run(context: &Context, args: PodLogsArgs) -> Result<(), Failure> {
     }
     if sources.len() > MAX_FOLLOWED {
         return Err(Failure::error(format!(
-            "you are attempting to follow {} log streams, but at most {MAX_FOLLOWED} can be",
+            "you are attempting to follow {} log streams, but at most {MAX_FOLLOWED} are allowed",
             sources.len()
         )));
     }
@@ -78,7 +78,7 @@ fn how(args: &PodLogsArgs, many: bool) -> LogsRequest {
     }
 }
 
-/// The pods that are meant: by name, by label, or those of a workload or service, of which the first stands for all.
+/// Finds the pods: by name, by label, or the first pod of a workload or service.
 async fn pods(context: &Context, args: &PodLogsArgs) -> Result<Vec<Pod>, Failure> {
     let api: Api<Pod> = Api::new(context.client.clone(), &context.namespace);
     let Some(word) = &args.what else {
@@ -99,10 +99,10 @@ async fn pods(context: &Context, args: &PodLogsArgs) -> Result<Vec<Pod>, Failure
     }
     let object = selection::get(&context.client, kind, &context.namespace, name).await?;
     let labels = selector_of(&object).ok_or_else(|| {
-        Failure::error(format!("cannot get the logs from {}: it has no pods", kind.info().plural_group()))
+        Failure::error(format!("cannot get logs from {}: they have no pods", kind.info().plural_group()))
     })?;
     let mut found = api.list(&labels, "").await?;
-    // kubectl: those that run come first, the oldest of them first of all.
+    // kubectl: running pods first, and among them the oldest.
     found.sort_by_key(|pod| (pod.status.phase != "Running", pod.metadata.creation_timestamp.timestamp()));
     let first = found.first().ok_or_else(|| Failure::error(format!("no pods found for {word}")))?.clone();
     if found.len() > 1 {
@@ -111,7 +111,7 @@ async fn pods(context: &Context, args: &PodLogsArgs) -> Result<Vec<Pod>, Failure
     Ok(vec![first])
 }
 
-/// What the pods of a workload or service have in common.
+/// The pod selector of a workload or service.
 fn selector_of(object: &Object) -> Option<String> {
     let text = |selector: Selector| selector.to_string();
     match object {

@@ -12,16 +12,14 @@ use crate::modify::modify;
 use crate::output::{Changes, line, named};
 use crate::selection::{self, Wanted};
 
-/// What is set on objects.
+/// The kind of metadata to set on objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
-    /// Labels.
     Label,
-    /// Annotations.
     Annotation,
 }
 
-/// What is to be set, and what is to be removed.
+/// The keys to set and the keys to remove.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Wishes {
     set: BTreeMap<String, String>,
@@ -44,7 +42,7 @@ impl Mark {
     }
 }
 
-/// Sets and removes them on each object.
+/// Sets and removes labels or annotations on each object.
 pub async fn run(context: &Context, mark: Mark, args: MarkArgs) -> Result<(), Failure> {
     warn_of_record(args.change.record);
     let changes = Changes::of(&args.change)?;
@@ -150,7 +148,7 @@ fn change(
 ) -> Result<(), Failure> {
     missing.clear();
     let other = |(key, value): (&String, &String)| {
-        // kubectl: why a revision is there may always be said anew.
+        // kubectl: the change cause may always be overwritten.
         let replaceable = mark == Mark::Annotation && key == CHANGE_CAUSE;
         let old = marks.get(key).filter(|old| *old != value && !replaceable);
         old.map(|old| (key.clone(), old.clone()))

@@ -1,4 +1,4 @@
-//! The commands, a file each.
+//! The commands, one file each.
 
 mod api_resources;
 mod apply;
@@ -75,7 +75,7 @@ async fn read(context: &Context, command: ReadCommand) -> Result<(), Failure> {
 }
 
 async fn change(global: &Global, command: ChangeCommand) -> Result<(), Failure> {
-    // What can be said of a command line without a cluster is said first.
+    // Errors that need no cluster are reported first.
     if let ChangeCommand::RollingUpdate(args) = &command {
         rolling_update::check(args)?;
     }

@@ -55,7 +55,7 @@ async fn patch_one(
         Some(Part::Scale) => object.clone().part("scale"),
         None => object.clone(),
     };
-    // kubectl too lets the server work a patch out: what it does is what would be done.
+    // As in kubectl, the server computes the result even for a client dry run.
     let dry = WriteOptions { dry_run: changes.dry_run != DryRun::None, ..options.clone() };
     let reply = context.client.patch_as(&resource, content_type, patch.to_string().into_bytes(), dry).await?;
     warnings(&reply.warnings);
@@ -73,12 +73,12 @@ async fn patch_one(
     changes.tell(&after, if same { "patched (no change)" } else { "patched" })
 }
 
-/// What is noted of a change that has made another template.
+/// Returns the patch that records a change of the pod template, if there was one.
 pub fn noted(before: &Object, after: &Object) -> Option<Value> {
     note(before, after, false)
 }
 
-/// What is noted of a patch, in a second one: only the server knows what a patch comes to.
+/// Returns a second patch that records the first one: only the server knows the result of a patch.
 fn note(before: &Object, after: &Object, record: bool) -> Option<Value> {
     let template = |object: &Object| match object {
         Object::Deployment(deployment) => Some(deployment.spec.template.clone()),

@@ -1,4 +1,4 @@
-//! Why a revision is there: `--record`, and what is noted without it.
+//! Records the cause of a revision: with `--record`, and automatically without it.
 
 use clap::{ArgAction, CommandFactory};
 use jiff::Timestamp;
@@ -9,12 +9,12 @@ use crate::cli::Cli;
 use crate::modify::has_revisions;
 use crate::output::line_error;
 
-/// Where the cause stands that a user gives. Kubernetes' own name.
+/// Kubernetes' annotation for a cause that the user gives.
 pub const CHANGE_CAUSE: &str = "kubernetes.io/change-cause";
-/// Where the change stands that made a revision: when, who, by which command. Written by itself, since nobody remembers to.
+/// Squall's annotation for the change that made a revision: time, author and command. It is always set automatically.
 pub const CHANGE: &str = "squall.dev/change";
 
-/// A longer command is cut: a patch on the command line may be long.
+/// Longer commands are cut after this many characters: a patch on the command line may be long.
 const LONGEST: usize = 1_000;
 
 /// The command as it was typed, flags in their long form and after the words: `ctl create --filename=x.yaml --record=true`.
@@ -26,21 +26,21 @@ pub fn command_line() -> String {
     }
 }
 
-/// What is noted of a change: when, by whom, by which command.
+/// The record of a change: time, author and command.
 pub fn change() -> String {
     let who = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "unknown".to_owned());
     let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
     format!("{now} {who}: {}", command_line())
 }
 
-/// kubectl's warning: the flag is on its way out there.
+/// Prints kubectl's warning that the flag is deprecated.
 pub fn warn_of_record(record: bool) {
     if record {
         line_error("Flag --record has been deprecated, --record will be removed in the future");
     }
 }
 
-/// Notes the change on an object whose template has changed, and the command as its cause if that is asked for.
+/// Records the change on an object whose template has changed, and with `record` the command as its cause.
 pub fn note(object: &mut Object, record: bool) {
     if has_revisions(object.kind()) {
         object.meta_mut().annotations.insert(CHANGE.to_owned(), change());
@@ -48,14 +48,14 @@ pub fn note(object: &mut Object, record: bool) {
     record_cause(object, record);
 }
 
-/// Notes the command as the cause of a change, if that is asked for.
+/// With `record`, sets the command as the cause of a change.
 pub fn record_cause(object: &mut Object, record: bool) {
     if record {
         object.meta_mut().annotations.insert(CHANGE_CAUSE.to_owned(), command_line());
     }
 }
 
-/// The same for a manifest.
+/// Like `note`, for a manifest.
 pub fn note_in_manifest(kind: Kind, json: &mut Value, record: bool) {
     if !record && !has_revisions(kind) {
         return;
@@ -103,7 +103,7 @@ fn takes_value(flag: &clap::Arg) -> bool {
     matches!(flag.get_action(), ArgAction::Set | ArgAction::Append) && !optional
 }
 
-/// The flag that a word is, and the value in it.
+/// Finds the flag that a word stands for, and the value in the word.
 fn read_flag<'a>(
     command: &'a clap::Command,
     root: &'a clap::Command,

@@ -1,4 +1,4 @@
-//! `ctl replace`: what files say in the place of what is there.
+//! `ctl replace`: replaces objects with those in files.
 
 use squall_api::{Object, manifest};
 use squall_client::{DeleteRequest, Error};
@@ -15,7 +15,7 @@ use crate::modify::write_options;
 use crate::output::{Changes, warnings};
 use crate::selection;
 
-/// Replaces each object; goes on after a failure.
+/// Replaces each object; continues after a failure.
 pub async fn run(context: &Context, args: ReplaceArgs) -> Result<(), Failure> {
     warn_of_record(args.change.record);
     if args.grace_period.is_some() && !args.force {
@@ -79,7 +79,7 @@ async fn put(
         Err(error) => return Err(error),
     };
     let Some(live) = live else { return create(context, document, args, changes, options).await };
-    // What was made by apply stays so.
+    // Objects that are managed with apply stay so.
     if live.meta().annotations.contains_key(LAST_APPLIED) {
         keep_applied(document);
     }
@@ -114,7 +114,7 @@ async fn create(
     reply.object()
 }
 
-/// What is noted of the revision that is there stays, until the template is another.
+/// Keeps the record of the current revision, which holds until the template changes.
 fn carry_along(document: &mut Document, live: &Object, record: bool) {
     let change = live.meta().annotations.get(CHANGE).cloned();
     let Some(annotations) = manifest::annotations_mut(&mut document.json) else { return };

@@ -40,7 +40,7 @@ async fn scale(context: &Context, args: &ScaleArgs, changes: &Changes, resource:
         other => other.into(),
     })?;
     let replicas = spec_replicas(&before).ok_or_else(|| {
-        Failure::error(format!("cannot scale {}: it has no replicas", resource.kind.info().plural_group()))
+        Failure::error(format!("cannot scale {}: they have no replicas", resource.kind.info().plural_group()))
     })?;
     if let Some(expected) = args.current_replicas.filter(|expected| *expected >= 0 && *expected != replicas) {
         return Err(Failure::error(format!("Expected replicas to be {expected}, was {replicas}")));
@@ -54,7 +54,7 @@ async fn scale(context: &Context, args: &ScaleArgs, changes: &Changes, resource:
     }
     let mut patch = json!({"spec": {"replicas": args.replicas}});
     if args.current_replicas.is_some_and(|expected| expected >= 0) || args.resource_version.is_some() {
-        // What was looked at must still be so when it is written.
+        // The write must fail if the object has changed since the check.
         patch["metadata"] = json!({"resourceVersion": version});
     }
     let options = write_options(changes.dry_run, args.change.field_manager.as_deref());
@@ -89,7 +89,7 @@ fn status_replicas(object: &Object) -> i32 {
     }
 }
 
-/// Until there are as many, or somebody wants another number.
+/// Waits until the number of replicas is reached, or somebody sets another one.
 async fn wait(context: &Context, resource: &ResourceRef, replicas: i32) -> Result<(), Failure> {
     let selection = Selection {
         kind: resource.kind,

@@ -1,4 +1,4 @@
-//! `ctl set`: images of containers, selectors of services.
+//! `ctl set`: sets the images of containers and the selectors of services.
 
 use squall_api::core::v1::{Container, PodSpec};
 use squall_api::labels::Selector;
@@ -14,7 +14,7 @@ use crate::selection::{self, Wanted};
 
 const NO_RESOURCES: &str = "one or more resources must be specified as <resource> <name> or <resource>/<name>";
 
-/// Sets a part of each object.
+/// Runs a command.
 pub async fn run(context: &Context, command: SetCommand) -> Result<(), Failure> {
     match command {
         SetCommand::Image(args) => image(context, args).await,
@@ -58,20 +58,19 @@ async fn selector(context: &Context, args: SetArgs) -> Result<(), Failure> {
             }
             Ok(())
         }
-        other => Err(Failure::error(format!(
-            "setting a selector is only supported for Services, and not for {}",
-            named(other)
-        ))),
+        other => {
+            Err(Failure::error(format!("setting a selector is only supported for Services, not for {}", named(other))))
+        }
     })
     .await
 }
 
-/// `app=kubia,tier=web`; anything that selects otherwise is not for services.
+/// Parses `app=kubia,tier=web`. Services support no other form of selector.
 fn pairs(text: &str) -> Result<Vec<(String, String)>, Failure> {
     Selector::parse(text).map_err(Failure::error)?;
     let pairs = text.split(',').map(|pair| match pair.trim().split_once('=') {
         Some((key, value)) if !key.ends_with('!') && !value.starts_with('=') => Ok((key.to_owned(), value.to_owned())),
-        _ => Err(Failure::error(format!("a selector of a service is KEY=VALUE,..., and not {pair:?}"))),
+        _ => Err(Failure::error(format!("invalid service selector {pair:?}: use KEY=VALUE,..."))),
     });
     pairs.collect()
 }
@@ -105,7 +104,7 @@ async fn each(
     Failure::all(failures)
 }
 
-/// Sets the images of the named containers; whether anything has changed.
+/// Sets the images of the named containers. Returns whether anything has changed.
 fn set_images(object: &mut Object, images: &[(&str, &str)]) -> Result<bool, Failure> {
     let name = named(object);
     let spec = pod_spec(object).ok_or_else(|| Failure::error(format!("{name} has no containers")))?;

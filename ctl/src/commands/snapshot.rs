@@ -1,4 +1,4 @@
-//! `ctl snapshot`: everything that is stored, as a file.
+//! `ctl snapshot`: saves all stored data to a file, checks it and restores it.
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ pub async fn run(global: &Global, command: SnapshotCommand) -> Result<(), Failur
     }
 }
 
-/// Written aside, checked, and only then put in its place.
+/// Writes the snapshot to a temporary file, checks it, and only then renames it.
 async fn save(context: &Context, args: &SaveArgs) -> Result<(), Failure> {
     let mut interruption = Interruption::listen()?;
     let aside = aside(&args.file);
@@ -33,7 +33,7 @@ async fn save(context: &Context, args: &SaveArgs) -> Result<(), Failure> {
     let summary = match saved {
         Ok(summary) => summary,
         Err(failure) => {
-            // It may not even have been made.
+            // The file may not exist.
             drop(fs::remove_file(&aside).await);
             return Err(failure);
         }
@@ -87,7 +87,7 @@ fn status(args: &SummaryArgs) -> Result<(), Failure> {
 fn restore(args: &RestoreArgs) -> Result<(), Failure> {
     let (_, summary) = Cluster::restore(&args.dir.dir, options_of_shape(&args.shape)?, &args.file)?;
     let folder = args.dir.dir.display();
-    line(&format!("a cluster in {folder} begins with {} objects at revision {}", summary.objects, summary.revision));
+    line(&format!("created a cluster in {folder} with {} objects at revision {}", summary.objects, summary.revision));
     line(&format!("start it with \"ctl cluster up --dir {folder}\""));
     Ok(())
 }

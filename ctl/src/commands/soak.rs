@@ -1,4 +1,4 @@
-//! `ctl soak`: the store under faults, for as long as one likes.
+//! `ctl soak`: tests the store under faults, for any length of time.
 
 use squall_lab::soak::{self, Plan, Report};
 
@@ -7,7 +7,7 @@ use crate::cli::{SoakArgs, Timing};
 use crate::failure::Failure;
 use crate::output::{line, line_error, number};
 
-/// Runs a soak on a cluster of its own. Fails with everything that did not hold.
+/// Runs a soak on its own cluster. Fails with every violation.
 pub async fn run(args: SoakArgs) -> Result<(), Failure> {
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
     let plan = Plan {
@@ -20,7 +20,7 @@ pub async fn run(args: SoakArgs) -> Result<(), Failure> {
     };
     let options = squall_cluster::Options { controller_managers: 1, ..options_of(0, Timing::K8s) };
     line_error(&format!(
-        "seed {seed}; again with: ctl soak --seed {seed} --writes {} --faults {}",
+        "seed {seed}; repeat with: ctl soak --seed {seed} --writes {} --faults {}",
         plan.writes, plan.faults
     ));
     let report = soak::run(&plan, options, |text| line_error(&text)).await?;
@@ -39,11 +39,11 @@ fn print(report: &Report) {
     line(if report.violations.is_empty() { "HELD" } else { "BROKEN" });
     line(&format!("  {} faults in {:.0} s: {}", faults, report.seconds, kinds.join(", ")));
     line(&format!(
-        "  {} writes acknowledged, {} without an answer and read back",
+        "  {} writes acknowledged, {} without a response and read back",
         count(report.acknowledged),
         count(report.unknown)
     ));
-    line(&format!("  {} reads and {} events of watches checked", count(report.reads), count(report.watched)));
-    line(&format!("  no write acknowledged for {:.1} s at the longest", report.longest_silence_seconds));
+    line(&format!("  {} reads and {} watch events checked", count(report.reads), count(report.watched)));
+    line(&format!("  {:.1} s at most without an acknowledged write", report.longest_silence_seconds));
     line(&format!("  {} contradictions", report.violations.len()));
 }

@@ -10,10 +10,10 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::{indented, line, text};
 
-/// The version of these programs.
+/// The version of all programs of this build.
 const OWN: &str = concat!("v", env!("CARGO_PKG_VERSION"));
 
-/// Shows the versions. The servers are of one build with their nodes, which say which one that is.
+/// Shows the versions. The version of the servers is that of the nodes, which belong to the same build.
 pub async fn run(global: &Global, args: VersionArgs) -> Result<(), Failure> {
     let servers = if args.client { Ok(Vec::new()) } else { servers(global).await };
     let found = servers.as_ref().map_or(&[] as &[String], Vec::as_slice);

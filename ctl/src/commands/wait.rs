@@ -14,20 +14,20 @@ use crate::output::jsonpath::{Path, text_of};
 use crate::output::{line, line_error, named};
 use crate::selection::{self, Wanted};
 
-/// kubectl: what a negative time means.
+/// kubectl: the meaning of a negative timeout.
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3_600);
 
-/// What is waited for.
+/// The condition to wait for.
 enum Goal {
     Delete,
     Create,
     /// A condition and its value.
     Condition(String, String),
-    /// A path and the value it leads to; any if there is none.
+    /// A path and its expected value; `None` for any value.
     Path(Path, Option<String>),
 }
 
-/// Waits for each object, all within one time.
+/// Waits for each object, all within one timeout.
 pub async fn run(context: &Context, args: WaitArgs) -> Result<(), Failure> {
     let goal = goal(&args.condition)?;
     let limit = limit(&args.timeout)?;
@@ -43,7 +43,7 @@ pub async fn run(context: &Context, args: WaitArgs) -> Result<(), Failure> {
         let resource = &chosen.resource;
         let name = format!("{}/{}", resource.kind.info().plural, resource.name);
         let reach = reach(context, resource, &goal, limit.is_zero());
-        // No time at all means one look, however long that takes.
+        // A zero timeout means one check, however long it takes.
         let reached = if limit.is_zero() { Ok(reach.await) } else { tokio::time::timeout_at(deadline, reach).await };
         match reached {
             Ok(Ok(text)) => line(&text),
@@ -67,7 +67,7 @@ fn goal(text: &str) -> Result<Goal, Failure> {
         return Ok(Goal::Condition(name.to_owned(), value.to_owned()));
     }
     if let Some(path) = text.strip_prefix("jsonpath=") {
-        // The value comes after the path's own brace, in which there may be equals signs too.
+        // The value comes after the closing brace of the path, which may contain equals signs itself.
         let (path, value) = match (path.split_once("}="), path.split_once('=')) {
             (Some((path, value)), _) => (format!("{path}}}"), Some(unquoted(value))),
             (None, Some((path, value))) if !path.contains('[') => (path.to_owned(), Some(unquoted(value))),
@@ -87,7 +87,7 @@ fn unquoted(text: &str) -> String {
     text.trim_matches(['\'', '"']).to_owned()
 }
 
-/// Waits for one object; what to say then.
+/// Waits for one object. Returns the message to print.
 async fn reach(context: &Context, resource: &ResourceRef, goal: &Goal, once: bool) -> Result<String, Failure> {
     let there = selection::get(&context.client, resource.kind, &resource.namespace, &resource.name).await;
     match (goal, there) {
@@ -150,7 +150,7 @@ async fn watch(
     }
 }
 
-/// Conditions of something that has not been seen by its controller yet say nothing.
+/// Whether a condition has a value. False as long as the controller has not observed the latest generation.
 fn has_condition(object: &Object, name: &str, value: &str) -> bool {
     let json = object.to_json();
     let observed = json.pointer("/status/observedGeneration").and_then(Value::as_i64);
@@ -172,7 +172,7 @@ fn leads_to(object: &Object, path: &Path, value: Option<&str>) -> bool {
         (_, None) => true,
         ([one], Some(value)) => text_of(one) == value,
         (many, Some(_)) => {
-            line_error(&format!("the path leads to {} values, and one is waited for", many.len()));
+            line_error(&format!("the path matches {} values, but --for needs exactly one", many.len()));
             false
         }
     }

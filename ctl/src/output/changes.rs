@@ -1,4 +1,4 @@
-//! What is said of an object that has been changed.
+//! Output of commands that change objects.
 
 use squall_api::Object;
 
@@ -6,26 +6,26 @@ use super::{Format, Shown, line, named, print_objects};
 use crate::cli::{ChangeArgs, DryRun};
 use crate::failure::Failure;
 
-/// Says what has been done, in the way that was asked for.
+/// Reports changes in the requested format.
 #[derive(Debug, Clone)]
 pub struct Changes {
     format: Format,
-    /// How far changes go.
+    /// Whether changes are only tried; noted at the end of each line.
     pub dry_run: DryRun,
 }
 
 impl Changes {
-    /// As the flags say.
+    /// Reads the format and the dry run mode from the flags.
     pub fn of(args: &ChangeArgs) -> Result<Self, Failure> {
         Self::new(args.output.as_deref(), args.dry_run)
     }
 
-    /// In this format.
+    /// Fails if the format is unknown.
     pub fn new(output: Option<&str>, dry_run: DryRun) -> Result<Self, Failure> {
         Ok(Self { format: Format::parse(output)?, dry_run })
     }
 
-    /// `deployment.apps/kubia image updated`, or the object itself.
+    /// Prints `deployment.apps/kubia image updated`, or the object itself.
     pub fn tell(&self, object: &Object, done: &str) -> Result<(), Failure> {
         if self.format.is_table() {
             self.say(&format!("{} {done}", named(object)));
@@ -34,12 +34,12 @@ impl Changes {
         print_objects(std::slice::from_ref(object), Shown { single: true, ..Shown::default() }, &self.format)
     }
 
-    /// A line that says also when nothing was really done.
+    /// Prints a line, with the dry run suffix.
     pub fn say(&self, text: &str) {
         line(&format!("{text}{}", self.suffix()));
     }
 
-    /// What follows a line when nothing was really done.
+    /// The suffix of a line in a dry run; otherwise empty.
     pub const fn suffix(&self) -> &'static str {
         match self.dry_run {
             DryRun::None => "",
@@ -48,7 +48,7 @@ impl Changes {
         }
     }
 
-    /// Whether only the name is asked for.
+    /// Whether the format is `-o name`.
     pub const fn names_only(&self) -> bool {
         matches!(self.format, Format::Name)
     }

@@ -5,14 +5,14 @@
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
-/// A path, relative to the value that it is asked of or to the whole document.
+/// A path, relative to the current value or to the whole document.
 #[derive(Debug, Clone)]
 pub struct Path {
     path: JsonPath,
     from_root: bool,
 }
 
-/// A template.
+/// A parsed template.
 #[derive(Debug, Clone)]
 pub struct Template {
     nodes: Vec<Node>,
@@ -26,13 +26,13 @@ enum Node {
 }
 
 impl Path {
-    /// Reads `.metadata.name`, `metadata.name` or `{.metadata.name}`: what `--sort-by` and columns may be.
+    /// Parses `.metadata.name`, `metadata.name` or `{.metadata.name}`: the forms in `--sort-by` and custom columns.
     pub fn relaxed(text: &str) -> Result<Self, String> {
         let bare = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(text);
         match bare.chars().next() {
             Some('.' | '[' | '$' | '@') => Self::parse(bare),
             Some(_) => Self::parse(&format!(".{bare}")),
-            None => Err("a path is empty".to_owned()),
+            None => Err("the path is empty".to_owned()),
         }
     }
 
@@ -45,13 +45,13 @@ impl Path {
         Ok(Self { path, from_root })
     }
 
-    /// The values that it leads to.
+    /// Returns the values at the path.
     pub fn find<'a>(&self, value: &'a Value) -> Vec<&'a Value> {
         self.path.query(value).all()
     }
 }
 
-/// A path of kubectl's as RFC 9535 writes it, without the `$`.
+/// Translates a path from kubectl's syntax to RFC 9535, without the `$`.
 fn standard(text: &str) -> Result<String, String> {
     let mut out = String::new();
     let mut rest = text;
@@ -85,7 +85,7 @@ fn standard(text: &str) -> Result<String, String> {
     Ok(out)
 }
 
-/// A condition on `@`: its paths are written anew, the rest stays.
+/// Translates the paths in a filter (`@.name`), and copies the rest.
 fn standard_filter(filter: &str) -> Result<String, String> {
     let mut out = String::new();
     let mut rest = filter;
@@ -99,7 +99,7 @@ fn standard_filter(filter: &str) -> Result<String, String> {
     Ok(out + rest)
 }
 
-/// A name after a dot, with `\.` for a dot in it, and what comes after it.
+/// Splits a text after its leading name, in which `\.` stands for a dot.
 fn name(text: &str) -> (String, &str) {
     let mut name = String::new();
     let mut characters = text.char_indices();
@@ -117,7 +117,7 @@ fn quoted(name: &str) -> String {
     format!("'{}'", name.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
-/// Where the bracket that begins the text is closed.
+/// The position at which the leading bracket is closed.
 fn closing(text: &str) -> Option<usize> {
     let (mut depth, mut quote) = (0, None);
     for (at, character) in text.char_indices() {
@@ -135,7 +135,7 @@ fn closing(text: &str) -> Option<usize> {
 }
 
 impl Template {
-    /// Reads a template.
+    /// Parses a template. Errors have the wording of kubectl.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut open: Vec<(Path, Vec<Node>)> = Vec::new();
         let mut nodes = Vec::new();
@@ -163,7 +163,7 @@ impl Template {
         if open.is_empty() { Ok(Self { nodes }) } else { Err("unclosed range".to_owned()) }
     }
 
-    /// The template filled in. What is not there is empty.
+    /// Fills in the template. Missing values are empty.
     pub fn render(&self, root: &Value) -> String {
         let mut out = String::new();
         render(&self.nodes, root, root, &mut out);
@@ -171,7 +171,7 @@ impl Template {
     }
 }
 
-/// Where the brace that begins the text is closed.
+/// The position at which the leading brace is closed.
 fn end_of_action(text: &str) -> Option<usize> {
     let mut quote = None;
     let mut escaped = false;
@@ -189,7 +189,7 @@ fn end_of_action(text: &str) -> Option<usize> {
     None
 }
 
-/// What stands in one pair of braces: paths and literals, one after the other.
+/// Parses the content of one pair of braces: paths and literals, one after the other.
 fn pieces(action: &str) -> Result<Vec<Node>, String> {
     let mut nodes = Vec::new();
     let mut rest = action;
@@ -213,7 +213,7 @@ fn pieces(action: &str) -> Result<Vec<Node>, String> {
     Ok(nodes)
 }
 
-/// Where a path ends: at a space or a quote outside of brackets.
+/// The end of the leading path: a space or a quote outside of brackets.
 fn end_of_path(text: &str) -> usize {
     let mut depth = 0;
     for (at, character) in text.char_indices() {
@@ -227,7 +227,7 @@ fn end_of_path(text: &str) -> usize {
     text.len()
 }
 
-/// Where the quotation that begins the text is closed.
+/// The position at which the leading quote is closed.
 fn end_of_quote(text: &str, quote: char) -> Option<usize> {
     let mut escaped = true;
     for (at, character) in text.char_indices() {

@@ -1,4 +1,4 @@
-//! Lines that are drawn anew as things change on a terminal; in a pipe, one line for each change.
+//! A live view: lines that are redrawn in place on a terminal; in a pipe, one line for each change.
 
 use std::io::IsTerminal;
 
@@ -6,11 +6,10 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::line_error;
 
-/// A live view.
 pub struct Live {
     /// `None` in a pipe.
     screen: Option<Screen>,
-    /// What the pipe was told of last.
+    /// The last state that was printed to a pipe.
     last: Option<String>,
 }
 
@@ -29,8 +28,8 @@ impl Live {
         Self { screen, last: None }
     }
 
-    /// Shows these lines from now on. `stamp` says when; it stands before the first. A pipe is told when `state`, which
-    /// leaves out what changes all the time, is another.
+    /// Shows these lines from now on, the first one after the time `stamp`. In a pipe, prints them only when `state`
+    /// changes, which leaves out the values that change all the time.
     pub fn show(&mut self, stamp: &str, state: &str, lines: &[String]) {
         match &mut self.screen {
             Some(screen) => screen.draw(stamp, lines),

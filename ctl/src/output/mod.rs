@@ -18,32 +18,32 @@ pub use unwatched::unwatched;
 
 use crate::failure::Failure;
 
-/// Why standard output takes no more. Commands go on all the same: what they have begun they also end.
+/// The first error of standard output. Commands continue after it, to finish what they have begun.
 static BROKEN: OnceLock<io::Error> = OnceLock::new();
 
-/// A line on standard output.
+/// Prints a line to standard output.
 pub fn line(text: &str) {
     written(writeln!(io::stdout(), "{text}"));
 }
 
-/// Text on standard output, as it is.
+/// Prints text to standard output, without a line break.
 pub fn text(text: &str) {
     written(write!(io::stdout(), "{text}").and_then(|()| io::stdout().flush()));
 }
 
 fn written(result: io::Result<()>) {
     if let Err(error) = result {
-        // The first says why; those that come after it do not matter.
+        // Only the first error matters.
         BROKEN.get_or_init(|| error);
     }
 }
 
-/// Whether nobody gets to see what is written to standard output.
+/// Whether writing to standard output has failed.
 pub fn is_broken() -> bool {
     BROKEN.get().is_some()
 }
 
-/// What was wrong with standard output, if anything. That its reader has gone away is no failure.
+/// Returns the error of standard output, if any. A closed pipe is not a failure.
 pub fn checked() -> Result<(), Failure> {
     written(io::stdout().flush());
     match BROKEN.get() {
@@ -54,13 +54,13 @@ pub fn checked() -> Result<(), Failure> {
     }
 }
 
-/// A line on standard error.
+/// Prints a line to standard error.
 pub fn line_error(text: &str) {
-    // There is nowhere else to tell of a failure.
+    // There is nowhere else to report a failure.
     drop(writeln!(io::stderr(), "{text}"));
 }
 
-/// Warnings of the server, each once.
+/// Prints the warnings of the server.
 pub fn warnings(texts: &[String]) {
     texts.iter().for_each(|text| line_error(&format!("Warning: {text}")));
 }

@@ -1,4 +1,4 @@
-//! Whole objects: JSON, YAML, names, templates, columns of one's own.
+//! Output of whole objects: JSON, YAML, names, templates, custom columns.
 
 use serde_json::{Value, json};
 use squall_api::{Object, manifest};
@@ -7,33 +7,31 @@ use super::jsonpath::{Path, Template, text_of};
 use super::{line, print_cells, text};
 use crate::failure::Failure;
 
-/// kubectl's list of what `-o` may be. Templates of Go are not among ours.
+/// The formats of `-o`, as kubectl lists them, without Go templates.
 const FORMATS: &str = "custom-columns,custom-columns-file,json,jsonpath,jsonpath-as-json,jsonpath-file,name,wide,yaml";
 const GAP: usize = 3;
 
 /// The formats of `-o`.
 #[derive(Debug, Clone)]
 pub enum Format {
-    /// A table.
+    /// A table with the kind's default columns.
     Table,
-    /// A wider table.
+    /// A table with all of the kind's columns.
     Wide,
-    /// JSON.
     Json,
-    /// YAML.
     Yaml,
     /// `kind/name`.
     Name,
-    /// A template.
+    /// The output of a template.
     JsonPath(Template),
-    /// What a path leads to, as JSON.
+    /// The values at a path, as a JSON array.
     JsonPathAsJson(Path),
-    /// Columns: heading and path.
+    /// Custom columns: heading and path.
     Columns(Vec<(String, Path)>),
 }
 
 impl Format {
-    /// Reads `-o`.
+    /// Parses the value of `-o`; without one, it is a table.
     pub fn parse(output: Option<&str>) -> Result<Self, Failure> {
         let Some(output) = output.filter(|output| !output.is_empty()) else { return Ok(Self::Table) };
         let (word, rest) = output.split_once('=').map_or((output, None), |(word, rest)| (word, Some(rest)));
@@ -59,7 +57,7 @@ impl Format {
         }
     }
 
-    /// Whether it is one of the tables that the kind of the objects decides on.
+    /// Whether the output is a table whose columns depend on the kind.
     pub const fn is_table(&self) -> bool {
         matches!(self, Self::Table | Self::Wide)
     }
@@ -83,14 +81,14 @@ fn columns_of(spec: &str) -> Result<Vec<(String, Path)>, Failure> {
     columns.collect()
 }
 
-/// Two lines: headings, and the paths below them.
+/// Parses two lines: headings, and the paths below them.
 fn columns_of_file(text: &str) -> Result<Vec<(String, Path)>, Failure> {
     let mut lines = text.lines();
     let headings = lines.next().unwrap_or_default().split_whitespace();
     let paths: Vec<&str> = lines.next().unwrap_or_default().split_whitespace().collect();
     let columns: Vec<(&str, &str)> = headings.zip(paths.iter().copied()).collect();
     if columns.len() != paths.len() || columns.is_empty() {
-        return Err(Failure::error("a file of columns has a line of headings and one with as many paths"));
+        return Err(Failure::error("custom-columns-file must have a line of headings and a line with as many paths"));
     }
     let columns = columns
         .into_iter()
@@ -103,14 +101,14 @@ pub fn named(object: &Object) -> String {
     format!("{}/{}", object.kind().info().singular_group(), object.meta().name)
 }
 
-/// How objects are printed that are not in a table.
+/// Options for output that is not a table.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Shown {
-    /// A single object that was asked for by name stands for itself, and not in a list.
+    /// Print a single object by itself, not in a list: it was requested by name.
     pub single: bool,
-    /// With who owns which fields.
+    /// Include `metadata.managedFields`.
     pub managed_fields: bool,
-    /// Without the headings of columns.
+    /// Omit the column headings.
     pub no_headers: bool,
 }
 
@@ -148,12 +146,12 @@ fn row(json: &Value, columns: &[(String, Path)]) -> Vec<String> {
     columns.iter().map(|(_, path)| cell(path)).collect()
 }
 
-/// kubectl's way to show several objects as one.
+/// Combines several objects into a `List`, as kubectl does.
 pub fn list_of(items: Vec<Value>) -> Value {
     json!({"apiVersion": "v1", "items": items, "kind": "List", "metadata": {"resourceVersion": ""}})
 }
 
-/// kubectl: who owns which fields is not for people to read, unless they want it.
+/// The object as JSON. As in kubectl, `managedFields` are left out unless requested.
 pub fn json_of(object: &Object, managed_fields: bool) -> Value {
     let mut json = object.to_json();
     if !managed_fields && let Some(metadata) = json.get_mut("metadata").and_then(Value::as_object_mut) {
@@ -162,7 +160,7 @@ pub fn json_of(object: &Object, managed_fields: bool) -> Value {
     json
 }
 
-/// JSON with four spaces.
+/// Formats JSON, indented by four spaces.
 pub fn indented(value: &Value) -> Result<String, Failure> {
     let mut bytes = Vec::new();
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");

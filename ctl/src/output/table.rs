@@ -1,4 +1,4 @@
-//! Tables as kubectl prints them: columns as wide as their widest cell and three more, the last one not padded.
+//! Tables as kubectl prints them: each column is three wider than its widest cell, the last one is not padded.
 
 use jiff::Timestamp;
 use squall_api::table::Width;
@@ -6,7 +6,7 @@ use squall_api::{Kind, Object};
 
 use super::line;
 
-/// Between two columns; a column and its gap are at least twice as wide.
+/// Spaces between two columns. A column with its gap has at least twice this width.
 const GAP: usize = 3;
 
 /// How a table is shown.
@@ -15,15 +15,15 @@ pub struct Rows {
     pub wide: bool,
     pub show_labels: bool,
     pub no_headers: bool,
-    /// A column of namespaces comes first.
+    /// Start with a column of namespaces.
     pub all_namespaces: bool,
-    /// Names have their kind before them.
+    /// Put the kind before each name.
     pub with_kind: bool,
     /// A column for each of these labels.
     pub label_columns: Vec<String>,
-    /// What has happened to the objects comes first: the words stand for it.
+    /// Start with a column for the watch event: `ADDED`, `MODIFIED` or `DELETED`.
     pub event: Option<&'static str>,
-    /// Columns are at least as wide: what stands above them is printed already.
+    /// Minimum widths of the columns: those of the rows that are already printed.
     pub widths: Vec<usize>,
 }
 
@@ -81,12 +81,12 @@ pub fn print_cells(rows: &[Vec<String>], gap: usize) {
     rows_as_text(rows, gap).iter().for_each(|text| line(text));
 }
 
-/// Lines with the cells in columns.
+/// Formats cells in columns, one line for each row.
 pub fn rows_as_text(rows: &[Vec<String>], gap: usize) -> Vec<String> {
     aligned(rows, &widths(rows, &[]), gap)
 }
 
-/// How wide each column is, at least as wide as it was before.
+/// The width of each column, at least the one in `before`.
 fn widths(rows: &[Vec<String>], before: &[usize]) -> Vec<usize> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let cells = |column: usize| rows.iter().filter_map(move |row| row.get(column)).map(|cell| cell.chars().count());

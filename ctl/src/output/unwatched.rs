@@ -1,4 +1,4 @@
-//! When nobody watches any more: a command that may write nothing for long would not find out by writing.
+//! Detects that nobody reads the output any more. A command that rarely writes would not notice it by writing.
 
 use std::future::pending;
 use std::io;
@@ -8,7 +8,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use tokio::sync::oneshot;
 
-/// Returns at Ctrl-C, and when the reader of standard output has gone away: `ctl get pods --watch | head -1`.
+/// Returns on Ctrl-C, and when the reader of standard output is gone: `ctl get pods --watch | head -1`.
 pub async fn unwatched() {
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
@@ -18,10 +18,10 @@ pub async fn unwatched() {
 
 async fn unread() {
     let (sender, gone) = oneshot::channel();
-    // A thread of its own ends with the process; one of the runtime's would have to be waited for.
+    // A separate thread ends with the process. The runtime would wait for one of its own threads.
     thread::spawn(move || {
         let output = io::stdout();
-        // What is not asked for is told all the same: that the other end is closed. Of a file nothing is ever told.
+        // Even without requested events, poll reports that the other end is closed. For a file it never returns.
         let mut asked = [PollFd::new(&output, PollFlags::empty())];
         let told = loop {
             match poll(&mut asked, None) {
@@ -30,7 +30,7 @@ async fn unread() {
             }
         };
         if told.is_ok() {
-            // When nobody waits for it any more, the command has ended otherwise.
+            // Without a receiver, the command has ended for another reason.
             sender.send(()).ok();
         }
     });

@@ -1,4 +1,4 @@
-//! A user and the user's groups.
+//! A caller: a user and the user's groups.
 
 use std::sync::Arc;
 
@@ -7,12 +7,12 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 const ANONYMOUS: &str = "system:anonymous";
 const UNAUTHENTICATED: &str = "system:unauthenticated";
 const AUTHENTICATED: &str = "system:authenticated";
-/// Who is in this group may do everything.
+/// Members of this group may do everything.
 const MASTERS: &str = "system:masters";
 const NODES: &str = "system:nodes";
 const NODE_PREFIX: &str = "system:node:";
 
-/// Who is asking. Clones share the names.
+/// The caller of a request. Clones share the names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     inner: Arc<Names>,
@@ -25,34 +25,34 @@ struct Names {
 }
 
 impl Default for Caller {
-    /// Nobody in particular.
+    /// Returns the anonymous caller.
     fn default() -> Self {
         Self::anonymous()
     }
 }
 
 impl Caller {
-    /// A user who has shown who they are.
+    /// Creates an authenticated caller, who also belongs to `system:authenticated`.
     #[must_use]
     pub fn new(user: &str, groups: &[&str]) -> Self {
         let groups = groups.iter().copied().chain([AUTHENTICATED]).map(str::to_owned).collect();
         Self { inner: Arc::new(Names { user: user.to_owned(), groups }) }
     }
 
-    /// Someone who has shown no certificate.
+    /// Creates the caller for a client without a certificate.
     #[must_use]
     pub fn anonymous() -> Self {
         let groups = vec![UNAUTHENTICATED.to_owned()];
         Self { inner: Arc::new(Names { user: ANONYMOUS.to_owned(), groups }) }
     }
 
-    /// The server itself, and those it trusts like itself.
+    /// Creates the caller for the server itself, and for clients that it trusts like itself.
     #[must_use]
     pub fn server() -> Self {
         Self::new("system:apiserver", &[MASTERS])
     }
 
-    /// The owner of a certificate, which the TLS layer has verified. `None`: it names no user.
+    /// Returns the owner of a certificate that the TLS layer has verified. `None` if it names no user.
     #[must_use]
     pub fn of_certificate(der: &[u8]) -> Option<Self> {
         let (_, certificate) = X509Certificate::from_der(der).ok()?;
@@ -62,13 +62,13 @@ impl Caller {
         Some(Self::new(user, &groups))
     }
 
-    /// The user's name.
+    /// Returns the user name.
     #[must_use]
     pub fn user(&self) -> &str {
         &self.inner.user
     }
 
-    /// The user's groups.
+    /// Returns the user's groups, including `system:authenticated` or `system:unauthenticated`.
     #[must_use]
     pub fn groups(&self) -> &[String] {
         &self.inner.groups
@@ -80,7 +80,7 @@ impl Caller {
         self.inner.groups.iter().any(|other| other == group)
     }
 
-    /// Whether the user has shown who they are.
+    /// Whether the user is authenticated.
     #[must_use]
     pub fn is_known(&self) -> bool {
         self.is_in(AUTHENTICATED)
@@ -92,7 +92,7 @@ impl Caller {
         self.is_in(MASTERS)
     }
 
-    /// The node that this is the kubelet of.
+    /// Returns the name of the node if the caller is a kubelet.
     #[must_use]
     pub fn node(&self) -> Option<&str> {
         self.user().strip_prefix(NODE_PREFIX).filter(|_| self.is_in(NODES))

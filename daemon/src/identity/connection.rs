@@ -1,4 +1,4 @@
-//! Connections that come in: TLS, with whoever is at the other end.
+//! Incoming connections: the TLS handshake, and the caller that it identifies.
 
 use std::io;
 use std::pin::Pin;
@@ -18,20 +18,21 @@ use tonic::transport::server::Connected;
 
 use super::Caller;
 
-/// A client that has not said who it is after this time is turned away.
+/// The timeout of a TLS handshake.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
-/// The wait after a connection that could not be accepted.
+/// The pause after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
-/// A client that has not begun its first request after this time is turned away.
+/// The timeout for the start of a client's first request.
 const FIRST_REQUEST_PATIENCE: Duration = Duration::from_secs(10);
-/// So many bytes tell which protocol a client speaks: the preface of HTTP/2, or a request of HTTP/1.
+/// The number of bytes that reveal the client's protocol: the preface of HTTP/2, or a request of HTTP/1.
 const PREFACE_BYTES: usize = 24;
-/// How many connections there may be at once; more are closed. What a process may have open is asked for at its start.
+/// The maximum number of open connections; further ones are closed. The process raises its limit of open files at
+/// start.
 const CONNECTIONS: usize = 16_384;
-/// How many clients may be saying who they are at once; more wait to be accepted.
+/// The maximum number of concurrent handshakes; further clients wait to be accepted.
 const HANDSHAKES: usize = 1_024;
 
-/// An encrypted connection with someone.
+/// An encrypted connection and its caller.
 pub struct Connection {
     stream: Awaited<TlsStream<TcpStream>>,
     caller: Caller,
@@ -46,14 +47,14 @@ impl Connected for Connection {
     }
 }
 
-/// Whoever connects and can be spoken to. A handshake that fails or takes too long keeps nobody else waiting.
+/// Accepts connections and performs their handshakes. A slow or failed handshake does not delay other clients.
 pub fn incoming(listener: TcpListener, tls: ServerConfig) -> impl Stream<Item = io::Result<Connection>> {
     let acceptor = TlsAcceptor::from(Arc::new(tls));
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let accepted = stream::unfold(listener, async |listener| {
         let accepted = listener.accept().await;
         if accepted.is_err() {
-            // Out of files, most likely: asking again at once would only keep the processor busy.
+            // Most likely out of file descriptors: an immediate retry would only keep the processor busy.
             tokio::time::sleep(ACCEPT_PAUSE).await;
         }
         Some((accepted, listener))
@@ -64,8 +65,8 @@ pub fn incoming(listener: TcpListener, tls: ServerConfig) -> impl Stream<Item = 
             let place = places.clone().try_acquire_owned();
             async move {
                 let (stream, _) = accepted?;
-                let place = place.map_err(|_| io::Error::other("there are too many connections"))?;
-                // A task of its own: the signature takes a while.
+                let place = place.map_err(|_| io::Error::other("too many connections"))?;
+                // A task of its own, because the signature takes a while.
                 tokio::spawn(greet(acceptor, stream, place)).await.map_err(io::Error::other)?
             }
         })
@@ -86,10 +87,10 @@ async fn greet(acceptor: TlsAcceptor, stream: TcpStream, place: OwnedSemaphorePe
     Ok(Connection { stream: Awaited::new(stream), caller, _place: place })
 }
 
-/// A stream whose other end must begin before long. Whoever answers it waits for the first bytes without a limit.
+/// A stream that times out if the client does not start its first request. The HTTP server itself waits for it forever.
 struct Awaited<S> {
     stream: S,
-    /// How much is still to come, and until when.
+    /// The number of missing bytes and their deadline; `None` once they have arrived.
     beginning: Option<(usize, Pin<Box<Sleep>>)>,
 }
 

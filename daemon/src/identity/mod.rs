@@ -1,6 +1,7 @@
-//! Who is asking: the certificate of a connection, as Kubernetes reads it (CN is the user, O are the groups).
+//! Authentication: the caller according to the certificate of the connection. As in Kubernetes, CN is the user and O
+//! are the groups.
 //!
-//! What the caller may do is for the server to say.
+//! Authorization is up to the server.
 
 mod caller;
 mod connection;

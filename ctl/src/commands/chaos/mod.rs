@@ -1,4 +1,4 @@
-//! `ctl chaos`: scenarios that break clusters on purpose, and what came of them.
+//! `ctl chaos`: runs scenarios that break clusters on purpose, and reports the results.
 
 mod random;
 
@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::interruption::Interruption;
 use crate::output::{line, line_error, print_cells, text as print};
 
-/// What stands for the mutant that a scenario names itself.
+/// Stands for the mutant that the scenario names itself.
 const OWN: &str = "own";
 
 /// Runs a command.
@@ -30,7 +30,7 @@ pub async fn run(command: ChaosCommand) -> Result<(), Failure> {
     }
 }
 
-/// A scenario by its name or its file. Those that come with Squall have their files put into the folder.
+/// Finds a scenario by its name or file. The commands of built-in scenarios work in `folder`.
 fn find(word: &str, folder: &Path) -> Result<Scenario, Failure> {
     if let Some(found) = built_in::find(word, folder) {
         return found.map_err(Failure::error);
@@ -39,7 +39,7 @@ fn find(word: &str, folder: &Path) -> Result<Scenario, Failure> {
     if !path.is_file() {
         let names: Vec<&str> = built_in::names().collect();
         return Err(Failure::error(format!(
-            "there is no scenario and no file {word:?}; there are {}",
+            "no scenario and no file is named {word:?}; use a file, or one of {}",
             names.join(", ")
         )));
     }
@@ -56,7 +56,7 @@ fn list(args: &ChaosListArgs) -> Result<(), Failure> {
         line(&serde_json::to_string_pretty(&all).map_err(Failure::error)?);
         return Ok(());
     }
-    let mut cells = vec![vec!["NAME".to_owned(), "WHAT".to_owned()]];
+    let mut cells = vec![vec!["NAME".to_owned(), "TITLE".to_owned()]];
     cells.extend(all.into_iter().map(|scenario| vec![scenario.name, scenario.title]));
     print_cells(&cells, 3);
     Ok(())
@@ -65,11 +65,11 @@ fn list(args: &ChaosListArgs) -> Result<(), Failure> {
 fn explain(word: &str) -> Result<(), Failure> {
     let scenario = find(word, Path::new("."))?;
     line(&format!("{}: {}\n\n{}\n", scenario.name, scenario.title, scenario.explain));
-    line("What is broken:");
+    line("Faults:");
     for (arm, step) in scenario.faults() {
         line(&format!("  {arm}: {} ({})", step.fault, step.name));
     }
-    line("\nWhat has to be so in the end, beside every invariant:");
+    line("\nExpected at the end, in addition to every invariant:");
     for arm in &scenario.arms {
         for expectation in &arm.expect {
             let stays = squall_api::duration::format(expectation.stays);
@@ -77,7 +77,7 @@ fn explain(word: &str) -> Result<(), Failure> {
         }
     }
     if let Some(mutant) = &scenario.mutant {
-        line(&format!("\nIt fails without the protection that the mutant {mutant} leaves out."));
+        line(&format!("\nIt fails without the protection that the mutant {mutant} disables."));
     }
     Ok(())
 }
@@ -85,7 +85,7 @@ fn explain(word: &str) -> Result<(), Failure> {
 async fn play_all(args: ChaosRunArgs) -> Result<(), Failure> {
     let words: Vec<String> =
         if args.all { built_in::names().map(str::to_owned).collect() } else { args.scenarios.clone() };
-    // What is wrong with one is told before any is played.
+    // Errors in any scenario are reported before the first one runs.
     for word in &words {
         mutant_of(&find(word, Path::new("."))?, args.mutant.as_deref())?;
     }
@@ -104,7 +104,7 @@ async fn play_all(args: ChaosRunArgs) -> Result<(), Failure> {
     )
 }
 
-/// Plays one after the other, until somebody interrupts. One that could not be played does not keep the others from it.
+/// Runs one scenario after the other, until interrupted. The others run even if one could not.
 async fn one_by_one<T>(
     items: impl IntoIterator<Item = T>,
     play: impl AsyncFn(T) -> Result<Record, Failure>,
@@ -127,14 +127,14 @@ async fn one_by_one<T>(
     Ok((records, failures))
 }
 
-/// Where results go.
+/// Where to write the results.
 struct Outputs<'a> {
     report: Option<&'a PathBuf>,
     junit: Option<&'a PathBuf>,
     json: bool,
 }
 
-/// Writes what came of it. What could not be played says nothing of what was to be shown.
+/// Writes the results. A scenario that could not run counts as inconclusive.
 fn finish(records: &[Record], failures: Vec<Failure>, outputs: Outputs<'_>) -> Result<(), Failure> {
     if outputs.json {
         line(&serde_json::to_string_pretty(records).map_err(Failure::error)?);
@@ -154,13 +154,14 @@ fn finish(records: &[Record], failures: Vec<Failure>, outputs: Outputs<'_>) -> R
 fn write(path: Option<&PathBuf>, text: impl FnOnce() -> String) -> Result<(), Failure> {
     let Some(path) = path else { return Ok(()) };
     std::fs::write(path, text()).map_err(|error| Failure::error(format!("writing {}: {error}", path.display())))?;
-    line_error(&format!("written: {}", path.display()));
+    line_error(&format!("wrote {}", path.display()));
     Ok(())
 }
 
-/// The protection that is to be left out, if that can be done.
+/// The mutant that the flags ask for. Fails if it does not exist.
 fn mutant_of(scenario: &Scenario, asked: Option<&str>) -> Result<Option<String>, Failure> {
-    let own = || scenario.mutant.as_deref().ok_or_else(|| Failure::error(format!("{} names no mutant", scenario.name)));
+    let own =
+        || scenario.mutant.as_deref().ok_or_else(|| Failure::error(format!("{} has no own mutant", scenario.name)));
     let Some(name) = asked.map(|asked| if asked == OWN { own() } else { Ok(asked) }).transpose()? else {
         return Ok(None);
     };
@@ -183,15 +184,15 @@ async fn play(word: &str, args: &ChaosRunArgs) -> Result<Record, Failure> {
     play_in(folder, &scenario, &playing, kept).await
 }
 
-/// Whether a cluster's folder stays when its scenario has been played.
+/// Whether to keep a cluster's folder after its scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kept {
     Always,
-    /// If it failed, or could not be played.
+    /// If the scenario failed or could not run.
     OfFailures,
 }
 
-/// Plays a scenario.
+/// Runs a scenario.
 async fn play_in(folder: TempDir, scenario: &Scenario, playing: &Playing, kept: Kept) -> Result<Record, Failure> {
     line_error(&format!("{}: {}", scenario.name, scenario.title));
     let record = stage::play(scenario, playing, tell).await;

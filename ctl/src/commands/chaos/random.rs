@@ -1,4 +1,4 @@
-//! `ctl chaos random`: scenarios that a seed decides, and the faults that a failure takes.
+//! `ctl chaos random`: runs scenarios that a seed determines, and finds the faults that cause a failure.
 
 use squall_faults::mutants;
 use squall_lab::random::{scenario, with_faults};
@@ -12,7 +12,7 @@ use crate::cli::{ChaosRandomArgs, Timing};
 use crate::failure::Failure;
 use crate::output::{line_error, text as print};
 
-/// Plays one after the other; a failure does not keep the others from being played.
+/// Runs one scenario after the other. The others run even if one fails.
 pub async fn run(args: ChaosRandomArgs) -> Result<(), Failure> {
     if let Some(name) = &args.mutant {
         mutants::find(name).map_err(Failure::error)?;
@@ -33,16 +33,16 @@ async fn one(seed: u64, args: &ChaosRandomArgs) -> Result<Record, Failure> {
     }
     if record.verdict.outcome == Outcome::Fail {
         let needed = if args.no_shrink { kept } else { shrink(&whole, kept, args).await? };
-        line_error(&format!("again with: {}", command(seed, args, &needed)));
+        line_error(&format!("repeat with: {}", command(seed, args, &needed)));
     }
     Ok(record)
 }
 
-/// Leaves out one fault after the other, and keeps those without which it does not fail.
+/// Leaves out one fault after the other, and keeps those without which the scenario does not fail.
 async fn shrink(whole: &Scenario, mut kept: Vec<usize>, args: &ChaosRandomArgs) -> Result<Vec<usize>, Failure> {
     for fault in kept.clone() {
         let fewer: Vec<usize> = kept.iter().copied().filter(|other| *other != fault).collect();
-        line_error(&format!("does it take fault {fault}? {} without it", fewer.len()));
+        line_error(&format!("trying without fault {fault}: {} left", fewer.len()));
         if play(&with_faults(whole, &fewer), args).await?.verdict.outcome == Outcome::Fail {
             kept = fewer;
         }

@@ -1,4 +1,4 @@
-//! `ctl cluster`: start, watch, break and end a local cluster.
+//! `ctl cluster`: starts, inspects, breaks and stops a local cluster.
 
 mod status;
 
@@ -15,11 +15,11 @@ use crate::failure::Failure;
 use crate::interruption::Interruption;
 use crate::output::{line, line_error, text};
 
-/// How many nodes a cluster has that nobody says otherwise of.
+/// Default number of nodes in a cluster.
 const NODES: usize = 3;
-/// How long a cluster may take to be ready.
+/// How long to wait until a cluster is ready.
 const READY_PATIENCE: Duration = Duration::from_secs(60);
-/// How long an apiserver may take to say how it is.
+/// How long to wait for the status of an apiserver.
 const STATUS_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Runs a command.
@@ -42,7 +42,7 @@ pub async fn run(command: ClusterCommand) -> Result<(), Failure> {
 }
 
 fn open(dir: &DirArgs) -> Result<Cluster, Failure> {
-    // Who starts a member by hand does not stay to watch over it.
+    // Members that are started by hand outlive this command.
     Ok(Cluster::open(&dir.dir, Lifetime::Detached)?)
 }
 
@@ -60,7 +60,7 @@ async fn up(args: UpArgs) -> Result<(), Failure> {
         signal = interruption.wait() => Err(anyhow::anyhow!("interrupted by {signal}")),
     };
     if let Err(error) = ready {
-        // Nothing half started is left behind, and nothing is touched that ran before.
+        // Leave nothing half started, and do not touch members that were running before.
         cluster.end_only(&started)?;
         return Err(error.into());
     }
@@ -77,20 +77,20 @@ async fn up(args: UpArgs) -> Result<(), Failure> {
     if args.detach {
         return Ok(());
     }
-    line("Ctrl-C ends the cluster; its data stays.");
+    line("press Ctrl-C to stop the cluster; its data stays");
     interruption.wait().await;
     cluster.down()?;
     Ok(())
 }
 
-/// The cluster in the folder, if it is as the flags say; else a new one.
+/// Opens the cluster in the folder, or creates one. Fails if an existing cluster has other options than the flags.
 fn find_or_create(args: &UpArgs) -> Result<Cluster, Failure> {
     let lifetime = if args.detach { Lifetime::Detached } else { Lifetime::Attached };
     let folder = &args.dir.dir;
     let wanted = options_of_shape(&args.shape)?;
     let orphans = end_orphans_of(folder)?;
     if orphans > 0 {
-        line_error(&format!("ended {orphans} processes of a cluster whose folder was removed"));
+        line_error(&format!("stopped {orphans} processes of a cluster whose folder was removed"));
     }
     let found = Cluster::exists(folder);
     let cluster =
@@ -98,7 +98,8 @@ fn find_or_create(args: &UpArgs) -> Result<Cluster, Failure> {
     // Compared in either case: another launcher may have made it just now.
     if !is_as_asked(cluster.options(), &args.shape, &wanted) {
         return Err(Failure::error(format!(
-            "the cluster in {} was made with other options; \"ctl cluster down --delete\" makes room for another, or name another folder with --dir",
+            "the cluster in {} was created with other options; remove it with \"ctl cluster down --delete\", or use \
+             another folder with --dir",
             folder.display()
         )));
     }
@@ -108,7 +109,7 @@ fn find_or_create(args: &UpArgs) -> Result<Cluster, Failure> {
     Ok(cluster)
 }
 
-/// What a new cluster consists of.
+/// The options of a new cluster.
 pub fn options_of_shape(shape: &ShapeArgs) -> Result<Options, Failure> {
     let images = match &shape.images {
         Some(path) => {
@@ -128,7 +129,7 @@ pub fn options_of_shape(shape: &ShapeArgs) -> Result<Options, Failure> {
     })
 }
 
-/// Whether a cluster is as wanted in everything that was asked for expressly.
+/// Whether a cluster has every option that was requested explicitly.
 fn is_as_asked(has: &Options, asked: &ShapeArgs, wanted: &Options) -> bool {
     (asked.apiservers.is_none() || has.apiservers == wanted.apiservers)
         && (asked.controller_managers.is_none() || has.controller_managers == wanted.controller_managers)
@@ -168,12 +169,12 @@ async fn add(args: &AddArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What an interruption has left, and how to mend it.
+/// Describes what an interrupted addition has left, and the remedy.
 fn half_added(dir: &DirArgs, before: &[MemberName], signal: &str) -> Result<Failure, Failure> {
     let new = open(dir)?.members().into_iter().find(|member| !before.contains(member));
     Ok(Failure::error(match new {
         Some(new) => {
-            format!("interrupted by {signal}: {new} may be half added; \"ctl cluster remove {new}\" takes it out")
+            format!("interrupted by {signal}: {new} may be half added; remove it with \"ctl cluster remove {new}\"")
         }
         None => format!("interrupted by {signal}: nothing was added"),
     }))
@@ -193,7 +194,7 @@ fn each(
     action: impl Fn(&mut Cluster, MemberName) -> anyhow::Result<()>,
 ) -> Result<(), Failure> {
     let mut cluster = open(&args.dir)?;
-    // All names are read before anything is done.
+    // Check all names before acting on any member.
     let named: Vec<Vec<MemberName>> = args.members.iter().map(|word| cluster.named(word)).collect::<Result<_, _>>()?;
     let mut failures = Vec::new();
     for member in named.into_iter().flatten() {
@@ -216,7 +217,7 @@ fn logs(args: &LogsArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Also ends what no cluster accounts for: its folder was removed, or is damaged. `None` if that was all there was to do.
+/// Opens a cluster to stop it. If its folder is gone or damaged, stops its processes. `None` if nothing else is left.
 fn open_to_end(dir: &DirArgs) -> Result<Option<Cluster>, Failure> {
     let failure = match open(dir) {
         Ok(cluster) => return Ok(Some(cluster)),
@@ -224,7 +225,7 @@ fn open_to_end(dir: &DirArgs) -> Result<Option<Cluster>, Failure> {
     };
     let ended = end_all_in(&dir.dir)?;
     if ended > 0 {
-        line_error(&format!("{ended} processes that worked in {} have ended", dir.dir.display()));
+        line_error(&format!("stopped {ended} processes that were running in {}", dir.dir.display()));
     }
     if ended > 0 && !Cluster::exists(&dir.dir) { Ok(None) } else { Err(failure) }
 }
@@ -233,20 +234,20 @@ fn down(args: &DownArgs) -> Result<(), Failure> {
     let Some(mut cluster) = open_to_end(&args.dir)? else { return Ok(()) };
     if !args.delete {
         cluster.down()?;
-        line("all members have ended");
+        line("all members have stopped");
         return Ok(());
     }
     let folder = args.dir.dir.display();
     let gone = cluster.delete()?;
-    line("all members have ended");
+    line("all members have stopped");
     line(&match gone {
         true => format!("removed {folder}"),
-        false => format!("removed the cluster from {folder}; what else is in it stays"),
+        false => format!("removed the cluster from {folder}; other files in it stay"),
     });
     Ok(())
 }
 
-/// Compares the apiservers at the newest revision that all of them have passed.
+/// Compares the apiservers at the newest revision that all of them have reached.
 async fn check(dir: &DirArgs) -> Result<(), Failure> {
     let client = open(dir)?.client()?.with_deadline(STATUS_PATIENCE);
     match compare(&client).await.map_err(Failure::error)? {

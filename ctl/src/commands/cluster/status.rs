@@ -1,4 +1,4 @@
-//! `ctl cluster status`: every member, who leads, who lags behind, what each takes of the machine.
+//! `ctl cluster status`: shows every member with its role, its lag and its memory usage.
 
 use serde_json::json;
 use squall_client::{Client, MemberStatus};
@@ -15,22 +15,22 @@ const GAP: usize = 3;
 const HEADINGS: [&str; 11] =
     ["MEMBER", "STATE", "PID", "MEMORY", "ROLE", "READY", "TERM", "APPLIED", "LAG", "REVISION", "HASH"];
 
-/// What one member says of itself, and what the machine says of its process.
+/// The reported status of a member, and the state of its process.
 struct Row {
     member: MemberName,
     state: ProcessState,
     pid: Option<i32>,
     usage: Option<Usage>,
-    /// `leader`, `follower`, `standby`; empty for those that are none of it.
+    /// `leader`, `follower` or `standby`; empty for members without such a role.
     role: &'static str,
     status: Option<MemberStatus>,
 }
 
-/// Shows it.
+/// Shows the status of every member and the faults in force.
 pub async fn status(args: StatusArgs) -> Result<(), Failure> {
     let cluster = open(&args.dir)?;
     let client = cluster.client()?.with_deadline(STATUS_PATIENCE);
-    // Without a quorum nobody can say who was elected.
+    // Without a quorum, the elected controller-manager is unknown.
     let leading = elected(&client).await.ok().map(|(holder, _)| holder);
     let mut rows = Vec::new();
     for member in cluster.members() {
@@ -49,7 +49,7 @@ pub async fn status(args: StatusArgs) -> Result<(), Failure> {
         };
         rows.push(Row { member, state, pid, usage: pid.and_then(Usage::of_process), role, status });
     }
-    // The furthest that anybody has got: a leader that was cut off may be behind those that follow another.
+    // The highest index of all: a leader that was cut off may be behind those that follow another.
     let furthest = rows.iter().filter_map(|row| row.status.as_ref()).map(|status| status.applied_index).max();
     let faults = in_force(&cluster).await;
     if args.output.is_some() {
@@ -64,14 +64,14 @@ pub async fn status(args: StatusArgs) -> Result<(), Failure> {
     if rows.iter().filter_map(|row| row.status.as_ref()).all(|status| !status.ready) {
         line_error("no apiserver has a quorum");
     }
-    // What is wrong with processes stands in their rows.
+    // Faults of processes are visible in their rows.
     for fault in faults.iter().filter(|fault| !fault.receipt.is_empty()) {
-        line_error(&format!("fault {} of {}: {} ({} so far)", fault.name, fault.member, fault.text, fault.receipt));
+        line_error(&format!("fault {} on {}: {} ({} so far)", fault.name, fault.member, fault.text, fault.receipt));
     }
     Ok(())
 }
 
-/// An apiserver that does not answer has nothing to say; its row shows it.
+/// Returns the status of an apiserver; `None` if it does not respond, which leaves its cells empty.
 async fn ask(client: &Client, endpoint: &str) -> Option<MemberStatus> {
     client.member_status(endpoint).await.ok()
 }

@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::modify::modify;
 use crate::output::Changes;
 
-/// Takes nodes out of use, or back.
+/// Cordons nodes, or uncordons them if `out` is false.
 pub async fn cordon(context: &Context, args: CordonArgs, out: bool) -> Result<(), Failure> {
     let mut failures = Vec::new();
     for node in nodes(context, &args, if out { "cordon" } else { "uncordon" }).await? {
@@ -21,7 +21,7 @@ pub async fn cordon(context: &Context, args: CordonArgs, out: bool) -> Result<()
     Failure::all(failures)
 }
 
-/// Says whether a node may get pods.
+/// Sets whether a node is unschedulable.
 pub async fn set(context: &Context, node: &ResourceRef, out: bool, dry_run: DryRun) -> Result<(), Failure> {
     let changes = Changes::new(None, dry_run)?;
     let changed = modify(context, node, (dry_run, None), |object| {

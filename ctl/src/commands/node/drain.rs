@@ -1,4 +1,4 @@
-//! `ctl drain`: a node gets no more pods, and those on it are taken away as their disruption budgets allow.
+//! `ctl drain`: cordons nodes and evicts their pods, as disruption budgets allow.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::{line, line_error};
 
-/// kubectl: how long to wait when a budget forbids an eviction.
+/// kubectl: how long to wait before retrying an eviction that a budget forbids.
 const RETRY: Duration = Duration::from_secs(5);
 
 /// Drains each node.
@@ -63,7 +63,7 @@ async fn empty(context: &Context, node: &ResourceRef, args: &DrainArgs) -> Resul
     if args.nodes.dry_run != DryRun::None {
         return Ok(());
     }
-    // One after the other would wait for each grace period by itself.
+    // All at once: one after the other, their grace periods would add up.
     let evictions = pods.iter().map(|pod| take_away(context, pod, args));
     futures_util::future::try_join_all(evictions).await.map(drop)
 }
@@ -72,7 +72,7 @@ fn is_over(pod: &Pod) -> bool {
     matches!(pod.status.phase.as_str(), "Succeeded" | "Failed")
 }
 
-/// Pods that would be lost are only taken away when that is said.
+/// Refuses to remove pods that would be lost, unless a flag allows it.
 fn check(pods: &[Pod], args: &DrainArgs) -> Result<(), Failure> {
     let names = |matching: &dyn Fn(&Pod) -> bool| -> Vec<String> {
         let lost = pods.iter().filter(|pod| matching(pod));

@@ -1,4 +1,4 @@
-//! Nodes taken out of use and back: cordon, drain, taint.
+//! Node maintenance: cordon, drain, taint.
 
 mod cordon;
 mod drain;
@@ -16,7 +16,7 @@ pub use cordon::cordon;
 pub use drain::drain;
 pub use taint::taint;
 
-/// The nodes that are meant.
+/// Finds the selected nodes.
 async fn nodes(context: &Context, args: &CordonArgs, command: &str) -> Result<Vec<ResourceRef>, Failure> {
     if args.nodes.is_empty() && args.selector.is_none() {
         return Err(Failure::usage(command, format!("USAGE: {command} NODE [flags]")));

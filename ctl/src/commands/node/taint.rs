@@ -12,11 +12,11 @@ use crate::selection::{self, Wanted};
 
 const EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
-/// What is wanted of a node's taints.
+/// A requested change to a node's taints.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Wish {
     Set(Taint),
-    /// A key, and an effect; every effect if that is empty.
+    /// A key and an effect; every effect if it is empty.
     Remove(String, String),
 }
 
@@ -39,7 +39,7 @@ pub async fn taint(context: &Context, args: TaintArgs) -> Result<(), Failure> {
                 done = apply(&mut node.spec.taints, &wishes, args.overwrite, &chosen.resource.name)?;
                 Ok(())
             }
-            other => Err(Failure::error(format!("{} cannot have taints: nodes can", other.kind().info().plural))),
+            other => Err(Failure::error(format!("{} cannot have taints, only nodes can", other.kind().info().plural))),
         })
         .await;
         match changed {
@@ -54,12 +54,12 @@ pub async fn taint(context: &Context, args: TaintArgs) -> Result<(), Failure> {
 /// `key=value:effect`, `key:effect`, `key-`, `key:effect-`.
 fn wish(word: &str) -> Result<Wish, Failure> {
     let invalid = || {
-        Failure::error(format!("invalid taint spec: {word}: it is KEY=VALUE:EFFECT, or KEY[:EFFECT]- to remove one"))
+        Failure::error(format!("invalid taint spec: {word}: use KEY=VALUE:EFFECT, or KEY[:EFFECT]- to remove a taint"))
     };
     let effect = |effect: &str| match EFFECTS.contains(&effect) {
         true => Ok(effect.to_owned()),
         false => Err(Failure::error(format!(
-            "invalid taint effect: {effect}, unsupported taint effect: {} are supported",
+            "invalid taint effect: {effect}, unsupported taint effect: use one of {}",
             EFFECTS.join(", ")
         ))),
     };
@@ -77,7 +77,7 @@ fn wish(word: &str) -> Result<Wish, Failure> {
     Ok(Wish::Set(Taint { key: key.to_owned(), value: value.to_owned(), effect: effect(of)?, ..Taint::default() }))
 }
 
-/// Changes the taints; what has been done, in a word.
+/// Changes the taints. Returns a word for the change: `tainted`, `untainted` or `modified`.
 fn apply(taints: &mut Vec<Taint>, wishes: &[Wish], overwrite: bool, node: &str) -> Result<&'static str, Failure> {
     let (mut set, mut removed, mut modified) = (false, false, false);
     for wish in wishes {

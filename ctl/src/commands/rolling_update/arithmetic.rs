@@ -1,38 +1,38 @@
-//! How many replicas each controller gets next: pure.
+//! Computes the next number of replicas of each controller. Pure.
 
-/// One pod more than there should be, and none less: so the command always was.
+/// One extra pod and none missing: the command's fixed limits.
 const MAX_SURGE: i32 = 1;
 const MAX_UNAVAILABLE: i32 = 0;
 
-/// What an update keeps to.
+/// The limits of an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// How many pods there are to be in the end.
+    /// The number of pods at the end.
     pub desired: i32,
-    /// Never fewer available, by our own doing.
+    /// The update itself never leaves fewer pods available.
     pub min_available: i32,
-    /// Never more in all.
+    /// Maximum number of pods of both controllers.
     pub max_total: i32,
 }
 
-/// How many replicas two controllers are asked for.
+/// The requested replicas of both controllers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sizes {
-    /// The one that goes.
+    /// Of the old controller, which shrinks to 0.
     pub old: i32,
-    /// The one that comes.
+    /// Of the new controller, which grows.
     pub new: i32,
 }
 
 impl Bounds {
-    /// The bounds of an update to so many pods.
+    /// The bounds of an update to this many pods.
     pub fn of(desired: i32) -> Self {
-        // With nothing to be kept, the old ones may all go at once.
+        // If none has to stay available, all old pods may go at once.
         let min_available = (desired - MAX_UNAVAILABLE).max(0);
         Self { desired, min_available, max_total: desired.saturating_add(MAX_SURGE) }
     }
 
-    /// The next size of the new controller; `None`: it stays.
+    /// The next size of the new controller; `None` if it stays.
     pub fn scale_up(self, sizes: Sizes) -> Option<i32> {
         let room = match sizes.old {
             0 => self.desired - sizes.new,
@@ -41,7 +41,7 @@ impl Bounds {
         (sizes.new != self.desired && room > 0).then(|| (sizes.new + room).min(self.desired))
     }
 
-    /// The next size of the old controller, with so many of the new one's pods available; `None`: it stays.
+    /// The next size of the old controller, given the number of available new pods; `None` if it stays.
     pub fn scale_down(self, sizes: Sizes, new_available: i32) -> Option<i32> {
         let unavailable = sizes.new - new_available;
         let surplus =
@@ -53,7 +53,7 @@ impl Bounds {
         Some(if is_there { 0 } else { (sizes.old - surplus).max(0) })
     }
 
-    /// Whether all is done.
+    /// Whether the update is complete.
     pub fn is_reached(self, sizes: Sizes) -> bool {
         sizes.new == self.desired && sizes.old == 0
     }
@@ -96,7 +96,7 @@ mod tests {
                             assert!(old == 0 || old + size <= bounds.max_total, "{start:?}");
                         }
                         if let Some(size) = bounds.scale_down(start, available) {
-                            // Old pods are believed to be available.
+                            // Old pods are assumed to be available.
                             assert!(
                                 size < old && size + available >= bounds.min_available.min(old + available),
                                 "{start:?}"

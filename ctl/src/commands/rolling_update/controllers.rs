@@ -1,4 +1,4 @@
-//! Replication controllers and their pods, as a client reads and writes them.
+//! Reads and writes replication controllers and their pods.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use squall_client::{Api, Client, DeleteRequest, Error, ResourceRef};
 
 use crate::context::Context;
 
-/// kubectl's `retry.DefaultBackoff`: so many attempts, the first wait, and by what it grows.
+/// kubectl's `retry.DefaultBackoff`: number of attempts, first wait and growth factor.
 const ATTEMPTS: u32 = 4;
 const FIRST_WAIT: Duration = Duration::from_millis(10);
 const GROWTH: u32 = 5;
@@ -25,7 +25,7 @@ pub struct Controllers {
 }
 
 impl Controllers {
-    /// Those of the command's namespace.
+    /// The controllers of the command's namespace.
     pub fn new(context: &Context) -> Self {
         let (client, namespace) = (context.client.clone(), context.namespace.clone());
         Self {
@@ -36,7 +36,6 @@ impl Controllers {
         }
     }
 
-    /// The namespace.
     pub fn namespace(&self) -> &str {
         &self.namespace
     }
@@ -66,14 +65,14 @@ impl Controllers {
         self.api.create(controller).await
     }
 
-    /// kubectl's default for controllers: their pods stay.
+    /// Deletes a controller. Its pods stay, as is kubectl's default for controllers.
     pub async fn delete(&self, name: &str) -> Result<(), Error> {
         let how = DeleteRequest { propagation_policy: "Orphan".to_owned(), ..DeleteRequest::default() };
         self.client.delete(&self.resource(name), how).await.map(drop)
     }
 
-    /// Changes a controller and writes it. When somebody was faster, the change is made to what is there then, and
-    /// whatever else was changed in memory is lost: so kubectl did.
+    /// Changes a controller and writes it. After a conflict, makes the change to the current controller instead; other
+    /// changes in memory are lost, as in kubectl.
     pub async fn change(
         &self,
         controller: ReplicationController,
@@ -83,7 +82,7 @@ impl Controllers {
         retried(controller, change, |controller| self.api.update(controller), || self.api.get(&name)).await
     }
 
-    /// The same for a pod.
+    /// Like `change`, for a pod.
     pub async fn change_pod(&self, pod: Pod, change: impl Fn(&mut Pod)) -> Result<Pod, Error> {
         let name = pod.metadata.name.clone();
         retried(pod, change, |pod| self.pods.update(pod), || self.pods.get(&name)).await
@@ -99,13 +98,13 @@ impl Controllers {
         self.client.delete(&resource, DeleteRequest::default()).await.map(drop)
     }
 
-    /// What a controller is asked for, and what it has.
+    /// The requested and the actual replicas of a controller.
     pub async fn sizes(&self, name: &str) -> Result<(i32, i32), Error> {
         let scale = self.client.scale(&self.resource(name)).await?;
         Ok((scale.spec.replicas, scale.status.replicas))
     }
 
-    /// Asks a controller for another number of pods.
+    /// Sets the requested replicas of a controller.
     pub async fn resize(&self, name: &str, replicas: i32) -> Result<(), Error> {
         let resource = self.resource(name);
         let mut scale = self.client.scale(&resource).await?;
@@ -136,7 +135,7 @@ async fn retried<T: Clone>(
     update(object).await
 }
 
-/// What the server makes of an object is not for the next one.
+/// Clears the fields that the server sets, to create another object from this one.
 pub fn without_server_fields(meta: &mut ObjectMeta) {
     meta.resource_version.clear();
     meta.uid.clear();
@@ -146,7 +145,7 @@ pub fn without_server_fields(meta: &mut ObjectMeta) {
     meta.deletion_timestamp = None;
 }
 
-/// kubectl's hash: MD5 of the object as JSON, in a line.
+/// kubectl's hash: MD5 of the object as a line of JSON.
 pub fn hash(controller: &ReplicationController) -> String {
     let json = Object::from(controller.clone()).to_json();
     format!("{:x}", md5::compute(format!("{json}\n")))

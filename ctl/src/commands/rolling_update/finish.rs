@@ -1,4 +1,4 @@
-//! After the last pod has moved: the old controller goes, and with one name the new one takes its name.
+//! After the last pod has moved: deletes the old controller, and may give its name to the new one.
 
 use std::time::Duration;
 
@@ -12,20 +12,20 @@ use super::{DESIRED, SOURCE};
 use crate::failure::Failure;
 use crate::output::line;
 
-/// How often it is looked whether a controller that was renamed is gone, and for how long.
+/// How often to check that a renamed controller is gone, and for how long.
 const RENAME_POLL: Duration = Duration::from_secs(5);
 const RENAME_PATIENCE: Duration = Duration::from_secs(60);
 
-/// What becomes of the old controller.
+/// What to do with the old controller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cleanup {
-    /// It is deleted.
+    /// Delete it.
     Delete,
-    /// It is deleted, and the new one gets its name.
+    /// Delete it, and give its name to the new one.
     Rename,
 }
 
-/// Takes the marks of the update off the new controller, and deletes the old one.
+/// Removes the annotations of the update from the new controller, and deletes the old one.
 pub async fn clean_up(
     controllers: &Controllers,
     old: &str,
@@ -61,7 +61,7 @@ pub async fn clean_up(
     }
 }
 
-/// Until the controller has seen the last change and has as many pods as it should.
+/// Waits until the controller has observed the last change and has the right number of pods.
 async fn wait_for_size(
     controllers: &Controllers,
     controller: &ReplicationController,
@@ -81,7 +81,7 @@ async fn wait_for_size(
     }
 }
 
-/// Kubernetes cannot rename: it is deleted, without its pods, and made anew under the other name, where it finds them.
+/// Renames a controller. Kubernetes cannot do that: deletes it without its pods, and creates one that adopts them.
 async fn rename(
     controllers: &Controllers,
     controller: ReplicationController,
@@ -109,7 +109,7 @@ async fn rename(
     Ok(())
 }
 
-/// An update that keeps the name died between deleting the old controller and renaming the new one: that is still to do.
+/// Resumes an update that keeps the name and died between deleting the old controller and renaming the new one.
 pub async fn resume_rename(controllers: &Controllers, old: &str, steps: &mut Steps) -> Result<(), Failure> {
     let all = controllers.list().await?;
     let from = |controller: &ReplicationController| {

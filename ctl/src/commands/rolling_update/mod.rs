@@ -1,8 +1,8 @@
-//! `ctl rolling-update`: the update of a replication controller that the client drives, step by step, as kubectl did it
-//! up to version 1.17.
+//! `ctl rolling-update`: updates a replication controller step by step, driven by the client, as kubectl did up to
+//! version 1.17.
 //!
 //! The servers know nothing of it. If this command dies, the update stays half done: two controllers, mixed versions,
-//! labels that nobody asked for. That is what it is kept for; a Deployment does the same work in the cluster.
+//! labels that nobody asked for. It is kept to demonstrate this; a Deployment does the same work in the cluster.
 //!
 //! `prologue` tells the old pods from the new ones, `update` moves replicas over as `arithmetic` says, `finish` cleans up.
 
@@ -25,16 +25,16 @@ use finish::Cleanup;
 use steps::Steps;
 use update::Update;
 
-/// Where the name of the new controller stands, on the old one.
+/// The annotation of the old controller with the name of the new one.
 const NEXT: &str = "kubectl.kubernetes.io/next-controller-id";
-/// Where the size stands that the old one had.
+/// The annotation of the old controller with its original size.
 const ORIGINAL: &str = "kubectl.kubernetes.io/original-replicas";
-/// Where the size stands that the new one is to have.
+/// The annotation of the new controller with its final size.
 const DESIRED: &str = "kubectl.kubernetes.io/desired-replicas";
-/// Where it stands, on the new one, which one it replaces: name and uid.
+/// The annotation of the new controller with the name and uid of the one that it replaces.
 const SOURCE: &str = "kubectl.kubernetes.io/update-source-id";
 
-/// What can be said of the command line alone.
+/// Checks the command line, without a cluster.
 pub fn check(args: &RollingUpdateArgs) -> Result<(), Failure> {
     line_error("Command \"rolling-update\" is deprecated, use \"rollout\" instead");
     let help = |text: &str| format!("{text}\nSee 'ctl rolling-update -h' for help and examples");
@@ -60,13 +60,13 @@ pub fn check(args: &RollingUpdateArgs) -> Result<(), Failure> {
     }
     match problems.as_slice() {
         [] => Ok(()),
-        // kubectl: one error has its word before it, several have not.
+        // kubectl: a single error starts with `error:`, several do not.
         [one] => Err(Failure::plain(format!("error: {}", help(one)))),
         many => Err(Failure::plain(many.iter().map(|problem| help(problem)).collect::<Vec<String>>().join("\n"))),
     }
 }
 
-/// Updates, goes on with an update, or takes one back.
+/// Starts, continues or rolls back an update.
 pub async fn run(context: &Context, args: RollingUpdateArgs) -> Result<(), Failure> {
     let format = Format::parse(args.output.as_deref())?;
     let mut steps = Steps::new(args.stop_after.as_deref());
@@ -96,7 +96,7 @@ pub async fn run(context: &Context, args: RollingUpdateArgs) -> Result<(), Failu
     };
     if args.rollback {
         let (old, new) = update::turned_round(prepared.old, prepared.new)?;
-        // kubectl gave this one attempt, and did not look: a conflict made the rollback fail in its next step.
+        // kubectl tried this once and ignored the result: a conflict made the rollback fail in its next step.
         let marks = new.metadata.annotations.clone();
         let new = controllers.change(new, |controller| controller.metadata.annotations.extend(marks.clone())).await?;
         steps.passed("turned");
@@ -107,7 +107,7 @@ pub async fn run(context: &Context, args: RollingUpdateArgs) -> Result<(), Failu
     tell(&controllers, if keep_name { &old_name } else { &name }, keep_name, &format).await
 }
 
-/// They must differ in a label that both select by, or each would take the other's pods.
+/// Checks that the selectors differ in a label that both have, or each controller would take the other's pods.
 fn check_pair(
     args: &RollingUpdateArgs,
     old: &ReplicationController,
@@ -143,7 +143,7 @@ fn dry_run(old: &ReplicationController, new: &ReplicationController, format: &Fo
 }
 
 async fn tell(controllers: &Controllers, name: &str, keep_name: bool, format: &Format) -> Result<(), Failure> {
-    // After a rollback it is the one that has just been deleted.
+    // After a rollback, this controller has just been deleted.
     let controller = match controllers.get(name).await {
         Ok(controller) => Some(controller),
         Err(error) if error.is_not_found() => None,

@@ -1,4 +1,4 @@
-//! Before the first pod moves: the new controller as it shall be, and a label that tells the old pods from the new ones.
+//! Before the first pod moves: prepares the new controller, and labels the old pods to tell them from the new ones.
 
 use squall_api::Kind;
 use squall_api::core::v1::{Container, ReplicationController};
@@ -13,14 +13,14 @@ use crate::failure::Failure;
 use crate::manifests;
 use crate::output::{line, warnings};
 
-/// What an update is between.
+/// The two controllers of an update.
 pub struct Prepared {
     pub old: ReplicationController,
     pub new: ReplicationController,
 }
 
-/// Finds or makes up the new controller. With an image, the old one and its pods get their label here: even with
-/// `--dry-run`, as kubectl had it.
+/// Finds or builds the new controller. With an image, also labels the old one and its pods: even with `--dry-run`, as
+/// kubectl did.
 pub async fn prepare(
     controllers: &Controllers,
     context: &Context,
@@ -68,14 +68,14 @@ fn check_image(new: &ReplicationController, image: &str) -> Result<(), Failure> 
     )))
 }
 
-/// A new controller: the old one with another image, a label of its own, and a name.
+/// Builds the new controller: the old one with another image, its own label and a new name.
 fn made_from(
     current: ReplicationController,
     name: &str,
     args: &RollingUpdateArgs,
 ) -> Result<ReplicationController, String> {
     let (mut new, key) = (current, &args.deployment_label_key);
-    let template = new.spec.template.as_mut().ok_or("the controller has no template of pods")?;
+    let template = new.spec.template.as_mut().ok_or("the controller has no pod template")?;
     let container = choose(&mut template.spec.containers, &args.container)?;
     if container.image == args.image && args.image_pull_policy.is_empty() {
         return Err("--image-pull-policy (Always|Never|IfNotPresent) must be provided when --image is the same as existing container \
@@ -108,7 +108,7 @@ fn choose<'a>(containers: &'a mut [Container], name: &str) -> Result<&'a mut Con
     }
 }
 
-/// The controller that a file defines. Without a size it gets the old one's.
+/// Reads the new controller from a file. Without a size, it gets the old one's.
 async fn from_file(
     context: &Context,
     args: &RollingUpdateArgs,
@@ -145,8 +145,8 @@ async fn from_file(
     Ok(new)
 }
 
-/// Notes the new controller's name on the old one, and gives the old one's pods a label that the new ones will not have:
-/// first its template, then the pods that are there, and then what it selects. Pods are never without a controller.
+/// Records the new controller's name on the old one, and adds a label that the new pods will not have: first to the old
+/// template, then to the existing pods, then to the old selector. Pods are never without a controller.
 async fn point_to_next(
     controllers: &Controllers,
     old: ReplicationController,
@@ -182,8 +182,8 @@ async fn point_to_next(
         .change(old, |controller| drop(controller.spec.selector.insert(key.to_owned(), value.to_owned())))
         .await?;
     steps.passed("selector");
-    // Pods that the controller made meanwhile from its old template. (They can be none: the list is of those that have
-    // the label. kubectl asks all the same.)
+    // Delete pods that the controller made meanwhile from its old template. (There are none, since the list has only
+    // pods with the label. kubectl checks nevertheless.)
     for pod in controllers.pods_of(&old).await? {
         if pod.metadata.labels.get(key).is_none_or(|label| label != value) {
             controllers.delete_pod(&pod.metadata.name).await?;

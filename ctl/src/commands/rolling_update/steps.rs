@@ -1,4 +1,4 @@
-//! The steps of an update by name, so that one can be stopped after any of them.
+//! The named steps of an update, so that an update can be stopped after any of them.
 
 use std::collections::HashMap;
 
@@ -6,9 +6,9 @@ use rustix::process::{Signal, getpid, kill_process};
 
 use crate::output::line_error;
 
-/// Which step has been taken how often.
+/// Counts how often each step was taken.
 pub struct Steps {
-    /// `scale-up:2`; without a number, the first.
+    /// Name and number of the step, from `scale-up:2`; without a number, the first.
     stop_after: Option<(String, usize)>,
     taken: HashMap<String, usize>,
 }
@@ -23,8 +23,8 @@ impl Steps {
         Self { stop_after, taken: HashMap::new() }
     }
 
-    /// A step has been taken. If it is the one to stop after, this process stops itself (SIGSTOP): whoever watches may
-    /// break something, kill it, or let it go on (SIGCONT).
+    /// Counts a step. If it is the one to stop after, this process stops itself (SIGSTOP): a test may then inject a
+    /// fault, kill it, or let it continue (SIGCONT).
     pub fn passed(&mut self, name: &str) {
         let count = self.taken.entry(name.to_owned()).or_default();
         *count += 1;

@@ -1,4 +1,4 @@
-//! The loop: a few pods more of the new controller, a few less of the old one, until all have moved.
+//! The update loop: scales the new controller up and the old one down, step by step, until all pods have moved.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use super::{DESIRED, ORIGINAL, SOURCE};
 use crate::failure::Failure;
 use crate::output::line;
 
-/// After so long without progress an update is given up. kubectl had a flag for it and did not heed it.
+/// An update times out after this long without progress. kubectl had a flag for it, and ignored it.
 pub const TIMEOUT: Duration = Duration::from_secs(300);
 
-/// How an update is made.
+/// The parameters of an update.
 pub struct Update<'a> {
     pub controllers: &'a Controllers,
     pub update_period: Duration,
@@ -26,7 +26,7 @@ pub struct Update<'a> {
     pub cleanup: Cleanup,
 }
 
-/// Old and new change places, for a rollback: the old one is to have its original size again.
+/// Swaps old and new, for a rollback. The target is the original size of the old controller.
 pub fn turned_round(
     old: ReplicationController,
     new: ReplicationController,
@@ -85,7 +85,7 @@ impl Update<'_> {
         finish::clean_up(self.controllers, old_name, new_name, self.cleanup, self.poll_interval, steps).await
     }
 
-    /// The new controller as it is stored: the one that is there, or a new one without pods.
+    /// Returns the new controller as it is stored: an existing one, or one just created without pods.
     async fn target(
         &self,
         new: ReplicationController,
@@ -122,7 +122,7 @@ impl Update<'_> {
         Ok(created)
     }
 
-    /// The size that the old controller had: what a rollback goes back to.
+    /// Records the size of the old controller, for a rollback.
     async fn note_original(
         &self,
         old: ReplicationController,
@@ -143,7 +143,7 @@ impl Update<'_> {
         Ok(noted)
     }
 
-    /// Sets a size and waits until there are as many pods, or until somebody else wants another number. The number then.
+    /// Sets a size and waits until it is reached, or until somebody else sets another one. Returns the size set then.
     async fn scale(&self, name: &str, replicas: i32, step: &str, steps: &mut Steps) -> Result<i32, Failure> {
         let deadline = Instant::now() + TIMEOUT;
         let late = || Failure::error(format!("timed out waiting for {name:?} to be synced"));
@@ -170,7 +170,7 @@ impl Update<'_> {
         Ok(size(&self.controllers.get(name).await?))
     }
 
-    /// How many of the new controller's pods serve. kubectl counts the old ones too, and does not use the number.
+    /// The number of new pods that are ready. kubectl also counts the old ones, and ignores that number.
     async fn available(&self, old: &ReplicationController, new: &ReplicationController) -> Result<i32, Failure> {
         self.controllers.pods_of(old).await?;
         let pods = self.controllers.pods_of(new).await?;

@@ -13,10 +13,10 @@ use crate::failure::Failure;
 use crate::modify::modify;
 use crate::output::Changes;
 
-/// Where the time of the last restart stands: another time is another template.
+/// The annotation with the time of the last restart, which changes the template.
 const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 
-/// What is changed.
+/// A change to a rollout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     Pause,
@@ -60,7 +60,7 @@ pub async fn run(context: &Context, change: Change, args: RolloutChangeArgs) -> 
         match modify(context, &resource, how, |object| apply(object, change, args.change.record)).await {
             Ok(Some(object)) => changes.tell(&object, change.done())?,
             Ok(None) => {
-                failures.push(Failure::error(format!("failed to create patch for {}: nothing changes", resource.name)));
+                failures.push(Failure::error(format!("failed to create patch for {}: no changes", resource.name)));
             }
             Err(failure) => failures.push(failure),
         }

@@ -1,4 +1,4 @@
-//! `ctl rollout history`: the revisions, and why each is there.
+//! `ctl rollout history`: shows the revisions and the cause of each.
 
 use serde_json::{Value, json};
 use squall_api::apps::v1::{Deployment, ReplicaSet};
@@ -91,7 +91,7 @@ fn one(deployment: &Deployment, set: &ReplicaSet, format: &Format) -> Result<(),
 }
 
 fn diff(sets: &[ReplicaSet], range: &str) -> Result<(), Failure> {
-    let wrong = || Failure::error(format!("--diff: {range:?} is no pair of revisions like 2..3"));
+    let wrong = || Failure::error(format!("--diff: invalid range {range:?}, use revisions like 2..3"));
     let (from, to) = range.split_once("..").ok_or_else(wrong)?;
     let number = |text: &str| text.parse::<i64>().map_err(|_| wrong());
     let (from, to) = (find(sets, number(from)?)?, find(sets, number(to)?)?);
@@ -101,18 +101,18 @@ fn diff(sets: &[ReplicaSet], range: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// One revision.
+/// One revision of a Deployment.
 #[derive(Debug, PartialEq, Eq)]
 struct Entry {
     revision: i64,
     replica_set: String,
     images: Vec<String>,
     cause: Option<String>,
-    /// How the template came to be, if that was noted.
+    /// The change that made the template, if it was recorded.
     change: Option<Note>,
 }
 
-/// What was noted of a change.
+/// The record of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Note {
     time: String,
@@ -135,8 +135,8 @@ impl Entry {
     }
 }
 
-/// The revisions in order. What a revision has been given along with the template of the one before it, because nobody
-/// said anything new, is not its own cause: kubectl shows it all the same.
+/// The revisions in order. A cause that a revision only inherited from the one before it, since the user gave no new
+/// one, is replaced by its own command; kubectl shows the inherited cause.
 fn entries(sets: &[ReplicaSet]) -> Vec<Entry> {
     let annotation = |set: &ReplicaSet, key: &str| set.metadata.annotations.get(key).cloned();
     let mut entries: Vec<Entry> = Vec::new();
@@ -148,7 +148,7 @@ fn entries(sets: &[ReplicaSet]) -> Vec<Entry> {
         changes.extend(noted.clone());
         let change = noted.as_deref().and_then(read_change);
         let cause = match (&change, inherited) {
-            // It was recorded anew, if only in the same words.
+            // Unless the same command was recorded again.
             (Some(change), true) if cause.as_ref() != Some(&change.command) => Some(change.command.clone()),
             _ => cause,
         };

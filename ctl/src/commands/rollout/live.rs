@@ -1,4 +1,4 @@
-//! A rollout on a terminal: a bar for each ReplicaSet that has pods, drawn anew at each change.
+//! A rollout on a terminal: a bar for each ReplicaSet that has pods, redrawn at each change.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -8,10 +8,10 @@ use squall_api::apps::v1::{Deployment, ReplicaSet};
 use super::status::number_of;
 use crate::output::Live;
 
-/// How wide a bar is at most.
+/// Maximum width of a bar.
 const WIDTH: i32 = 30;
 
-/// The view.
+/// The live view of a rollout.
 pub struct View {
     live: Live,
     begun: Instant,
@@ -22,7 +22,7 @@ pub struct View {
 }
 
 impl View {
-    /// Nothing is drawn yet.
+    /// Creates a view, without drawing it yet.
     pub fn new(deployment: &Deployment) -> Self {
         Self {
             live: Live::new(),
@@ -33,12 +33,12 @@ impl View {
         }
     }
 
-    /// Takes over a newer state.
+    /// Updates the Deployment.
     pub fn take(&mut self, deployment: &Deployment) {
         self.deployment = deployment.clone();
     }
 
-    /// Takes over a ReplicaSet, if it is one of the Deployment's.
+    /// Updates a ReplicaSet, if the Deployment owns it.
     pub fn note(&mut self, set: ReplicaSet) {
         if let Some(number) = number_of(&set, &self.deployment) {
             self.sets.retain(|_, known| known.metadata.uid != set.metadata.uid);
@@ -46,12 +46,12 @@ impl View {
         }
     }
 
-    /// What the last line says.
+    /// Sets the text of the last line.
     pub fn say(&mut self, text: &str) {
         text.clone_into(&mut self.said);
     }
 
-    /// Draws it.
+    /// Draws the current state.
     pub fn show(&mut self) {
         let desired = self.deployment.spec.replicas.unwrap_or(1).max(1);
         let mut lines = vec![format!("deployment.apps/{}", self.deployment.metadata.name)];
@@ -63,7 +63,7 @@ impl View {
         self.live.show(&format!("{:>6.1}s", self.begun.elapsed().as_secs_f64()), &self.said, &lines);
     }
 
-    /// What is drawn stays; nothing more is.
+    /// Stops drawing, and leaves the last state on the screen.
     pub fn end(&mut self) {
         self.live = Live::new();
     }

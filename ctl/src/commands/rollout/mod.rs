@@ -27,7 +27,7 @@ pub async fn run(context: &Context, command: RolloutCommand) -> Result<(), Failu
     }
 }
 
-/// The Deployments that are meant. Another kind gets `refusal` with its name.
+/// Finds the selected Deployments. Fails with `refusal` for each object of another kind.
 async fn deployments(
     context: &Context,
     targets: &RolloutTargets,
@@ -38,7 +38,7 @@ async fn deployments(
         what: &targets.what,
         filename: &targets.filename,
         selector: targets.selector.as_deref(),
-        // kubectl: `rollout history deployment` is of all.
+        // kubectl: `rollout history deployment` means all Deployments.
         all: true,
         ..Wanted::default()
     };
@@ -54,7 +54,7 @@ async fn deployment(context: &Context, resource: &ResourceRef) -> Result<Deploym
     Ok(api.get(&resource.name).await?)
 }
 
-/// The ReplicaSets of a Deployment, by their revision.
+/// The ReplicaSets of a Deployment, sorted by revision.
 async fn revisions(context: &Context, deployment: &Deployment) -> Result<Vec<ReplicaSet>, Failure> {
     let api: Api<ReplicaSet> = Api::new(context.client.clone(), &deployment.metadata.namespace);
     let mut sets = api.list("", "").await?;

@@ -1,4 +1,4 @@
-//! `ctl rollout status`: a line for each change, as kubectl; on a terminal each ReplicaSet as it changes.
+//! `ctl rollout status`: prints a line for each change, as kubectl does; on a terminal, draws each ReplicaSet.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::{is_broken, line, line_error};
 
-/// How a rollout is doing.
+/// The progress of a rollout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Progress {
     Going(String),
@@ -31,7 +31,7 @@ pub async fn run(context: &Context, args: RolloutStatusArgs) -> Result<(), Failu
         None | Some("") => false,
         Some("json") => true,
         Some(other) => {
-            return Err(Failure::error(format!("unknown output format {other:?}: json is the one there is")));
+            return Err(Failure::error(format!("unknown output format {other:?}: use json")));
         }
     };
     let unsupported = |resource: &ResourceRef| {
@@ -40,7 +40,7 @@ pub async fn run(context: &Context, args: RolloutStatusArgs) -> Result<(), Failu
     for resource in deployments(context, &args.targets, unsupported).await? {
         let follow = follow(context, &resource, &args, json);
         let limit = args.timeout.filter(|limit| !limit.is_zero()).unwrap_or(Duration::MAX);
-        // Only a rollout that has failed is taken back, and not one that cannot be seen or that somebody looks away from.
+        // Undo only a rollout that failed or timed out, not one that cannot be watched or whose watch was interrupted.
         let failure = match tokio::time::timeout(limit, follow).await {
             Ok(Ok(None)) => continue,
             Ok(Ok(Some(failure))) => failure,
@@ -57,7 +57,7 @@ pub async fn run(context: &Context, args: RolloutStatusArgs) -> Result<(), Failu
     Ok(())
 }
 
-/// Follows a rollout to its end: how it has failed, if it has.
+/// Follows a rollout to its end. Returns why it has failed, if it has.
 async fn follow(
     context: &Context,
     resource: &ResourceRef,
@@ -75,7 +75,7 @@ async fn follow(
         |kind, fields: String| Selection { kind, namespace: resource.namespace.clone(), labels: String::new(), fields };
     let fields = format!("metadata.name={}", resource.name);
     let mut watch = Watch::new(context.client.clone(), selection(Kind::Deployment, fields));
-    // A view of more than lines is for people.
+    // Draw the live view only for people.
     let live = std::io::stdout().is_terminal() && !json;
     let mut sets = live.then(|| Watch::new(context.client.clone(), selection(Kind::ReplicaSet, String::new())));
     let mut view = View::new(&first);
@@ -95,7 +95,7 @@ async fn follow(
         match event {
             Event::Applied(object, _) => {
                 let deployment =
-                    Deployment::try_from(*object).map_err(|_| Failure::error("the watch gave another kind"))?;
+                    Deployment::try_from(*object).map_err(|_| Failure::error("the watch returned another kind"))?;
                 view.take(&deployment);
                 there = true;
                 let end = match live {
@@ -109,7 +109,7 @@ async fn follow(
                     End::Not => {}
                 }
             }
-            // It may have gone while nobody looked: then it is not among those that there are.
+            // It may have been deleted while the watch was interrupted: then the new list does not contain it.
             Event::Complete(_) if there => {}
             Event::Deleted(..) | Event::Complete(_) => return Err(Failure::error("object has been deleted")),
             Event::Begin => there = false,
@@ -205,7 +205,7 @@ fn revision_of(deployment: &Deployment) -> i64 {
     deployment.metadata.annotations.get(REVISION).and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
-/// Another revision than the one that is wanted is not to be waited for.
+/// Fails if another revision than the requested one is rolled out.
 fn check_revision(deployment: &Deployment, wanted: i64) -> Result<(), Failure> {
     let running = revision_of(deployment);
     if wanted > 0 && wanted != running {
@@ -246,7 +246,7 @@ fn progress(deployment: &Deployment) -> Progress {
     Progress::Done(format!("deployment {name:?} successfully rolled out"))
 }
 
-/// Whether a set is of a Deployment, and its number.
+/// The revision of a ReplicaSet, if the Deployment owns it.
 pub(super) fn number_of(set: &ReplicaSet, deployment: &Deployment) -> Option<i64> {
     revision::is_owned(set, deployment).then(|| revision::revision(set))
 }

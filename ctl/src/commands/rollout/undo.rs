@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::modify::write_options;
 use crate::output::{Changes, line_error, text};
 
-/// Puts the template of an earlier revision back.
+/// Restores the template of an earlier revision.
 pub async fn run(context: &Context, args: RolloutUndoArgs) -> Result<(), Failure> {
     let unsupported = |resource: &ResourceRef| {
         Failure::error(format!("no rollbacker has been implemented for {:?}", resource.kind.info().kind))
@@ -63,7 +63,7 @@ pub async fn undo(context: &Context, resource: &ResourceRef, to_revision: i64, d
     Ok(())
 }
 
-/// How one template differs from another.
+/// The differences between two templates, as `diff -u` shows them.
 pub fn differences(
     before: &PodTemplateSpec,
     after: &PodTemplateSpec,
@@ -77,8 +77,8 @@ pub fn differences(
     Ok(unified(&yaml(before)?, &yaml(after)?, before_name, after_name))
 }
 
-/// Kubernetes: the template and the annotations come back, but for those that belong to the Deployment itself. Nothing
-/// else is touched.
+/// Returns the patch. As in Kubernetes, it restores the template and the annotations, except those that belong to the
+/// Deployment itself.
 fn way_back(deployment: &Deployment, set: &ReplicaSet, template: &PodTemplateSpec) -> Result<Value, Failure> {
     let is_own = |key: &str| OWN_ANNOTATIONS.contains(&key);
     let own = deployment.metadata.annotations.iter().filter(|(key, _)| is_own(key));
@@ -93,7 +93,7 @@ fn way_back(deployment: &Deployment, set: &ReplicaSet, template: &PodTemplateSpe
     ]))
 }
 
-/// kubectl: what was applied last is not what there is then.
+/// kubectl: warns that the last applied manifest will differ from the object.
 fn warn_of_applied(deployment: &Deployment) {
     if deployment.metadata.annotations.contains_key(LAST_APPLIED) {
         line_error(&format!(

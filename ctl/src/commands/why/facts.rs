@@ -1,4 +1,4 @@
-//! What is read to answer.
+//! Reads the objects that an answer is based on.
 
 use squall_api::apps::v1::ReplicaSet;
 use squall_api::coordination::v1::Lease;
@@ -8,26 +8,26 @@ use squall_client::{Api, Error};
 
 use crate::context::Context;
 
-/// Where the Leases of nodes are.
+/// The namespace of the Leases of nodes.
 const NODE_LEASES: &str = "kube-node-lease";
 
-/// What is known of an object's surroundings.
+/// An object's related objects.
 #[derive(Debug, Default)]
 pub struct Facts {
     /// The ReplicaSets of a Deployment.
     pub sets: Vec<ReplicaSet>,
     /// The pods that an object controls, or those on a node.
     pub pods: Vec<Pod>,
-    /// The events of the object and of those pods.
+    /// The events of all pods in the namespace; if the object is a node, those of all nodes.
     pub events: Vec<Event>,
-    /// Some node: it says how long seconds last. Of a node, the node itself.
+    /// Any node, for the timing of the cluster; if the object is a node, the node itself.
     pub node: Option<Node>,
     /// The Lease of a node.
     pub lease: Option<Lease>,
 }
 
 impl Facts {
-    /// Reads what belongs to an object.
+    /// Fetches the related objects.
     pub async fn gather(context: &Context, object: &Object) -> Result<Self, Error> {
         let client = &context.client;
         let meta = object.meta();

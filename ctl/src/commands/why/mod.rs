@@ -1,6 +1,6 @@
-//! `ctl why`: what something waits for, in a sentence, and how that is known.
+//! `ctl why`: explains in one sentence what an object is waiting for, with evidence.
 //!
-//! Everything is read once; `pod`, `rollout` and `node` decide, and know nothing of a cluster.
+//! `facts` reads everything once; `pod`, `rollout` and `node` decide, without access to the cluster.
 
 mod facts;
 mod node;
@@ -18,17 +18,17 @@ use crate::output::{line, named};
 use crate::selection;
 use facts::Facts;
 
-/// The answer, and what it rests on.
+/// The answer and its evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Answer {
-    /// What holds it, in a word: `Surge`, `Available`, `Scheduling`...; `None`: nothing.
+    /// What blocks the object, in a word: `Surge`, `Available`, `Scheduling`...; `None` if nothing does.
     gate: Option<&'static str>,
-    /// In a sentence.
+    /// The answer as a sentence, without the object's name.
     says: String,
     evidence: Vec<Evidence>,
 }
 
-/// What an object says.
+/// A fact taken from an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Evidence {
     /// `pod/kubia`.
@@ -59,13 +59,13 @@ impl Evidence {
     }
 }
 
-/// Answers for each object.
+/// Prints the answer for each object.
 pub async fn run(context: &Context, args: WhyArgs) -> Result<(), Failure> {
     let json = match args.output.as_deref() {
         None | Some("") => false,
         Some("json") => true,
         Some(other) => {
-            return Err(Failure::error(format!("unknown output format {other:?}: json is the one there is")));
+            return Err(Failure::error(format!("unknown output format {other:?}: use json")));
         }
     };
     for target in selection::parse_named(&args.what)? {
@@ -110,7 +110,7 @@ fn answer(object: &Object, facts: &Facts, now: Timestamp) -> Result<Answer, Fail
         Object::Pod(pod) => Ok(pod::of(pod, facts, 0, now)),
         Object::Node(node) => Ok(node::of(node, facts, now)),
         other => Err(Failure::error(format!(
-            "there is nothing to say of {}: ask of a deployment, replicaset, replicationcontroller, pod or node",
+            "cannot explain {}: use a deployment, replicaset, replicationcontroller, pod or node",
             other.kind().info().plural
         ))),
     }

@@ -1,4 +1,4 @@
-//! How a node is.
+//! Explains the state of a node.
 
 use jiff::Timestamp;
 use squall_api::core::v1::Node;
@@ -7,7 +7,7 @@ use super::facts::Facts;
 use super::pod::human;
 use super::{Answer, Evidence};
 
-/// Says whether a node takes pods, and if not, why.
+/// Explains whether a node accepts pods, and if not, why.
 pub fn of(node: &Node, facts: &Facts, now: Timestamp) -> Answer {
     let ready = node.status.conditions.iter().find(|condition| condition.r#type == "Ready");
     let (status, message) = ready.map_or(("", ""), |condition| (condition.status.as_str(), condition.message.as_str()));
@@ -16,7 +16,7 @@ pub fn of(node: &Node, facts: &Facts, now: Timestamp) -> Answer {
     let pods = facts.pods.len();
     let evidence = Evidence::of(
         node.clone(),
-        format!("condition Ready is {}: {message}", if status.is_empty() { "not there" } else { status }),
+        format!("condition Ready is {}: {message}", if status.is_empty() { "missing" } else { status }),
     );
     let lease = facts.lease.iter().map(|lease| {
         Evidence::of(
@@ -26,26 +26,21 @@ pub fn of(node: &Node, facts: &Facts, now: Timestamp) -> Answer {
     });
     let taints: Vec<String> = node.spec.taints.iter().map(|taint| format!("{}:{}", taint.key, taint.effect)).collect();
     let answer = match status {
-        "True" if node.spec.unschedulable => {
-            Answer::held("Cordoned", format!("is well, and cordoned: its {pods} pods stay, and it gets no more"))
-        }
+        "True" if node.spec.unschedulable => Answer::held(
+            "Cordoned",
+            format!("is healthy but cordoned: it keeps its {pods} pods and accepts no new ones"),
+        ),
         "True" if !taints.is_empty() => {
-            Answer::held("Tainted", format!("is well, and takes only pods that tolerate {}", taints.join(", ")))
+            Answer::held("Tainted", format!("is healthy, and accepts only pods that tolerate {}", taints.join(", ")))
         }
         "True" => Answer::free(format!("is ready, and has {pods} pods")),
-        "" => Answer::held("Starting", "has never said how it is"),
+        "" => Answer::held("Starting", "has never reported its status"),
         _ => {
             let ago = heard.map_or_else(String::new, |ago| format!(" for {}", human(ago)));
             let evicts = taints.iter().any(|taint| taint.ends_with(":NoExecute"));
-            let next = if evicts {
-                "its pods are taken away when the time that they tolerate it is over"
-            } else {
-                "its pods stay for now"
-            };
-            Answer::held(
-                "Silent",
-                format!("has not been heard{ago}: is its kubelet running? It has {pods} pods; {next}"),
-            )
+            let next =
+                if evicts { "its pods are evicted when their toleration expires" } else { "its pods stay for now" };
+            Answer::held("Silent", format!("has not reported{ago}: is its kubelet running? It has {pods} pods; {next}"))
         }
     };
     answer.with(std::iter::once(evidence).chain(lease))

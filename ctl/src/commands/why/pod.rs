@@ -1,4 +1,4 @@
-//! What a pod waits for.
+//! Explains what a pod is waiting for.
 
 use jiff::{SignedDuration, Timestamp};
 use squall_api::core::v1::{ContainerStatus, Pod};
@@ -9,16 +9,16 @@ use squall_api::timing::lasts;
 use super::facts::Facts;
 use super::{Answer, Evidence};
 
-/// Says what keeps a pod from being available, with so many seconds that it has to stay ready.
+/// Explains what keeps a pod from being available, given the seconds for which it has to stay ready.
 pub fn of(pod: &Pod, facts: &Facts, min_ready_seconds: i32, now: Timestamp) -> Answer {
     let evidence = |says: &str| Evidence::of(pod.clone(), says);
     let status = &pod.status;
     if let Some(deleted) = pod.metadata.deletion_timestamp {
         let left = deleted.timestamp().duration_since(now);
         let says = if left.is_negative() {
-            format!("was to be gone {} ago: its kubelet has not said that it is", human(-left))
+            format!("should have been gone {} ago, but its kubelet has not confirmed it", human(-left))
         } else {
-            format!("is being deleted, and has {} left to end", human(left))
+            format!("is being deleted, and has {} left to terminate", human(left))
         };
         return Answer::held("Terminating", says).with([evidence("it has a deletionTimestamp")]);
     }
@@ -31,7 +31,7 @@ pub fn of(pod: &Pod, facts: &Facts, min_ready_seconds: i32, now: Timestamp) -> A
         let scheduled = pod_condition(pod, "PodScheduled").filter(|condition| condition.status == "False");
         let message = scheduled.map_or("", |condition| condition.message.as_str());
         let says = if message.is_empty() {
-            "waits for the scheduler".to_owned()
+            "is waiting for the scheduler".to_owned()
         } else {
             format!("fits on no node: {}", trimmed(message))
         };
@@ -43,12 +43,12 @@ pub fn of(pod: &Pod, facts: &Facts, min_ready_seconds: i32, now: Timestamp) -> A
         let mount = facts.last_event(&pod.metadata.uid, &["FailedMount"]).filter(|_| reason == "ContainerCreating");
         let answer = match (reason.as_str(), mount) {
             ("ContainerCreating" | "PodInitializing", None) => {
-                Answer::held("Starting", format!("starts its container {container} ({reason})"))
+                Answer::held("Starting", format!("is starting its container {container} ({reason})"))
             }
-            (_, Some(event)) => Answer::held("Volumes", format!("waits for a volume: {}", trimmed(&event.message))),
-            (gate, None) => {
-                Answer::held(gate_of(gate), format!("has a container {container} that waits ({reason}){about}"))
+            (_, Some(event)) => {
+                Answer::held("Volumes", format!("is waiting for a volume: {}", trimmed(&event.message)))
             }
+            (gate, None) => Answer::held(gate_of(gate), format!("has container {container} waiting ({reason}){about}")),
         };
         return answer.with([evidence(&format!("container {container} waiting: {reason}"))]);
     }
@@ -69,12 +69,12 @@ pub fn of(pod: &Pod, facts: &Facts, min_ready_seconds: i32, now: Timestamp) -> A
     Answer::free("is ready").with([evidence(&format!("ready for {}", human(ready_for)))])
 }
 
-/// A pod whose containers run, and that is not ready.
+/// Explains a pod whose containers are running, but which is not ready.
 fn unready(pod: &Pod, facts: &Facts) -> Answer {
     let ready = pod_condition(pod, "Ready");
     let (reason, message) = ready.map_or(("", ""), |condition| (condition.reason.as_str(), condition.message.as_str()));
     if reason == "ReadinessGatesNotReady" {
-        return Answer::held("ReadinessGate", format!("waits for a readiness gate: {}", trimmed(message)));
+        return Answer::held("ReadinessGate", format!("is waiting for a readiness gate: {}", trimmed(message)));
     }
     match facts.last_event(&pod.metadata.uid, &["Unhealthy"]) {
         Some(event) => {
@@ -83,9 +83,9 @@ fn unready(pod: &Pod, facts: &Facts) -> Answer {
                 .with([Evidence::of(event.clone(), format!("event {}: {}", event.reason, trimmed(&event.message)))])
         }
         None if facts.last_event(&pod.metadata.uid, &["NodeNotReady"]).is_some() => {
-            Answer::held("Node", format!("is not ready: its node {} is not heard", pod.spec.node_name))
+            Answer::held("Node", format!("is not ready: its node {} has stopped reporting", pod.spec.node_name))
         }
-        None => Answer::held("Probe", "runs, and its probes have not said yet that it is ready"),
+        None => Answer::held("Probe", "is running, but its probes have not passed yet"),
     }
 }
 
@@ -98,7 +98,7 @@ fn gate_of(reason: &str) -> &'static str {
     }
 }
 
-/// A container that waits: its name, the reason, the message.
+/// The name, the reason and the message of a waiting container.
 fn waiting(status: &ContainerStatus) -> Option<(String, String, String)> {
     let waiting = status.state.waiting.as_ref().filter(|waiting| !waiting.reason.is_empty())?;
     Some((status.name.clone(), waiting.reason.clone(), waiting.message.clone()))

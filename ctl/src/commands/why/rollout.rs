@@ -1,4 +1,4 @@
-//! What a rollout, or a set of pods, waits for.
+//! Explains what a rollout or a set of pods is waiting for.
 
 use jiff::{SignedDuration, Timestamp};
 use squall_api::apps::v1::{Deployment, DeploymentCondition, ReplicaSet};
@@ -13,7 +13,7 @@ use super::facts::Facts;
 use super::pod::{self, human};
 use super::{Answer, Evidence};
 
-/// What a ReplicaSet or ReplicationController has.
+/// The replicas of a ReplicaSet or ReplicationController.
 pub struct Replicas {
     pub desired: i32,
     pub have: i32,
@@ -35,14 +35,14 @@ pub fn failure_of_controller(controller: &ReplicationController) -> Option<Strin
     conditions.find(|c| c.r#type == "ReplicaFailure" && c.status == "True").map(|condition| condition.message.clone())
 }
 
-/// Of a ReplicaSet or ReplicationController.
+/// Explains the state of a ReplicaSet or ReplicationController.
 pub fn of_replicas(object: &Object, replicas: &Replicas, facts: &Facts, now: Timestamp) -> Answer {
     let own = Evidence::of(
         object.clone(),
         format!("{} of {} pods, {} available", replicas.have, replicas.desired, replicas.available),
     );
     if let Some(failure) = &replicas.failure {
-        return Answer::held("ReplicaFailure", format!("cannot make pods: {failure}")).with([own]);
+        return Answer::held("ReplicaFailure", format!("cannot create pods: {failure}")).with([own]);
     }
     if let Some((pod, answer)) = worst(facts.pods.iter(), facts, replicas.min_ready_seconds, now) {
         let says = format!(
@@ -58,7 +58,7 @@ pub fn of_replicas(object: &Object, replicas: &Replicas, facts: &Facts, now: Tim
     Answer::free(format!("has its {} pods, all available", replicas.desired)).with([own])
 }
 
-/// Of a Deployment.
+/// Explains the state of a Deployment.
 pub fn of_deployment(deployment: &Deployment, facts: &Facts, now: Timestamp) -> Answer {
     let (status, limits) = (&deployment.status, Limits::of(deployment));
     let own = Evidence::of(
@@ -93,7 +93,7 @@ fn deployment_answer(deployment: &Deployment, limits: &Limits, facts: &Facts, no
     if complete && observed {
         let held = if deployment.spec.paused { " (paused)" } else { "" };
         return Answer::free(format!(
-            "is rolled out{held}: its {} pods are of the newest template and available",
+            "is rolled out{held}: its {} pods have the newest template and are available",
             limits.desired
         ));
     }
@@ -104,12 +104,13 @@ fn deployment_answer(deployment: &Deployment, limits: &Limits, facts: &Facts, no
     if !observed {
         let (is, seen) = (deployment.metadata.generation, status.observed_generation);
         let says = format!(
-            "has a change that its controller has not seen (generation {is}, seen {seen}): does a controller-manager lead?"
+            "has a change that its controller has not seen (generation {is}, seen {seen}): is a controller-manager \
+             elected?"
         );
         return Answer::held("Controller", says);
     }
     if let Some(failure) = condition(deployment, "ReplicaFailure").filter(|condition| condition.status == "True") {
-        return Answer::held("ReplicaFailure", format!("cannot make pods: {}", failure.message));
+        return Answer::held("ReplicaFailure", format!("cannot create pods: {}", failure.message));
     }
     let mut sets = facts.sets.clone();
     let Some(new) = revision::find_new(deployment, &mut sets).and_then(|index| sets.get(index)) else {
@@ -126,11 +127,11 @@ fn deployment_answer(deployment: &Deployment, limits: &Limits, facts: &Facts, no
         ),
     );
     if let Some(failure) = failure_of_set(new) {
-        return Answer::held("ReplicaFailure", format!("cannot make pods: {failure}")).with([number]);
+        return Answer::held("ReplicaFailure", format!("cannot create pods: {failure}")).with([number]);
     }
     if let Some((pod, answer)) = worst(facts.pods_of(new), facts, deployment.spec.min_ready_seconds, now) {
         let says = format!(
-            "waits for a new pod: {} {}{}",
+            "is waiting for a new pod: {} {}{}",
             pod.metadata.name,
             answer.says,
             consequence(limits, status.replicas, status.available_replicas)
@@ -141,46 +142,46 @@ fn deployment_answer(deployment: &Deployment, limits: &Limits, facts: &Facts, no
     rest(deployment, limits, new, facts, now).with([number])
 }
 
-/// Nothing is wrong with the new pods that are there: what else keeps the next step from coming.
+/// The existing new pods are fine: explains what else delays the next step.
 fn rest(deployment: &Deployment, limits: &Limits, new: &ReplicaSet, facts: &Facts, now: Timestamp) -> Answer {
     let status = &deployment.status;
     let old = || facts.pods.iter().filter(|pod| !facts.pods_of(new).any(|own| own.metadata.uid == pod.metadata.uid));
     if let Some(going) = old().find(|pod| !is_pod_active(pod)) {
         let answer = pod::of(going, facts, 0, now);
-        let says = format!("waits for an old pod to end: {} {}", going.metadata.name, answer.says);
+        let says = format!("is waiting for an old pod to terminate: {} {}", going.metadata.name, answer.says);
         return Answer::held("Terminating", says).with(answer.evidence);
     }
     if status.available_replicas < limits.min_available()
         && let Some((pod, answer)) = worst(old(), facts, deployment.spec.min_ready_seconds, now)
     {
         let says = format!(
-            "has only {} pods available and may take none away: old pod {} {}",
+            "has only {} pods available and may delete none: old pod {} {}",
             status.available_replicas, pod.metadata.name, answer.says
         );
         return Answer::held("Available", says).with(answer.evidence);
     }
     if status.replicas >= limits.max_total() && new.spec.replicas.unwrap_or(0) < limits.desired {
         let says =
-            format!("has as many pods as it may ({}): an old one has to go before a new one comes", limits.max_total());
+            format!("has as many pods as allowed ({}): an old one must go before a new one comes", limits.max_total());
         return Answer::held("Surge", says);
     }
-    let says = "goes on: the next step is its controller's (does a controller-manager lead?)";
+    let says = "is progressing: the next step is up to its controller (is a controller-manager elected?)";
     Answer::held("Controller", says)
 }
 
-/// What follows from a new pod that is not available.
+/// The consequence of a new pod that is not available.
 fn consequence(limits: &Limits, total: i32, available: i32) -> String {
     let mut parts = Vec::new();
     if total >= limits.max_total() {
-        parts.push(format!("no more may come (at most {})", limits.max_total()));
+        parts.push(format!("no more pods may be created (at most {})", limits.max_total()));
     }
     if available <= limits.min_available() {
-        parts.push(format!("no old one may go (at least {} available)", limits.min_available()));
+        parts.push(format!("no old one may be deleted (at least {} available)", limits.min_available()));
     }
     if parts.is_empty() { String::new() } else { format!("; until then {}", parts.join(" and ")) }
 }
 
-/// The pod that is furthest from being available, and why: what needs somebody comes before what only needs time.
+/// The pod that is furthest from being available, and why. Problems that need action rank above those that need time.
 fn worst<'a>(
     pods: impl Iterator<Item = &'a Pod>,
     facts: &Facts,
@@ -203,12 +204,12 @@ fn condition<'a>(deployment: &'a Deployment, kind: &str) -> Option<&'a Deploymen
     deployment.status.conditions.iter().find(|condition| condition.r#type == kind)
 }
 
-/// When a rollout that makes no progress is given up.
+/// Describes when the progress deadline of a rollout expires.
 fn deadline(deployment: &Deployment, facts: &Facts, now: Timestamp) -> Option<String> {
     let seconds = deployment.spec.progress_deadline_seconds.filter(|seconds| *seconds < i32::MAX)?;
     let progressing = condition(deployment, "Progressing")?;
     if progressing.reason == "ProgressDeadlineExceeded" {
-        return Some("its progress deadline is over".to_owned());
+        return Some("its progress deadline has expired".to_owned());
     }
     let allowed = SignedDuration::try_from(lasts(seconds.into(), facts.node.as_ref())).unwrap_or(SignedDuration::MAX);
     let left = allowed - now.duration_since(progressing.last_update_time.timestamp());
@@ -259,8 +260,9 @@ mod tests {
         assert_eq!(answer.gate, Some("Probe"));
         assert_eq!(
             answer.says,
-            "waits for a new pod: kubia-1-x runs, and its probes have not said yet that it is ready; until then no more may come \
-             (at most 4) and no old one may go (at least 3 available); its progress deadline is in 8m20s"
+            "is waiting for a new pod: kubia-1-x is running, but its probes have not passed yet; until then no \
+             more pods may be created (at most 4) and no old one may be deleted (at least 3 available); its progress \
+             deadline is in 8m20s"
         );
         let objects: Vec<&str> = answer.evidence.iter().map(|evidence| evidence.object.as_str()).collect();
         assert_eq!(objects, ["deployment.apps/kubia", "replicaset.apps/kubia-1", "pod/kubia-1-x"]);
