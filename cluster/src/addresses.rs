@@ -1,7 +1,7 @@
-//! The addresses of a cluster: one /16 of the loopback range, so that clusters do not meet.
+//! The addresses of a cluster: one /16 of the loopback range, so that clusters do not collide.
 //!
-//! `127.C.0.0/20` are services, `127.C.16.0/20` their external addresses, `127.C.47.1` the gateway to nodes where there are
-//! links, `127.C.48.0/24` apiservers, and `127.C.64.0/24` and on the nodes, each with its pods.
+//! `127.C.0.0/20` is for services, `127.C.16.0/20` for their external addresses, `127.C.47.1` for the gateway to nodes
+//! if there are links, `127.C.48.0/24` for apiservers, and `127.C.64.0/24` onwards for nodes, each with its pods.
 
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 /// The port of every apiserver.
 const PORT: u16 = 6443;
-/// Which second bytes clusters use.
+/// The second bytes of the networks that clusters use.
 const NETWORKS: std::ops::Range<u8> = 64..128;
 /// The third byte of the first node.
 const FIRST_NODE: usize = 64;
@@ -22,8 +22,8 @@ const FIRST_NODE: usize = 64;
 pub struct Network(u8);
 
 impl Network {
-    /// One that no cluster uses now. As long as the file is open no other launcher on this machine takes it either: until
-    /// the members listen there, nothing else would tell.
+    /// Finds a network that no cluster is using. While the file is open, no other launcher on this machine takes it:
+    /// until the members listen there, nothing else shows that it is in use.
     pub fn unused() -> anyhow::Result<(Self, File)> {
         let count = NETWORKS.len();
         let first = fastrand::usize(..count);
@@ -42,14 +42,14 @@ impl Network {
         )
     }
 
-    /// The network of the cluster that an apiserver's address (`https://127.91.48.1:6443`) belongs to.
+    /// Returns the network that an apiserver's URL (`https://127.91.48.1:6443`) belongs to.
     pub fn of_apiserver(url: &str) -> Option<Self> {
         let host = url.strip_prefix("https://")?.rsplit_once(':')?.0;
         let [127, second, 48, _] = host.parse::<Ipv4Addr>().ok()?.octets() else { return None };
         NETWORKS.contains(&second).then_some(Self(second))
     }
 
-    /// This very network, if no cluster uses it now; see [`Network::unused`] for the file.
+    /// Claims this network, if no cluster is using it. For the file, see [`Network::unused`].
     pub fn claim(self) -> anyhow::Result<(Self, File)> {
         if let Some(reservation) = self.reserve()?
             && self.is_silent()
@@ -59,17 +59,17 @@ impl Network {
         bail!("the addresses 127.{}.0.0/16 are in use by another cluster", self.0)
     }
 
-    /// No apiserver listens there, neither a first nor a later one.
+    /// Whether no apiserver listens there, whatever its number.
     fn is_silent(self) -> bool {
         (0..MAX_EVER_APISERVERS).all(|index| TcpListener::bind((self.apiserver_ip(index), PORT)).is_ok())
     }
 
-    /// `None` if another launcher has it.
+    /// Locks the network's file; `None` if another launcher has it.
     fn reserve(self) -> anyhow::Result<Option<File>> {
         let path = std::env::temp_dir().join(format!("squall-127.{}.lock", self.0));
         let file = match File::options().create(true).truncate(false).write(true).open(&path) {
             Ok(file) => file,
-            // Another user has made it: the network is theirs.
+            // Another user has created it: the network is theirs.
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return Ok(None),
             Err(error) => return Err(error).with_context(|| format!("opening {}", path.display())),
         };
@@ -84,17 +84,17 @@ impl Network {
         Ipv4Addr::new(127, self.0, 48, u8::try_from(index + 1).unwrap_or(u8::MAX))
     }
 
-    /// Where an apiserver listens.
+    /// Returns the address and port of an apiserver.
     pub fn apiserver(self, index: usize) -> String {
         format!("{}:{PORT}", self.apiserver_ip(index))
     }
 
-    /// Where the gateway to nodes listens, with a port for each who may connect.
+    /// Returns the address of the gateway to nodes, which has a port for each end that may connect.
     pub fn gateway(self, port: u16) -> SocketAddr {
         (Ipv4Addr::new(127, self.0, 47, 1), port).into()
     }
 
-    /// The node that has an address, itself or for a pod.
+    /// Returns the node that an address belongs to, either as its own or as a pod's.
     pub fn node_of(self, address: IpAddr) -> Option<usize> {
         match address {
             IpAddr::V4(address) => match address.octets() {
@@ -105,32 +105,32 @@ impl Network {
         }
     }
 
-    /// The addresses that services get.
+    /// Returns the address range of services.
     pub fn services(self) -> String {
         format!("127.{}.0.0/20", self.0)
     }
 
-    /// The address of the `kubernetes` service.
+    /// Returns the address of the `kubernetes` service.
     pub fn kubernetes_service(self) -> String {
         format!("127.{}.0.1", self.0)
     }
 
-    /// The addresses of a node and its pods.
+    /// Returns the address range of a node and its pods.
     pub fn node(self, index: usize) -> String {
         format!("127.{}.{}.0/24", self.0, FIRST_NODE + index)
     }
 
-    /// The address of a node itself.
+    /// Returns the address of a node itself.
     pub fn node_address(self, index: usize) -> String {
         format!("127.{}.{}.1", self.0, FIRST_NODE + index)
     }
 }
 
-/// How many nodes fit into a network.
+/// Maximum number of nodes in a network.
 pub const MAX_NODES: usize = 256 - FIRST_NODE;
-/// How many apiservers a cluster has at most at a time.
+/// Maximum number of apiservers in a cluster at a time.
 pub const MAX_APISERVERS: usize = 9;
-/// How many apiservers have addresses in the life of a cluster: no number is given twice.
+/// Maximum number of apiservers in the life of a cluster, because numbers are never reused.
 pub const MAX_EVER_APISERVERS: usize = 200;
 
 #[cfg(test)]

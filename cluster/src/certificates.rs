@@ -1,4 +1,4 @@
-//! A certificate for each member and for the admin, by a CA of the cluster's own.
+//! Issues certificates for the members and the admin, from the cluster's own CA.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::member::{MemberName, Role};
 use crate::pki::{APISERVER, Authority, Subject};
 
 impl Cluster {
-    /// Writes them into the folder, and the admin's into the kubeconfig.
+    /// Issues all certificates: the members' into the folder, the admin's into the kubeconfig.
     pub(super) fn issue_certificates(&self) -> anyhow::Result<()> {
         let authority = Authority::create(&self.pki())?;
         self.members().into_iter().try_for_each(|member| self.issue_certificate(&authority, member))?;
@@ -27,7 +27,7 @@ impl Cluster {
         })
     }
 
-    /// The certificate of one member, into the folder.
+    /// Issues the certificate of one member into the folder.
     pub(super) fn issue_certificate(&self, authority: &Authority, member: MemberName) -> anyhow::Result<()> {
         let node = format!("system:node:node-{}", member.index);
         let mut addresses = Vec::new();
@@ -40,7 +40,7 @@ impl Cluster {
             }
             Role::ControllerManager => ("system:kube-controller-manager", "system:controllers"),
             Role::Kubelet => {
-                // Only its address: the name of apiservers is not a kubelet's to have.
+                // Only its address: a kubelet must not have the server name of apiservers.
                 addresses.push(self.description.network.node_address(member.index));
                 (node.as_str(), "system:nodes")
             }
@@ -60,7 +60,7 @@ impl Cluster {
         [host.to_owned(), network.kubernetes_service(), "127.0.0.1".to_owned()]
     }
 
-    /// Makes the kubeconfig name the apiservers that there are.
+    /// Updates the kubeconfig to the current apiservers.
     pub(super) fn update_kubeconfig(&self) -> anyhow::Result<()> {
         let entry = self.admin()?;
         if entry.endpoints == self.apiserver_urls() {

@@ -1,4 +1,5 @@
-//! Commands that run against a cluster, of `ctl` or of somebody's own, each a process that can be killed, frozen and cut off like any other.
+//! Commands that run against a cluster: `ctl` or other programs. Each is a process that can be killed, paused and cut
+//! off like any member.
 
 use std::fs::File;
 use std::os::unix::process::CommandExt;
@@ -13,31 +14,31 @@ use crate::cluster::Cluster;
 use crate::files::write_private;
 use crate::process::{ProcessId, ProcessState};
 
-/// A command that runs, or has run. It is ended when this is dropped.
+/// A command that is running or has ended. Dropping this kills it.
 pub struct ClientProcess {
     child: Child,
     process: ProcessId,
-    /// Where what it prints goes.
+    /// The file with its output.
     output: PathBuf,
 }
 
-/// What a command is started with.
+/// How to start a command.
 #[derive(Debug, Clone)]
 pub struct ClientCommand {
-    /// The program; `None`: `ctl`.
+    /// The program; `None` for `ctl`.
     pub program: Option<PathBuf>,
-    /// What stands after the program's name.
+    /// The arguments of the program.
     pub words: Vec<String>,
-    /// Over which client's links, if the cluster has links.
+    /// The number of the client whose links it uses, if the cluster has links.
     pub slot: usize,
-    /// Where it works.
+    /// Its working directory.
     pub folder: PathBuf,
-    /// The name of the file for what it prints, in the cluster's folder of logs.
+    /// The name of its output file in the cluster's `logs` folder.
     pub log: String,
 }
 
 impl Cluster {
-    /// Starts a command. It finds the cluster by `KUBECONFIG`.
+    /// Starts a command, which finds the cluster by `KUBECONFIG`.
     pub fn start_client(&self, command: &ClientCommand) -> anyhow::Result<ClientProcess> {
         let kubeconfig = self.client_kubeconfig(command.slot)?;
         let output = self.folder().join("logs").join(&command.log);
@@ -48,7 +49,7 @@ impl Cluster {
             .args(&command.words)
             .current_dir(&command.folder)
             .env("KUBECONFIG", kubeconfig)
-            // With whatever it starts itself.
+            // One process group with all processes that it starts itself.
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -59,7 +60,7 @@ impl Cluster {
         Ok(ClientProcess { child, process, output })
     }
 
-    /// A kubeconfig of the admin whose connections go over the links of a client, if there are links.
+    /// Returns a kubeconfig of the admin that connects over the links of a client, if there are links.
     pub fn client_kubeconfig(&self, slot: usize) -> anyhow::Result<PathBuf> {
         if !self.options().links {
             return Ok(self.kubeconfig());
@@ -74,43 +75,43 @@ impl Cluster {
 }
 
 impl ClientProcess {
-    /// How it is.
+    /// Returns the state of the process.
     #[must_use]
     pub fn state(&self) -> ProcessState {
         self.process.state()
     }
 
-    /// SIGKILL.
+    /// Kills the process group: SIGKILL.
     pub fn kill(&self) -> anyhow::Result<()> {
         self.signal(Signal::KILL)
     }
 
-    /// SIGTERM.
+    /// Asks the process group to end: SIGTERM.
     pub fn terminate(&self) -> anyhow::Result<()> {
         self.signal(Signal::TERM)
     }
 
-    /// SIGSTOP.
+    /// Freezes the process group: SIGSTOP.
     pub fn pause(&self) -> anyhow::Result<()> {
         self.signal(Signal::STOP)
     }
 
-    /// SIGCONT.
+    /// Resumes the process group: SIGCONT.
     pub fn resume(&self) -> anyhow::Result<()> {
         self.signal(Signal::CONT)
     }
 
     fn signal(&self, signal: Signal) -> anyhow::Result<()> {
-        ensure!(self.state() != ProcessState::Stopped, "it has ended already");
+        ensure!(self.state() != ProcessState::Stopped, "the command has already ended");
         self.process.signal_group(signal)
     }
 
-    /// Its exit code, once it has ended; -1 if a signal ended it.
+    /// Returns the exit code once the command has ended; -1 if a signal ended it.
     pub fn ended(&mut self) -> anyhow::Result<Option<i32>> {
         Ok(self.child.try_wait()?.map(|status| status.code().unwrap_or(-1)))
     }
 
-    /// The last line that it printed.
+    /// Returns the last line that it printed, blank lines aside.
     #[must_use]
     pub fn last_line(&self) -> String {
         let text = std::fs::read_to_string(&self.output).unwrap_or_default();
@@ -120,7 +121,7 @@ impl ClientProcess {
 
 impl Drop for ClientProcess {
     fn drop(&mut self) {
-        // Whatever it has started ends with it; one that has ended cannot be killed, and need not be.
+        // All processes that it has started end with it. If it has already ended, the error does not matter.
         drop(self.process.signal_group(Signal::KILL));
         drop(self.child.wait());
     }

@@ -1,4 +1,4 @@
-//! A cluster in a folder: what it consists of, and what can be done to its members.
+//! A cluster in a folder: its description, its files, and access to its members.
 
 use std::fs::File;
 use std::ops::RangeInclusive;
@@ -19,41 +19,42 @@ use crate::starting::{OwnChild, binaries};
 use crate::usage::Usage;
 
 const FORMAT_VERSION: u32 = 2;
-/// One leads; more than some only stand by.
+/// One leads and the others stand by, so more are of no use.
 const MAX_CONTROLLER_MANAGERS: usize = 9;
-/// The folders that a cluster makes in its own.
+/// The folders that a cluster creates in its own.
 const PARTS: [&str; 5] = ["pki", "data", "logs", "run", "members"];
-/// And the files.
+/// The files that a cluster creates in its folder.
 const FILES: [&str; 3] = [DESCRIPTION, "kubeconfig", UNFINISHED];
-/// The file that is there while a cluster is made.
+/// The file that exists while a cluster is being created.
 const UNFINISHED: &str = "unfinished";
-/// What the cluster consists of.
+/// The file with the description of the cluster.
 const DESCRIPTION: &str = "cluster.json";
 
 /// Whether members outlive the process that starts them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lifetime {
-    /// They end when it ends, however it ends.
+    /// They end with it, however it ends.
     Attached,
-    /// They go on.
+    /// They keep running.
     Detached,
 }
 
-/// What is written into the folder.
+/// The description of a cluster, stored in its folder.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Description {
     format_version: u32,
     pub(super) network: Network,
-    /// What there is now.
+    /// The current options.
     options: Options,
-    /// How many apiservers founded the group; they are numbered from 0.
+    /// Number of apiservers that founded the group; they are numbered from 0.
     pub(super) founders: usize,
-    /// The group has been at work. Until then founders may begin it, and after that none may come back without its data.
+    /// Whether the group has been running. Until then, founders may create it. After that, none may
+    /// return without its data.
     pub(super) founded: bool,
-    /// The apiservers that there are now. No number is given twice.
+    /// The numbers of the current apiservers. Numbers are never reused.
     pub(super) apiservers: Vec<usize>,
-    /// The number of the next one.
+    /// The number of the next apiserver.
     pub(super) next_apiserver: usize,
 }
 
@@ -79,7 +80,7 @@ impl Description {
     }
 }
 
-/// A member's process, as written into the folder.
+/// A member's process, as recorded in the folder.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Started {
     pub(super) process: ProcessId,
@@ -96,27 +97,27 @@ impl Options {
         within(self.controller_managers, 1..=MAX_CONTROLLER_MANAGERS, "controller-managers")?;
         within(self.nodes, 0..=MAX_NODES, "nodes")?;
         if let Some(images) = &self.images {
-            ensure!(images.is_file(), "there is no file of images at {}", images.display());
+            ensure!(images.is_file(), "there is no image catalogue at {}", images.display());
             check_images(images)?;
         }
         Ok(())
     }
 }
 
-/// A cluster.
+/// A cluster in a folder, with the processes that this launcher has started.
 pub struct Cluster {
     pub(super) folder: PathBuf,
     pub(super) binaries: PathBuf,
     pub(super) description: Description,
     pub(super) lifetime: Lifetime,
-    /// The processes this one has started; dropping their input ends attached ones.
+    /// The processes that this launcher has started. Closing their stdin ends attached ones.
     pub(super) children: Vec<OwnChild>,
-    /// Of the network of a new cluster.
+    /// Reserves the network of a new cluster.
     _reservation: Option<File>,
 }
 
 impl Cluster {
-    /// Makes a new cluster in a folder, without starting it. If another launcher is faster, finds that one's.
+    /// Creates a cluster in a folder without starting it. If another launcher was faster, opens that one's cluster.
     pub fn create(folder: &Path, options: Options, lifetime: Lifetime) -> anyhow::Result<Self> {
         let (folder, _lock) = prepare(folder, &options)?;
         if Self::exists(&folder) {
@@ -125,7 +126,7 @@ impl Cluster {
         Self::make(folder, options, lifetime, Network::unused()?, |_| Ok(()))
     }
 
-    /// The same; `fill` may put more into the folder before it counts as a cluster.
+    /// Creates a cluster in a prepared folder. `fill` can add files before the folder counts as a cluster.
     pub(super) fn make(
         folder: PathBuf,
         options: Options,
@@ -138,13 +139,13 @@ impl Cluster {
             remove_files(&folder)?;
         }
         if let Some(taken) = PARTS.iter().chain(&FILES).map(|name| folder.join(name)).find(|path| path.exists()) {
-            bail!("{} is there already and belongs to no cluster: use another folder", taken.display());
+            bail!("{} already exists and belongs to no cluster; use another folder", taken.display());
         }
         let description = Description::new(network, options);
         let (binaries, children) = (binaries()?, Vec::new());
         let cluster = Self { binaries, folder, description, lifetime, children, _reservation: Some(reservation) };
         if let Err(error) = cluster.write_files(fill) {
-            // What is half made would be in the way of the next attempt.
+            // An unfinished folder would be in the way of the next attempt.
             cluster.remove_files()?;
             return Err(error);
         }
@@ -152,29 +153,29 @@ impl Cluster {
     }
 
     fn write_files(&self, fill: impl FnOnce(&Self) -> anyhow::Result<()>) -> anyhow::Result<()> {
-        // Until the cluster is whole this tells that it is ours, and half made.
+        // Until the cluster is complete, this file marks the folder as ours and unfinished.
         write_private(&self.folder.join(UNFINISHED), b"")?;
         for part in PARTS {
             make_folder(&self.folder.join(part))?;
         }
         self.issue_certificates()?;
         fill(self)?;
-        // A folder without it is no cluster.
+        // Written last: a folder without it is not a cluster.
         self.write_description()?;
-        std::fs::remove_file(self.folder.join(UNFINISHED)).context("removing the mark of a folder half made")
+        std::fs::remove_file(self.folder.join(UNFINISHED)).context("removing the mark of an unfinished folder")
     }
 
     fn write_description(&self) -> anyhow::Result<()> {
         write_json(&self.folder.join(DESCRIPTION), &self.description)
     }
 
-    /// Notes that the group has been at work. The caller holds the lock.
+    /// Records that the group has been running. The caller holds the lock.
     pub(super) fn set_founded(&mut self) -> anyhow::Result<()> {
         self.description.founded = true;
         self.write_description()
     }
 
-    /// Changes which apiservers there are, here and in the folder. The caller holds the lock.
+    /// Changes the list of apiservers, here and in the folder. The caller holds the lock.
     pub(super) fn set_apiservers(&mut self, change: impl FnOnce(&mut Vec<usize>)) -> anyhow::Result<()> {
         let description = &mut self.description;
         change(&mut description.apiservers);
@@ -188,8 +189,8 @@ impl Cluster {
         remove_files(&self.folder)
     }
 
-    /// Ends all members and removes what the cluster has made, and its folder if nothing else is in it: whatever else is
-    /// there is the user's. Returns whether the folder is gone.
+    /// Ends all members and removes the cluster's files. Removes the folder too, unless it holds anything else,
+    /// which is the user's. Returns whether the folder is gone.
     pub fn delete(mut self) -> anyhow::Result<bool> {
         let lock = self.lock()?;
         self.end(self.members())?;
@@ -204,8 +205,8 @@ impl Cluster {
         }
     }
 
-    /// Nobody else starts or ends members as long as this is held, and members that have come or gone meanwhile are known.
-    /// An error if the cluster was removed meanwhile.
+    /// Takes the lock, so that no other launcher starts or ends members, and reads the description again. Fails if the
+    /// cluster was removed meanwhile.
     pub(super) fn lock(&mut self) -> anyhow::Result<FolderLock> {
         let lock = FolderLock::take(&self.folder);
         ensure!(Self::exists(&self.folder), "the cluster in {} was removed meanwhile", self.folder.display());
@@ -213,7 +214,7 @@ impl Cluster {
         lock
     }
 
-    /// Finds the cluster in a folder.
+    /// Opens the cluster in a folder.
     pub fn open(folder: &Path, lifetime: Lifetime) -> anyhow::Result<Self> {
         let path = folder.join(DESCRIPTION);
         ensure!(path.is_file(), "there is no cluster in {}; start one with \"ctl cluster up\"", folder.display());
@@ -228,35 +229,35 @@ impl Cluster {
         folder.join(DESCRIPTION).is_file()
     }
 
-    /// Its folder.
+    /// Returns the cluster's folder, as a canonical path.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// What it consists of.
+    /// Returns the current options of the cluster.
     #[must_use]
     pub fn options(&self) -> &Options {
         &self.description.options
     }
 
-    /// The kubeconfig of its admin.
+    /// Returns the path of the admin's kubeconfig.
     #[must_use]
     pub fn kubeconfig(&self) -> PathBuf {
         self.folder.join("kubeconfig")
     }
 
-    /// A client as its admin.
+    /// Creates a client with the admin's certificate.
     pub fn client(&self) -> anyhow::Result<Client> {
         Ok(Client::new(&self.admin()?)?)
     }
 
-    /// What its admin needs to be a client.
+    /// Reads the admin's entry from the kubeconfig.
     pub(super) fn admin(&self) -> anyhow::Result<ClusterEntry> {
         Ok(Kubeconfig::read(&self.kubeconfig())?.current()?)
     }
 
-    /// Its members, in the order in which they are started.
+    /// Returns the members, in the order in which they are started.
     #[must_use]
     pub fn members(&self) -> Vec<MemberName> {
         let options = self.options();
@@ -270,7 +271,7 @@ impl Cluster {
         Role::ALL.into_iter().flat_map(of_role).collect()
     }
 
-    /// The members that a word means: a member's name, or `node-0` for a kubelet and its runtime.
+    /// Returns the members that a word names: a member's name, or `node-0` for a kubelet and its runtime.
     pub fn named(&self, word: &str) -> anyhow::Result<Vec<MemberName>> {
         let names = match word.strip_prefix("node-").and_then(|index| index.parse().ok()) {
             Some(index) => vec![MemberName { role: Role::Runtime, index }, MemberName { role: Role::Kubelet, index }],
@@ -287,7 +288,7 @@ impl Cluster {
         self.description.apiservers.iter().map(|index| self.apiserver_url(*index)).collect()
     }
 
-    /// Where an apiserver of this number listens.
+    /// Returns the URL of the apiserver with this number.
     #[must_use]
     pub fn apiserver_url(&self, index: usize) -> String {
         format!("https://{}", self.apiserver_address(index))
@@ -297,13 +298,13 @@ impl Cluster {
         self.description.network.apiserver(index)
     }
 
-    /// The log of a member.
+    /// Returns the path of a member's log.
     #[must_use]
     pub fn log(&self, member: MemberName) -> PathBuf {
         self.folder.join(format!("logs/{member}.log"))
     }
 
-    /// Where the apiservers tell of their writes, if they do.
+    /// Returns the paths of the apiservers' write logs; empty if they have none.
     #[must_use]
     pub fn write_logs(&self) -> Vec<PathBuf> {
         let members =
@@ -315,8 +316,8 @@ impl Cluster {
         self.folder.join(format!("members/{member}.json"))
     }
 
-    /// A member's process: the one written down, if it is that still; else the one that is found; else the one written down,
-    /// which has ended. `None` if there never was any.
+    /// Returns a member's process: the recorded one, if it is still alive; else the one found on this machine; else the
+    /// recorded one, which has ended. `None` if there never was one.
     pub(super) fn started(&self, member: MemberName) -> Option<ProcessId> {
         let written = read_json::<Started>(&self.record(member)).ok().map(|started| started.process);
         let is_it = |process: &ProcessId| process.state() != ProcessState::Stopped && is_in(*process, &self.folder);
@@ -324,12 +325,12 @@ impl Cluster {
             return written;
         }
         let found = working_in(&self.folder).into_iter().find(|found| found.member() == Some(member));
-        // One that is written down and runs, but elsewhere, is another cluster's.
+        // A recorded process that is alive elsewhere belongs to another cluster.
         let ended = written.filter(|process| process.state() == ProcessState::Stopped);
         found.map(|found| found.process).or(ended)
     }
 
-    /// How a member's process is doing, and its pid if it is there.
+    /// Returns the state of a member's process, and its pid if it has not ended.
     #[must_use]
     pub fn state(&self, member: MemberName) -> (ProcessState, Option<i32>) {
         match self.started(member).map(|process| (process.state(), process.pid())) {
@@ -338,14 +339,14 @@ impl Cluster {
         }
     }
 
-    /// What a member uses of the machine. `None` if it does not run.
+    /// Returns a member's use of cpu and memory; `None` if it is not running.
     #[must_use]
     pub fn usage(&self, member: MemberName) -> Option<Usage> {
         Usage::of_process(self.state(member).1?)
     }
 }
 
-/// By the program that is to read it.
+/// Checks an image catalogue with the program that will read it.
 fn check_images(file: &Path) -> anyhow::Result<()> {
     let output = std::process::Command::new(binaries()?.join("kubelet-sim")).arg("check-images").arg(file).output();
     let output = output.context("starting kubelet-sim")?;
@@ -353,7 +354,7 @@ fn check_images(file: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes a cluster's folder and locks it.
+/// Checks the options, creates the cluster's folder and locks it.
 pub(super) fn prepare(folder: &Path, options: &Options) -> anyhow::Result<(PathBuf, FolderLock)> {
     options.check()?;
     make_folder(folder)?;
@@ -363,7 +364,7 @@ pub(super) fn prepare(folder: &Path, options: &Options) -> anyhow::Result<(PathB
 }
 
 fn read_description(folder: &Path) -> anyhow::Result<Description> {
-    // The version first: of another one nothing else is known.
+    // The version first: nothing else is known about another version.
     let path = folder.join(DESCRIPTION);
     let Version { format_version } = read_json(&path)?;
     ensure!(

@@ -8,24 +8,24 @@ use crate::links::End;
 use crate::member::{MemberName, Role};
 
 impl Cluster {
-    /// Where an apiserver keeps its data.
+    /// Returns the data folder of an apiserver.
     pub(super) fn data(&self, member: MemberName) -> PathBuf {
         self.folder.join(format!("data/{member}"))
     }
 
-    /// The number of an apiserver in its Raft group.
+    /// Returns the id of an apiserver in its Raft group, which starts at 1.
     pub(super) fn raft_id(&self, member: MemberName) -> u64 {
         member.index as u64 + 1
     }
 
-    /// The flags that name the members of a new group.
+    /// Returns the flags that name the members of a new group.
     pub(super) fn founders(&self) -> Vec<String> {
         let flag = |index| ["--founder".to_owned(), format!("{}={}", index + 1, self.apiserver_url(index))];
         (0..self.description.founders).flat_map(flag).collect()
     }
 
-    /// What starts a member. It works in the cluster's folder, by which it is known, and names files from there: the folder may
-    /// be moved, and the paths of sockets may not be long.
+    /// Returns the command that starts a member. The process works in the cluster's folder, which identifies it, and
+    /// uses relative paths: the folder may be moved, and socket paths must be short.
     pub(super) fn command(&self, member: MemberName) -> Command {
         let options = self.options();
         let network = self.description.network;
@@ -90,8 +90,8 @@ impl Cluster {
         command
     }
 
-    /// The flags by which a member can be broken: the ways that go over links, the socket by which it is told, the protection
-    /// that it leaves out.
+    /// Returns the flags for breaking a member: the ports of its links, its socket for faults, and the protection that
+    /// it leaves out.
     fn breakable(&self, member: MemberName) -> Vec<String> {
         let options = self.options();
         let mut flags = Vec::new();
@@ -114,17 +114,17 @@ impl Cluster {
     }
 }
 
-/// Where a member is told what is broken in it, from the cluster's folder.
+/// Returns a member's socket for faults, relative to the cluster's folder.
 pub fn faults_socket(member: MemberName) -> String {
     format!("run/{member}.faults")
 }
 
-/// Where an apiserver tells of its writes, from the cluster's folder.
+/// Returns the write log of an apiserver, relative to the cluster's folder.
 pub fn write_log(member: MemberName) -> String {
     format!("logs/{member}.writes")
 }
 
-/// Where the runtime of a node listens, from the cluster's folder.
+/// Returns the socket of a node's runtime, relative to the cluster's folder.
 pub fn socket(node: usize) -> String {
     format!("run/node-{node}.sock")
 }

@@ -1,4 +1,4 @@
-//! Breaking members from inside, and what is between them.
+//! Injects faults into members, and into the links between them.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -16,31 +16,31 @@ use crate::command::faults_socket;
 use crate::links::{CLIENTS, End, Proxy, Way};
 use crate::member::{MemberName, Role};
 
-/// The beginning of a frame of the log, whose rest was never written.
+/// The beginning of a log frame whose rest was never written.
 const TORN: [u8; 13] = *b"SQFR\x40\0\0\0torn!";
 
-/// The only process of its kind.
+/// The only member with this role.
 const LINKS: MemberName = MemberName { role: Role::Links, index: 0 };
 
 impl Cluster {
-    /// Where a member is told what is broken in it.
+    /// Returns the switch for faults inside a member.
     pub fn switch(&self, member: MemberName) -> anyhow::Result<Switch> {
         ensure!(member.role != Role::Runtime, "{member} can only be killed, stopped and paused");
         Switch::of(self.folder(), &faults_socket(member))
     }
 
-    /// Where its links are told what is broken.
+    /// Returns the switch for faults of the links.
     pub fn links(&self) -> anyhow::Result<Switch> {
         ensure!(
             self.options().links,
-            "this cluster has no links that could be broken; one that has them is made by \"ctl cluster up --links\""
+            "this cluster has no links to break; create a cluster that has them with \"ctl cluster up --links\""
         );
         self.switch(LINKS)
     }
 
-    /// What a client needs whose links can be broken.
+    /// Returns the kubeconfig entry of a client whose links can be broken.
     pub fn linked_client(&self, index: usize) -> anyhow::Result<ClusterEntry> {
-        let port = End::Client(index).port().filter(|_| index < CLIENTS).context("the port of a client")?;
+        let port = End::Client(index).port().filter(|_| index < CLIENTS).context("finding the port of the client")?;
         let mut entry = self.admin()?;
         for endpoint in &mut entry.endpoints {
             if let Some((host, _)) = endpoint.rsplit_once(':') {
@@ -50,7 +50,7 @@ impl Cluster {
         Ok(entry)
     }
 
-    /// What a power cut may leave of an apiserver that has ended: something half written at the end of its log.
+    /// Appends half a frame to the log of an apiserver that has ended, as a power cut may leave it.
     pub fn tear_log(&self, member: MemberName) -> anyhow::Result<()> {
         let folder = self.data(member);
         let mut found = Vec::new();
@@ -62,7 +62,7 @@ impl Cluster {
         file.write_all(&TORN).with_context(|| format!("writing {}", last.display()))
     }
 
-    /// Tells the links that there is another apiserver, if there are links.
+    /// Notifies the link proxy of another apiserver, if there are links.
     pub(super) fn links_have_grown(&self) -> anyhow::Result<()> {
         match self.started(LINKS) {
             Some(process) => process.signal(Signal::HUP),
@@ -70,8 +70,8 @@ impl Cluster {
         }
     }
 
-    /// Makes the proxy take in every connection that a member or a client of this cluster may make to an apiserver, and
-    /// those of apiservers and nodes to nodes.
+    /// Makes the proxy accept every connection that a member or a client of this cluster may open to an apiserver, and
+    /// the connections of apiservers and nodes to nodes.
     pub fn connect_links(&self, proxy: &Arc<Proxy>) -> anyhow::Result<()> {
         let clients = (0..CLIENTS).map(End::Client);
         let ends: Vec<End> = self.members().into_iter().map(End::Member).chain(clients).collect();

@@ -1,4 +1,4 @@
-//! Files of a cluster's folder: whole or not at all, and readable by their owner alone.
+//! Files of a cluster's folder: written atomically, and readable only by their owner.
 
 use std::fs;
 use std::io::Write;
@@ -9,7 +9,7 @@ use anyhow::Context;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Makes a folder that only its owner may enter.
+/// Creates a folder that only its owner may enter.
 pub fn make_folder(path: &Path) -> anyhow::Result<()> {
     fs::DirBuilder::new()
         .recursive(true)
@@ -18,7 +18,7 @@ pub fn make_folder(path: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("creating {}", path.display()))
 }
 
-/// Writes a file aside and renames it.
+/// Writes a temporary file and renames it.
 pub fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let aside = path.with_extension(format!("{}.tmp", std::process::id()));
     let write = || -> std::io::Result<()> {

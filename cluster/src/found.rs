@@ -1,5 +1,5 @@
-//! The processes of a cluster as the machine knows them: each works in the cluster's folder. That holds when the folder is
-//! moved, and does not hold of a copy of it. What the folder itself says may be old, damaged, or of another.
+//! Finds the processes of a cluster by their working directory, the cluster's folder. This works even if the folder was
+//! moved, and does not match a copy of it. The records in the folder may be outdated, damaged, or another cluster's.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -16,9 +16,9 @@ use crate::member::{MemberName, Role};
 use crate::process::{ProcessId, ProcessState};
 use crate::wait_a_moment;
 
-/// The programs that a cluster is made of.
+/// The programs that the members of a cluster run.
 const PROGRAMS: [&str; 4] = ["link-proxy", "apiserver", "controller-manager", "kubelet-sim"];
-/// What the kernel adds to the path of a folder that was removed.
+/// The suffix that the kernel adds to the path of a removed folder.
 const REMOVED: &str = " (deleted)";
 
 /// A process of one of our programs.
@@ -29,7 +29,7 @@ pub struct Found {
 }
 
 impl Found {
-    /// Which member it was started as.
+    /// Returns the member that it was started as.
     pub fn member(&self) -> Option<MemberName> {
         self.arguments.windows(2).find_map(|pair| member_of(&pair[0], &pair[1]))
     }
@@ -45,26 +45,26 @@ fn member_of(flag: &str, value: &str) -> Option<MemberName> {
     }
 }
 
-/// The processes that work in this very folder.
+/// Returns the processes that work in this folder.
 pub fn working_in(folder: &Path) -> Vec<Found> {
     let Some(wanted) = identity(folder) else { return Vec::new() };
     ours(|cwd| identity(cwd) == Some(wanted))
 }
 
-/// The processes that worked in a folder of this path which is there no longer.
+/// Returns the processes that work in a removed folder of this path.
 pub fn orphans_of(path: &Path) -> Vec<Found> {
     let mut removed = path.as_os_str().to_owned();
     removed.push(REMOVED);
     ours(|cwd| fs::read_link(cwd).is_ok_and(|link| link.as_os_str() == removed))
 }
 
-/// Whether a process may be one of this folder's. Of one that is just ending nothing is known.
+/// Whether a process may work in this folder. True for a process that is ending, whose folder is unknown.
 pub fn is_in(process: ProcessId, folder: &Path) -> bool {
     let cwd = identity(&cwd(process.pid()));
     cwd.is_none() || cwd == identity(folder)
 }
 
-/// Device and inode: the path may change.
+/// Returns device and inode, because the path may change.
 fn identity(folder: &Path) -> Option<(u64, u64)> {
     fs::metadata(folder).ok().map(|data| (data.dev(), data.ino()))
 }
@@ -73,7 +73,7 @@ fn cwd(pid: i32) -> PathBuf {
     format!("/proc/{pid}/cwd").into()
 }
 
-/// The processes of our programs whose working folder (a link) is as wanted.
+/// Returns the processes of our programs for whose working directory (a link) `is_wanted` returns true.
 fn ours(is_wanted: impl Fn(&Path) -> bool) -> Vec<Found> {
     let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
@@ -81,7 +81,7 @@ fn ours(is_wanted: impl Fn(&Path) -> bool) -> Vec<Found> {
         let arguments = arguments(pid).filter(|arguments| is_program(arguments))?;
         let is_wanted = is_wanted(&cwd(i32::try_from(pid).ok()?));
         let found = is_wanted.then_some(Found { process: ProcessId::of(pid).ok()?, arguments });
-        // The same programs also do short errands, with snapshots and images.
+        // The same programs also run short commands for snapshots and images.
         found.filter(|found| found.member().is_some())
     })
     .collect()
@@ -98,9 +98,9 @@ fn is_program(arguments: &[String]) -> bool {
     name.is_some_and(|name| PROGRAMS.contains(&name))
 }
 
-/// Ends these: asks first, kills those that do not listen.
+/// Ends these processes: sends SIGTERM first, and kills those that do not end in time.
 pub fn end(processes: &[ProcessId]) -> anyhow::Result<()> {
-    // One that cannot be signalled does not spare the others.
+    // Signal all of them, even if one of them fails.
     let signalled: Vec<_> =
         processes.iter().map(|process| process.signal(Signal::CONT).and(process.signal(Signal::TERM))).collect();
     signalled.into_iter().collect::<anyhow::Result<()>>()?;
@@ -114,7 +114,7 @@ pub fn end(processes: &[ProcessId]) -> anyhow::Result<()> {
         if left.is_empty() {
             return Ok(());
         }
-        ensure!(start.elapsed() < 2 * STOP_PATIENCE, "the processes {left:?} do not end, though they were killed");
+        ensure!(start.elapsed() < 2 * STOP_PATIENCE, "the processes {left:?} did not end after SIGKILL");
         if start.elapsed() > STOP_PATIENCE {
             processes.iter().try_for_each(|process| process.signal(Signal::KILL))?;
         }
@@ -122,13 +122,13 @@ pub fn end(processes: &[ProcessId]) -> anyhow::Result<()> {
     }
 }
 
-/// Ends whatever works in a folder, or has worked in one of this path that was removed, without knowing what cluster that
-/// is; returns how many.
+/// Ends all member processes in a folder, or in a removed folder of this path, without reading the description. Returns
+/// how many.
 pub fn end_all_in(folder: &Path) -> anyhow::Result<usize> {
     end_found(working_in(folder).into_iter().chain(orphans_of(&lasting(folder))))
 }
 
-/// Ends what has worked in a folder of this path that was removed; returns how many.
+/// Ends all member processes in a removed folder of this path. Returns how many.
 pub fn end_orphans_of(folder: &Path) -> anyhow::Result<usize> {
     end_found(orphans_of(&lasting(folder)).into_iter())
 }
@@ -139,7 +139,7 @@ fn end_found(found: impl Iterator<Item = Found>) -> anyhow::Result<usize> {
     Ok(processes.len())
 }
 
-/// The path of a folder that may not be there, as the kernel would write it.
+/// Returns the path of a folder, which may not exist, as the kernel would show it.
 fn lasting(folder: &Path) -> PathBuf {
     let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     match (absolute.parent().and_then(|parent| parent.canonicalize().ok()), absolute.file_name()) {

@@ -1,4 +1,4 @@
-//! A local cluster: real processes in a folder. The only place where processes are started and ended.
+//! A local cluster: real processes in a folder. No other crate starts or ends these processes.
 
 mod addresses;
 mod certificates;
@@ -33,7 +33,7 @@ pub use ready::wait_until_ready;
 pub use snapshots::{SnapshotSummary, snapshot_summary};
 pub use usage::Usage;
 
-/// A pause in waiting for what no event tells of: the end of a process that is not a child, a lock of another process.
+/// Pauses between polls for a condition without an event: the end of a process that is not a child, another's lock.
 fn wait_a_moment() {
     #[expect(clippy::disallowed_methods, reason = "there is nothing to wait for but time")]
     std::thread::sleep(std::time::Duration::from_millis(5));

@@ -1,4 +1,4 @@
-//! One launcher at a time: whoever starts or ends members holds the folder's lock meanwhile.
+//! One launcher at a time: a launcher holds the folder's lock while it starts or ends members.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -11,9 +11,9 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::wait_a_moment;
 
-/// The file in a cluster's folder.
+/// The lock file in a cluster's folder.
 pub const LOCK: &str = "lock";
-/// Longer than ending all members takes. A new apiserver that catches up with a large state may take longer.
+/// Maximum wait for the lock: longer than ending all members takes. Adding an apiserver with much data may take longer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The lock, held as long as this lives.
@@ -23,27 +23,27 @@ pub struct FolderLock {
 }
 
 impl FolderLock {
-    /// Waits for its turn.
+    /// Waits until the lock is free, and takes it.
     pub fn take(folder: &Path) -> anyhow::Result<Self> {
         let path = folder.join(LOCK);
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
             let file = open(&path).with_context(|| format!("opening {}", path.display()))?;
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                // The one before may have removed the whole cluster: then this is the lock of nothing.
+                // The previous holder may have removed the cluster, and this file with it: then the lock is void.
                 Ok(()) if file.metadata().is_ok_and(|data| data.nlink() > 0) => return Ok(Self { _file: file }),
                 Ok(()) | Err(rustix::io::Errno::WOULDBLOCK) => wait_a_moment(),
                 Err(error) => return Err(error).with_context(|| format!("locking {}", path.display())),
             }
         }
         bail!(
-            "another ctl has been starting or ending members in {} for {PATIENCE:?}; try again when it is done",
+            "another ctl has been starting or ending members in {} for {PATIENCE:?}; try again when it has finished",
             folder.display()
         )
     }
 }
 
-/// A disk that has become read-only does not keep a cluster from being ended.
+/// Opens the lock file, even on a disk that has become read-only: the cluster must still be able to end.
 fn open(path: &Path) -> std::io::Result<File> {
     match File::options().create(true).truncate(false).write(true).open(path) {
         Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => File::open(path),
@@ -77,7 +77,7 @@ mod tests {
         std::fs::remove_file(folder.path().join(LOCK)).unwrap();
         drop(first);
         let second = second.join().unwrap().unwrap();
-        assert!(folder.path().join(LOCK).exists(), "it has made the file anew");
+        assert!(folder.path().join(LOCK).exists(), "it has created the file again");
         drop(second);
     }
 }

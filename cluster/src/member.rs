@@ -5,19 +5,19 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// What a member does.
+/// The role of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// Carries what the others send each other, and can be told not to.
+    /// Carries the connections between the others, and can break them.
     Links,
     /// Stores and serves objects.
     Apiserver,
     /// Runs the controllers.
     ControllerManager,
-    /// Holds the containers of a node.
+    /// Runs the containers of a node.
     Runtime,
-    /// Is the kubelet of a node.
+    /// Manages the pods of a node.
     Kubelet,
 }
 
@@ -25,7 +25,7 @@ impl Role {
     /// Every role, in the order in which members are started.
     pub const ALL: [Self; 5] = [Self::Links, Self::Apiserver, Self::ControllerManager, Self::Runtime, Self::Kubelet];
 
-    /// The word in a member's name.
+    /// Returns the word for the role in a member's name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -42,9 +42,9 @@ impl Role {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct MemberName {
-    /// Its role.
+    /// The first part of the name.
     pub role: Role,
-    /// Counted from 0 in its role.
+    /// The number within the role, counted from 0.
     pub index: usize,
 }
 
@@ -73,7 +73,7 @@ impl FromStr for MemberName {
     fn from_str(text: &str) -> Result<Self, String> {
         let invalid = || {
             format!(
-                "{text:?} is not the name of a member; a name is like apiserver-0, controller-manager-1 or kubelet-2"
+                "{text:?} is not the name of a member; use a name like apiserver-0, controller-manager-1 or kubelet-2"
             )
         };
         let (role, index) = text.rsplit_once('-').ok_or_else(invalid)?;

@@ -1,35 +1,35 @@
-//! What a cluster is made of, as whoever makes one says.
+//! The options that a cluster is created with.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// What a cluster consists of.
+/// The members of a cluster, and how they run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Options {
-    /// How many apiservers.
+    /// Number of apiservers, 1 to 9.
     pub apiservers: usize,
-    /// How many controller-managers.
+    /// Number of controller-managers, 1 to 9.
     pub controller_managers: usize,
-    /// How many nodes.
+    /// Number of nodes, 0 to 192.
     pub nodes: usize,
-    /// Which constants: `fast` or `k8s`.
+    /// Timing profile: `fast` or `k8s`.
     pub timing: String,
-    /// A file of images, beside the built-in ones.
+    /// Image catalogue to use in addition to the built-in images.
     pub images: Option<PathBuf>,
-    /// Whether they reach each other over links that can be broken.
+    /// Whether members reach each other over links that can be broken.
     #[serde(default)]
     pub links: bool,
     /// Whether its apiservers log each write.
     #[serde(default)]
     pub write_log: bool,
-    /// The protection that its members leave out, to see whether that is noticed.
+    /// The protection that the members leave out, to test whether that is noticed.
     #[serde(default)]
     pub mutant: Option<String>,
 }
 
-/// As most clusters are: three of everything but two controller-managers, `fast`, with nothing to break it by.
+/// The usual cluster: three apiservers, two controller-managers and three nodes, `fast`, and nothing to break it with.
 impl Default for Options {
     fn default() -> Self {
         Self {

@@ -13,32 +13,32 @@ use crate::files::write_private;
 
 /// The name that every apiserver's certificate has, whatever its address.
 pub const APISERVER: &str = "apiserver.squall";
-/// The CA's files.
+/// The names of the CA's files.
 const CERTIFICATE: &str = "ca.crt";
 const KEY: &str = "ca.key";
-/// A cluster is thrown away long before this.
+/// How long certificates are valid, longer than any cluster lives.
 const YEARS: i64 = 10;
 
-/// The CA.
+/// The CA of a cluster.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: String,
 }
 
-/// Who a certificate is for.
+/// The subject of a certificate.
 pub struct Subject<'a> {
     /// The user's name (CN).
     pub user: &'a str,
     /// The user's group (O).
     pub group: &'a str,
-    /// The addresses of a server; none for a client.
+    /// The addresses of a server; empty for a client.
     pub addresses: &'a [String],
     /// The name of a server, whatever its address.
     pub server_name: Option<&'static str>,
 }
 
 impl Authority {
-    /// A new CA. It is written to a folder.
+    /// Creates a CA and writes it to a folder.
     pub fn create(folder: &Path) -> anyhow::Result<Self> {
         let (params, key) = (ca_params()?, KeyPair::generate()?);
         let certificate = params.self_signed(&key)?.pem();
@@ -47,7 +47,7 @@ impl Authority {
         Ok(Self { issuer: Issuer::new(params, key), certificate })
     }
 
-    /// The CA of a folder.
+    /// Reads the CA from a folder.
     pub fn open(folder: &Path) -> anyhow::Result<Self> {
         let read = |name: &str| {
             let path = folder.join(name);
@@ -58,12 +58,12 @@ impl Authority {
         Ok(Self { issuer: Issuer::new(ca_params()?, key), certificate: read(CERTIFICATE)? })
     }
 
-    /// The CA's certificate (PEM).
+    /// Returns the CA's certificate (PEM).
     pub fn certificate(&self) -> &str {
         &self.certificate
     }
 
-    /// A certificate and its key (PEM).
+    /// Issues a certificate. Returns it and its key (PEM).
     pub fn issue(&self, subject: &Subject<'_>) -> anyhow::Result<(String, String)> {
         let mut params = params(subject.user, subject.group)?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -76,7 +76,7 @@ impl Authority {
             for address in subject.addresses {
                 params
                     .subject_alt_names
-                    .push(SanType::IpAddress(address.parse().with_context(|| format!("the address {address}"))?));
+                    .push(SanType::IpAddress(address.parse().with_context(|| format!("parsing address {address}"))?));
             }
         }
         let key = KeyPair::generate()?;
@@ -84,7 +84,7 @@ impl Authority {
         Ok((certificate.pem(), key.serialize_pem()))
     }
 
-    /// Makes a certificate and writes it and its key to a folder.
+    /// Issues a certificate, and writes it and its key to a folder.
     pub fn issue_to(&self, folder: &Path, name: &str, subject: &Subject<'_>) -> anyhow::Result<()> {
         let (certificate, key) = self.issue(subject)?;
         write_private(&folder.join(format!("{name}.crt")), certificate.as_bytes())?;
@@ -92,7 +92,7 @@ impl Authority {
     }
 }
 
-/// The same each time: what an issuer is known by is its name and its key.
+/// Returns the same parameters each time: the name and the key identify an issuer.
 fn ca_params() -> anyhow::Result<CertificateParams> {
     let mut params = params("squall-ca", "squall")?;
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -1,4 +1,4 @@
-//! A process by its pid and the moment it started: a pid alone may be someone else's by now.
+//! Identifies a process by its pid and start time: a pid alone may have been reused.
 
 use std::fs;
 
@@ -14,36 +14,36 @@ pub struct ProcessId {
     started: u64,
 }
 
-/// How a process is doing.
+/// The state of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ProcessState {
-    /// It runs.
+    /// It is running.
     Running,
-    /// It is stopped by a signal.
+    /// It is frozen by a signal (SIGSTOP).
     Paused,
-    /// It is gone.
+    /// It has ended.
     Stopped,
 }
 
 impl ProcessId {
-    /// The process with this pid, now.
+    /// Identifies the process that has this pid now.
     pub fn of(pid: u32) -> anyhow::Result<Self> {
-        let pid = i32::try_from(pid).context("the pid")?;
-        let Some(seen) = look(pid) else { bail!("the process {pid} ended at once") };
+        let pid = i32::try_from(pid).context("converting the pid")?;
+        let Some(seen) = look(pid) else { bail!("process {pid} ended immediately") };
         Ok(Self { pid, started: seen.started })
     }
 
-    /// The pid.
+    /// Returns the pid, which may be reused once the process has ended.
     pub fn pid(self) -> i32 {
         self.pid
     }
 
-    /// How it is doing.
+    /// Returns the current state of the process.
     pub fn state(self) -> ProcessState {
         match look(self.pid) {
             Some(seen) if seen.started == self.started => match seen.state {
-                // The first thread is gone, but one that waits for the disk still holds the files and ports.
+                // The first thread is gone, but a thread that waits for the disk still holds the files and ports.
                 'Z' if seen.threads > 1 => ProcessState::Running,
                 'Z' | 'X' => ProcessState::Stopped,
                 'T' | 't' => ProcessState::Paused,
@@ -53,7 +53,7 @@ impl ProcessId {
         }
     }
 
-    /// Sends a signal, if it is still this process.
+    /// Sends a signal, unless the process has ended.
     pub fn signal(self, signal: Signal) -> anyhow::Result<()> {
         if self.state() == ProcessState::Stopped {
             return Ok(());
@@ -61,7 +61,7 @@ impl ProcessId {
         self.send(signal, kill_process)
     }
 
-    /// Sends a signal to it and to whatever it has started, if it leads a group of its own and is still this process.
+    /// Sends a signal to the process group that the process leads, unless the process has ended.
     pub fn signal_group(self, signal: Signal) -> anyhow::Result<()> {
         if self.state() == ProcessState::Stopped {
             return Ok(());
@@ -70,7 +70,7 @@ impl ProcessId {
     }
 
     fn send(self, signal: Signal, kill: fn(Pid, Signal) -> rustix::io::Result<()>) -> anyhow::Result<()> {
-        let pid = Pid::from_raw(self.pid).context("the pid")?;
+        let pid = Pid::from_raw(self.pid).context("converting the pid")?;
         match kill(pid, signal) {
             Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
             Err(error) => Err(error).with_context(|| format!("signalling process {}", self.pid)),
@@ -78,7 +78,7 @@ impl ProcessId {
     }
 }
 
-/// What `/proc/PID/stat` says.
+/// The fields of `/proc/PID/stat` that are needed.
 struct Seen {
     state: char,
     threads: u32,
@@ -88,7 +88,7 @@ struct Seen {
 
 fn look(pid: i32) -> Option<Seen> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name is in brackets and may hold anything.
+    // The name is in brackets and may contain anything.
     let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
     Some(Seen {
         state: fields.first()?.chars().next()?,

@@ -1,4 +1,4 @@
-//! Waiting for a cluster to be ready: every member runs and does its work.
+//! Waits until a cluster is ready: every member is running and does its work.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -17,25 +17,25 @@ use crate::command::socket;
 use crate::member::{MemberName, Role};
 use crate::process::ProcessState;
 
-/// How often members are looked at.
+/// Interval between checks of the members.
 const LOOK: Duration = Duration::from_millis(10);
-/// One who is asked has so long to answer.
+/// Deadline for each request to a member.
 const ASK: Duration = Duration::from_secs(2);
-/// Where the Leases of nodes are.
+/// The namespace of the nodes' Leases.
 const NODE_LEASES: &str = "kube-node-lease";
 
-/// Returns when every member is ready; an error if one ends or is frozen, or if it takes too long.
+/// Waits until every member is ready. Fails if a member ends or is paused, or if it takes longer than `patience`.
 pub async fn wait_until_ready(cluster: &mut Cluster, client: &Client, patience: Duration) -> anyhow::Result<()> {
     let deadline = Instant::now() + patience;
     let client = client.with_deadline(ASK);
     loop {
         let seen = look(cluster, &client).await;
-        // Looked at last: a member may have ended while the others were asked.
+        // Checked last: a member may have ended during the other checks.
         if let Some(failure) = cluster.first_failure() {
             bail!("{failure}");
         }
         if let Some(frozen) = cluster.members().into_iter().find(|m| cluster.state(*m).0 == ProcessState::Paused) {
-            bail!("{frozen} is paused; let it go on with \"ctl cluster resume {frozen}\"");
+            bail!("{frozen} is paused; resume it with \"ctl cluster resume {frozen}\"");
         }
         match seen {
             Ok(()) => return cluster.note_founded(),
@@ -45,16 +45,16 @@ pub async fn wait_until_ready(cluster: &mut Cluster, client: &Client, patience: 
     }
 }
 
-/// The first thing that is not as it should be.
+/// Checks all members. The error is the first problem found.
 async fn look(cluster: &Cluster, client: &Client) -> Result<(), String> {
     let members = cluster.members();
     if let Some(absent) = members.iter().find(|member| cluster.state(**member).0 == ProcessState::Stopped) {
-        return Err(format!("{absent} does not run"));
+        return Err(format!("{absent} is not running"));
     }
     for endpoint in client.endpoints() {
         let status = client.member_status(&endpoint).await.map_err(|error| format!("{endpoint}: {error}"))?;
         if !status.ready {
-            return Err(format!("{} is in no quorum", status.name));
+            return Err(format!("{} is not in a quorum", status.name));
         }
         if !status.voters.iter().any(|voter| voter.id == status.id) {
             return Err(format!("{} has no vote yet", status.name));
@@ -66,13 +66,14 @@ async fn look(cluster: &Cluster, client: &Client) -> Result<(), String> {
     nodes(cluster, client, members.into_iter().filter(|member| member.role == Role::Kubelet)).await
 }
 
-/// By the folder's descriptor: the path of a socket may not be long.
+/// Connects by the folder's descriptor, because socket paths must be short.
 fn reach_runtime(cluster: &Cluster, node: usize) -> std::io::Result<()> {
     let folder = File::open(cluster.folder())?;
     UnixStream::connect(format!("/proc/self/fd/{}/{}", folder.as_raw_fd(), socket(node))).map(drop)
 }
 
-/// Every node is ready, and each kubelet that was just started has renewed its Lease since: the Node may be of before.
+/// Checks that every node is ready, and that each kubelet that was just started has renewed its Lease since then: the
+/// Node may still show an earlier state.
 async fn nodes(cluster: &Cluster, client: &Client, kubelets: impl Iterator<Item = MemberName>) -> Result<(), String> {
     let unable = |error: squall_client::Error| error.to_string();
     let nodes: Vec<Node> = Api::new(client.clone(), "").list("", "").await.map_err(unable)?;
@@ -87,7 +88,7 @@ async fn nodes(cluster: &Cluster, client: &Client, kubelets: impl Iterator<Item 
         let lease = leases.iter().find(|lease| lease.metadata.name == name);
         let renewed = lease.and_then(|lease| lease.spec.renew_time).map(|time| time.timestamp());
         if renewed.is_none_or(|renewed| renewed < started) {
-            return Err(format!("{kubelet} has not been heard of yet"));
+            return Err(format!("{kubelet} has not renewed its Lease yet"));
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Apiservers that come and go while the cluster works.
+//! Adds and removes apiservers while the cluster is running.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use crate::pki::Authority;
 
 /// How long a new member may take to catch up.
 const CATCH_UP: Duration = Duration::from_secs(120);
-/// How long the group may take to let a member go.
+/// How long the group may take to remove a member.
 const LET_GO: Duration = Duration::from_secs(30);
-/// How often it is looked whether it still runs.
+/// Interval between checks that the new member is still running.
 const LOOK: Duration = Duration::from_millis(50);
 
 impl Cluster {
-    /// Starts another apiserver and makes it a member of the group. Returns when it has caught up and votes. If it cannot,
-    /// everything is as it was; if this is interrupted, [`Cluster::remove_apiserver`] makes it so.
+    /// Starts another apiserver and adds it to the group. Returns when it has caught up and votes. A failure is undone.
+    /// After an interruption, [`Cluster::remove_apiserver`] undoes the change.
     pub async fn add_apiserver(&mut self) -> anyhow::Result<MemberName> {
         let _lock = self.lock()?;
         ensure!(
@@ -29,17 +29,20 @@ impl Cluster {
         let index = self.description.next_apiserver;
         ensure!(
             index < MAX_EVER_APISERVERS,
-            "this cluster has had {MAX_EVER_APISERVERS} apiservers, and no number is given twice"
+            "this cluster has used all {MAX_EVER_APISERVERS} apiserver numbers, and none is reused; make a new cluster"
         );
         let member = MemberName { role: Role::Apiserver, index };
-        let authority = Authority::open(&self.pki()).context("the CA, which a new member needs a certificate of")?;
+        let authority = Authority::open(&self.pki()).context("opening the CA for the new member's certificate")?;
         let client = self.client()?;
-        // Written down first: whatever happens next, it can be found and ended.
+        // Recorded first: whatever happens next, it can be found and ended.
         self.set_apiservers(|apiservers| apiservers.push(index))?;
         if let Err(error) = self.begin(member, &authority, &client).await {
             let gone = client.with_deadline(LET_GO).remove_member(self.raft_id(member)).await;
             gone.with_context(|| {
-                format!("{error:#}; {member} may be part of the group: \"ctl cluster remove {member}\" takes it out when there is a quorum")
+                format!(
+                    "{error:#}; {member} may still be in the group: remove it with \"ctl cluster remove {member}\" \
+                     once there is a quorum"
+                )
             })?;
             self.take_away(member)?;
             return Err(error);
@@ -68,20 +71,20 @@ impl Cluster {
         }
     }
 
-    /// Takes an apiserver out of the group, whether it runs or not, ends it and removes its data.
+    /// Removes an apiserver from the group, whether or not it is running, ends it and removes its data.
     pub async fn remove_apiserver(&mut self, member: MemberName) -> anyhow::Result<()> {
         let _lock = self.lock()?;
-        ensure!(member.role == Role::Apiserver, "{member} is no apiserver; only apiservers come and go");
+        ensure!(member.role == Role::Apiserver, "{member} is not an apiserver; only apiservers can be removed");
         if !self.members().contains(&member) {
             bail!("this cluster has no member {member}");
         }
-        ensure!(self.description.apiservers.len() > 1, "{member} is the only apiserver: without it nothing is left");
+        ensure!(self.description.apiservers.len() > 1, "{member} is the only apiserver; a cluster needs at least one");
         self.client()?.with_deadline(LET_GO).remove_member(self.raft_id(member)).await?;
         self.take_away(member)?;
         self.update_kubeconfig()
     }
 
-    /// What is left of a member that is in the group no longer. Its log stays.
+    /// Ends a member that is no longer in the group, and removes its files. Its log stays.
     fn take_away(&mut self, member: MemberName) -> anyhow::Result<()> {
         self.end(vec![member])?;
         let pki = self.pki();

@@ -1,4 +1,4 @@
-//! Snapshots as files: what they hold, and clusters that begin with one. The apiserver's program reads and writes them.
+//! Snapshot files: their summaries, and clusters that start from one. The apiserver program reads and writes them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,21 +13,21 @@ use crate::member::Role;
 use crate::options::Options;
 use crate::starting::binaries;
 
-/// What a snapshot holds.
+/// A summary of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SnapshotSummary {
-    /// The store's revision.
+    /// The store's revision when it was taken.
     pub revision: u64,
-    /// The checksum of the state, as members show it.
+    /// The checksum of the state, as members report it.
     pub state_hash: u64,
-    /// How many objects there are, bookkeeping such as the claims on service addresses among them.
+    /// Number of objects, including internal ones such as the claims on service addresses.
     pub objects: u64,
-    /// The apiservers of the cluster that it was taken from, by number.
+    /// The URLs of the apiservers of the cluster that it was taken from, by number.
     pub members: BTreeMap<u64, String>,
 }
 
-/// Reads a snapshot to its end. Any damage is an error that names file and place.
+/// Reads a snapshot completely. Any damage is an error that names the file and the position.
 pub fn snapshot_summary(file: &Path) -> anyhow::Result<SnapshotSummary> {
     ensure!(file.is_file(), "the path {:?} does not exist", file.display().to_string());
     ask(Command::new(binaries()?.join("apiserver")).arg("summary").arg(file))
@@ -36,22 +36,22 @@ pub fn snapshot_summary(file: &Path) -> anyhow::Result<SnapshotSummary> {
 fn ask(command: &mut Command) -> anyhow::Result<SnapshotSummary> {
     let output = command.output().with_context(|| format!("starting {:?}", command.get_program()))?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim_end());
-    serde_json::from_slice(&output.stdout).context("the apiserver's answer")
+    serde_json::from_slice(&output.stdout).context("parsing the apiserver's output")
 }
 
 impl Cluster {
-    /// Makes a new cluster that begins with a snapshot, without starting it. It takes the network of the cluster that the
-    /// snapshot was taken from: services and pods in it have their addresses there.
+    /// Creates a cluster from a snapshot, without starting it. It uses the network of the cluster that the snapshot was
+    /// taken from, because the services and pods in the snapshot have addresses there.
     pub fn restore(folder: &Path, options: Options, file: &Path) -> anyhow::Result<(Self, SnapshotSummary)> {
         let summary = snapshot_summary(file)?;
         let (folder, _lock) = prepare(folder, &options)?;
         if Self::exists(&folder) {
-            bail!("there is a cluster in {} already; name another folder with --dir", folder.display());
+            bail!("there is already a cluster in {}; choose another folder with --dir", folder.display());
         }
         let network = match summary.members.values().find_map(|url| Network::of_apiserver(url)) {
             Some(network) => network.claim().context(
-                "services and pods in the snapshot have their addresses in the network of the cluster it was taken from; end that \
-                 cluster first",
+                "services and pods in the snapshot have addresses in the network of the cluster it was taken from; \
+                 stop that cluster first",
             )?,
             None => Network::unused()?,
         };
@@ -65,7 +65,7 @@ impl Cluster {
             let mut command = Command::new(self.binaries.join("apiserver"));
             command.arg("restore").arg(file).args(["--id", &self.raft_id(member).to_string()]);
             command.arg("--data-dir").arg(self.data(member)).args(self.founders());
-            ask(&mut command).with_context(|| format!("the data of {member}"))?;
+            ask(&mut command).with_context(|| format!("restoring the data of {member}"))?;
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Starting members, and writing down their processes.
+//! Starts members, and records their processes.
 
 use std::fs::File;
 use std::os::unix::process::CommandExt;
@@ -21,11 +21,11 @@ pub(super) struct OwnChild {
 }
 
 impl Cluster {
-    /// Starts every member that does not run; returns which. If one cannot be started, none is.
+    /// Starts every member that is not running, and returns which. If one cannot be started, ends the others again.
     pub fn start_all(&mut self) -> anyhow::Result<Vec<MemberName>> {
         let _lock = self.lock()?;
         self.end_others()?;
-        // A change of the apiservers may have been interrupted before it came to this.
+        // A change of the apiservers may have been interrupted before it updated the kubeconfig.
         self.update_kubeconfig()?;
         let absent: Vec<MemberName> =
             self.members().into_iter().filter(|member| self.state(*member).0 == ProcessState::Stopped).collect();
@@ -47,7 +47,7 @@ impl Cluster {
 
     pub(super) fn spawn(&mut self, member: MemberName) -> anyhow::Result<()> {
         let (state, pid) = self.state(member);
-        ensure!(state == ProcessState::Stopped, "{member} runs already, as process {}", pid.unwrap_or_default());
+        ensure!(state == ProcessState::Stopped, "{member} is already running, as process {}", pid.unwrap_or_default());
         self.reap();
         let log_path = self.log(member);
         let log = File::options()
@@ -56,7 +56,7 @@ impl Cluster {
             .open(&log_path)
             .with_context(|| format!("opening {}", log_path.display()))?;
         let mut command = self.command(member);
-        // A group of its own: Ctrl-C in a terminal is for whoever watches, not for the members.
+        // A process group of its own: Ctrl-C in a terminal must not reach the members.
         command.process_group(0);
         command.stdout(log.try_clone()?).stderr(log);
         match self.lifetime {
@@ -67,7 +67,7 @@ impl Cluster {
         let mut process = command.spawn().with_context(|| format!("starting {:?}", command.get_program()))?;
         let written =
             ProcessId::of(process.id()).and_then(|process| write_json(&self.record(member), &Started { process }));
-        // A record that is there already does no harm: it names a process that has ended, and this one is found.
+        // An old record does no harm: it names a process that has ended, and this one is found without it.
         if let Err(error) = written.or_else(|error| if self.record(member).exists() { Ok(()) } else { Err(error) }) {
             process.kill().and_then(|()| process.wait().map(drop))?;
             return Err(error);
@@ -76,7 +76,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// All apiservers have been seen at work.
+    /// Records that all apiservers have been seen running.
     pub(super) fn note_founded(&mut self) -> anyhow::Result<()> {
         if self.description.founded {
             return Ok(());
@@ -85,13 +85,13 @@ impl Cluster {
         self.set_founded()
     }
 
-    /// When this launcher started a member that it has started.
+    /// Returns when this launcher started a member; `None` if another did.
     pub(super) fn started_at(&self, member: MemberName) -> Option<Timestamp> {
         self.children.iter().rev().find(|child| child.member == member).map(|child| child.at)
     }
 }
 
-/// Where the programs are: beside this one.
+/// Returns the folder with the programs: this program's own folder, or the one above.
 pub(super) fn binaries() -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe().context("finding this program")?;
     let folders = own.ancestors().skip(1).take(2);

@@ -1,28 +1,28 @@
-//! What a process uses of the machine.
+//! The cpu and memory usage of a process.
 
 use std::fs;
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// A moment's reading.
+/// The usage of a process at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Usage {
-    /// Time on a processor since it started, to a hundredth of a second.
+    /// Cpu time since it started, to a hundredth of a second.
     pub cpu: Duration,
-    /// Memory that it holds, in bytes.
+    /// Resident memory, in bytes.
     pub resident_bytes: u64,
 }
 
 impl Usage {
-    /// The usage of a process. `None` if it is gone.
+    /// Reads the usage of a process; `None` if it has ended.
     #[must_use]
     pub fn of_process(pid: i32) -> Option<Self> {
         of(pid)
     }
 
-    /// Memory that it holds, in MiB.
+    /// Returns the resident memory, in MiB.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "memory is far below 2^52 bytes")]
     pub fn resident_mib(&self) -> f64 {
@@ -35,7 +35,7 @@ const TICK: Duration = Duration::from_millis(10);
 
 fn of(pid: i32) -> Option<Usage> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name is in brackets and may hold anything; user and system time are the 12th and 13th field after it.
+    // The name is in brackets and may contain anything; user and system time are the 12th and 13th field after it.
     let mut fields = stat.rsplit_once(") ")?.1.split(' ').skip(11);
     let ticks = fields.next()?.parse::<u32>().ok()? + fields.next()?.parse::<u32>().ok()?;
     let statm = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;

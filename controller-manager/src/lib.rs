@@ -1,4 +1,4 @@
-//! The controller-manager: all controllers in one process, of which one among several leads.
+//! The controller-manager: all controllers in one process. Several replicas run, and the elected leader does the work.
 
 pub mod controllers;
 pub mod manager;

@@ -1,4 +1,4 @@
-//! The controller-manager's process.
+//! Entry point of the controller-manager process.
 
 use std::process::ExitCode;
 

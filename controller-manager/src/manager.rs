@@ -1,4 +1,4 @@
-//! Keeps the caches warm, stands for election, and runs the controllers while it leads.
+//! Keeps the caches warm, takes part in leader election, and runs the controllers while it leads.
 
 use std::sync::Arc;
 
@@ -17,19 +17,19 @@ use crate::runtime::Caches;
 /// The flags of a controller-manager.
 #[derive(Debug, Clone, Args)]
 pub struct ManagerArgs {
-    /// The name of this process, by which it is elected: controller-manager-0
+    /// Name of this process, also its identity in leader election: controller-manager-0
     #[arg(long)]
     name: String,
 
-    /// An apiserver's address, once for each
+    /// Address of an apiserver; repeat the flag for each one
     #[arg(long, value_name = "URL", required = true)]
     apiserver: Vec<String>,
 
-    /// Which constants to use
+    /// Set of timing constants
     #[arg(long, value_enum, default_value_t)]
     timing: TimingProfile,
 
-    /// Reach apiservers over links, at this port of their addresses
+    /// Reach apiservers through link proxies that listen on this port of their addresses
     #[arg(long, value_name = "PORT")]
     link_port: Option<u16>,
 
@@ -40,12 +40,12 @@ pub struct ManagerArgs {
     tls: TlsArgs,
 }
 
-/// Runs until `stopping` says otherwise.
+/// Runs until `stopping` becomes true.
 pub async fn run(args: ManagerArgs, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
     let timing = args.timing.timing();
     let connect = over_tls(args.tls.client()?, args.link_port);
     let gate: Gate = Arc::new(|kind, namespace, name| Box::pin(may_see(kind.info().kind, namespace, name)));
-    let client = Client::connect(&args.apiserver, connect).context("the apiservers")?.gated(gate);
+    let client = Client::connect(&args.apiserver, connect).context("creating a client of the apiservers")?.gated(gate);
     args.faults.begin()?;
     let caches = Caches::new();
     let config = ElectorConfig {
@@ -58,13 +58,13 @@ pub async fn run(args: ManagerArgs, mut stopping: watch::Receiver<bool>) -> anyh
     };
     tracing::info!(name = args.name, ?timing, "started");
     tokio::select! {
-        error = caches.follow(&client) => bail!("a watch failed for good: {error}"),
-        error = client.follow_apiservers() => bail!("the apiservers could not be followed: {error}"),
+        error = caches.follow(&client) => bail!("a watch failed permanently: {error}"),
+        error = client.follow_apiservers() => bail!("the watch of the apiservers failed permanently: {error}"),
         () = lead(config, &client, &caches, timing, &mut stopping) => Ok(()),
     }
 }
 
-/// One term after the other, until asked to stop.
+/// Serves one term of leadership after another, until asked to stop.
 async fn lead(
     config: ElectorConfig,
     client: &Client,
@@ -84,7 +84,7 @@ async fn lead(
         };
         let fenced = client.fenced(elector.fence(&term)).persistent();
         let controllers = async || {
-            // What the leader before wrote last may be on its way here: nothing is decided without it.
+            // The caches may not show the previous leader's last writes yet: no decision without them.
             if !Mutant::StaleReads.is_on() {
                 caches.wait_for_all(term.revision).await;
             }
@@ -100,7 +100,7 @@ async fn lead(
     }
 }
 
-/// One term: the controllers work until the Lease is lost, or until asked to stop. Whether it was that.
+/// Runs the controllers for one term: until the Lease is lost, or until asked to stop. Returns true if asked to stop.
 async fn rule<C>(
     elector: &mut Elector,
     term: &Term,
@@ -110,7 +110,7 @@ async fn rule<C>(
     tracing::info!(transitions = term.transitions, "became leader");
     let working = async {
         let _handles = controllers().await;
-        tracing::info!("the controllers work");
+        tracing::info!("the controllers are running");
         std::future::pending::<()>().await;
     };
     let stop = tokio::select! {

@@ -1,4 +1,4 @@
-//! The catalogue of simulated images: how long each takes, what it answers, when it fails.
+//! The catalogue of simulated images: their pull and start times, their answers, and their failures.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use anyhow::Context;
 use serde::Deserialize;
 use squall_api::{duration, manifest};
 
-/// The images there are without a file.
+/// The built-in images.
 const BUILT_IN: &str = include_str!("../../examples/images.yaml");
 
 /// The images that can be pulled.
@@ -17,60 +17,60 @@ pub struct Catalogue {
     images: Vec<Image>,
 }
 
-/// One image.
+/// A simulated image.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Image {
     name: String,
-    /// How long a pull takes.
+    /// How long the first pull on a node takes.
     #[serde(default, deserialize_with = "read_duration")]
     pub pull_time: Duration,
-    /// How long it takes to listen.
+    /// How long a container takes until it listens.
     #[serde(default, deserialize_with = "read_duration")]
     pub start_time: Duration,
-    /// The port it listens on, when the container names none.
+    /// The port it listens on if the container names none.
     #[serde(default = "default_port")]
     pub port: u16,
-    /// What it answers.
+    /// The answer to each HTTP request.
     pub answer: Answer,
-    /// After how many requests it fails.
+    /// Number of requests after which it fails; `None` for never.
     #[serde(default)]
     pub fail_after_requests: Option<u64>,
-    /// What it answers then.
+    /// The answer once it fails; `None` for the normal answer.
     #[serde(default)]
     pub failure: Option<Answer>,
-    /// After how long it ends by itself.
+    /// Time after which it exits by itself; `None` for never.
     #[serde(default, deserialize_with = "read_optional_duration")]
     pub exit_after: Option<Duration>,
-    /// With which code.
+    /// The exit code when it exits by itself.
     #[serde(default)]
     pub exit_code: i32,
-    /// What it does when it is asked to end.
+    /// Its reaction to SIGTERM.
     #[serde(default)]
     pub shutdown: Shutdown,
-    /// What commands do in it: probes and hooks run them.
+    /// The results of the commands that probes and hooks run in it.
     #[serde(default)]
     exec: Vec<Exec>,
 }
 
-/// What a command does. One that is not named succeeds and says nothing.
+/// The result of a command. A command without an entry succeeds without output.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Exec {
-    /// The command with its arguments, a blank between each.
+    /// The command with its arguments, separated by single spaces.
     command: String,
     #[serde(default)]
     exit_code: i32,
     #[serde(default)]
     output: String,
-    /// Only when the container has run for so long.
+    /// How long the container must have run for this entry to apply.
     #[serde(default, deserialize_with = "read_duration")]
     after: Duration,
 }
 
 impl Image {
-    /// The exit code and the output of a command in a container that has run for so long. Of several entries the one that
-    /// holds from the latest moment on.
+    /// Returns the exit code and the output of a command in a container of this age. Of several entries that apply, the
+    /// one with the highest `after` wins.
     #[must_use]
     pub fn exec(&self, command: &str, age: Duration) -> (i32, String) {
         let entries = self.exec.iter().filter(|exec| exec.command == command && exec.after <= age);
@@ -87,20 +87,20 @@ pub struct Answer {
     /// The HTTP status, 200 to 599.
     #[serde(deserialize_with = "read_status")]
     pub status: u16,
-    /// The body.
+    /// The body, with `{pod}` as a placeholder.
     pub body: String,
 }
 
-/// What a container does on SIGTERM.
+/// The reaction of a container to SIGTERM.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Shutdown {
-    /// Serves until no new requests come, then ends.
+    /// Serves until no new requests arrive, then ends.
     #[default]
     Drain,
-    /// Ends at once.
+    /// Ends immediately.
     Immediate,
-    /// Goes on until it is killed.
+    /// Keeps running until it is killed.
     Ignore,
 }
 
@@ -112,7 +112,7 @@ fn read_status<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u16,
     let status = u16::deserialize(deserializer)?;
     match status {
         200..=599 => Ok(status),
-        other => Err(serde::de::Error::custom(format!("{other} is no status of an answer: 200 to 599 are"))),
+        other => Err(serde::de::Error::custom(format!("invalid HTTP status {other}: use 200 to 599"))),
     }
 }
 
@@ -125,14 +125,14 @@ fn read_optional_duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> 
 }
 
 impl Catalogue {
-    /// The built-in images, and before them those of a file.
+    /// Loads the images of a file, if one is given, followed by the built-in ones.
     pub fn load(file: Option<&Path>) -> anyhow::Result<Self> {
         let mut images = Vec::new();
         if let Some(path) = file {
             let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-            images = Self::parse(&text).with_context(|| format!("the image catalogue {}", path.display()))?.images;
+            images = Self::parse(&text).with_context(|| format!("reading the images of {}", path.display()))?.images;
         }
-        images.extend(Self::parse(BUILT_IN).context("the built-in image catalogue")?.images);
+        images.extend(Self::parse(BUILT_IN).context("reading the built-in images")?.images);
         Ok(Self { images })
     }
 
@@ -141,7 +141,7 @@ impl Catalogue {
         Ok(serde_json::from_value(value)?)
     }
 
-    /// The image of this name. A missing tag means `latest`.
+    /// Finds the image with this name. A missing tag means `latest`.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&Image> {
         let tagged = if name.rsplit('/').next().is_some_and(|last| last.contains(':')) {
@@ -189,7 +189,7 @@ mod tests {
         assert!(catalogue.find("luksa/kubia").is_none());
         assert!(Catalogue::parse("images: [{name: a, anser: 1}]").is_err());
         let problem = Catalogue::parse("images: [{name: a, answer: {status: 99, body: x}}]").unwrap_err().to_string();
-        assert!(problem.contains("99 is no status of an answer"), "{problem}");
+        assert!(problem.contains("invalid HTTP status 99"), "{problem}");
         assert!(Catalogue::load(Some(Path::new("/nowhere"))).unwrap_err().to_string().contains("/nowhere"));
     }
 }

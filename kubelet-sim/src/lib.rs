@@ -1,8 +1,8 @@
 //! A simulated kubelet and its runtime.
 //!
-//! A node is two processes: the `agent` is the kubelet, which follows the pods bound to its node and reports on them;
-//! the `runtime` holds the containers and the service data plane. They speak over a Unix socket, so that a kubelet can
-//! die while its pods go on serving.
+//! A node is two processes: the `agent` is the kubelet, which manages the pods bound to its node and reports on them;
+//! the `runtime` runs the containers and the service data plane. They communicate over a Unix socket, so that a kubelet
+//! can die while its pods keep serving.
 
 pub mod agent;
 pub mod catalogue;

@@ -1,4 +1,4 @@
-//! The process of a kubelet, or of its runtime.
+//! Entry point of the kubelet and runtime processes.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -20,23 +20,23 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Role {
-    /// The kubelet: follows the pods of its node and reports on them
+    /// Run the kubelet, which manages the pods of its node and reports on them
     Agent {
         #[command(flatten)]
         agent: AgentArgs,
         #[command(flatten)]
         process: ProcessArgs,
     },
-    /// The runtime: holds the containers and forwards to services
+    /// Run the runtime, which runs the containers and forwards connections to services
     Runtime {
         #[command(flatten)]
         runtime: RuntimeArgs,
         #[command(flatten)]
         process: ProcessArgs,
     },
-    /// Say whether a file of images can be read
+    /// Check whether an image catalogue is valid
     CheckImages {
-        /// The file
+        /// Image catalogue in YAML
         file: PathBuf,
     },
 }
@@ -53,7 +53,7 @@ fn check_images(file: &Path) -> ExitCode {
     match Catalogue::load(Some(file)) {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
-            // There is nowhere else to tell of a failure.
+            // If writing fails, there is nowhere else to report it.
             drop(writeln!(std::io::stderr(), "{error:#}"));
             ExitCode::FAILURE
         }

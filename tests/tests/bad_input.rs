@@ -193,8 +193,8 @@ const BAD_OPTIONS: &[(&str, &str)] = &[
     ("cluster up --controller-managers 999", "a cluster has 1 to 9 controller-managers, not 999"),
     ("cluster up --nodes 9999", "a cluster has 0 to 192 nodes, not 9999"),
     ("cluster up --images nosuch.yaml", "nosuch.yaml: No such file or directory (os error 2)"),
-    ("cluster up --images images.yaml", "the image catalogue "),
-    ("cluster up --images .", "there is no file of images at "),
+    ("cluster up --images images.yaml", "reading the images of "),
+    ("cluster up --images .", "there is no image catalogue at "),
 ];
 
 #[tokio::test]

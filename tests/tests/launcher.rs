@@ -109,7 +109,7 @@ async fn deleting_a_cluster_leaves_what_is_not_its_own() {
     std::fs::create_dir(folder.path().join("data")).unwrap();
     let output = ctl.run(up).await.unwrap();
     assert_eq!(output.code, 1);
-    assert!(output.stderr.contains("data is there already and belongs to no cluster"), "{}", output.stderr);
+    assert!(output.stderr.contains("data already exists and belongs to no cluster"), "{}", output.stderr);
 }
 
 #[tokio::test]

@@ -60,7 +60,7 @@ async fn a_member_that_is_paused_is_not_ready() {
         assert_eq!(ctl.run(&format!("cluster pause {member}")).await.unwrap().code, 0);
         let output = ctl.run(UP).await.unwrap();
         assert_eq!(output.code, 1, "{output:?}");
-        let hint = format!("error: {member} is paused; let it go on with \"ctl cluster resume {member}\"\n");
+        let hint = format!("error: {member} is paused; resume it with \"ctl cluster resume {member}\"\n");
         assert_eq!(output.stderr, hint);
         assert_eq!(running(&ctl).await.unwrap(), before);
         assert_eq!(ctl.run(&format!("cluster resume {member}")).await.unwrap().code, 0);

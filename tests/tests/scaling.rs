@@ -84,11 +84,11 @@ async fn what_cannot_be_added_or_removed_is_said_and_nothing_is_changed() {
     let mut lab = Lab::of(1, 1, 0).await.unwrap();
     let ctl = lab.ctl().unwrap();
     for (command, expected) in [
-        ("cluster remove apiserver-0", "error: apiserver-0 is the only apiserver: without it nothing is left\n"),
+        ("cluster remove apiserver-0", "error: apiserver-0 is the only apiserver; a cluster needs at least one\n"),
         ("cluster remove apiserver-7", "error: this cluster has no member apiserver-7\n"),
         (
             "cluster remove controller-manager-0",
-            "error: controller-manager-0 is no apiserver; only apiservers come and go\n",
+            "error: controller-manager-0 is not an apiserver; only apiservers can be removed\n",
         ),
     ] {
         let output = ctl.run(command).await.unwrap();

@@ -60,7 +60,7 @@ async fn bad_snapshots_are_refused_and_leave_nothing() {
     assert!(output.stderr.contains("No such file or directory"), "{}", output.stderr);
     let output = ctl.run("snapshot restore kept").await.unwrap();
     assert_eq!(output.code, 1);
-    assert!(output.stderr.contains("there is a cluster in "), "{}", output.stderr);
+    assert!(output.stderr.contains("there is already a cluster in "), "{}", output.stderr);
     assert_eq!(ctl.run("cluster down").await.unwrap().code, 0);
 
     let whole = fs::read(folder.path().join("kept")).unwrap();

@@ -1,4 +1,4 @@
-//! The process that the links of a cluster go through. It works in the cluster's folder.
+//! The process that carries the links of a cluster. It works in the cluster's folder.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,15 +10,15 @@ use squall_daemon::ProcessArgs;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-/// Carries what members send each other, and can be told not to.
+/// Carries the connections between members, and can delay or break them.
 #[derive(Debug, Parser)]
 #[command(name = "link-proxy", version)]
 struct Arguments {
-    /// The name of this process: links-0
+    /// Name of this process: links-0
     #[arg(long)]
     name: String,
 
-    /// The Unix socket by which it is told what is broken
+    /// Unix socket to listen on for faults
     #[arg(long, value_name = "FILE")]
     faults: PathBuf,
 
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
 
 async fn run(name: &str, faults: &Path, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
     let proxy = Arc::new(Proxy::default());
-    // Listened to first: a cluster may grow at any time.
+    // Registered first: a cluster may grow at any time.
     let mut grown = signal(SignalKind::hangup())?;
     squall_faults::serve(faults, proxy.clone())?;
     tracing::info!(name, "started");
@@ -41,7 +41,7 @@ async fn run(name: &str, faults: &Path, mut stopping: watch::Receiver<bool>) -> 
     connect()?;
     loop {
         tokio::select! {
-            // The links that there are go on whatever becomes of the new ones.
+            // Existing links keep working even if new ones fail.
             _ = grown.recv() => connect().unwrap_or_else(|error| tracing::error!("{error:#}")),
             _ = stopping.wait_for(|stop| *stop) => return Ok(()),
         }

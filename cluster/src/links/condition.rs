@@ -1,4 +1,4 @@
-//! How a way is, with all the faults that concern it.
+//! The condition of one direction of a link, with all the faults that affect it.
 
 use std::time::Duration;
 
@@ -7,22 +7,22 @@ use squall_faults::{LinkFault, Passage};
 use super::way::{End, Way};
 use crate::member::{MemberName, Role};
 
-/// How a way is.
+/// The condition of one direction of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Condition {
     pub passage: Passage,
     pub delay: Duration,
     pub jitter: Duration,
-    /// 0: no limit.
+    /// 0 for no limit.
     pub bytes_per_second: u64,
 }
 
 impl Condition {
-    /// As if it were not there.
+    /// No restriction, as without a proxy.
     pub const WHOLE: Self =
         Self { passage: Passage::Open, delay: Duration::ZERO, jitter: Duration::ZERO, bytes_per_second: 0 };
 
-    /// With another fault: the worse of each.
+    /// Adds another fault; the worse of each value counts.
     pub fn and(self, fault: &LinkFault) -> Self {
         let limits = [self.bytes_per_second, fault.bytes_per_second];
         Self {
@@ -34,23 +34,23 @@ impl Condition {
     }
 }
 
-/// One end of a fault, or any.
+/// One end of a fault; `None` for any.
 type Place = Option<End>;
 
-/// The ends that a fault names; the error says which is none.
+/// Parses the ends that a fault names. The error names the invalid one.
 pub fn ends(fault: &LinkFault) -> Result<(Place, Place), String> {
     let end = |text: &str| if text.is_empty() { Ok(None) } else { text.parse().map(Some) };
     Ok((end(&fault.from)?, end(&fault.to)?))
 }
 
-/// Whether a fault concerns a way.
+/// Whether a fault affects a direction.
 pub fn concerns(fault: &LinkFault, (from, to): (Place, Place), way: Way) -> bool {
     let is = |wanted: Place, end: End| wanted.is_none_or(|wanted| wanted == end);
     let along = |way: Way| is(from, way.from) && is(to, way.to);
     along(way) || (!fault.one_way && along(way.back()))
 }
 
-/// Whether two ends are connected: one of them is an apiserver, or both are nodes.
+/// Whether a link connects the two ends: one of them is an apiserver, or both are nodes.
 pub fn is_way(way: Way) -> bool {
     let is_of = |end, wanted| matches!(end, End::Member(MemberName { role, .. }) if role == wanted);
     let one_is = |role| is_of(way.from, role) || is_of(way.to, role);

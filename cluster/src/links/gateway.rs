@@ -1,4 +1,4 @@
-//! Takes in connections to nodes and their pods: where one goes is said at its beginning.
+//! Accepts connections to nodes and their pods. Each connection begins with its destination.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -12,12 +12,12 @@ use super::pass::Lane;
 use super::proxy::{Lanes, Proxy, take_in};
 use super::way::{End, Way};
 
-/// Whoever connects has to say in this time where to.
+/// A connection has to send its destination within this time.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Proxy {
-    /// Takes in the connections that one end makes to nodes, for as long as the runtime goes on. `whose` says which end an
-    /// address is of.
+    /// Accepts the connections that one end opens to nodes, as long as the async runtime lives. `whose` returns the end
+    /// that an address belongs to.
     pub fn gateway(
         self: &Arc<Self>,
         from: End,
@@ -43,8 +43,8 @@ impl Proxy {
         whose: impl Fn(IpAddr) -> Option<End>,
     ) -> io::Result<()> {
         let target = tokio::time::timeout(PATIENCE, destination(&mut near)).await??;
-        let to = whose(target.ip()).ok_or_else(|| io::Error::other(format!("nobody here has {target}")))?;
-        // Nothing is between a node and its own pods.
+        let to = whose(target.ip()).ok_or_else(|| io::Error::other(format!("no node has the address {target}")))?;
+        // There is no link between a node and its own pods.
         let lanes =
             if from == to { (Arc::new(Lane::new()), Arc::new(Lane::new())) } else { self.lanes(Way { from, to }) };
         carry(near, target, &lanes).await
@@ -57,7 +57,7 @@ async fn carry(mut near: TcpStream, target: SocketAddr, lanes: &Lanes) -> io::Re
     let carried = async {
         let far = tokio::select! {
             far = connect(target, lanes) => far?,
-            // Nothing is sent before it is connected: who gives up is gone.
+            // A client sends nothing before it is connected: if this returns, the client has given up.
             gone = near.peek(&mut nothing) => return gone.map(drop),
         };
         say_connected(&mut near).await?;
@@ -76,7 +76,7 @@ async fn carry(mut near: TcpStream, target: SocketAddr, lanes: &Lanes) -> io::Re
 async fn connect(target: SocketAddr, (forth, back): &Lanes) -> io::Result<TcpStream> {
     forth.open(&forth.waiting, 1).await;
     let far = TcpStream::connect(target).await?;
-    // Connecting takes an answer, too.
+    // Connecting needs an answer, too.
     back.open(&back.waiting, 1).await;
     Ok(far)
 }
@@ -90,7 +90,7 @@ mod tests {
 
     use super::*;
 
-    /// A proxy through which node 0 reaches an echo that counts as node 1's.
+    /// Starts a proxy through which node 0 reaches an echo server that counts as node 1's.
     async fn nodes() -> (Arc<Proxy>, Gateway, SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let target = listener.local_addr().unwrap();
@@ -98,7 +98,7 @@ mod tests {
             while let Ok((mut stream, _)) = listener.accept().await {
                 tokio::spawn(async move {
                     let (mut read, mut write) = stream.split();
-                    // Answers when all has come: half-closed connections are connections.
+                    // Answers after the end of the input: half-closed connections have to work.
                     let mut all = Vec::new();
                     read.read_to_end(&mut all).await.unwrap();
                     write.write_all(&all).await.unwrap();
@@ -135,7 +135,7 @@ mod tests {
         assert!(ask(gateway, target).await.is_err());
         let receipt = proxy.heal("fault").unwrap();
         assert_eq!((receipt.count, receipt.text.as_str()), (1, "1 connections broken off"));
-        // Answers alone are held back: nothing is connected.
+        // Only answers are held back, so no connection is established.
         proxy.inject(fault("kubelet-1", "kubelet-0", Passage::Held)).unwrap();
         let asking = tokio::spawn(ask(gateway, target));
         let waited = tokio::time::timeout(Duration::from_secs(30), async {
@@ -148,6 +148,6 @@ mod tests {
         assert_eq!(proxy.heal("fault").unwrap().text, "1 connections kept waiting");
         assert_eq!(asking.await.unwrap().unwrap(), "hello");
         let nobody = "192.0.2.1:80".parse().unwrap();
-        assert!(ask(gateway, nobody).await.is_err(), "it leads to nodes and nowhere else");
+        assert!(ask(gateway, nobody).await.is_err(), "the gateway leads only to nodes");
     }
 }

@@ -1,4 +1,4 @@
-//! Bytes on their way: held back, late, few at a time, or none the worse for it.
+//! Carries bytes: held back, delayed, throttled or unchanged.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,17 +11,17 @@ use tokio::time::{Instant, sleep_until};
 
 use super::condition::Condition;
 
-/// So much is read before it is passed on.
+/// Maximum number of bytes that are read before they are passed on.
 const BUFFER_BYTES: usize = 64 << 10;
-/// So many pieces may be under way: beyond that the sender has to wait.
+/// Maximum number of pieces in transit; beyond that, the sender has to wait.
 const UNDER_WAY: usize = 64;
 
-/// A way, with what has been done to what was sent on it.
+/// One direction of a link, with counters of what its faults have done.
 pub struct Lane {
     condition: watch::Sender<Condition>,
-    /// Bytes that had to wait for the way to be open again.
+    /// Bytes that had to wait until the direction was open again.
     pub held: AtomicU64,
-    /// Bytes that came late.
+    /// Bytes that were delayed or throttled.
     pub delayed: AtomicU64,
     /// New connections that had to wait.
     pub waiting: AtomicU64,
@@ -40,7 +40,7 @@ impl Lane {
         }
     }
 
-    /// From now on it is like this.
+    /// Sets the condition from now on.
     pub fn set(&self, condition: Condition) {
         self.condition.send_if_modified(|now| std::mem::replace(now, condition) != condition);
     }
@@ -54,13 +54,13 @@ impl Lane {
         let _ = self.condition.subscribe().wait_for(|condition| passage(condition.passage)).await;
     }
 
-    /// Returns when connections are to be broken off.
+    /// Waits until connections have to be broken off, and counts this one.
     pub async fn broken_off(&self) {
         self.until(|passage| passage == Passage::Reset).await;
         self.broken.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Returns when something may come through; what waits for it is counted.
+    /// Waits until the direction is open. If it was not, adds `count` to `waits`.
     pub async fn open(&self, waits: &AtomicU64, count: u64) {
         if self.now().passage != Passage::Open {
             waits.fetch_add(count, Ordering::Relaxed);
@@ -68,7 +68,7 @@ impl Lane {
         }
     }
 
-    /// Carries what is read until there is no more.
+    /// Carries all bytes from `read` to `write`, until the end.
     pub async fn pass(&self, read: impl AsyncRead + Unpin, write: impl AsyncWrite + Unpin) -> io::Result<()> {
         let (sender, receiver) = mpsc::channel(UNDER_WAY);
         let (taken, given) = tokio::join!(self.take_in(read, sender), self.give_out(write, receiver));
@@ -83,13 +83,13 @@ impl Lane {
             }
             let due = self.due(bytes.len());
             if pieces.send(Piece { due, bytes }).await.is_err() {
-                // Nobody takes it any more.
+                // The writing side has ended.
                 return Ok(());
             }
         }
     }
 
-    /// When what comes now is to go on.
+    /// Returns when bytes that arrive now are to be passed on; `None` for at once.
     fn due(&self, bytes: usize) -> Option<Instant> {
         let condition = self.now();
         let jitter = condition.jitter.mul_f64(fastrand::f64());
@@ -111,7 +111,7 @@ impl Lane {
             let mut rest = piece.bytes.as_slice();
             while !rest.is_empty() {
                 let limit = self.now().bytes_per_second;
-                // In parts, so that it does not go on for long when the limit is gone.
+                // In parts, so that the wait ends soon after the limit is lifted.
                 let part =
                     if limit == 0 { rest.len() } else { rest.len().min(usize::try_from(limit / 10 + 1).unwrap_or(1)) };
                 if limit > 0 {
@@ -123,14 +123,14 @@ impl Lane {
                 rest = &rest[part..];
             }
         }
-        // Its end comes through no sooner than what was sent.
+        // The end of the stream must not overtake the bytes before it.
         self.open(&self.held, 0).await;
         write.shutdown().await
     }
 }
 
 struct Piece {
-    /// `None`: at once.
+    /// When to pass it on; `None` for at once.
     due: Option<Instant>,
     bytes: Vec<u8>,
 }

@@ -1,4 +1,4 @@
-//! Takes connections in and carries what is sent on them, as the faults in force allow.
+//! Accepts connections and carries their bytes, as the faults in force allow.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -15,7 +15,7 @@ use super::condition::{Condition, concerns, ends, is_way};
 use super::pass::Lane;
 use super::way::{End, Way};
 
-/// The wait after a connection that could not be taken in.
+/// Delay after a connection could not be accepted.
 const RETRY: Duration = Duration::from_millis(20);
 
 /// All links of a cluster.
@@ -25,9 +25,9 @@ pub struct Proxy(Mutex<State>);
 #[derive(Default)]
 struct State {
     lanes: BTreeMap<Way, Arc<Lane>>,
-    /// The ways whose sender has somewhere to connect to.
+    /// The directions whose sender has an address to connect to.
     entrances: BTreeSet<Way>,
-    /// Those who have a gateway to nodes.
+    /// The ends that have a gateway to nodes.
     gateways: BTreeSet<End>,
     faults: BTreeMap<String, Entry>,
 }
@@ -35,11 +35,11 @@ struct State {
 struct Entry {
     fault: Fault,
     link: LinkFault,
-    /// What had been done before it came into force.
+    /// The counters when it came into force.
     before: Done,
 }
 
-/// What was done to what was sent.
+/// Counters of what faults have done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Done {
     held: u64,
@@ -58,7 +58,7 @@ impl Done {
         }
     }
 
-    /// What a fault of this kind does; the rest is another's.
+    /// Keeps the counters that a fault of this kind changes; the others belong to other faults.
     fn of(self, link: &LinkFault) -> Self {
         match link.passage() {
             Passage::Open => Self { delayed: self.delayed, ..Self::default() },
@@ -86,7 +86,7 @@ impl Proxy {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in the connections that one end makes to an apiserver, for as long as the runtime goes on.
+    /// Accepts the connections that one end opens to an apiserver, as long as the async runtime lives.
     pub fn connect(&self, way: Way, entrance: SocketAddr, target: SocketAddr) -> anyhow::Result<()> {
         let mut state = self.state();
         if state.entrances.contains(&way) {
@@ -112,7 +112,7 @@ impl Proxy {
         self.state().gateways.insert(from);
     }
 
-    /// The lanes of a way, there and back, in the condition that the faults in force make.
+    /// Returns the lanes of both directions, in the condition that results from the faults in force.
     pub(super) fn lanes(&self, way: Way) -> Lanes {
         let mut state = self.state();
         let known = state.lanes.len();
@@ -129,7 +129,7 @@ impl State {
         self.lanes.entry(way).or_insert_with(|| Arc::new(Lane::new())).clone()
     }
 
-    /// Puts every lane into the condition that the faults in force make.
+    /// Sets every lane to the condition that results from the faults in force.
     fn apply(&self) {
         for (way, lane) in &self.lanes {
             let concerned = self.faults.values().filter(|entry| entry.concerns(*way));
@@ -158,7 +158,7 @@ impl State {
             && !is_way(Way { from, to })
         {
             return Err(format!(
-                "there is no link between {from} and {to}: one of them has to be an apiserver, or both nodes"
+                "there is no link between {from} and {to}: one of them must be an apiserver, or both must be nodes"
             ));
         }
         let is_there = |end: End| self.lanes.keys().any(|way| way.from == end);
@@ -178,7 +178,7 @@ impl Entry {
 impl Target for Proxy {
     fn inject(&self, fault: Fault) -> Result<(), String> {
         let Some(What::Link(link)) = fault.what.clone() else {
-            return Err("only links can be broken here".to_owned());
+            return Err("the link proxy accepts only link faults".to_owned());
         };
         let mut state = self.state();
         state.check(&link)?;
@@ -204,10 +204,10 @@ impl Target for Proxy {
     }
 }
 
-/// There and back.
+/// The lanes of a connection: forth and back.
 pub(super) type Lanes = (Arc<Lane>, Arc<Lane>);
 
-/// Takes in whoever connects to an address, for as long as the runtime goes on.
+/// Accepts all connections to an address, as long as the async runtime lives.
 pub(super) fn take_in<F>(
     entrance: SocketAddr,
     mut serve: impl FnMut(TcpStream) -> F + Send + 'static,
@@ -221,12 +221,12 @@ where
     tokio::spawn(async move {
         loop {
             let Ok((stream, _)) = listener.accept().await else {
-                // Of a connection that is gone already, or for want of descriptors: then it takes a while.
+                // The connection is already gone, or there are no free descriptors, which may last a while.
                 tokio::time::sleep(RETRY).await;
                 continue;
             };
             let serving = serve(stream);
-            // Both ends see for themselves when a connection breaks.
+            // Both ends notice a broken connection themselves.
             tokio::spawn(async move { drop(serving.await) });
         }
     });
@@ -240,7 +240,7 @@ async fn carry(near: TcpStream, target: SocketAddr, (forth, back): &Lanes) -> io
         far.set_nodelay(true)?;
         near.set_nodelay(true)?;
         let ((near_read, near_write), (far_read, far_write)) = (near.into_split(), far.into_split());
-        // When one direction has ended, the other has nothing to add: TLS says goodbye before it closes.
+        // When one direction has ended, the other has nothing to add: TLS sends its closing message before it closes.
         tokio::select! {
             ended = forth.pass(near_read, far_write) => ended,
             ended = back.pass(far_read, near_write) => ended,
@@ -289,7 +289,7 @@ mod tests {
     async fn a_link_holds_back_lets_through_and_breaks_off_and_says_so() {
         let (proxy, target) = (Proxy::default(), echo().await);
         let way = Way { from: "client-0".parse().unwrap(), to: "apiserver-0".parse().unwrap() };
-        // Where nobody listens yet.
+        // An address on which nobody listens yet.
         let entrance = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         proxy.connect(way, entrance, target).unwrap();
         let mut stream = TcpStream::connect(entrance).await.unwrap();
@@ -300,13 +300,13 @@ mod tests {
             proxy.inject(cut(from, to, Passage::Held)).unwrap();
             stream.write_all(b"b").await.unwrap();
             let silent = tokio::time::timeout(Duration::from_millis(50), stream.read_exact(&mut answer)).await;
-            assert!(silent.is_err(), "something came through from {from} to {to}");
+            assert!(silent.is_err(), "bytes came through from {from} to {to}");
             assert_eq!(proxy.heal("cut").unwrap().text, "1 bytes held back");
             stream.read_exact(&mut answer).await.unwrap();
             assert_eq!(&answer, b"b");
         }
         proxy.inject(cut("client-0", "", Passage::Reset)).unwrap();
-        assert!(matches!(stream.read(&mut answer).await, Ok(0) | Err(_)), "the connection is there still");
+        assert!(matches!(stream.read(&mut answer).await, Ok(0) | Err(_)), "the connection is still open");
         assert_eq!(proxy.list()[0].receipt.as_ref().unwrap().text, "1 connections broken off");
         for (from, to) in [("client-0", "client-1"), ("kubelet-0", ""), ("moon", "")] {
             assert!(proxy.inject(cut(from, to, Passage::Held)).is_err(), "{from} {to}");

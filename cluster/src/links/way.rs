@@ -1,30 +1,30 @@
-//! What links connect, and at which port whom a connection comes from can be told.
+//! The ends and directions of links, and the ports that identify where a connection comes from.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
 
 use crate::member::{MemberName, Role};
 
-/// How many clients have links of their own.
+/// Number of clients that have their own links.
 pub const CLIENTS: usize = 16;
-/// The first port of each: at the address of the apiserver that is meant, the port says who connects.
+/// The first port of each kind of end. The address is that of the apiserver to reach; the port identifies who connects.
 const CLIENT_PORTS: u16 = 10_000;
 const APISERVER_PORTS: u16 = 10_100;
 const CONTROLLER_MANAGER_PORTS: u16 = 10_400;
 const KUBELET_PORTS: u16 = 10_500;
 
-/// One who sends or receives.
+/// One end of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum End {
-    /// `client-3`: someone outside, with a kubeconfig of its own.
+    /// `client-3`: a client outside the cluster, with its own kubeconfig.
     Client(usize),
-    /// A member.
+    /// A member of the cluster, such as `kubelet-1`.
     Member(MemberName),
 }
 
 impl End {
-    /// As which end a member connects to nodes and their pods, if it does. What the runtime carries is its node's, as the
-    /// kubelet is.
+    /// Returns the end that a member is when it connects to nodes and their pods, if it does. A runtime and its kubelet
+    /// are the same end.
     pub fn at_gateway(member: MemberName) -> Option<Self> {
         match member.role {
             Role::Apiserver => Some(Self::Member(member)),
@@ -33,7 +33,7 @@ impl End {
         }
     }
 
-    /// The port at each apiserver where it is taken in; `None` for those that connect to none.
+    /// Returns the port on which the proxy accepts its connections; `None` if it makes none.
     pub fn port(self) -> Option<u16> {
         let (first, index) = match self {
             Self::Client(index) => (CLIENT_PORTS, index),
@@ -61,13 +61,13 @@ impl FromStr for End {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.strip_prefix("client-").and_then(|index| index.parse().ok()) {
             Some(index) if index < CLIENTS => Ok(Self::Client(index)),
-            Some(_) => Err(format!("there are client-0 to client-{}, and no {text}", CLIENTS - 1)),
+            Some(_) => Err(format!("there is no {text}; use client-0 to client-{}", CLIENTS - 1)),
             None => text.parse().map(Self::Member),
         }
     }
 }
 
-/// A direction: what one sends to another.
+/// One direction of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Way {
     /// The sender.
@@ -77,7 +77,7 @@ pub struct Way {
 }
 
 impl Way {
-    /// What the other sends.
+    /// Returns the opposite direction.
     #[must_use]
     pub fn back(self) -> Self {
         Self { from: self.to, to: self.from }

@@ -1,4 +1,4 @@
-//! The controllers, and the one list of them.
+//! The controllers, and the one function that starts them all.
 
 mod deployment;
 mod disruption;
@@ -17,7 +17,7 @@ use squall_daemon::Timing;
 
 use crate::runtime::{Caches, Handle, start};
 
-/// Starts every controller; they end when the handles are dropped.
+/// Starts every controller. Dropping the handles stops them.
 pub fn all(caches: &Caches, client: &Client, timing: Timing) -> Vec<Handle> {
     vec![
         start(deployment::DeploymentController { timing }, caches, client.clone()),

@@ -1,4 +1,4 @@
-//! What a controller can want done.
+//! The effects that a controller can ask for.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,93 +7,93 @@ use squall_api::metav1::v1::OwnerReference;
 use squall_api::{Kind, Object};
 use squall_client::events::Happening;
 
-/// One effect.
+/// One effect, performed by the executor.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// Create the object.
     Create(Box<Object>),
-    /// Create an object whose name the server makes up, and tell of it: the name is added to the message.
+    /// Create an object whose name the server generates, and record an event.
     CreateNamed {
-        /// The object.
+        /// The object, with `generateName`.
         object: Box<Object>,
-        /// What to tell.
+        /// The event to record on success; the name is appended to its message.
         told: Happening,
     },
     /// Store the object, if it has not changed since it was read.
     Update(Box<Object>),
     /// Store the object's status, if it has not changed since it was read.
     UpdateStatus(Box<Object>),
-    /// Delete this very object; that it is gone already is as good.
+    /// Delete the object with this uid; succeeds if it is already gone.
     Delete {
-        /// Its kind.
+        /// Kind of the object.
         kind: Kind,
-        /// Its namespace.
+        /// Empty for cluster-scoped objects.
         namespace: String,
-        /// Its name.
+        /// Name of the object.
         name: String,
-        /// Its uid.
+        /// A precondition: another object of the same name stays.
         uid: String,
         /// "Background", "Foreground", "Orphan" or empty.
         propagation: &'static str,
     },
-    /// Delete this very object, if it has not changed since it was read; that it is gone already is as good.
+    /// Delete the object, if it has not changed since it was read; succeeds if it is already gone.
     DeleteUnchanged {
         /// The object as it was read.
         object: Box<Object>,
         /// "Background", "Foreground" or "Orphan".
         propagation: &'static str,
     },
-    /// Delete this very pod without waiting for its kubelet; that it is gone already is as good.
+    /// Delete the pod with this uid without waiting for its kubelet; succeeds if it is already gone.
     DeleteNow {
-        /// Its namespace.
+        /// Namespace of the pod.
         namespace: String,
-        /// Its name.
+        /// Name of the pod.
         name: String,
-        /// Its uid.
+        /// A precondition: another pod of the same name stays.
         uid: String,
     },
-    /// Delete everything of a kind in a namespace.
+    /// Delete all objects of a kind in a namespace.
     DeleteAll {
-        /// The kind.
+        /// A namespaced kind.
         kind: Kind,
-        /// The namespace.
+        /// The namespace to empty of that kind.
         namespace: String,
     },
-    /// Put a pod on a node.
+    /// Bind a pod to a node.
     Bind {
-        /// Its namespace.
+        /// Namespace of the pod.
         namespace: String,
-        /// Its name.
+        /// Name of the pod.
         name: String,
-        /// The node.
+        /// Name of the node.
         node: String,
     },
-    /// Give the object these owners, if it has not changed since it was read.
+    /// Replace the object's owner references, if it has not changed since it was read.
     SetOwners {
         /// The object as it was read.
         object: Box<Object>,
-        /// Its owners from now on.
+        /// The complete new list.
         owners: Vec<OwnerReference>,
     },
-    /// Several at a time, more and more as long as all succeed (Kubernetes: slow start). The first error ends it.
+    /// Perform the actions in batches that double in size (Kubernetes: slow start). No batch follows an error.
     Together(Vec<Action>),
-    /// All at the same time, whatever becomes of the others. The first error is that of all.
+    /// Perform all actions concurrently, even if some fail. Fails with the first error.
     AtOnce(Vec<Action>),
-    /// Do it, and tell of it.
+    /// Perform an action, and record an event about it.
     Telling {
-        /// What to do.
+        /// The action to perform.
         action: Box<Action>,
-        /// What to tell when it is done.
+        /// The event to record on success.
         done: Happening,
-        /// What to tell when it could not be done, with the error behind it.
+        /// The event to record on failure; the error is appended to its message.
         failed: Option<Happening>,
     },
-    /// Tell people.
+    /// Record an event.
     Tell(Happening),
 }
 
 impl Action {
-    /// Adds the kinds of object that it writes.
+    /// Adds the kinds of objects that the action writes.
     pub fn collect_kinds(&self, kinds: &mut BTreeSet<Kind>) {
         match self {
             Self::Create(object) | Self::Update(object) | Self::UpdateStatus(object) => {
@@ -119,25 +119,25 @@ impl Action {
     }
 }
 
-/// What is to be done, in this order, and when to look again.
+/// The actions to perform, and when to reconcile again.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plan {
-    /// The effects.
+    /// Performed in this order.
     pub actions: Vec<Action>,
-    /// When to look again, if nothing happens before.
+    /// Time until the next reconciliation, if no change comes earlier.
     pub wake_after: Option<Duration>,
-    /// For how long not to look again, whatever happens: where a look is costly, one sees several changes.
+    /// Minimum time until the next reconciliation, so that a costly one covers several changes.
     pub rest: Duration,
 }
 
 impl Plan {
-    /// These effects, and nothing to wait for.
+    /// Creates a plan with these actions and nothing to wait for.
     #[must_use]
     pub fn of(actions: Vec<Action>) -> Self {
         Self { actions, ..Self::default() }
     }
 
-    /// Looks again after this time, or sooner if that was planned already.
+    /// Schedules a reconciliation after this time, unless an earlier one is planned already.
     pub fn wake(&mut self, after: Duration) {
         self.wake_after = Some(self.wake_after.map_or(after, |earlier| earlier.min(after)));
     }

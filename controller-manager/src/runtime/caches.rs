@@ -1,4 +1,4 @@
-//! The caches all controllers read, kept warm on a standby too.
+//! The caches that all controllers read. A standby keeps them warm too.
 
 use std::sync::Arc;
 
@@ -18,19 +18,19 @@ use futures_util::future::{BoxFuture, FutureExt, select_all};
 
 use super::graph::Graph;
 
-/// That an object changed: what its metadata was and is.
+/// A change of an object, as its metadata before and after.
 #[derive(Debug, Clone)]
 pub struct ObjectChange {
-    /// Its kind.
+    /// Kind of the object.
     pub kind: Kind,
-    /// Its metadata before; `None` if it is new.
+    /// Metadata before the change; `None` if the object is new.
     pub old: Option<Arc<ObjectMeta>>,
-    /// Its metadata after; `None` if it is gone.
+    /// Metadata after the change; `None` if the object was deleted.
     pub new: Option<Arc<ObjectMeta>>,
 }
 
 impl ObjectChange {
-    /// The metadata of the object as last known.
+    /// Returns the last known metadata of the object.
     #[must_use]
     pub fn latest(&self) -> Option<&ObjectMeta> {
         self.new.as_deref().or(self.old.as_deref())
@@ -46,35 +46,35 @@ macro_rules! caches {
         #[expect(missing_docs, reason = "each is the cache of the kind it is named for")]
         pub struct Caches {
             $(pub $field: Cache<$kind>,)*
-            /// Who owns whom.
+            /// The ownership graph of all cached objects.
             pub graph: Graph,
             changes: broadcast::Sender<ObjectChange>,
         }
 
         impl Caches {
-            /// Empty caches.
+            /// Creates empty caches.
             #[must_use]
             pub fn new() -> Self {
                 Self { $($field: caches!(@cache $kind),)* graph: Graph::default(), changes: broadcast::Sender::new(CHANGES) }
             }
 
-            /// Follows all collections. Ends only with an error that no repetition can mend.
+            /// Watches all collections. Returns only on an error that a retry cannot fix.
             pub async fn follow(&self, client: &Client) -> Error {
                 let all: Vec<BoxFuture<'_, Error>> = vec![$(self.follow_one(&self.$field, client).boxed()),*];
                 select_all(all).await.0
             }
 
-            /// Waits until every cache is complete.
+            /// Waits until every cache has its first complete list.
             pub async fn complete(&self) {
                 self.wait_for_all(1).await;
             }
 
-            /// Waits until every cache shows everything up to a revision.
+            /// Waits until every cache has reached a revision.
             pub async fn wait_for_all(&self, revision: u64) {
                 $(self.$field.wait_for(revision).await;)*
             }
 
-            /// Waits until the cache of a kind shows everything up to a revision.
+            /// Waits until the cache of a kind has reached a revision.
             pub async fn wait_for(&self, kind: Kind, revision: u64) {
                 match kind {
                     $(Kind::$kind => self.$field.wait_for(revision).await,)*
@@ -83,7 +83,7 @@ macro_rules! caches {
                 }
             }
 
-            /// Up to which revision the cache of a kind shows everything.
+            /// Returns the revision that the cache of a kind has reached; 0 for a kind without a cache.
             #[must_use]
             pub fn reached(&self, kind: Kind) -> u64 {
                 match kind {
@@ -92,7 +92,7 @@ macro_rules! caches {
                 }
             }
 
-            /// Every object of a kind, as the untyped objects that the garbage collector works on.
+            /// Returns every object of a kind, untyped.
             #[must_use]
             pub fn objects(&self, kind: Kind) -> Vec<Object> {
                 match kind {
@@ -110,7 +110,7 @@ macro_rules! caches {
                 }
             }
 
-            /// What the metadata of one object says.
+            /// Calls `read` with the metadata of one object; `None` if it is not cached.
             pub fn meta<T>(&self, kind: Kind, namespace: &str, name: &str, read: impl FnOnce(&ObjectMeta) -> T) -> Option<T> {
                 match kind {
                     $(Kind::$kind => self.$field.get(namespace, name).map(|object| read(&object.metadata)),)*
@@ -118,7 +118,7 @@ macro_rules! caches {
                 }
             }
 
-            /// One object.
+            /// Returns one object, untyped; `None` if it is not cached.
             #[must_use]
             pub fn find(&self, kind: Kind, namespace: &str, name: &str) -> Option<Object> {
                 match kind {
@@ -133,7 +133,7 @@ macro_rules! caches {
     };
 }
 
-/// How many changes a slow controller may be behind before it has to look at everything.
+/// Number of changes that a slow controller may lag behind before it has to reconcile all keys.
 const CHANGES: usize = 4_096;
 
 caches! {
@@ -155,7 +155,7 @@ caches! {
 }
 
 impl Caches {
-    /// What changes from now on.
+    /// Subscribes to the changes from now on.
     #[must_use]
     pub fn changes(&self) -> broadcast::Receiver<ObjectChange> {
         self.changes.subscribe()
@@ -173,7 +173,7 @@ impl Caches {
                 change.new.as_ref().map(|new| new.meta()),
             );
             let change = ObjectChange { kind: K::KIND, old: meta(change.old), new: meta(change.new) };
-            // Without a controller nobody listens.
+            // On a standby no controller is subscribed.
             drop(self.changes.send(change));
         };
         cache.follow(client.clone(), Selection::all(K::KIND), tell).await

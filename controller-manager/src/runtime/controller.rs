@@ -1,4 +1,4 @@
-//! Runs a controller: changes become keys, keys are observed and planned, plans are performed.
+//! Runs a controller: turns changes into keys, observes and plans each key, and performs the plans.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,35 +18,35 @@ use super::caches::{Caches, ObjectChange};
 use super::executor::{Executor, Written};
 use super::queue::{Key, Queue};
 
-/// A controller: two pure functions and what leads to them.
+/// A controller: the pure functions `observe` and `plan`, and the keys to call them for.
 pub trait Controller: Send + Sync + 'static {
-    /// What it looks at, collected into one value.
+    /// The state that a plan is made from, in one value.
     type Observed: Send;
 
-    /// The component that its events name: `deployment-controller`.
+    /// The source component of its events: `deployment-controller`.
     const NAME: &'static str;
-    /// How many keys it looks at in parallel.
+    /// Number of keys that it reconciles in parallel.
     const WORKERS: usize = 1;
 
-    /// Which keys a change touches.
+    /// Returns the keys that a change affects.
     fn keys(&self, change: &ObjectChange, caches: &Caches) -> Vec<Key>;
 
-    /// All keys there are: what it looks at when it starts.
+    /// Returns all existing keys, to reconcile at the start and after missed changes.
     fn all_keys(&self, caches: &Caches) -> Vec<Key>;
 
-    /// Collects what matters. `failure` is what went wrong the last time, if it did. `None`: nothing to do.
+    /// Collects the state of a key; `None` if there is nothing to do. `failure` is the error of the last attempt.
     fn observe(&self, caches: &Caches, key: &Key, failure: Option<&str>) -> Option<Self::Observed>;
 
-    /// Decides.
+    /// Decides what to do about the observed state.
     fn plan(&self, observed: Self::Observed, now: Timestamp) -> Plan;
 }
 
-/// A running controller; it ends when this is dropped.
+/// A running controller. Dropping the handle stops it.
 pub struct Handle {
     _tasks: JoinSet<()>,
 }
 
-/// Starts a controller, whose writes go through this client.
+/// Starts a controller that writes through this client.
 pub fn start<C: Controller>(controller: C, caches: &Caches, client: Client) -> Handle {
     let (recorder, telling) = Recorder::new(client.clone(), C::NAME, "");
     let running = Arc::new(Running {
@@ -73,17 +73,17 @@ struct Running<C> {
     memory: Mutex<HashMap<Key, Memory>>,
 }
 
-/// What is kept of a key between two looks.
+/// State kept for a key between two reconciliations.
 #[derive(Default)]
 struct Memory {
     written: Written,
     failure: Option<String>,
-    /// Kinds of which something may have been written without our knowing.
+    /// Kinds with a write whose outcome is unknown.
     uncertain: BTreeSet<Kind>,
 }
 
 impl<C: Controller> Running<C> {
-    /// Turns changes into keys. Who falls behind looks at everything.
+    /// Turns changes into keys. After missed changes, queues all keys.
     async fn listen(self: Arc<Self>) {
         let mut changes = self.caches.changes();
         self.add_all();
@@ -110,7 +110,7 @@ impl<C: Controller> Running<C> {
         }
     }
 
-    /// Observes, plans and acts once. Whether it went well, and for how long to leave the key alone.
+    /// Observes, plans and acts once. Returns whether it succeeded, and how long the key must rest.
     async fn look(&self, key: &Key) -> (bool, Duration) {
         let Ok(failure) = self.catch_up(key).await else { return (false, Duration::ZERO) };
         let observed = self.controller.observe(&self.caches, key, failure.as_deref());
@@ -122,19 +122,19 @@ impl<C: Controller> Running<C> {
         (plan.actions.is_empty() || self.act(key, plan.actions).await, plan.rest)
     }
 
-    /// Waits until the caches show whatever was written for the key before: nothing is decided by anything older than
-    /// one's own last write. What went wrong the last time, if anything did.
+    /// Waits until the caches show all earlier writes for the key: no decision uses state older than the controller's
+    /// own last write. Returns the error of the last attempt, if it failed.
     async fn catch_up(&self, key: &Key) -> Result<Option<String>, Error> {
         let mut memory = self.remembered(key);
         if Mutant::StaleReads.is_on() {
             return Ok(memory.failure);
         }
         if !memory.uncertain.is_empty() {
-            // A write that was given up may have been done: everything up to now is waited for.
+            // A write without a reply may have been applied: wait for everything up to the current revision.
             match self.executor.revision().await {
                 Ok(revision) => memory.written.extend(memory.uncertain.iter().map(|kind| (*kind, revision))),
                 Err(error) => {
-                    tracing::debug!(controller = C::NAME, %key, %error, "it is not known what was written");
+                    tracing::debug!(controller = C::NAME, %key, %error, "could not get the revision of earlier writes");
                     self.remember(key, memory);
                     return Err(error);
                 }
@@ -153,11 +153,11 @@ impl<C: Controller> Running<C> {
         let mut written = Written::new();
         let result = self.executor.perform(actions, &mut written).await;
         let uncertain = if result.as_ref().is_err_and(|error| !is_definite(error)) { kinds } else { BTreeSet::new() };
-        // That another was faster is no failure to tell of: one looks again.
+        // A conflict with another writer is no failure to report: it is only retried.
         let failed = result.as_ref().err().filter(|error| !error.is(Reason::Conflict));
         let failure = failed.map(ToString::to_string);
         if let Some(failure) = &failure {
-            tracing::debug!(controller = C::NAME, %key, failure, "will look again");
+            tracing::debug!(controller = C::NAME, %key, failure, "will retry");
         }
         if !written.is_empty() || failure.is_some() {
             self.remember(key, Memory { written, failure, uncertain });
@@ -174,7 +174,7 @@ impl<C: Controller> Running<C> {
     }
 }
 
-/// Whether a failed write is known not to have been done.
+/// Whether a failed write is known not to have been applied.
 fn is_definite(error: &Error) -> bool {
     use Reason::{
         AlreadyExists, BadRequest, Conflict, Forbidden, Invalid, MethodNotAllowed, NotFound, TooManyRequests,
@@ -195,7 +195,7 @@ fn is_definite(error: &Error) -> bool {
 }
 
 impl ObjectChange {
-    /// The metadata before and after.
+    /// Iterates over the metadata before and after the change, as far as each exists.
     pub fn both(&self) -> impl Iterator<Item = &ObjectMeta> {
         self.old.as_deref().into_iter().chain(self.new.as_deref())
     }
@@ -206,7 +206,7 @@ mod tests {
     use super::*;
     use squall_api::core::v1::Pod;
 
-    /// Says how many pods it sees.
+    /// Asserts that the cache shows its own pod.
     struct Counting;
 
     impl Controller for Counting {
@@ -222,7 +222,7 @@ mod tests {
         }
 
         fn observe(&self, caches: &Caches, _: &Key, _: Option<&str>) -> Option<()> {
-            assert_eq!(caches.pods.all().len(), 1, "a pod of our own is not shown yet");
+            assert_eq!(caches.pods.all().len(), 1, "the cache does not show our own pod yet");
             None
         }
 
@@ -231,7 +231,7 @@ mod tests {
         }
     }
 
-    /// Kubernetes 129795, cluster-api 13649: a controller whose watch is behind its own writes made everything twice.
+    /// Kubernetes 129795, cluster-api 13649: a controller whose watch lagged behind its writes created objects twice.
     #[tokio::test(start_paused = true)]
     async fn nothing_is_decided_before_the_cache_shows_the_last_write() {
         let client =
@@ -251,7 +251,7 @@ mod tests {
         let looking = running.look(&key);
         tokio::pin!(looking);
         let minutes = Duration::from_secs(600);
-        assert!(tokio::time::timeout(minutes, &mut looking).await.is_err(), "no time is long enough to stop waiting");
+        assert!(tokio::time::timeout(minutes, &mut looking).await.is_err(), "it must never stop waiting");
         let mut pod = Pod::default();
         pod.metadata.name = "kubia-1".to_owned();
         caches.pods.show(pod, 10);

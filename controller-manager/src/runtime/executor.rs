@@ -1,4 +1,4 @@
-//! Performs what a plan asks for, and says what was written, so that the next plan is made of nothing older.
+//! Performs the actions of a plan and returns the revisions written, so that the next plan uses no older state.
 
 use std::collections::HashMap;
 
@@ -10,10 +10,10 @@ use squall_client::{Api, Client, DeleteRequest, Error, Reason, Reply, ResourceRe
 
 use super::action::Action;
 
-/// The revisions that were written, by kind.
+/// The highest revision written, by kind.
 pub type Written = HashMap<Kind, u64>;
 
-/// The hands of a controller.
+/// Performs the actions of a controller.
 #[derive(Clone)]
 pub struct Executor {
     client: Client,
@@ -21,20 +21,20 @@ pub struct Executor {
 }
 
 impl Executor {
-    /// Acts through a client whose writes are fenced.
+    /// Creates an executor on a client whose writes are fenced.
     #[must_use]
     pub fn new(client: Client, recorder: Recorder) -> Self {
         Self { client, recorder }
     }
 
-    /// The revision that the store has reached: whatever was written before is not newer.
+    /// Returns the current revision of the store: no earlier write is newer.
     pub async fn revision(&self) -> Result<u64, Error> {
         let namespaces = ResourceRef::collection(Kind::Namespace, "");
         let (revision, _) = self.client.list(&namespaces, "", "metadata.name=default", "").await?;
         Ok(parse_resource_version(&revision)?)
     }
 
-    /// Performs the actions in order. The first error ends it.
+    /// Performs the actions in order. Stops at the first error.
     pub async fn perform(&self, actions: Vec<Action>, written: &mut Written) -> Result<(), Error> {
         for action in actions {
             self.act(action, written).await?;
@@ -70,7 +70,7 @@ impl Executor {
         .boxed()
     }
 
-    /// One, two, four, eight, … at a time, as long as all succeed.
+    /// Performs one, two, four, eight, … actions at a time, as long as all succeed.
     async fn slow_start(&self, actions: Vec<Action>, written: &mut Written) -> Result<(), Error> {
         let mut rest = actions.into_iter().peekable();
         let mut size = 1;
@@ -173,7 +173,7 @@ impl Executor {
 
     async fn delete(&self, resource: &ResourceRef, uid: String, how: DeleteRequest) -> Result<Option<Reply>, Error> {
         match self.client.delete(resource, DeleteRequest { precondition_uid: uid, ..how }).await {
-            // Gone already, or another object of the same name: this very object is gone.
+            // No object, or another one, has this name: the object to delete is already gone.
             Err(error) if error.is(Reason::NotFound) || error.is(Reason::Conflict) => Ok(None),
             other => other.map(Some),
         }

@@ -1,4 +1,4 @@
-//! Who owns whom, over all cached kinds: what the garbage collector asks for, kept up with every change.
+//! The ownership graph over all cached kinds. Every change updates it; the garbage collector queries it.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,40 +6,40 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use squall_api::Kind;
 use squall_api::metav1::v1::ObjectMeta;
 
-/// How many objects that are gone are remembered, so that what they owned is known to be garbage at once.
+/// Number of deleted objects to remember, so that their dependents are recognized as garbage at once.
 const REMEMBERED: usize = 65_536;
 
-/// Where an object is.
+/// Kind, namespace and name of an object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Place {
-    /// Its kind.
+    /// A cached kind.
     pub kind: Kind,
-    /// Its namespace; empty for cluster-scoped objects.
+    /// Empty for cluster-scoped objects.
     pub namespace: String,
-    /// Its name.
+    /// Unique only within kind and namespace.
     pub name: String,
 }
 
 impl Place {
-    /// The place of an object.
+    /// Returns the place of the object with this metadata.
     #[must_use]
     pub fn of(kind: Kind, meta: &ObjectMeta) -> Self {
         Self { kind, namespace: meta.namespace.clone(), name: meta.name.clone() }
     }
 }
 
-/// What is known of an owner.
+/// The known state of an owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Known {
-    /// It is there.
+    /// It exists at this place.
     At(Place),
-    /// It was there and is gone.
+    /// It existed and was deleted.
     Gone,
-    /// It has never been seen: it is gone, or our caches have not got there.
+    /// It has never been seen: it is gone, or the caches lag behind.
     Unseen,
 }
 
-/// The graph. Clones share it.
+/// The ownership graph. Clones share one state.
 #[derive(Debug, Clone, Default)]
 pub struct Graph {
     state: Arc<Mutex<State>>,
@@ -48,10 +48,10 @@ pub struct Graph {
 #[derive(Debug, Default)]
 struct State {
     alive: HashMap<String, Place>,
-    /// By the uid of an owner, whether or not it is there.
+    /// The dependents by the uid of their owner, whether or not the owner exists.
     dependents: HashMap<String, BTreeSet<Place>>,
     gone: HashSet<String>,
-    /// The same, oldest first.
+    /// The uids in `gone`, oldest first.
     gone_in_order: VecDeque<String>,
 }
 
@@ -60,7 +60,7 @@ impl Graph {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes over a change: the metadata of an object before and after.
+    /// Records a change, given the metadata of an object before and after.
     pub fn note(&self, kind: Kind, old: Option<&ObjectMeta>, new: Option<&ObjectMeta>) {
         let mut state = self.state();
         if let Some(old) = old {
@@ -86,7 +86,7 @@ impl Graph {
         }
     }
 
-    /// What is known of the object with this uid.
+    /// Looks up the object with this uid.
     #[must_use]
     pub fn find(&self, uid: &str) -> Known {
         let state = self.state();
@@ -103,7 +103,7 @@ impl Graph {
         self.state().dependents.get(uid).into_iter().flatten().cloned().collect()
     }
 
-    /// Everything that has an owner.
+    /// Returns all objects that have an owner.
     #[must_use]
     pub fn owned(&self) -> BTreeSet<Place> {
         self.state().dependents.values().flatten().cloned().collect()

@@ -1,7 +1,7 @@
-//! What every controller shares: the caches it reads, the queue of what to look at, the executor of what it decides.
+//! The machinery that all controllers share: the caches they read, the work queue, and the executor of their plans.
 //!
-//! A controller is a pure function between the two: it observes the caches, plans, and the executor acts. It is never
-//! asked about an object before the caches show what it wrote last.
+//! A controller is a pure function between caches and executor: it observes the caches and plans, and the executor
+//! acts. It never reconciles an object before the caches show its own last write.
 
 mod action;
 mod caches;

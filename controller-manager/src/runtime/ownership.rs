@@ -1,4 +1,4 @@
-//! Adoption and release: which objects an owner controls, which it takes, which it lets go.
+//! Adoption and release: which objects an owner controls, which it adopts, and which it releases.
 
 use squall_api::labels::Selector;
 use squall_api::metav1::v1::{ObjectMeta, OwnerReference};
@@ -6,20 +6,20 @@ use squall_api::{Object, Resource, meta};
 
 use super::action::Action;
 
-/// What an owner should do about an object.
+/// The decision of an owner about an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claim {
-    /// It is not mine.
+    /// The owner neither controls nor adopts it.
     Ignore,
-    /// It is mine.
+    /// The owner controls it.
     Keep,
-    /// It has no controller, and I select it.
+    /// It has no controller, and the owner selects it.
     Adopt,
-    /// It is mine, and I select it no longer.
+    /// The owner controls it, but no longer selects it.
     Release,
 }
 
-/// Decides (Kubernetes: `ClaimObject`).
+/// Decides what the owner should do about the object (Kubernetes: `ClaimObject`).
 #[must_use]
 pub fn claim(owner: &ObjectMeta, selector: &Selector, object: &ObjectMeta) -> Claim {
     let selected = selector.matches(&object.labels);
@@ -34,7 +34,7 @@ pub fn claim(owner: &ObjectMeta, selector: &Selector, object: &ObjectMeta) -> Cl
     }
 }
 
-/// The action that makes a claim true, if any is needed.
+/// Returns the action that carries out a claim, if one is needed.
 #[must_use]
 pub fn settle<O: Resource, K: Resource>(claim: Claim, owner: &O, object: &K) -> Option<Action>
 where

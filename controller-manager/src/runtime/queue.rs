@@ -1,4 +1,4 @@
-//! The queue of what to look at: each key once, never two workers on the same key, failures with growing waits.
+//! The work queue: holds each key once, never gives a key to two workers, and retries failures with growing backoff.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::fmt::{self, Display};
@@ -8,22 +8,22 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// The first wait after a failure (Kubernetes: 5 ms, doubled each time).
+/// Backoff after the first failure (Kubernetes: 5 ms, doubled each time).
 const FIRST_WAIT: Duration = Duration::from_millis(5);
-/// The longest. Kubernetes waits up to 1,000 s, which no local lab has.
+/// Maximum backoff. Kubernetes waits up to 1,000 s, too long for a local lab.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// An object, by namespace and name.
+/// Identifies an object to reconcile, by namespace and name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key {
     /// Empty for cluster-scoped objects.
     pub namespace: String,
-    /// Its name.
+    /// Name of the object; the garbage collector puts the kind before it.
     pub name: String,
 }
 
 impl Key {
-    /// The key of an object.
+    /// Creates a key; the namespace is empty for cluster-scoped objects.
     pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
         Self { namespace: namespace.into(), name: name.into() }
     }
@@ -46,15 +46,15 @@ pub struct Queue {
 struct State {
     ready: VecDeque<Key>,
     queued: HashSet<Key>,
-    /// A worker is on it.
+    /// Keys that a worker is handling.
     busy: HashSet<Key>,
-    /// It came again while a worker was on it.
+    /// Busy keys that were added again meanwhile.
     again: HashSet<Key>,
     waiting: BTreeSet<(Instant, Key)>,
-    /// When each of those that wait is due: the earliest moment that it was asked for.
+    /// When each waiting key is due: the earliest of the requested times.
     due: HashMap<Key, Instant>,
     failures: HashMap<Key, u32>,
-    /// Not to be looked at before.
+    /// Keys that must not be handed out before this time.
     resting: HashMap<Key, Instant>,
 }
 
@@ -75,7 +75,7 @@ impl State {
         }
     }
 
-    /// Waits for a moment, unless it waits for an earlier one already: each key waits once.
+    /// Schedules a key for this time, unless it is already due earlier: each key waits once.
     fn wait(&mut self, key: Key, at: Instant) {
         match self.due.get(&key) {
             Some(due) if *due <= at => return,
@@ -103,19 +103,19 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// To be looked at soon.
+    /// Queues a key, to be handed out as soon as it is neither busy nor resting.
     pub fn add(&self, key: Key) {
         self.state().add(key);
         self.more.notify_one();
     }
 
-    /// To be looked at after a time.
+    /// Queues a key after a delay.
     pub fn add_after(&self, key: Key, after: Duration) {
         self.state().wait(key, Instant::now() + after);
         self.more.notify_one();
     }
 
-    /// The next key; the caller must say when it is done with it.
+    /// Waits for the next key. The caller must call `done` after handling it.
     pub async fn next(&self) -> Key {
         loop {
             let due = {
@@ -140,7 +140,7 @@ impl Queue {
         }
     }
 
-    /// The worker is done. After a failure the key comes again, later each time. After a rest it comes not before that.
+    /// Marks a key as handled. After a failure, queues it again with backoff. It does not return within `rest`.
     pub fn done(&self, key: Key, success: bool, rest: Duration) {
         let mut state = self.state();
         state.busy.remove(&key);

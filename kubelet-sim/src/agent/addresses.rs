@@ -11,7 +11,7 @@ pub struct PodRange {
 }
 
 impl PodRange {
-    /// Reads `127.64.64.0/24`.
+    /// Parses a range such as `127.64.64.0/24`.
     pub fn parse(text: &str) -> Result<Self, String> {
         let invalid = || format!("invalid address range {text:?}; write it like 127.64.64.0/24");
         let (base, prefix) = text.split_once('/').ok_or_else(invalid)?;
@@ -30,7 +30,7 @@ impl PodRange {
     }
 }
 
-/// Which addresses are free. One that was given back is not given out again until all others have been.
+/// Allocates the pod addresses of a node. A freed address is not reused until all others have been.
 #[derive(Debug)]
 pub struct AddressPool {
     range: PodRange,
@@ -39,18 +39,18 @@ pub struct AddressPool {
 }
 
 impl AddressPool {
-    /// All are free.
+    /// Creates a pool in which all addresses are free.
     #[must_use]
     pub fn new(range: PodRange) -> Self {
         Self { range, used: BTreeSet::new(), last: 1 }
     }
 
-    /// Takes a certain address, as a pod has that was there before.
+    /// Marks an address as used, for a pod that already has it.
     pub fn take(&mut self, address: &str) {
         self.used.extend(address.parse::<Ipv4Addr>().ok());
     }
 
-    /// Takes any free address.
+    /// Allocates a free address; `None` if there is none.
     pub fn any(&mut self) -> Option<String> {
         let pods = 2..self.range.size - 1;
         let count = pods.len();
@@ -64,7 +64,7 @@ impl AddressPool {
         None
     }
 
-    /// Gives an address back.
+    /// Frees an address.
     pub fn free(&mut self, address: &str) {
         if let Ok(address) = address.parse::<Ipv4Addr>() {
             self.used.remove(&address);

@@ -1,6 +1,6 @@
-//! What a container needs of config maps and secrets: without it, it is not started.
+//! Checks the config maps and secrets that a container needs: without them, it does not start.
 //!
-//! What they say does not reach the simulated application; that they are there, and have the keys, is checked.
+//! Their values do not reach the simulated application. Only the existence of the objects and their keys is checked.
 
 use std::collections::BTreeSet;
 
@@ -11,15 +11,15 @@ use squall_client::{Api, Client};
 /// Why a container cannot be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StartProblem {
-    /// A volume that it mounts cannot be made.
+    /// A volume that it mounts refers to a missing object or key.
     Volume(String),
-    /// A variable of its environment has nothing to be read from.
+    /// An environment variable refers to a missing object or key.
     Config(String),
-    /// The runtime says no.
+    /// The runtime failed to start it.
     Runtime(String),
 }
 
-/// Whether all is there that the container reads from.
+/// Checks that all objects and keys that the container requires exist.
 pub async fn check(client: &Client, pod: &Pod, container: &Container) -> Result<(), StartProblem> {
     for source in config_sources(pod, container).iter().filter(|source| !source.is_optional) {
         if let Err(problem) = look_up(client, &pod.metadata.namespace, source).await {

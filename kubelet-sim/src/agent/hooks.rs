@@ -1,4 +1,4 @@
-//! What a container is asked to do by a command or a request: probes and lifecycle hooks.
+//! The handlers of probes and lifecycle hooks: commands, requests and connections to a container.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -15,16 +15,16 @@ use tokio::net::TcpStream;
 
 use super::runtime_client::Runtime;
 
-/// Why it did not go well.
+/// Why a probe or hook did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Problem {
-    /// The container says no.
+    /// The container did not pass it.
     Failed(String),
-    /// It could not be asked.
+    /// It could not be run.
     Error(String),
 }
 
-/// A container that can be asked.
+/// A container as the target of probes and hooks.
 #[derive(Clone)]
 pub struct Asked {
     pub container: Container,
@@ -35,7 +35,7 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Runs a command. `sleep` is what it says, by the cluster's time; what else a command does is said by the image.
+    /// Runs a command. `sleep` takes as long as it says, in the cluster's time; the image defines the result.
     pub async fn exec(&self, action: &ExecAction) -> Result<(), Problem> {
         if let Some(seconds) = slept_seconds(&action.command) {
             tokio::time::sleep(self.timing.seconds(seconds)).await;
@@ -53,7 +53,7 @@ impl Asked {
         connected.map(drop).map_err(|error| Problem::Failed(format!("dial tcp {address}: {error}")))
     }
 
-    /// Sends a request. Kubernetes: 200 to 399 is a success; the body does not matter.
+    /// Sends an HTTP request. Kubernetes: 200 to 399 is a success; the body does not matter.
     pub async fn get(&self, action: &HttpGetAction) -> Result<(), Problem> {
         let address = self.address(&action.host, &action.port)?;
         let path = if action.path.starts_with('/') { action.path.clone() } else { format!("/{}", action.path) };
@@ -63,7 +63,7 @@ impl Asked {
         }
     }
 
-    /// Asks for health by gRPC. The simulated images speak HTTP: one that answers well counts as serving.
+    /// Checks the health by gRPC. The simulated images speak only HTTP: a successful answer counts as serving.
     pub async fn health(&self, port: i32) -> Result<(), Problem> {
         let action = HttpGetAction { port: IntOrString::int(port), path: "/".to_owned(), ..HttpGetAction::default() };
         match self.get(&action).await {
@@ -74,7 +74,7 @@ impl Asked {
         }
     }
 
-    /// Runs a hook.
+    /// Runs a lifecycle hook.
     pub async fn hook(&self, handler: &LifecycleHandler) -> Result<(), Problem> {
         if let Some(sleep) = &handler.sleep {
             tokio::time::sleep(self.timing.seconds(sleep.seconds)).await;
@@ -98,7 +98,7 @@ impl Asked {
     }
 }
 
-/// How long a command sleeps: `sleep 5`, also in a shell's `-c`.
+/// Returns how many seconds a command sleeps: `sleep 5`, also in a shell's `-c`.
 fn slept_seconds(command: &[String]) -> Option<i64> {
     let text = command.join(" ");
     let (_, rest) = text.split_once("sleep ")?;
@@ -129,7 +129,7 @@ async fn status_of(address: SocketAddr, path: &str, action: &HttpGetAction) -> R
     }
 }
 
-/// Waits for an answer for so long (Kubernetes: a timeout is a failure).
+/// Waits for a result up to a limit (Kubernetes: a timeout is a failure).
 pub async fn within(limit: Duration, asked: impl Future<Output = Result<(), Problem>>) -> Result<(), Problem> {
     tokio::time::timeout(limit, asked)
         .await

@@ -1,4 +1,4 @@
-//! Images: whether one has to be pulled, and what is told of that.
+//! Images: decides whether one has to be pulled, and records the events of the pull.
 
 use std::time::Duration;
 
@@ -9,20 +9,20 @@ use tokio::time::Instant;
 
 use super::runtime_client::Runtime;
 
-/// Why an image is not to be had.
+/// Why an image could not be obtained.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PullFailure {
-    /// In one word.
+    /// The reason in the container's waiting state: `ErrImagePull`.
     pub reason: &'static str,
-    /// In a sentence.
+    /// The message in the container's waiting state.
     pub message: String,
 }
 
-/// Someone who needs an image.
+/// Obtains an image for a container.
 pub struct Puller {
     pub runtime: Runtime,
     pub recorder: Recorder,
-    /// The container.
+    /// The container that the events refer to.
     pub object: ObjectId,
     pub image: String,
     /// `Always`, `IfNotPresent` or `Never`.
@@ -30,7 +30,7 @@ pub struct Puller {
 }
 
 impl Puller {
-    /// The id of the image, once it is there.
+    /// Returns the id of the image once it is present on the node.
     pub async fn get(self) -> Result<String, PullFailure> {
         if let Some(problem) = invalid(&self.image) {
             self.tell(EventType::Warning, "InspectFailed", problem.clone());
@@ -92,7 +92,7 @@ impl Puller {
     }
 }
 
-/// What is wrong with the name of an image, in the words of Kubernetes.
+/// Returns the problem with an image name, in Kubernetes' words; `None` if the name is valid.
 fn invalid(image: &str) -> Option<String> {
     let repository = image.split('@').next().unwrap_or(image);
     let (path, tag) = match repository.rsplit_once(':') {

@@ -1,5 +1,5 @@
-//! The kubelet: registers its node, renews its Lease, keeps a worker for each pod bound to it, tells its runtime of the
-//! services, and answers apiservers.
+//! The kubelet: registers its node, renews its Lease, runs a worker for each pod bound to it, sends the service table
+//! to its runtime, and serves requests from apiservers.
 
 mod addresses;
 mod config;
@@ -35,7 +35,7 @@ pub struct AgentArgs {
     #[arg(long)]
     node: String,
 
-    /// The addresses of the node and its pods: the first is the node's
+    /// Address range of the node and its pods; the first address is the node's
     #[arg(long, value_name = "CIDR", value_parser = PodRange::parse)]
     pod_cidr: PodRange,
 
@@ -43,15 +43,15 @@ pub struct AgentArgs {
     #[arg(long, value_name = "FILE")]
     runtime: PathBuf,
 
-    /// An apiserver's address, once for each
+    /// Address of an apiserver; repeat the flag for each one
     #[arg(long, value_name = "URL", required = true)]
     apiserver: Vec<String>,
 
-    /// Which constants to use
+    /// Set of timing constants
     #[arg(long, value_enum, default_value_t)]
     timing: TimingProfile,
 
-    /// Reach apiservers over links, at this port of their addresses
+    /// Reach apiservers through link proxies that listen on this port of their addresses
     #[arg(long, value_name = "PORT")]
     link_port: Option<u16>,
 
@@ -62,12 +62,12 @@ pub struct AgentArgs {
     tls: TlsArgs,
 }
 
-/// Runs until `stopping` says otherwise. The pods go on without it.
+/// Runs until `stopping` becomes true. The pods keep running without it.
 pub async fn run_agent(args: AgentArgs, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
     let timing = args.timing.timing();
     let connect = over_tls(args.tls.client()?, args.link_port);
     let gate: Gate = Arc::new(|kind, namespace, name| Box::pin(may_see(kind.info().kind, namespace, name)));
-    let client = Client::connect(&args.apiserver, connect).context("the apiservers")?.gated(gate);
+    let client = Client::connect(&args.apiserver, connect).context("creating a client of the apiservers")?.gated(gate);
     args.faults.begin()?;
     let runtime = runtime_client::connect(&args.runtime);
     let (recorder, telling) = Recorder::new(client.clone(), "kubelet", &args.node);
@@ -80,14 +80,18 @@ pub async fn run_agent(args: AgentArgs, mut stopping: watch::Receiver<bool>) -> 
     };
     tracing::info!(node = args.node, ?timing, "started");
     tokio::select! {
-        () = telling => bail!("the recorder of events ended"),
-        error = client.follow_apiservers() => bail!("the apiservers could not be followed: {error}"),
-        error = node.run() => bail!("the node could not be kept up to date: {error}"),
-        error = pods::follow(&args.node, args.pod_cidr, &client, &runtime, &recorder, timing) => bail!("the pods could not be followed: {error}"),
-        served = service::serve((args.pod_cidr.node(), service::PORT).into(), &args.tls, runtime.clone()) => {
-            served.and_then(|()| bail!("the kubelet's own server ended"))
+        () = telling => bail!("the event recorder stopped"),
+        error = client.follow_apiservers() => bail!("the watch of the apiservers failed permanently: {error}"),
+        error = node.run() => bail!("could not keep the node up to date: {error}"),
+        error = pods::follow(&args.node, args.pod_cidr, &client, &runtime, &recorder, timing) => {
+            bail!("the watch of the pods failed permanently: {error}")
         }
-        error = services::follow(args.pod_cidr, &client, &runtime) => bail!("the services could not be followed: {error}"),
+        served = service::serve((args.pod_cidr.node(), service::PORT).into(), &args.tls, runtime.clone()) => {
+            served.and_then(|()| bail!("the kubelet's server stopped"))
+        }
+        error = services::follow(args.pod_cidr, &client, &runtime) => {
+            bail!("the watch of the services failed permanently: {error}")
+        }
         _ = stopping.wait_for(|stop| *stop) => Ok(()),
     }
 }

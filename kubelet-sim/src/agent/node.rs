@@ -1,4 +1,4 @@
-//! The node itself: its registration, its heartbeat, its state.
+//! The node itself: its registration, heartbeat and status.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -16,10 +16,10 @@ use squall_daemon::Timing;
 use super::addresses::PodRange;
 use super::service;
 
-/// What a simulated node has to give.
+/// The capacity of a simulated node.
 const CAPACITY: [(&str, &str); 4] =
     [("cpu", "32"), ("memory", "128Gi"), ("ephemeral-storage", "200Gi"), ("pods", "110")];
-/// The state of a healthy node, in Kubernetes' words.
+/// The conditions of a healthy node, in Kubernetes' words.
 const CONDITIONS: [(&str, &str, &str, &str); 4] = [
     ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
     ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
@@ -48,7 +48,7 @@ impl NodeAgent {
             let renewed = self.renew(lease).await;
             lease = renewed.inspect_err(|error| tracing::debug!(%error, "could not renew the lease")).ok();
             tokio::time::sleep(self.timing.node_renew).await;
-            // A node that was thought gone, or is not as it should be, is put right with the next heartbeat.
+            // If the Lease was not renewed or the node is marked as not ready, report the status early.
             if reported.elapsed() >= self.timing.node_status || lease.is_none() || !self.is_ready().await {
                 match self.report().await {
                     Ok(()) => reported = tokio::time::Instant::now(),
@@ -60,7 +60,7 @@ impl NodeAgent {
 
     async fn register(&self) {
         while let Err(error) = self.report().await {
-            tracing::debug!(%error, "could not register yet");
+            tracing::debug!(%error, "could not register the node yet");
             tokio::time::sleep(RETRY).await;
         }
     }
@@ -70,7 +70,7 @@ impl NodeAgent {
         nodes.get_cached(&self.name).await.is_ok_and(|node| ready(&node))
     }
 
-    /// Creates the node, or writes its state anew.
+    /// Writes the node's status, and creates the node first if it does not exist.
     async fn report(&self) -> Result<(), Error> {
         let nodes: Api<Node> = Api::new(self.client.clone(), "");
         let now = squall_faults::now();
@@ -87,7 +87,7 @@ impl NodeAgent {
         Ok(())
     }
 
-    /// Says what the node is now, as a kubelet does when that changes.
+    /// Records events about the node's conditions, as a kubelet does when they change.
     fn tell_states(&self, node: &Node) {
         let states = ["NodeHasSufficientMemory", "NodeHasNoDiskPressure", "NodeHasSufficientPID", "NodeReady"];
         for reason in states {
@@ -111,7 +111,7 @@ impl NodeAgent {
         ] {
             node.metadata.labels.insert(key.to_owned(), value.to_owned());
         }
-        // Who counts seconds of objects from outside has to know how long they last.
+        // Clients that count the seconds in objects need to know how long a second of this cluster is.
         node.metadata.annotations.insert(timing::DIVISOR.to_owned(), self.timing.divisor.to_string());
         node
     }
@@ -150,9 +150,9 @@ impl NodeAgent {
         node
     }
 
-    /// Renews the Lease that was written last, or the one that is there, or a new one.
+    /// Renews the last written Lease, or else the stored one, or creates a new one.
     async fn renew(&self, last: Option<Lease>) -> Result<Lease, Error> {
-        // One that takes much longer comes too late, and another apiserver has to be asked in time.
+        // A renewal that takes much longer comes too late; the deadline leaves time to ask another apiserver.
         let client = self.client.with_deadline(self.timing.node_renew * 2);
         let leases: Api<Lease> = Api::new(client, "kube-node-lease");
         let now = MicroTime::from_timestamp(squall_faults::now());

@@ -1,4 +1,4 @@
-//! All pods of a node: a worker for each, and the runtime's word to whom it concerns.
+//! All pods of a node: runs a worker for each, and passes it the changes of its pod and its containers.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -21,10 +21,10 @@ use super::runtime_client::Runtime;
 use super::worker::{self, Message, Tools};
 
 const RETRY: Duration = Duration::from_millis(50);
-/// How many changes of pods may wait; the watch waits when it is more.
+/// Maximum number of queued pod changes. If a change does not fit, all pods are read from the cache.
 const QUEUE: usize = 4_096;
 
-/// Follows the pods bound to a node for ever.
+/// Manages the pods bound to a node. Returns only on an error that a retry cannot fix.
 pub async fn follow(
     node: &str,
     range: PodRange,
@@ -48,7 +48,7 @@ pub async fn follow(
     let mut pods = Pods { tools, workers: HashMap::new(), missed: missed.clone() };
     tokio::select! {
         error = cache.follow(client.clone(), selection, |change| {
-            // What does not fit into the queue is read from the cache later.
+            // A change that does not fit into the queue is read from the cache later.
             if changes.try_send(change).is_err() {
                 missed.store(true, Ordering::Relaxed);
             }
@@ -72,7 +72,7 @@ struct Pods {
     tools: Tools,
     /// By the pod's uid.
     workers: HashMap<String, Worker>,
-    /// A change did not fit into the queue.
+    /// Whether a change did not fit into the queue.
     missed: Arc<AtomicBool>,
 }
 
@@ -80,11 +80,11 @@ impl Pods {
     async fn run(&mut self, cache: &Cache<Pod>, mut changes: mpsc::Receiver<Change<Pod>>) -> Infallible {
         cache.wait_for(1).await;
         loop {
-            // Events first, then the state: what happens between the two is then seen twice and not never.
+            // Subscribe to the events before reading the state: a change in between is seen twice instead of never.
             let (events, state) = self.connect().await;
             self.adopt(cache, state.containers).await;
             self.serve(events, &mut changes).await;
-            tracing::warn!("reading the state of the runtime anew");
+            tracing::warn!("reading the runtime's state again");
         }
     }
 
@@ -97,20 +97,20 @@ impl Pods {
             };
             match attempt.await {
                 Ok(connected) => return connected,
-                Err(error) => tracing::debug!(%error, "the runtime is not there"),
+                Err(error) => tracing::debug!(%error, "could not reach the runtime"),
             }
             tokio::time::sleep(RETRY).await;
         }
     }
 
-    /// Gives each pod the containers that the runtime has of it, and forgets those of pods that are gone.
+    /// Passes each pod its containers in the runtime, and removes the containers of pods that are gone.
     async fn adopt(&mut self, cache: &Cache<Pod>, containers: Vec<cri::Container>) {
         let mut by_pod: HashMap<String, Vec<cri::Container>> = HashMap::new();
         for container in containers {
             self.tools.addresses.lock().unwrap_or_else(PoisonError::into_inner).take(&container.pod_ip);
             by_pod.entry(container.pod_uid.clone()).or_default().push(container);
         }
-        // The address of a pod is its own as long as it is there, whether or not any container of it runs.
+        // A pod keeps its address as long as it exists, even if none of its containers runs.
         for pod in cache.all() {
             self.tools.addresses.lock().unwrap_or_else(PoisonError::into_inner).take(&pod.status.pod_ip);
         }
@@ -140,7 +140,7 @@ impl Pods {
         self.tools.addresses.lock().unwrap_or_else(PoisonError::into_inner).free(address);
     }
 
-    /// Passes on what happens, until the runtime's events end.
+    /// Passes events and changes to the workers, until the runtime's events end or a change is missed.
     async fn serve(&mut self, mut events: tonic::Streaming<cri::Event>, changes: &mut mpsc::Receiver<Change<Pod>>) {
         while !self.missed.swap(false, Ordering::Relaxed) {
             tokio::select! {
@@ -161,7 +161,7 @@ impl Pods {
         match (change.new, change.old) {
             (Some(pod), _) => self.tell(&pod.metadata.uid, Message::Pod(pod.clone()), Some(&pod)).await,
             (None, Some(gone)) => {
-                // Deleted by force, or already finished: whatever is left of it goes.
+                // Force-deleted, or already finished: remove whatever is left of it.
                 self.workers.remove(&gone.metadata.uid);
                 self.remove(&gone.metadata.uid, &gone.status.pod_ip).await;
             }
@@ -169,7 +169,7 @@ impl Pods {
         }
     }
 
-    /// Tells the worker of a pod, which is made if the pod is known.
+    /// Sends a message to the worker of a pod. If `pod` is given, starts a missing worker first.
     async fn tell(&mut self, uid: &str, message: Message, pod: Option<&Arc<Pod>>) {
         if !self.workers.contains_key(uid)
             && let Some(pod) = pod

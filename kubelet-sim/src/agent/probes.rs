@@ -1,4 +1,4 @@
-//! Probes: asks a container again and again how it is, and says so when the answer has settled.
+//! Probes: checks a container periodically, and reports a verdict once the results reach a threshold.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use squall_api::core::v1::Probe;
 
 use super::hooks::{Asked, Problem, within};
 
-/// What one attempt found.
+/// The result of one attempt.
 pub type Found = Result<(), Problem>;
 
-/// Counts answers until they have settled.
+/// Counts consecutive results until they reach a threshold.
 #[derive(Debug, Clone)]
 pub struct Counter {
     success_threshold: i32,
@@ -20,7 +20,7 @@ pub struct Counter {
 }
 
 impl Counter {
-    /// With the thresholds of a probe.
+    /// Creates a counter with the thresholds of a probe.
     pub fn new(probe: &Probe) -> Self {
         Self {
             success_threshold: probe.success_threshold,
@@ -30,7 +30,7 @@ impl Counter {
         }
     }
 
-    /// Counts one answer. What is settled by it, if anything. Kubernetes: that it could not be asked does not count.
+    /// Counts one result. Returns the verdict once a threshold is reached. Kubernetes: an error does not count.
     pub fn count(&mut self, found: &Found) -> Option<bool> {
         match found {
             Ok(()) => {
@@ -48,8 +48,8 @@ impl Counter {
     }
 }
 
-/// Probes for ever, from `initialDelaySeconds` after the container's start on; `tell` is called with each answer and what is
-/// settled by it.
+/// Probes for ever, starting `initialDelaySeconds` after the container's start. Calls `tell` with each result and the
+/// verdict, if there is one.
 pub async fn run(probe: Probe, asked: Asked, started_at: Timestamp, mut tell: impl FnMut(Found, Option<bool>)) {
     let delay = asked.timing.seconds(probe.initial_delay_seconds.into());
     let running = Duration::try_from(squall_faults::now().duration_since(started_at)).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The connection to the runtime: over a Unix socket, mended by itself.
+//! The connection to the runtime, over a Unix socket, which reconnects automatically.
 
 use std::path::Path;
 
@@ -10,10 +10,10 @@ use tonic::transport::{Channel, Endpoint, Uri};
 /// A client of the runtime. Connects when first used.
 pub type Runtime = RuntimeClient<Channel>;
 
-/// A client of the runtime behind this socket.
+/// Creates a client of the runtime behind this socket.
 pub fn connect(socket: &Path) -> Runtime {
     let socket = socket.to_owned();
-    // The address is never looked up: the connector knows where to go.
+    // The address is never resolved: the connector opens the socket instead.
     let channel =
         Endpoint::from_static("http://runtime").connect_with_connector_lazy(tower::service_fn(move |_: Uri| {
             let socket = socket.clone();

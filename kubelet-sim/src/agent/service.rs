@@ -1,4 +1,4 @@
-//! What a kubelet answers to apiservers, at its node's address.
+//! The kubelet's server, which answers apiservers at its node's address.
 
 use std::net::SocketAddr;
 
@@ -17,14 +17,14 @@ use tonic::{Request, Response, Status};
 
 use super::runtime_client::Runtime;
 
-/// Kubernetes' port of kubelets.
+/// The port of kubelets in Kubernetes.
 pub const PORT: u16 = 10_250;
 
 struct KubeletService {
     runtime: Runtime,
 }
 
-/// Serves at the node's address for ever.
+/// Serves at the node's address. Returns only on an error.
 pub async fn serve(address: SocketAddr, tls: &TlsArgs, runtime: Runtime) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?;
     let incoming = Box::pin(identity::incoming(listener, tls.server()?));
@@ -35,7 +35,7 @@ pub async fn serve(address: SocketAddr, tls: &TlsArgs, runtime: Runtime) -> anyh
 fn apiservers_only(request: Request<()>) -> Result<Request<()>, Status> {
     match request.extensions().get::<Caller>() {
         Some(caller) if caller.is_master() => Ok(request),
-        _ => Err(Status::permission_denied("only apiservers may ask a kubelet")),
+        _ => Err(Status::permission_denied("only apiservers may call a kubelet")),
     }
 }
 
@@ -60,7 +60,7 @@ impl Kubelet for KubeletService {
     }
 }
 
-/// The container that is asked for: its last attempt, or the one before.
+/// Returns the requested container: its last attempt, or the one before.
 fn chosen<'a>(containers: &'a [cri::Container], request: &proto::LogsRequest) -> Result<&'a cri::Container, Status> {
     let (pod, name) = (&request.pod_name, &request.container);
     let mut attempts: Vec<&cri::Container> = containers

@@ -1,4 +1,4 @@
-//! What the runtime has to know of the services: which addresses lead to which pods.
+//! Keeps the runtime's service table up to date: which addresses lead to which pods.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use super::runtime_client::Runtime;
 
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 const RETRY: Duration = Duration::from_millis(100);
-/// The table is told again after this time, in case the runtime was started anew.
+/// The table is sent again after this time, in case the runtime has restarted.
 const REPEAT: Duration = Duration::from_secs(2);
 
-/// Follows services and endpoints for ever.
+/// Watches services and endpoints. Returns only on an error that a retry cannot fix.
 pub async fn follow(range: PodRange, client: &Client, runtime: &Runtime) -> Error {
     let services = Cache::<Service>::new();
     let slices = Cache::<EndpointSlice>::new();
@@ -52,18 +52,18 @@ async fn tell(
                         .for_each(|failure| tracing::warn!(failure, "a service address cannot be served here"));
                     reported = failures;
                 }
-                // Both a change and the time mean: tell again.
+                // Send the table again after a change or a timeout.
                 drop(tokio::time::timeout(REPEAT, changed.notified()).await);
             }
             Err(error) => {
-                tracing::debug!(%error, "the runtime did not take the services");
+                tracing::debug!(%error, "could not send the services to the runtime");
                 tokio::time::sleep(RETRY).await;
             }
         }
     }
 }
 
-/// The table: for each port of each service where clients connect, and what stands behind it.
+/// Builds the table: the frontends and backends of each port of each service.
 fn table(services: &[Arc<Service>], slices: &[Arc<EndpointSlice>], node: &str) -> Vec<cri::ServicePort> {
     let mut ports = Vec::new();
     for service in services.iter().filter(|service| !matches!(service.spec.cluster_ip.as_str(), "" | "None")) {
@@ -97,7 +97,7 @@ fn frontends(service: &Service, port: &ServicePort, node: &str) -> Vec<cri::Endp
     frontends
 }
 
-/// The ready endpoints; if there is none, those that serve while they terminate (Kubernetes: kube-proxy).
+/// Returns the ready endpoints, or, if there are none, those that serve while they terminate (Kubernetes: kube-proxy).
 fn backends(slices: &[&Arc<EndpointSlice>], port_name: &str) -> Vec<cri::Endpoint> {
     let collect = |wanted: fn(&Endpoint) -> bool| {
         let mut found = Vec::new();
@@ -107,7 +107,7 @@ fn backends(slices: &[&Arc<EndpointSlice>], port_name: &str) -> Vec<cri::Endpoin
                 .iter()
                 .find(|port| port.name.as_deref().unwrap_or_default() == port_name)
                 .and_then(|port| port.port);
-            // The `kubernetes` service names its port; its clients need not.
+            // If no port of the slice has this name, its first port counts.
             let port = port.or_else(|| slice.ports.first().and_then(|port| port.port));
             let Some(port) = port else { continue };
             let endpoints = slice.endpoints.iter().filter(|endpoint| wanted(endpoint));

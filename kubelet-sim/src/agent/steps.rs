@@ -1,4 +1,4 @@
-//! The steps of a pod that take a while: each runs beside the worker and tells it of its end.
+//! The steps of a pod that take a while: each runs in its own task and sends its result to the worker.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,17 +15,17 @@ use super::hooks::{Asked, Problem};
 use super::images::Puller;
 use super::worker::{Message, Tools};
 
-/// Kubernetes: after a preStop hook a container is given at least this time.
+/// Minimum grace period that is left after a preStop hook, as in Kubernetes.
 const LEAST_GRACE_SECONDS: i64 = 2;
 
-/// One container of a pod, and what is needed to take a step for it.
+/// One container of a pod, with everything needed to take a step for it.
 pub struct Step {
     pub tools: Tools,
     pub inbox: mpsc::Sender<Message>,
-    /// Its place among the pod's containers.
+    /// Its index among the pod's containers.
     pub index: usize,
     pub container: Container,
-    /// For its events.
+    /// The object that its events refer to.
     pub object: ObjectId,
     pub pod_ip: String,
 }
@@ -46,7 +46,7 @@ impl Step {
         });
     }
 
-    /// Starts the container once all that it reads from is there, and runs its postStart hook.
+    /// Starts the container if its config maps and secrets exist, and runs its postStart hook.
     pub fn start(self, pod: Arc<Pod>, attempt: i32) {
         let ports = self.container.ports.iter().filter_map(|port| u32::try_from(port.container_port).ok());
         let request = cri::StartContainerRequest {
@@ -79,10 +79,10 @@ impl Step {
     async fn run(&self, request: cri::StartContainerRequest) -> Result<cri::Container, String> {
         let reply = self.tools.runtime.clone().start_container(request).await;
         let reply = reply.map_err(|status| status.message().to_owned())?.into_inner();
-        reply.container.ok_or_else(|| "the runtime gave no container".to_owned())
+        reply.container.ok_or_else(|| "the runtime returned no container".to_owned())
     }
 
-    /// Kubernetes: a container whose postStart hook fails is ended.
+    /// Runs the postStart hook. As in Kubernetes, a failed hook ends the container.
     async fn post_start(&self, id: &str) {
         let Some(hook) = self.container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.post_start.as_ref()) else {
             return;
@@ -93,7 +93,7 @@ impl Step {
         }
     }
 
-    /// Runs the preStop hook of a container and asks it to end. The hook's time is part of the grace period.
+    /// Runs the preStop hook of a container and asks it to end. The hook's time counts towards the grace period.
     pub fn stop(self, id: String, grace: Duration) {
         tokio::spawn(async move {
             let start = Instant::now();
@@ -107,7 +107,7 @@ impl Step {
                         self.tell(EventType::Warning, "FailedPreStopHook", message);
                     }
                     Err(_) => {
-                        let message = "PreStopHook failed: it was not done within the grace period".to_owned();
+                        let message = "PreStopHook failed: not completed within the grace period".to_owned();
                         self.tell(EventType::Warning, "FailedPreStopHook", message);
                     }
                 }
@@ -122,12 +122,12 @@ impl Step {
         let grace_period_millis = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
         let request = cri::StopContainerRequest { id: id.to_owned(), grace_period_millis };
         if let Err(error) = self.tools.runtime.clone().stop_container(request).await {
-            // The runtime is gone, and its containers with it; its state is read when it is back.
+            // The runtime is gone, and so are its containers. Its state is read again when it is back.
             tracing::warn!(%error, "could not stop a container");
         }
     }
 
-    /// The container, to be asked by probes and hooks.
+    /// Returns the container as the target of probes and hooks.
     pub fn asked(&self, id: &str) -> Asked {
         Asked {
             container: self.container.clone(),
@@ -154,7 +154,7 @@ fn text(problem: Problem) -> String {
     }
 }
 
-/// The moment that a number of nanoseconds since 1970 is.
+/// Converts nanoseconds since 1970 to a timestamp.
 pub fn moment(nanos: i64) -> Timestamp {
     Timestamp::from_nanosecond(nanos.into()).unwrap_or_default()
 }

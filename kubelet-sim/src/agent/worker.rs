@@ -1,4 +1,4 @@
-//! The worker of one pod: looks, does what is decided, reports.
+//! The worker of one pod: decides, starts the steps, and reports the status.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -26,12 +26,12 @@ use crate::lifecycle::{
     decide, pull_wait,
 };
 
-/// How many messages may wait for a worker.
+/// Maximum number of messages queued for a worker.
 const QUEUE: usize = 256;
-/// How long to wait before a report that failed is tried again.
+/// Delay before a failed report is retried.
 const RETRY: Duration = Duration::from_millis(50);
 
-/// What a worker works with.
+/// The clients and settings that all workers share.
 #[derive(Clone)]
 pub struct Tools {
     pub client: Client,
@@ -42,7 +42,7 @@ pub struct Tools {
     pub addresses: Arc<Mutex<AddressPool>>,
 }
 
-/// What a worker is told. Containers are named by their place among all of the pod.
+/// A message to a worker. Containers are identified by their index among all containers of the pod.
 pub enum Message {
     /// The pod has changed.
     Pod(Arc<Pod>),
@@ -50,11 +50,11 @@ pub enum Message {
     Containers(Vec<cri::Container>),
     /// A container has started or ended.
     Container(cri::Container),
-    /// An image is there, or is not to be had.
+    /// An image is present, or could not be obtained.
     Pulled(usize, Result<String, PullFailure>),
-    /// A start has ended.
+    /// A start has succeeded or failed.
     Started(usize, Result<cri::Container, StartProblem>),
-    /// A probe of the container with this id has an answer.
+    /// A probe of the container with this id has a result.
     Probed(usize, String, ProbeKind, Found, Option<bool>),
 }
 
@@ -71,7 +71,7 @@ pub fn start(tools: Tools, pod: Arc<Pod>) -> (mpsc::Sender<Message>, JoinHandle<
     (sender, task)
 }
 
-/// The probes of one container; they end when this is dropped.
+/// The running probes of one container. Dropping this stops them.
 #[derive(Default)]
 struct Probing {
     container: String,
@@ -86,7 +86,7 @@ struct Worker {
     probing: Vec<Probing>,
     address: Option<String>,
     inbox: mpsc::Sender<Message>,
-    /// What was told since the status was written last.
+    /// The events recorded since the status was last written.
     told: Vec<Told>,
     finished: bool,
 }
@@ -94,7 +94,7 @@ struct Worker {
 impl Worker {
     async fn run(mut self, mut receiver: mpsc::Receiver<Message>) {
         let mut wake: Option<tokio::time::Instant> = None;
-        // Nothing is decided before the runtime has said what it holds.
+        // The first decision needs the runtime's containers, or the pod itself if it is new.
         let mut known = false;
         loop {
             let sleep = async {
@@ -130,7 +130,7 @@ impl Worker {
             Message::Pulled(index, result) => self.pulled(index, result),
             Message::Started(index, result) => self.started(index, result),
             Message::Probed(index, id, kind, found, settled) => {
-                // The answer may be of an attempt that is over.
+                // The result may belong to an attempt that is over.
                 if self.views[index].current.as_ref().is_some_and(|current| current.id == id) {
                     self.probed(index, kind, found, settled);
                 }
@@ -138,7 +138,7 @@ impl Worker {
         }
     }
 
-    /// Takes over a newer pod: what the watch shows may be older than what we wrote last.
+    /// Takes over a newer version of the pod. The watch may still show one that is older than our last write.
     fn changed(&mut self, pod: Arc<Pod>) {
         let version = |pod: &Pod| parse_resource_version(&pod.metadata.resource_version).unwrap_or(0);
         if version(&pod) < version(&self.pod) {
@@ -147,7 +147,7 @@ impl Worker {
         let images = all_containers(&self.pod).zip(all_containers(&pod));
         for (view, ((_, old), (_, new))) in self.views.iter_mut().zip(images) {
             if old.image != new.image {
-                // That the old one could not be had says nothing of the new one.
+                // A failure to obtain the old image says nothing about the new one.
                 view.image = Image::Unknown;
             }
         }
@@ -159,7 +159,7 @@ impl Worker {
         all_containers(&self.pod).nth(index).map(|(_, container)| container)
     }
 
-    /// Takes over what the runtime holds; a container it does not hold any more has been killed with it.
+    /// Takes over the runtime's containers. A container that is missing there was killed with the runtime.
     fn reconcile(&mut self, mut containers: Vec<cri::Container>) {
         for view in &mut self.views {
             if let Some(current) = view.current.as_mut().filter(|current| current.exit.is_none())
@@ -185,14 +185,14 @@ impl Worker {
         let view = &mut self.views[index];
         match &view.current {
             Some(current) if current.id == container.id => {
-                // The end may be told before the beginning.
+                // The end may be reported before the start.
                 if current.exit.is_none() {
                     view.current = Some(container);
                 }
             }
             Some(current) if current.attempt > container.attempt => {}
             _ => {
-                // A pod that was ready before its kubelet came back is ready still.
+                // A container that was ready before its kubelet restarted is still ready.
                 let statuses =
                     self.pod.status.container_statuses.iter().chain(&self.pod.status.init_container_statuses);
                 let before = statuses.into_iter().find(|status| status.container_id == container_id(&container.id));
@@ -210,7 +210,7 @@ impl Worker {
         self.probe(index);
     }
 
-    /// Probes the container that runs now, and no other. Until it has started only its startup probe asks.
+    /// Probes the container that is running now, and no other. Until it has started, only its startup probe runs.
     fn probe(&mut self, index: usize) {
         let view = &self.views[index];
         let running = view.current.as_ref().filter(|current| current.exit.is_none());
@@ -231,7 +231,7 @@ impl Worker {
         for (kind, probe) in probes {
             let (Some(probe), Some(step)) = (probe, self.step_of(index)) else { continue };
             let (inbox, asked, id) = (self.inbox.clone(), step.asked(&id), id.clone());
-            // An answer that finds the queue full is lost; the next one comes.
+            // If the queue is full, the result is dropped; the next one follows.
             let tell = move |found, settled| {
                 drop(inbox.try_send(Message::Probed(index, id.clone(), kind, found, settled)));
             };
@@ -260,11 +260,11 @@ impl Worker {
             (ProbeKind::Readiness, Some(ready)) => view.ready = ready || Mutant::NoReadiness.is_on(),
             (ProbeKind::Startup, Some(true)) => {
                 view.started = true;
-                // From now on the other probes ask.
+                // From now on, the other probes run.
                 self.probing[index].container.clear();
                 self.probe(index);
             }
-            // Kubernetes: a pod that is going is not restarted.
+            // Kubernetes: the containers of a deleted pod are not restarted.
             (ProbeKind::Liveness | ProbeKind::Startup, Some(false)) if !deleted => {
                 view.unhealthy.get_or_insert(Unhealthy { probe: kind, grace_seconds });
             }
@@ -298,7 +298,7 @@ impl Worker {
             Err(problem) => {
                 tracing::warn!(pod = self.pod.metadata.name, ?problem, "could not start a container");
                 let before = view.start_failure.as_ref().map_or(0, |failure| failure.failures);
-                // What is missing is looked for again and again; what fails is given more and more time.
+                // Missing objects are looked up at a constant interval; runtime failures back off.
                 let (reason, message, failures, told) = match problem {
                     StartProblem::Volume(problem) => {
                         ("ContainerCreating", "".into(), 1, (None, "FailedMount", problem))
@@ -331,7 +331,7 @@ impl Worker {
         self.tools.recorder.record(Happening { object, event_type, reason, message });
     }
 
-    /// Decides, acts, reports. Returns when to look again.
+    /// Decides, acts and reports. Returns when to do so again.
     async fn look(&mut self) -> Option<tokio::time::Instant> {
         if self.address.is_none() {
             self.address = self.tools.addresses.lock().unwrap_or_else(PoisonError::into_inner).any();
@@ -343,7 +343,7 @@ impl Worker {
             self.step(step);
         }
         for told in decision.told {
-            // What is to be told follows from the status that is stored: until that is written it is the same again.
+            // The events follow from the stored status: until the new status is written, they come up again.
             if !self.told.contains(&told) {
                 self.tell(told.container, told.event_type, told.reason, told.message.clone());
                 self.told.push(told);
@@ -395,7 +395,7 @@ impl Worker {
         }
     }
 
-    /// Writes the status. A pod that has changed meanwhile comes by itself.
+    /// Writes the status, and returns whether that succeeded. After a conflict, reads the pod again.
     async fn report(&mut self, status: squall_api::core::v1::PodStatus) -> bool {
         let mut pod = self.pod.as_ref().clone();
         pod.status = status;
@@ -412,7 +412,7 @@ impl Worker {
                 }
                 _ => false,
             },
-            // Deleted by force: the watch tells.
+            // Force-deleted: the watch will report it.
             Err(error) if error.is_not_found() => true,
             Err(error) => {
                 tracing::debug!(%error, "could not report a pod's status");
@@ -421,7 +421,7 @@ impl Worker {
         }
     }
 
-    /// Forgets the pod, here and in the cluster.
+    /// Removes the pod from the runtime and from the cluster. Returns whether that succeeded.
     async fn finish(&self) -> bool {
         let uid = self.pod.metadata.uid.clone();
         if let Err(error) = self.tools.runtime.clone().remove_pod(cri::RemovePodRequest { pod_uid: uid.clone() }).await
@@ -442,7 +442,7 @@ impl Worker {
     }
 }
 
-/// Something that has failed so often in a row, and is tried again after a wait.
+/// Creates a failure. Its retry time depends on the number of consecutive failures.
 fn failure(reason: &'static str, message: String, failures: u32, timing: &Timing) -> Failure {
     let since = squall_faults::now();
     let wait = SignedDuration::try_from(pull_wait(failures, timing)).unwrap_or(SignedDuration::MAX);

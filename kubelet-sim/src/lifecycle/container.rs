@@ -1,4 +1,4 @@
-//! What one container needs next, and its state.
+//! Decides the next step for one container, and computes its state.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use super::backoff::{after, finished_at, restart_wait};
 use super::status::{running, terminated};
 use super::{Busy, Failure, Image, Look, ProbeKind, Role, Step, Told, Unhealthy};
 
-/// How many seconds a pull's own error is shown before the wait for the next one is.
+/// Seconds for which the status shows a pull's error before it shows the back-off.
 const ERROR_SECONDS: i64 = 2;
 
-/// Whether an attempt that has ended is followed by another.
+/// Whether a container restarts after an attempt has ended.
 pub fn restarts(pod: &Pod, role: Role, ended: &cri::Container) -> bool {
     let failed = ended.exit.as_ref().is_some_and(|exit| exit.code != 0);
     match (role, pod.spec.restart_policy.as_str()) {
@@ -26,7 +26,7 @@ pub fn restarts(pod: &Pod, role: Role, ended: &cri::Container) -> bool {
 }
 
 impl Look<'_> {
-    /// The state of a container; notes the step it needs.
+    /// Returns the state of a container, and adds the step that it needs.
     pub fn state(&mut self, index: usize) -> ContainerState {
         let (role, _, view) = self.slots[index];
         match &view.current {
@@ -50,7 +50,7 @@ impl Look<'_> {
         }
     }
 
-    /// Init containers one after the other, then all others.
+    /// Whether a container may start: init containers start one after the other, then all others.
     fn may_begin(&self, index: usize) -> bool {
         !self.has_failed_to_initialize() && (0..index).all(|earlier| self.is_initialized(earlier))
     }
@@ -59,13 +59,13 @@ impl Look<'_> {
         waiting(if self.pod.spec.init_containers.is_empty() { "ContainerCreating" } else { "PodInitializing" }, "")
     }
 
-    /// Ends a container that is to go, that a probe has given up, or that is not what the pod says any more. A shorter time
-    /// than it was given before replaces that.
+    /// Stops a container if it has to end, failed a probe, or has another image than the pod specifies. A shorter grace
+    /// period replaces the one it was given before.
     fn stop_if_needed(&mut self, index: usize, current: &cri::Container) {
         let (role, container, view) = self.slots[index];
         let own = self.pod.spec.termination_grace_period_seconds.unwrap_or(30);
         let seconds = match view.unhealthy {
-            // Kubernetes: sidecars end when the application has.
+            // Kubernetes: sidecars end after the application.
             _ if self.is_ending() && role == Role::Sidecar && !self.is_over() => return,
             _ if self.is_ending() => self.pod.metadata.deletion_grace_period_seconds.unwrap_or(own),
             Some(Unhealthy { grace_seconds, .. }) => grace_seconds.unwrap_or(own),
@@ -95,7 +95,7 @@ impl Look<'_> {
         self.steps.push(Step::Stop(index, grace));
     }
 
-    /// The state of a container that is to be started, now or when its image is there.
+    /// Returns the state of a container that has to start, now or once its image is present.
     fn start(&mut self, index: usize, attempt: i32) -> ContainerState {
         let (_, _, view) = self.slots[index];
         if let Some(failure) = view.start_failure.as_ref().filter(|failure| self.now < failure.retry_at) {
@@ -108,7 +108,7 @@ impl Look<'_> {
             Image::Unknown | Image::Failed(_) if view.busy == Busy::No => self.steps.push(Step::Pull(index)),
             _ => {}
         }
-        // While a pull is tried again, the last one's failure is what there is to say.
+        // While a pull is retried, the state still shows the last failure.
         match &view.image {
             Image::Failed(failure) => self.pull_failed(index, failure),
             _ if attempt > 0 => self.crash_loop_over(index),
@@ -116,7 +116,7 @@ impl Look<'_> {
         }
     }
 
-    /// A container that waits no longer for its next start still shows that it did, until it runs.
+    /// Returns the state of a container after its back-off: it still shows the back-off until it runs.
     fn crash_loop_over(&self, index: usize) -> ContainerState {
         let (_, container, view) = self.slots[index];
         let before = self.pod.status.container_statuses.iter().chain(&self.pod.status.init_container_statuses);
@@ -139,7 +139,7 @@ impl Look<'_> {
         waiting("CrashLoopBackOff", &format!("back-off {text} restarting failed container={name} pod={pod}"))
     }
 
-    /// Kubernetes tells of the error first, and after a while of the wait.
+    /// Kubernetes shows the error first, and after a while the back-off.
     fn pull_failed(&mut self, index: usize, failure: &Failure) -> ContainerState {
         let until = after(failure.since, self.timing.seconds(ERROR_SECONDS)).min(failure.retry_at);
         if self.now < failure.retry_at {
@@ -160,7 +160,7 @@ impl Look<'_> {
         waiting("ImagePullBackOff", &format!("Back-off pulling image {image:?}: ErrImagePull: {}", failure.message))
     }
 
-    /// Whether the status says already that the container waits for this reason.
+    /// Whether the status already shows that the container waits for this reason.
     fn showed(&self, index: usize, reason: &str) -> bool {
         let statuses = self.pod.status.container_statuses.iter().chain(&self.pod.status.init_container_statuses);
         let name = &self.slots[index].1.name;

@@ -1,7 +1,7 @@
-//! What a pod's containers need next and what its status says: a pure function of the pod, of what the runtime holds,
-//! and of what the probes found.
+//! Decides the next steps for a pod's containers and computes its status: a pure function of the pod, the runtime's
+//! containers and the results of the probes.
 //!
-//! `container` decides for one container, `backoff` how long it waits, `status` says how the pod is.
+//! `container` decides for one container, `backoff` computes its waits, and `status` builds the pod's status.
 
 mod backoff;
 mod container;
@@ -20,45 +20,45 @@ use squall_proto::squall::cri::v1 as cri;
 pub use backoff::pull_wait;
 pub use status::container_id;
 
-/// How many attempts before the newest are remembered of a container: the wait is longest well before.
+/// Number of earlier attempts to remember for each container: the back-off reaches its maximum well before.
 const REMEMBERED: usize = 12;
 
-/// What is said of a pod that was active for longer than it may be.
+/// Reason and message for a pod that exceeds its `activeDeadlineSeconds`.
 const DEADLINE: (&str, &str) = ("DeadlineExceeded", "Pod was active on the node longer than the specified deadline");
 
-/// What is known of a container of a pod.
+/// The known state of a container of a pod.
 #[derive(Debug, Clone, Default)]
 pub struct ContainerView {
-    /// Whether its image is there for the next start.
+    /// Whether its image is present for the next start.
     pub image: Image,
-    /// The id of the image that it was started with last.
+    /// The id of the image that it was last started with.
     pub image_id: String,
     /// Its newest attempt, running or ended.
     pub current: Option<cri::Container>,
-    /// The attempts before, which have ended, oldest first.
+    /// The earlier attempts, all ended, oldest first.
     pub ended: Vec<cri::Container>,
-    /// A step for it is being taken.
+    /// The step in progress for it.
     pub busy: Busy,
-    /// It has been asked to end, with this much time.
+    /// The grace period it was given when it was asked to end; `None` if it was not.
     pub stopping: Option<Duration>,
-    /// What its startup probe says; true without one.
+    /// Whether its startup probe has succeeded; true without one.
     pub started: bool,
-    /// What its readiness probe says; true without one.
+    /// Whether its readiness probe succeeds; true without one.
     pub ready: bool,
-    /// This probe has failed: it should be started anew.
+    /// The failed probe because of which it should restart, if any.
     pub unhealthy: Option<Unhealthy>,
-    /// It could not be started.
+    /// Why it could not be started, if so.
     pub start_failure: Option<Failure>,
 }
 
 impl ContainerView {
-    /// Whether the newest attempt runs.
+    /// Whether the newest attempt is running.
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.current.as_ref().is_some_and(|container| container.exit.is_none())
     }
 
-    /// Takes over a newer attempt.
+    /// Makes a newer attempt the current one.
     pub fn begin(&mut self, container: cri::Container) {
         self.ended.extend(self.current.take());
         let surplus = self.ended.len().saturating_sub(REMEMBERED);
@@ -71,125 +71,125 @@ impl ContainerView {
     }
 }
 
-/// A step that is being taken.
+/// A step in progress for a container.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Busy {
-    /// None.
+    /// No step is in progress.
     #[default]
     No,
-    /// Its image is asked for.
+    /// Its image has been requested.
     Pulling,
-    /// It is started.
+    /// It is being started.
     Starting,
 }
 
-/// Whether an image is there.
+/// Whether an image is present on the node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Image {
-    /// It has not been asked for since the last start.
+    /// It has not been requested since the last start.
     #[default]
     Unknown,
-    /// It is there.
+    /// It is present.
     Present,
-    /// It is not to be had.
+    /// It could not be obtained.
     Failed(Failure),
 }
 
-/// Something that failed and is tried again.
+/// A failed pull or start that will be retried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// In one word: `ErrImagePull`.
+    /// The reason in the container's waiting state: `ErrImagePull`.
     pub reason: &'static str,
-    /// Why.
+    /// The message in the container's waiting state.
     pub message: String,
     /// When it failed.
     pub since: Timestamp,
-    /// When to try again.
+    /// When to retry.
     pub retry_at: Timestamp,
-    /// How often it has failed in a row.
+    /// Number of consecutive failures.
     pub failures: u32,
 }
 
-/// Which probe.
+/// The kind of a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProbeKind {
-    /// Whether it can take requests.
+    /// Checks whether the container can take requests.
     Readiness,
-    /// Whether it should go on living.
+    /// Checks whether the container should keep running.
     Liveness,
-    /// Whether it has started: until then it is not asked anything else.
+    /// Checks whether the container has started. Until then, no other probe runs.
     Startup,
 }
 
-/// A probe has failed for good.
+/// A liveness or startup probe that has reached its failure threshold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unhealthy {
-    /// Which.
+    /// The kind of the failed probe.
     pub probe: ProbeKind,
-    /// How many seconds the container is given to end, if the probe says so.
+    /// The probe's own grace period in seconds; `None` for that of the pod.
     pub grace_seconds: Option<i64>,
 }
 
-/// Something to do for a container, named by its place among [`all_containers`].
+/// A step for a container, identified by its index in [`all_containers`], or for the pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Get its image.
     Pull(usize),
-    /// Start it, for the so-manieth time counted from 0.
+    /// Start it. The second number is the attempt, counted from 0.
     Start(usize, i32),
-    /// Ask it to end, with this much time.
+    /// Ask it to end within this grace period.
     Stop(usize, Duration),
-    /// All has ended: the pod can be forgotten.
+    /// Forget the pod, because all its containers have ended.
     Finish,
 }
 
-/// Something to tell of a container, or of the pod.
+/// An event to record about a container or the pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
-    /// Its place among [`all_containers`]; `None`: it is the pod.
+    /// The container's index in [`all_containers`]; `None` for the pod.
     pub container: Option<usize>,
-    /// Whether it is as it should be.
+    /// Normal or Warning.
     pub event_type: EventType,
-    /// In one word.
+    /// One word in CamelCase: `BackOff`.
     pub reason: &'static str,
-    /// In a sentence.
+    /// A sentence for users.
     pub message: String,
 }
 
-/// What follows from a look at a pod.
+/// The decision about a pod.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
-    /// What its status should say.
+    /// The status that the pod should have.
     pub status: PodStatus,
-    /// What to do.
+    /// The steps to start now.
     pub steps: Vec<Step>,
-    /// What to tell.
+    /// The events to record.
     pub told: Vec<Told>,
-    /// When to look again, if nothing happens.
+    /// When to decide again, if nothing changes earlier.
     pub wake_at: Option<Timestamp>,
 }
 
-/// Where a pod lives.
+/// The addresses of a pod and its node.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
-    /// Its own address.
+    /// The address of the pod.
     pub pod_ip: &'a str,
-    /// Its node's address.
+    /// The address of the node.
     pub host_ip: &'a str,
 }
 
-/// What a container is there for.
+/// The role of a container in its pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Runs to its end before the next is started.
+    /// Runs to completion before the next container starts.
     Init,
-    /// An init container that goes on beside the others (Kubernetes: `restartPolicy: Always`).
+    /// An init container that keeps running beside the others (Kubernetes: `restartPolicy: Always`).
     Sidecar,
-    /// The application.
+    /// Part of the application.
     Main,
 }
 
-/// The containers of a pod with what each is there for, in the order in which they are started.
+/// Returns the containers of a pod with their roles, in the order in which they start.
 pub fn all_containers(pod: &Pod) -> impl Iterator<Item = (Role, &Container)> {
     let role = |container: &Container| match container.restart_policy.as_deref() {
         Some("Always") => Role::Sidecar,
@@ -199,20 +199,20 @@ pub fn all_containers(pod: &Pod) -> impl Iterator<Item = (Role, &Container)> {
     init.chain(pod.spec.containers.iter().map(|container| (Role::Main, container)))
 }
 
-/// One look at a pod.
+/// A decision about a pod while it is being made.
 struct Look<'a> {
     pod: &'a Pod,
     slots: Vec<(Role, &'a Container, &'a ContainerView)>,
     timing: &'a Timing,
     now: Timestamp,
-    /// It has been active for longer than it may be (Kubernetes: `activeDeadlineSeconds`).
+    /// Whether the pod has exceeded its `activeDeadlineSeconds`.
     expired: bool,
     steps: Vec<Step>,
     told: Vec<Told>,
     wake_at: Option<Timestamp>,
 }
 
-/// Decides. There is one view for each of [`all_containers`].
+/// Decides what a pod needs now. There is one view for each of [`all_containers`].
 #[must_use]
 pub fn decide(pod: &Pod, views: &[ContainerView], place: Place<'_>, timing: &Timing, now: Timestamp) -> Decision {
     let slots = all_containers(pod).zip(views).map(|((role, container), view)| (role, container, view)).collect();
@@ -233,7 +233,7 @@ impl Look<'_> {
         self.pod.metadata.deletion_timestamp.is_some()
     }
 
-    /// Whether its containers are to end and no other is to be started.
+    /// Whether its containers have to end and no more may start.
     fn is_ending(&self) -> bool {
         self.expired || self.is_deleted()
     }
@@ -257,7 +257,7 @@ impl Look<'_> {
         self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at)));
     }
 
-    /// Whether the container has done what those after it wait for.
+    /// Whether the containers after this one may start.
     fn is_initialized(&self, index: usize) -> bool {
         let (role, _, view) = &self.slots[index];
         match role {
@@ -267,7 +267,7 @@ impl Look<'_> {
         }
     }
 
-    /// Whether an init container has failed for good: the application is never started.
+    /// Whether an init container has failed permanently, so that the application never starts.
     fn has_failed_to_initialize(&self) -> bool {
         self.slots.iter().any(|(role, _, view)| {
             let ended = view.current.as_ref().and_then(|current| current.exit.as_ref());
@@ -275,7 +275,7 @@ impl Look<'_> {
         })
     }
 
-    /// Whether the application has ended for good, so that the sidecars can end too.
+    /// Whether the application has ended permanently, so that the sidecars can end too.
     fn is_over(&self) -> bool {
         let mut mains = self.slots.iter().filter(|(role, _, _)| *role == Role::Main);
         self.has_failed_to_initialize()

@@ -1,4 +1,4 @@
-//! What a pod's status says.
+//! Builds the status of a pod.
 
 use jiff::Timestamp;
 use squall_api::core::v1::{
@@ -18,19 +18,19 @@ fn time(nanos: i64) -> Time {
     Time::from_timestamp(Timestamp::from_nanosecond(nanos.into()).unwrap_or_default())
 }
 
-/// The id of a container, as a status shows it.
+/// Returns the id of a container as a status shows it.
 #[must_use]
 pub fn container_id(id: &str) -> String {
     format!("squall://{id}")
 }
 
-/// The state of a container that runs.
+/// Returns the state of a running container.
 pub fn running(container: &cri::Container) -> ContainerState {
     let running = ContainerStateRunning { started_at: time(container.started_at) };
     ContainerState { running: Some(running), ..ContainerState::default() }
 }
 
-/// The state of a container that has ended.
+/// Returns the state of a container that has ended.
 pub fn terminated(container: &cri::Container) -> ContainerState {
     let exit = container.exit.clone().unwrap_or_default();
     let terminated = ContainerStateTerminated {
@@ -44,7 +44,7 @@ pub fn terminated(container: &cri::Container) -> ContainerState {
     ContainerState { terminated: Some(terminated), ..ContainerState::default() }
 }
 
-/// The status of the pod whose containers have these states. `finished`: it was deleted and all of it has ended.
+/// Returns the status of a pod whose containers have these states. `finished`: it was deleted, and all of them ended.
 pub fn status(look: &Look<'_>, states: Vec<ContainerState>, place: Place<'_>, finished: bool) -> PodStatus {
     let pod = look.pod;
     let statuses: Vec<(Role, ContainerStatus)> = states
@@ -79,7 +79,7 @@ fn container_status(look: &Look<'_>, index: usize, state: ContainerState) -> Con
     let newest = view.current.as_ref();
     let last = if state.terminated.is_some() || is_running { view.ended.last() } else { newest.or(view.ended.last()) };
     let ready = match role {
-        // Kubernetes: an init container is ready when it has done its work.
+        // Kubernetes: an init container is ready once it has completed.
         Role::Init => look.is_initialized(index),
         Role::Sidecar | Role::Main => is_running && view.started && view.ready,
     };
@@ -127,7 +127,7 @@ fn conditions(
         chosen.map(|(_, (_, status))| status.name.as_str()).collect::<Vec<_>>().join(" ")
     };
     let begun = |index: usize| look.slots[index].0 == Role::Main && look.slots[index].2.current.is_some();
-    // Once the application has begun its init containers have done their work.
+    // Once the application has started, its init containers have completed.
     let initialized = (0..statuses.len()).any(begun) || (0..statuses.len()).all(|index| look.is_initialized(index));
     let incomplete = names(&|index, _| !look.is_initialized(index));
     let unready = names(&|index, status| look.slots[index].0 != Role::Init && !status.ready);
@@ -157,7 +157,7 @@ fn conditions(
     own.chain(others.cloned()).collect()
 }
 
-/// Kubernetes: a pod is ready when its containers are and every gate that it names is open.
+/// Kubernetes: a pod is ready when its containers are ready and all its readiness gates are open.
 fn gates(look: &Look<'_>) -> Verdict {
     let problems = look.pod.spec.readiness_gates.iter().filter_map(|gate| {
         let kind = &gate.condition_type;
@@ -191,7 +191,7 @@ impl Verdict {
     }
 }
 
-/// A condition; the time of its transition stays unless its status changes.
+/// Builds a condition. The transition time changes only with the status.
 fn condition(look: &Look<'_>, kind: &str, verdict: Verdict) -> PodCondition {
     let (status, reason, message) = match verdict {
         Verdict::Yes => ("True", "", String::new()),

@@ -1,4 +1,4 @@
-//! Pods looked at, at certain moments: what is done, what the status says, what is told.
+//! Tests the steps, the status and the events of pods at certain times.
 
 use super::*;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ fn deleted(mut pod: Pod, grace: i64) -> Pod {
     pod
 }
 
-/// An attempt that has ended with a code at a second, if it has; each runs for a second.
+/// An attempt, which has exited with this code at this second if given. Each runs for one second.
 fn attempt(number: i32, exit: Option<(i32, i64)>) -> cri::Container {
     let nanos = 1_000_000_000;
     let started_at = exit.map_or(0, |(_, second)| (second - 1) * nanos);
@@ -93,10 +93,10 @@ fn a_pod_is_pulled_started_and_then_runs() {
     );
     let starting = decided(&pod, &ContainerView { started: false, ..with(attempt(0, None)) }, 2);
     assert_eq!(starting.status.container_statuses[0].started, Some(false));
-    assert_eq!(condition(&starting, "Ready").0, "False", "until its startup probe says so it is not ready");
+    assert_eq!(condition(&starting, "Ready").0, "False", "it is not ready until its startup probe succeeds");
 }
 
-/// A container that ended so often in a row, each time after a second.
+/// A container that crashed this many times in a row, each time after one second.
 fn crashed(times: i32) -> ContainerView {
     let mut view = present();
     for number in 0..times {
@@ -109,7 +109,7 @@ fn crashed(times: i32) -> ContainerView {
 #[test]
 fn crashes_wait_longer_each_time() {
     let pod = pod("Always");
-    assert_eq!(decided(&pod, &crashed(1), 100).steps, [Step::Start(0, 1)], "the first restart is at once");
+    assert_eq!(decided(&pod, &crashed(1), 100).steps, [Step::Start(0, 1)], "the first restart is immediate");
     for (times, wait) in [(2, 10), (3, 20), (4, 40), (7, 300), (40, 300)] {
         let early = decided(&pod, &crashed(times), 100 + wait - 1);
         assert_eq!((early.steps.len(), early.wake_at.unwrap().as_second()), (0, 100 + wait), "{times}");
@@ -174,7 +174,7 @@ fn a_pod_that_is_deleted_before_it_runs_is_forgotten_at_once() {
     let pulling = ContainerView { busy: Busy::Pulling, ..ContainerView::default() };
     assert_eq!(decided(&going, &pulling, 100).steps, [Step::Finish]);
     let starting = ContainerView { busy: Busy::Starting, ..present() };
-    assert!(decided(&going, &starting, 100).steps.is_empty(), "what is being started has to be stopped");
+    assert!(decided(&going, &starting, 100).steps.is_empty(), "a container that is starting has to be stopped first");
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn sidecars_end_after_the_application() {
         [Step::Stop(1, Duration::from_secs(30))]
     );
     let completed = at(&three("Never"), &[done.clone(), side, ended.clone()], 7);
-    assert_eq!(completed.steps, [Step::Stop(1, Duration::from_secs(30))], "the application has completed by itself");
+    assert_eq!(completed.steps, [Step::Stop(1, Duration::from_secs(30))], "the application has completed on its own");
     let all = at(&going, &[done, ended.clone(), ended], 8);
     assert_eq!((all.steps, all.status.phase.as_str()), (vec![Step::Finish], "Succeeded"));
 }
@@ -295,7 +295,7 @@ fn a_readiness_gate_is_waited_for_and_kept() {
     });
     let open = decided(&pod, &view, 2);
     assert_eq!(condition(&open, "Ready").0, "True");
-    assert_eq!(condition(&open, "example.com/lb").0, "True", "the condition of another is left as it is");
+    assert_eq!(condition(&open, "example.com/lb").0, "True", "conditions of other writers stay as they are");
 }
 
 #[test]
@@ -330,7 +330,7 @@ fn a_pod_that_was_active_for_too_long_has_failed_and_its_containers_end() {
     pod.status = after.status;
     let ended = decided(&pod, &with(attempt(0, Some((137, 161)))), 999);
     assert_eq!((ended.status.phase.as_str(), ended.steps.len(), ended.told.len()), ("Failed", 0, 0));
-    // What had ended by itself before stays as it ended.
+    // A pod that completed before the deadline keeps its phase.
     let mut done = pod_of(
         json!({"restartPolicy": "Never", "activeDeadlineSeconds": 60, "containers": [{"name": "c", "image": "x"}]}),
     );

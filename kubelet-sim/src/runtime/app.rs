@@ -1,4 +1,4 @@
-//! The application in a container: answers HTTP as its image says, and ends as its image says.
+//! The application in a container: answers HTTP requests and ends as its image specifies.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -21,23 +21,23 @@ use tokio::time::Instant;
 use super::log::Log;
 use crate::catalogue::{Answer, Image, Shutdown};
 
-/// A container that drains ends when no request has come for this long.
+/// A draining container ends when no request has arrived for this long.
 const QUIET: Duration = Duration::from_millis(300);
 const BACKLOG: u32 = 1_024;
 
-/// What a container is asked to do.
+/// An order to a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
     /// Serve.
     Run,
-    /// SIGTERM.
+    /// End, as after SIGTERM.
     End,
 }
 
 /// How a container ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exit {
-    /// The exit code.
+    /// The exit code; 137 if it was killed.
     pub code: i32,
 }
 
@@ -125,7 +125,7 @@ impl App {
             let response = self.answer(&request, from, *orders.borrow());
             async move { Ok::<_, Infallible>(response) }
         });
-        // A client that breaks off is no concern of the application's.
+        // The application does not care about a client that disconnects.
         drop(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
         self.open.fetch_sub(1, Ordering::Relaxed);
         self.last_request.send_replace(Instant::now());
@@ -139,13 +139,13 @@ impl App {
         self.log.write(format!("{} {} {status} {}", request.method(), request.uri(), from.ip()));
         let mut builder = Response::builder().status(*status).header("content-type", "text/plain");
         if order == Order::End {
-            // Whoever holds this connection open should come back to another pod.
+            // A client that keeps this connection open should reconnect to another pod.
             builder = builder.header("connection", "close");
         }
         builder.body(Full::new(Bytes::from(body.replace("{pod}", &self.pod)))).unwrap_or_default()
     }
 
-    /// Serves on until it has been quiet for a while: requests may still be on their way here.
+    /// Serves until no request has arrived for a while: some may still be on their way.
     async fn drain(&self) {
         loop {
             let quiet_at = *self.last_request.borrow() + QUIET;

@@ -16,14 +16,14 @@ use super::app::{self, Exit, Order};
 use super::log::Log;
 use crate::catalogue::{Catalogue, Image};
 
-/// How many changes a kubelet may be behind before it has to read the state anew.
+/// Number of events that a kubelet may lag behind before it has to read the state again.
 const EVENTS: usize = 1_024;
-/// How large each image is said to be.
+/// The reported size of each image.
 const IMAGE_BYTES: i64 = 50_000_000;
 /// The exit code of a container that was killed.
 const KILLED: i32 = 137;
 
-/// The containers and the images that were pulled. Clones share them.
+/// The containers and the pulled images of a node. Clones share one state.
 #[derive(Clone)]
 pub struct Containers {
     inner: Arc<Inner>,
@@ -51,7 +51,7 @@ struct Running {
 }
 
 impl Containers {
-    /// None yet.
+    /// Creates a state without containers or pulled images.
     pub fn new(catalogue: Catalogue) -> Self {
         let inner = Inner {
             catalogue,
@@ -66,7 +66,7 @@ impl Containers {
         self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All containers, ended ones too, and all images.
+    /// Returns all containers, including ended ones, and all pulled images.
     pub fn snapshot(&self) -> cri::StateReply {
         let state = self.state();
         cri::StateReply {
@@ -75,7 +75,7 @@ impl Containers {
         }
     }
 
-    /// Each container that starts or ends from now on.
+    /// Subscribes to the containers that start or end from now on.
     pub fn events(&self) -> broadcast::Receiver<cri::Container> {
         self.inner.events.subscribe()
     }
@@ -89,12 +89,12 @@ impl Containers {
         })
     }
 
-    /// Whether an image is here.
+    /// Returns the id of an image, and whether it is present.
     pub fn image_status(&self, name: &str) -> cri::ImageStatusReply {
         cri::ImageStatusReply { present: self.state().images.contains(name), image_id: image_id(name) }
     }
 
-    /// Returns when the image is here. Kubernetes: one pull at a time; of an image that is here nothing has to be fetched.
+    /// Waits until an image is present. Kubernetes: pulls run one at a time; a present image is not fetched again.
     pub async fn pull(&self, name: &str) -> Result<cri::PullImageReply, Status> {
         let image = self.image(name)?;
         let _turn = self.inner.pulling.lock().await;
@@ -107,7 +107,7 @@ impl Containers {
         Ok(cri::PullImageReply { image_id: image_id(name), size_bytes: IMAGE_BYTES, pull_nanos })
     }
 
-    /// Runs a command in a container, which does what the image says.
+    /// Runs a command in a container. The image defines the result.
     pub fn exec(&self, request: &cri::ExecRequest) -> Result<cri::ExecReply, Status> {
         let info = {
             let state = self.state();
@@ -119,7 +119,7 @@ impl Containers {
         Ok(cri::ExecReply { exit_code, output })
     }
 
-    /// Starts a container; it serves when this returns. A second request for the same attempt gives the first one's.
+    /// Starts a container and waits until it serves. A repeated request for an attempt returns the existing container.
     pub async fn start(&self, request: cri::StartContainerRequest) -> Result<cri::Container, Status> {
         let image = self.image(&request.image)?;
         let same = |info: &cri::Container| {
@@ -162,7 +162,7 @@ impl Containers {
         Ok(info)
     }
 
-    /// Asks a container to end, and kills it when its time is over.
+    /// Asks a container to end, and kills it after the grace period.
     pub fn stop(&self, id: &str, grace: Duration) {
         if let Some(running) = self.state().containers.get(id) {
             running.orders.send_replace(Order::End);
@@ -182,7 +182,7 @@ impl Containers {
         }
     }
 
-    /// Forgets a pod and kills what is left of it.
+    /// Kills the remaining containers of a pod, and forgets the pod.
     pub fn remove_pod(&self, uid: &str) {
         let of_pod: Vec<String> = self
             .state()
@@ -214,14 +214,14 @@ impl Containers {
         self.tell(&info);
     }
 
-    /// What a container has written.
+    /// Returns the log of a container.
     pub fn log(&self, id: &str) -> Result<Arc<Log>, Status> {
         let unknown = || Status::not_found(format!("there is no container {id:?}"));
         self.state().containers.get(id).map(|running| running.log.clone()).ok_or_else(unknown)
     }
 
     fn tell(&self, info: &cri::Container) {
-        // Without a kubelet nobody listens.
+        // Without a kubelet there is no subscriber.
         drop(self.inner.events.send(info.clone()));
     }
 }
@@ -247,7 +247,7 @@ fn image_id(name: &str) -> String {
     format!("docker.io/{repository}@sha256:{:064x}", fnv(name))
 }
 
-/// A stable number for a name; nothing depends on it being unique.
+/// Hashes a name to a stable number; it need not be unique.
 fn fnv(text: &str) -> u128 {
     text.bytes().fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, |hash, byte| {
         (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)

@@ -1,4 +1,4 @@
-//! What a container writes: its last lines, and news of more.
+//! The log of a container: its last lines, and a signal for new ones.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,44 +6,44 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-/// How many lines are kept.
+/// Maximum number of lines to keep.
 const KEPT: usize = 1_000;
 
-/// A line.
+/// A line of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     /// When it was written.
     pub at: Timestamp,
-    /// Without its end.
+    /// The text without the line break.
     pub text: String,
 }
 
-/// The last lines of a container.
+/// The last lines that a container wrote.
 #[derive(Debug)]
 pub struct Log {
     lines: Mutex<Lines>,
-    /// How many lines there have been; the channel closes when there will be no more.
+    /// Number of lines so far, and whether the log has ended.
     count: watch::Sender<Count>,
 }
 
 #[derive(Debug, Default)]
 struct Lines {
     kept: VecDeque<Line>,
-    /// How many are no longer kept.
+    /// Number of lines that were dropped.
     gone: usize,
 }
 
-/// How far a log is.
+/// The progress of a log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Count {
-    /// How many lines there have been.
+    /// Number of lines so far, dropped ones included.
     pub lines: usize,
-    /// There will be no more.
+    /// Whether no more lines follow.
     pub ended: bool,
 }
 
 impl Log {
-    /// Nothing yet.
+    /// Creates an empty log.
     pub fn new() -> Self {
         Self { lines: Mutex::default(), count: watch::Sender::default() }
     }
@@ -65,19 +65,19 @@ impl Log {
         self.count.send_modify(|count| count.lines = total);
     }
 
-    /// There will be no more.
+    /// Marks the log as ended.
     pub fn end(&self) {
         self.count.send_modify(|count| count.ended = true);
     }
 
-    /// The lines from a number on, counted from 0, and the number of the next; those that are no longer kept are left out.
+    /// Returns the kept lines from a number on, counted from 0, and the number of the next line.
     pub fn after(&self, number: usize) -> (Vec<Line>, usize) {
         let lines = self.lines();
         let wanted = lines.kept.iter().skip(number.saturating_sub(lines.gone)).cloned().collect();
         (wanted, lines.gone + lines.kept.len())
     }
 
-    /// How far it is, and a signal when it grows or ends.
+    /// Subscribes to the progress of the log: signals when it grows or ends.
     pub fn news(&self) -> watch::Receiver<Count> {
         self.count.subscribe()
     }

@@ -1,4 +1,4 @@
-//! A log as a stream: some of its last lines, and those to come if they are wanted.
+//! Streams a log: its last lines, and the new ones if the request follows it.
 
 use std::sync::Arc;
 
@@ -7,14 +7,14 @@ use squall_proto::squall::cri::v1 as cri;
 
 use super::log::{Line, Log};
 
-/// The lines that a request asks for.
+/// Returns the lines that a request asks for.
 pub fn lines(log: Arc<Log>, request: cri::LogsRequest) -> impl Stream<Item = cri::LogLine> {
     let news = log.news();
-    // Read at one moment: what is written next is told once.
+    // The lines and the position are read together, so that each later line is sent once.
     let (lines, seen) = log.after(0);
     let first = wanted(lines, &request);
     let later = stream::unfold((log, news, seen), |(log, mut news, seen)| async move {
-        // An ended log whose last lines have been told has no more.
+        // An ended log whose last lines have been sent has no more.
         news.wait_for(|count| count.lines > seen || count.ended).await.ok()?;
         let (lines, next) = log.after(seen);
         (next > seen).then_some((lines, (log, news, next)))

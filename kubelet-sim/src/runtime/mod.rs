@@ -26,7 +26,7 @@ pub struct RuntimeArgs {
     #[arg(long, value_name = "FILE")]
     socket: PathBuf,
 
-    /// A file of images, beside the built-in ones
+    /// Image catalogue to use in addition to the built-in images
     #[arg(long, value_name = "FILE")]
     images: Option<PathBuf>,
 
@@ -37,11 +37,11 @@ pub struct RuntimeArgs {
     faults: FaultArgs,
 }
 
-/// Serves until `stopping` says otherwise. Its containers end with it.
+/// Serves until `stopping` becomes true. Its containers end with it.
 pub async fn run_runtime(args: RuntimeArgs, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
     args.faults.begin()?;
     let catalogue = Catalogue::load(args.images.as_deref())?;
-    // A socket of a runtime that was killed is still there.
+    // A runtime that was killed leaves its socket behind.
     match std::fs::remove_file(&args.socket) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             return Err(error).context("removing the old socket");

@@ -1,5 +1,5 @@
-//! The service data plane: connections to a service's addresses go to one of its backends: any, or for a service with
-//! `sessionAffinity: ClientIP` the same for each client.
+//! The service data plane: forwards each connection to a service to one of its backends. The backend is random, or
+//! with `sessionAffinity: ClientIP`, the same for each client.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::AbortHandle;
 
 const BACKLOG: u32 = 1_024;
-/// A backend that does not accept in this time is passed over.
+/// A backend that does not accept within this time is skipped.
 const CONNECT: Duration = Duration::from_secs(1);
 
 type Backends = Arc<ArcSwap<Table>>;
@@ -29,8 +29,8 @@ struct Table {
 }
 
 impl Table {
-    /// The backends in the order in which they are tried for a client. With affinity each client has an order of its own,
-    /// which is the same on every node and changes for few clients when backends come and go (rendezvous hashing).
+    /// Returns the backends in the order in which to try them for a client. With affinity, each client has its own
+    /// order. It is the same on every node, and changes for few clients when backends come and go (rendezvous hashing).
     fn order(&self, client: IpAddr) -> Vec<SocketAddr> {
         let mut order = self.backends.clone();
         if self.client_affinity {
@@ -43,7 +43,7 @@ impl Table {
 }
 
 fn rank(client: IpAddr, backend: SocketAddr) -> u64 {
-    // FNV-1a, and a last mixing so that neighbouring addresses are far apart.
+    // FNV-1a with a final mix, so that neighbouring addresses are far apart.
     let text = format!("{client} {backend}");
     let hash = text
         .bytes()
@@ -54,7 +54,7 @@ fn rank(client: IpAddr, backend: SocketAddr) -> u64 {
 /// The listeners of all services.
 pub struct Proxy {
     frontends: HashMap<SocketAddr, Frontend>,
-    /// The way to pods.
+    /// How to reach pods.
     gateway: Gateway,
 }
 
@@ -70,13 +70,13 @@ impl Drop for Frontend {
 }
 
 impl Proxy {
-    /// None yet; pods are reached through a gateway.
+    /// Creates a proxy without listeners, which reaches pods through a gateway.
     pub fn new(gateway: Gateway) -> Self {
         Self { frontends: HashMap::new(), gateway }
     }
 
-    /// Makes the table true: listens where there are backends, refuses where there are none. Returns what could not be
-    /// bound. Connections that are open stay open.
+    /// Applies the table: listens on each address with backends, and stops listening on all others. Returns the
+    /// addresses that could not be bound, with the error. Open connections stay open.
     pub fn set(&mut self, ports: &[cri::ServicePort]) -> Vec<String> {
         let mut wanted: HashMap<SocketAddr, Table> = HashMap::new();
         for port in ports {
@@ -109,7 +109,7 @@ fn address(endpoint: &cri::Endpoint) -> Option<SocketAddr> {
     Some(SocketAddr::new(endpoint.address.parse().ok()?, u16::try_from(endpoint.port).ok()?))
 }
 
-/// Every node listens on the addresses of every service.
+/// Listens with `SO_REUSEPORT`: every node listens on the addresses of every service.
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
@@ -126,12 +126,12 @@ async fn accept(listener: TcpListener, backends: Backends, gateway: Gateway) {
     }
 }
 
-/// A backend that refuses is passed over: the table may be older than the pod's end.
+/// Forwards to the first backend that accepts: the table may still list a pod that has ended.
 async fn forward(mut client: TcpStream, backends: Vec<SocketAddr>, gateway: Gateway) {
     let tried = if Mutant::OneBackend.is_on() { 1 } else { backends.len() };
     for backend in backends.into_iter().take(tried) {
         if let Ok(Ok(mut server)) = tokio::time::timeout(CONNECT, gateway.dial(backend)).await {
-            // Small requests and answers should not wait for each other; an end that breaks off ends both.
+            // Small requests and answers should not wait for each other. If either side disconnects, both end.
             drop(client.set_nodelay(true).and_then(|()| server.set_nodelay(true)));
             drop(copy_bidirectional(&mut client, &mut server).await);
             return;

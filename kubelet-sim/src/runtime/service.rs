@@ -22,7 +22,7 @@ pub struct RuntimeService {
 }
 
 impl RuntimeService {
-    /// The service with these images; pods of other nodes are reached through a gateway.
+    /// Creates the service with these images. It reaches pods through the gateway.
     pub fn server(catalogue: Catalogue, gateway: Gateway) -> RuntimeServer<Self> {
         RuntimeServer::new(Self { containers: Containers::new(catalogue), proxy: Mutex::new(Proxy::new(gateway)) })
     }
@@ -83,7 +83,7 @@ impl Runtime for RuntimeService {
     async fn events(&self, _: Request<cri::EventsRequest>) -> Result<Response<Self::EventsStream>, Status> {
         let events = BroadcastStream::new(self.containers.events()).map(|event| match event {
             Ok(container) => Ok(cri::Event { container: Some(container) }),
-            // A kubelet that missed something reads the state anew.
+            // A kubelet that missed an event reads the state again.
             Err(_) => Err(Status::data_loss("events were missed")),
         });
         Ok(Response::new(events.boxed()))

@@ -1,8 +1,8 @@
-//! Every small rollout there is: each state that a Deployment of up to eight replicas can be in, and what one look makes of it.
+//! Every small rollout: each state that a Deployment of up to eight replicas can be in, and the next step from it.
 //!
-//! Of each state it is shown that there are never too many replicas, that none of those needed is taken away, and that the look
-//! brings the rollout further or that there is something to wait for. Each change makes `old + |new - desired|` smaller, so that
-//! after a bounded number of changes every rollout ends.
+//! The tests show for each state that there are never too many replicas, that no needed replica is removed, and that
+//! the step makes progress or some replica is still becoming available. Each change reduces `old + |new - desired|`, so
+//! every rollout finishes after a bounded number of changes.
 
 use squall_api::intstr::IntOrString;
 
@@ -34,8 +34,8 @@ impl State {
         self.old_total() + (self.new.spec - limits.desired).abs()
     }
 
-    /// One look: the new set is resized, or else the old ones are. Of a set that shrinks those go first that are not
-    /// available, which is how ReplicaSets choose.
+    /// One step: resizes the new set, or else the old ones. A set that shrinks loses its unavailable replicas first, as
+    /// ReplicaSets do.
     fn look(mut self, limits: &Limits) -> Self {
         let wanted = new_size(limits, self.new.spec, self.total());
         if wanted != self.new.spec {
@@ -60,18 +60,19 @@ fn check(limits: &Limits, before: State) {
     assert!(after.total() <= before.total().max(limits.max_total()), "too many, {}", context());
     let needed = limits.min_available().min(before.available());
     assert!(after.available() >= needed, "too few are left, {}", context());
-    assert!(after.old.iter().zip(&before.old).all(|(after, before)| after.spec <= before.spec), "back, {}", context());
+    assert!(after.old.iter().zip(&before.old).all(|(after, before)| after.spec <= before.spec), "grew, {}", context());
     if after.distance(limits) < before.distance(limits) {
         return;
     }
     let unchanged = after.new.spec == before.new.spec && after.old_total() == before.old_total();
-    assert!(unchanged, "no nearer to the end, {}", context());
+    assert!(unchanged, "no progress, {}", context());
     let done = after.new.spec == limits.desired && after.old_total() == 0;
     let waits = after.new.available < after.new.spec;
     assert!(done || waits, "stuck with nothing to wait for, {}", context());
 }
 
-/// All ways to have up to so many replicas in all sets together, each number of them available. How many there were.
+/// Visits every state in which all sets together have at most the allowed total, with any number of replicas available.
+/// Returns the number of states.
 fn every_state(limits: &Limits, olds: usize, visit: &dyn Fn(&Limits, State)) -> usize {
     let mut count = 0;
     each_set(limits.max_total(), &mut |new, left| {
@@ -115,7 +116,7 @@ fn every_state_of_every_small_rollout_keeps_its_limits_and_leads_to_the_end() {
             }
         }
     }
-    assert!(count > 3_000_000, "only {count} states were looked at");
+    assert!(count > 3_000_000, "only {count} states were checked");
 }
 
 #[test]

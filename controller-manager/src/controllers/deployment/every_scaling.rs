@@ -1,21 +1,21 @@
-//! Small rollouts in which somebody changes the number of replicas, or the strategy with it, after any number of steps: each
-//! one comes to its end, and never asks for more than is allowed.
+//! All small rollouts in which a user changes the number of replicas, and perhaps the strategy, after any number of
+//! steps. Each rollout finishes and never exceeds the allowed number of replicas.
 
 use squall_api::revision::DESIRED;
 
 use super::rolling::Limits;
 use super::world::World;
 
-/// What somebody does in the middle of a rollout.
+/// A user's change in the middle of a rollout.
 #[derive(Debug, Clone, Copy)]
 struct Change {
-    /// After so many steps.
+    /// Number of steps before the change.
     after: usize,
     replicas: i32,
     recreate: bool,
 }
 
-/// How many steps a rollout takes from v1 to v2, with those in which one more replica is available.
+/// Counts the steps of a rollout from v1 to v2, including those in which one more replica becomes available.
 fn steps(replicas: i32, surge: &str, unavailable: &str) -> usize {
     let mut world = World::new(replicas, surge, unavailable);
     world.settle(|_| true);
@@ -27,7 +27,8 @@ fn steps(replicas: i32, surge: &str, unavailable: &str) -> usize {
     count
 }
 
-/// Rolls v1 to v2, with the change in the middle, until nothing happens any more. Also the most replicas that were ever allowed.
+/// Rolls from v1 to v2, with the change in the middle, until nothing changes any more. Returns the world and the
+/// highest total that was ever allowed.
 fn play(replicas: i32, surge: &str, unavailable: &str, change: Change) -> (World, i32) {
     let mut world = World::new(replicas, surge, unavailable);
     world.settle(|_| true);
@@ -50,8 +51,8 @@ fn play(replicas: i32, surge: &str, unavailable: &str, change: Change) -> (World
     (world, before.max(after))
 }
 
-/// Kubernetes 102551: with the old ReplicaSet at the very size that is wanted now, a rollout stood still for ever. 125568: so
-/// did one whose strategy became Recreate at the same time.
+/// Kubernetes 102551: a rollout hung for ever if the old ReplicaSet already had the new number of replicas. 125568: so
+/// did one whose strategy changed to Recreate at the same time.
 #[test]
 fn a_rollout_that_is_scaled_in_the_middle_comes_to_its_end() {
     for (replicas, wanted) in (1..=4).flat_map(|replicas| (0..=5).map(move |wanted| (replicas, wanted))) {

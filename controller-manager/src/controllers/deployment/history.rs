@@ -1,4 +1,4 @@
-//! Which old ReplicaSets are forgotten.
+//! Decides which old ReplicaSets to delete.
 
 use squall_api::apps::v1::{Deployment, ReplicaSet};
 use squall_api::revision::revision;
@@ -6,7 +6,7 @@ use squall_api::{Kind, kinds::Meta};
 
 use crate::runtime::Action;
 
-/// Deletes the oldest revisions beyond the limit. One that still has replicas is skipped, but takes a place.
+/// Deletes the oldest revisions beyond the limit. One that still has replicas is skipped without replacement.
 pub fn forget(deployment: &Deployment, old: &[&ReplicaSet]) -> Vec<Action> {
     let Some(limit) = deployment.spec.revision_history_limit.filter(|limit| *limit != i32::MAX) else {
         return Vec::new();

@@ -1,7 +1,7 @@
-//! The deployment controller: one ReplicaSet for each version of the pod template, and the way from one to the next.
+//! The deployment controller: keeps one ReplicaSet per version of the pod template, and rolls from one to the next.
 //!
-//! `plan` is the order of decisions; `rolling` and `proportional` are arithmetic, `revision` is about annotations and
-//! which ReplicaSet is the new one, `status` about conditions, `history` about what may be forgotten.
+//! `plan` makes the decisions in order. `rolling` and `proportional` do the arithmetic, `revision` builds and annotates
+//! the new ReplicaSet, `status` computes the counts and conditions, and `history` deletes old ReplicaSets.
 
 #[cfg(test)]
 mod every_rollout;
@@ -28,22 +28,22 @@ use squall_daemon::Timing;
 
 use crate::runtime::{Caches, Controller, Key, ObjectChange, Plan};
 
-/// What the deployment controller knows beside what it observes.
+/// Rolls out Deployments.
 pub struct DeploymentController {
     pub timing: Timing,
 }
 
-/// What matters to a Deployment.
+/// The observed state of a Deployment.
 #[derive(Clone)]
 pub struct Observed {
     pub deployment: Arc<Deployment>,
     /// The ReplicaSets it controls, and those without a controller in its namespace.
     pub replica_sets: Vec<Arc<ReplicaSet>>,
-    /// Names of ReplicaSets of the namespace that are taken by others.
+    /// Names of the ReplicaSets in the namespace that this Deployment does not control.
     pub taken_names: Vec<String>,
-    /// By ReplicaSet: pods that have not ended, terminating ones included, in the order of `replica_sets`.
+    /// Number of unfinished pods of each ReplicaSet, terminating ones included, in the order of `replica_sets`.
     pub pods: Vec<usize>,
-    /// What went wrong the last time.
+    /// The error of the last attempt, if it failed.
     pub failure: Option<String>,
 }
 

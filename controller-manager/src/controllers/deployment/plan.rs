@@ -1,4 +1,4 @@
-//! What a Deployment wants done now: the order of decisions, one step of scaling at a time.
+//! Plans the next actions for a Deployment: the decisions in order, with one scaling step at a time.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::{Observed, history, revision, status};
 use crate::runtime::ownership::{Claim, claim, settle};
 use crate::runtime::{Action, Plan};
 
-/// Decides.
+/// Decides what to do for a Deployment.
 pub fn plan(observed: &Observed, timing: &Timing, now: Timestamp) -> Plan {
     let deployment = observed.deployment.as_ref();
     let Some(selector) =
@@ -43,7 +43,7 @@ pub fn plan(observed: &Observed, timing: &Timing, now: Timestamp) -> Plan {
     step.plan()
 }
 
-/// Kubernetes: of a Deployment that selects everything only its generation is noted.
+/// As in Kubernetes, a Deployment that selects everything only gets a warning and its observed generation.
 fn selecting_all(deployment: &Deployment) -> Plan {
     let message = "This deployment is selecting all pods. A non-empty selector is required.".to_owned();
     let mut actions = vec![tell(deployment, EventType::Warning, "SelectingAll", message)];
@@ -59,7 +59,7 @@ fn tell(deployment: &Deployment, event_type: EventType, reason: &'static str, me
     Action::Tell(Happening { object: ObjectId::of(deployment), event_type, reason, message })
 }
 
-/// One look at a Deployment.
+/// One reconciliation of a Deployment.
 struct Step<'a> {
     observed: &'a Observed,
     deployment: &'a Deployment,
@@ -68,7 +68,7 @@ struct Step<'a> {
     now: Timestamp,
     /// Oldest first.
     owned: Vec<Arc<ReplicaSet>>,
-    /// The place of the new one in `owned`.
+    /// Index of the new one in `owned`.
     new: Option<usize>,
 }
 
@@ -103,12 +103,12 @@ impl Step<'_> {
         self.owned.iter().enumerate().filter(|(place, _)| Some(*place) != self.new).map(|(_, set)| set.as_ref())
     }
 
-    /// The places of those that are asked for pods, oldest first.
+    /// Returns the indexes of the ReplicaSets whose requested size is not 0, oldest first.
     fn active(&self) -> Vec<usize> {
         (0..self.owned.len()).filter(|place| size(&self.owned[*place]) > 0).collect()
     }
 
-    /// The number of replicas changed while a ReplicaSet is active.
+    /// Whether the number of replicas has changed while a ReplicaSet is active.
     fn is_scaling_event(&self) -> bool {
         let noted = |set: &ReplicaSet| set.metadata.annotations.get(DESIRED).and_then(|text| text.parse::<i32>().ok());
         self.owned.iter().any(|set| size(set) > 0 && noted(set).is_some_and(|desired| desired != self.limits.desired))
@@ -162,8 +162,8 @@ impl Step<'_> {
         }
     }
 
-    /// The place of the new ReplicaSet, which is made with its first replicas if there is none. A name that another
-    /// has taken is counted as a collision: the next hash is another.
+    /// Returns the index of the new ReplicaSet. If there is none, plans to create it with its first replicas. If its
+    /// name is taken, plans to count a collision instead, so that the next hash differs.
     fn with_new(
         &self,
         sets: &mut Vec<Arc<ReplicaSet>>,
@@ -193,7 +193,7 @@ impl Step<'_> {
         Ok(sets.len() - 1)
     }
 
-    /// Says that the new ReplicaSet could not be made the last time. It is tried again all the same.
+    /// Reports that the last attempt to create the new ReplicaSet failed. It is retried all the same.
     fn creation_failed(&self, name: &str) -> Vec<Action> {
         const REASON: &str = "ReplicaSetCreateError";
         let Some(failure) = &self.observed.failure else { return Vec::new() };
@@ -209,7 +209,7 @@ impl Step<'_> {
         actions
     }
 
-    /// Plans another size for a ReplicaSet, with the sizes noted that it was decided for. True if it changes.
+    /// Plans a size for a ReplicaSet, and notes the totals it was decided for. Returns true if the size changes.
     fn resize(&self, set: &mut Arc<ReplicaSet>, wanted: i32, actions: &mut Vec<Action>) -> bool {
         let before = size(set);
         if before == wanted {
@@ -232,16 +232,15 @@ impl Step<'_> {
         }
     }
 
-    /// Plans a size for a ReplicaSet as `resize` does. Of one that has that size already, what it was decided for is
-    /// noted anew: Kubernetes leaves the old note where there is one active ReplicaSet, and takes it for a change
-    /// of the number of replicas for ever (kubernetes 102551).
+    /// Plans a size for a ReplicaSet as `resize` does, but updates the noted totals even if the size stays. With one
+    /// active ReplicaSet, Kubernetes leaves the old note and takes it for a scaling event for ever (kubernetes 102551).
     fn resize_and_note(&self, set: &mut Arc<ReplicaSet>, wanted: i32, actions: &mut Vec<Action>) {
         if !self.resize(set, wanted, actions) {
             self.note_sizes(set, wanted, actions);
         }
     }
 
-    /// Paused, or another number of replicas is wanted: nothing rolls, but sizes follow.
+    /// Handles a Deployment that is paused or being scaled: nothing rolls out, but sizes are adjusted.
     fn scale_only(&self) -> Plan {
         let mut actions = Vec::new();
         let mut sets = self.owned.clone();
@@ -279,7 +278,7 @@ impl Step<'_> {
     fn scale_in_proportion(&self, sets: &mut [Arc<ReplicaSet>], active: &mut [usize], actions: &mut Vec<Action>) {
         let allowed = if self.limits.desired > 0 { self.limits.max_total() } else { 0 };
         let total: i32 = active.iter().map(|place| size(&sets[*place])).sum();
-        // Largest first; of equals the newer one grows first, and the older one shrinks first.
+        // Largest first; among equals, the newer grows first and the older shrinks first.
         active.sort_by_key(|place| {
             let age = i32::try_from(*place).unwrap_or(i32::MAX);
             (-size(&sets[*place]), if allowed > total { -age } else { age })
@@ -300,7 +299,7 @@ impl Step<'_> {
         }
     }
 
-    /// The status after the actions, as far as it is known now.
+    /// Adds the status after the actions, as far as it is known now.
     fn finish(
         &self,
         mut actions: Vec<Action>,
@@ -356,7 +355,7 @@ impl Step<'_> {
     }
 }
 
-/// Whether the status says how the rollout gets on. While it is paused or only scaled, it does not.
+/// Whether to update the rollout's progress in the status. It is not updated while paused or only scaled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Estimate {
     Yes,

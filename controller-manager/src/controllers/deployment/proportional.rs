@@ -5,13 +5,13 @@
 pub struct Part {
     /// `spec.replicas`.
     pub spec: i32,
-    /// The total that was allowed when it got that size; 0 if it is not known.
+    /// The total that was allowed when it got that size; 0 if unknown.
     pub max_before: i32,
-    /// How many of its replicas nobody misses: those of an old ReplicaSet that are not available.
+    /// Number of dispensable replicas: the unavailable ones of an old ReplicaSet.
     pub unmissed: i32,
 }
 
-/// The new sizes. `allowed` is the total that is allowed now.
+/// Returns the new sizes. `allowed` is the total that is allowed now.
 #[must_use]
 pub fn scale(parts: &[Part], allowed: i32) -> Vec<i32> {
     let mut parts = parts.to_vec();
@@ -19,8 +19,8 @@ pub fn scale(parts: &[Part], allowed: i32) -> Vec<i32> {
     share(&parts, allowed)
 }
 
-/// Those that nobody misses go first, and the rest shrinks in proportion. Kubernetes shrinks everything in proportion, what is
-/// available with what is not (kubernetes 119536).
+/// Removes dispensable replicas first; the rest then shrinks in proportion. Kubernetes shrinks all in proportion,
+/// available or not (kubernetes 119536).
 fn give_up_unmissed(parts: &mut [Part], allowed: i32) {
     let total: i32 = parts.iter().map(|part| part.spec).sum();
     let mut left = (total - allowed).max(0);
@@ -30,7 +30,7 @@ fn give_up_unmissed(parts: &mut [Part], allowed: i32) {
         left -= down;
     }
     let given_up = (total - allowed).max(0) - left;
-    // No base is smaller than what is left: nothing may grow now.
+    // No base may be smaller than the remaining total, or a part would grow now.
     for part in parts.iter_mut().filter(|part| given_up > 0 && part.max_before > 0) {
         part.max_before = (part.max_before - given_up).max(total - given_up).max(1);
     }
@@ -59,7 +59,7 @@ fn share(parts: &[Part], allowed: i32) -> Vec<i32> {
     sizes
 }
 
-/// Rounded half away from zero, as Kubernetes does.
+/// Returns the proportional change of a part, rounded half away from zero as in Kubernetes.
 fn fraction(part: &Part, allowed: i32) -> i32 {
     if part.max_before == 0 {
         return 0;
@@ -86,7 +86,7 @@ mod tests {
         assert_eq!(scale(&parts(&[8, 5], 13), 7), [4, 3]);
     }
 
-    /// Kubernetes 119536: an old ReplicaSet with a broken pod kept it, and another lost a good one.
+    /// Kubernetes 119536: an old ReplicaSet kept its broken pod, and another lost a good one.
     #[test]
     fn what_is_not_available_shrinks_first() {
         let sets = |unmissed: [i32; 3]| {
@@ -94,11 +94,7 @@ mod tests {
         };
         assert_eq!(scale(&sets([0, 1, 0]).collect::<Vec<_>>(), 4), [3, 0, 1], "5 replicas to 4");
         assert_eq!(scale(&sets([1, 1, 0]).collect::<Vec<_>>(), 2), [1, 0, 1], "then in proportion");
-        assert_eq!(
-            scale(&sets([3, 1, 0]).collect::<Vec<_>>(), 6),
-            [4, 1, 1],
-            "nothing is given up when there is to be more"
-        );
+        assert_eq!(scale(&sets([3, 1, 0]).collect::<Vec<_>>(), 6), [4, 1, 1], "nothing is removed when scaling up");
     }
 
     /// Kubernetes 28145, 29357: scaling in the middle of a rollout went wrong when it was resumed.
@@ -111,12 +107,12 @@ mod tests {
         }
     }
 
-    /// Three ReplicaSets, largest first, with any number of replicas that nobody misses.
+    /// All combinations of three ReplicaSets, largest first, with any number of dispensable replicas.
     fn every_three() -> Vec<[Part; 3]> {
         let mut all = Vec::new();
         for (first, second, third) in (0..=6).flat_map(|a| (0..=a).flat_map(move |b| (0..=b).map(move |c| (a, b, c)))) {
             let total = first + second + third;
-            // Notes may differ: maxSurge was another when one of them was sized.
+            // The noted totals may differ: maxSurge was different when one of the sets was sized.
             let notes = [total, total + 1, total + 3].into_iter().filter(|max| *max > 0);
             let low = (total - 4).max(1);
             let differing = [[low, total, low], [total, low, low]].into_iter().filter(|_| total > 0);
@@ -142,7 +138,8 @@ mod tests {
         let is_less_noted = before.iter().any(|part| part.max_before < total);
         assert!((is_less_noted && !gives_up) || after.iter().sum::<i32>() == allowed, "{}", context());
         if !is_noted && !gives_up {
-            // With other totals noted than there are, Kubernetes shrinks some while others grow; with smaller ones, too many.
+            // If the noted totals are not the actual one, Kubernetes shrinks some sets while others grow. If they are
+            // smaller, the sum may exceed what is allowed.
             return;
         }
         let right_way =

@@ -6,10 +6,10 @@ use squall_api::apps::v1::{Deployment, ReplicaSet, ReplicaSetSpec};
 use squall_api::revision::{DESIRED, HASH_LABEL, MAX_REPLICAS, OWN_ANNOTATIONS, REVISION, REVISION_HISTORY, revision};
 use squall_api::{hash, meta};
 
-/// The list of earlier revisions is cut to this length, oldest first.
+/// Maximum length of the list of earlier revisions; the oldest are dropped first.
 const MAX_HISTORY_CHARS: usize = 2_000;
 
-/// The revision that the newest template has: one more than any old one.
+/// Returns the revision of the newest template: one more than any old one.
 pub fn next_revision<'a>(old: impl Iterator<Item = &'a ReplicaSet>) -> i64 {
     old.map(revision).max().unwrap_or(0) + 1
 }
@@ -22,7 +22,7 @@ pub fn name_of_new(deployment: &Deployment) -> String {
     format!("{fits}-{hash}")
 }
 
-/// A ReplicaSet for the Deployment's template.
+/// Builds the ReplicaSet for the Deployment's template.
 pub fn new_replica_set(deployment: &Deployment, revision: i64, replicas: i32, max_replicas: i32) -> ReplicaSet {
     let hash = hash::pod_template_hash(&deployment.spec.template, deployment.status.collision_count);
     let mut set = ReplicaSet::default();
@@ -46,7 +46,7 @@ pub fn new_replica_set(deployment: &Deployment, revision: i64, replicas: i32, ma
     set
 }
 
-/// Notes for which total a ReplicaSet has its size.
+/// Notes the totals that the size of a ReplicaSet was decided for.
 pub fn set_sizes(annotations: &mut BTreeMap<String, String>, desired: i32, max_replicas: i32) {
     annotations.insert(DESIRED.to_owned(), desired.to_string());
     annotations.insert(MAX_REPLICAS.to_owned(), max_replicas.to_string());
@@ -57,7 +57,7 @@ fn copy_annotations(deployment: &Deployment, annotations: &mut BTreeMap<String, 
     annotations.extend(copied.map(|(key, value)| (key.clone(), value.clone())));
 }
 
-/// The new ReplicaSet with the annotations and `minReadySeconds` it should have, if it lacks any.
+/// Returns the new ReplicaSet with up-to-date annotations and `minReadySeconds`; `None` if nothing changes.
 pub fn synced(deployment: &Deployment, set: &ReplicaSet, revision_now: i64) -> Option<ReplicaSet> {
     let mut synced = set.clone();
     let annotations = &mut synced.metadata.annotations;

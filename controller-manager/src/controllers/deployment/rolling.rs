@@ -1,23 +1,23 @@
-//! The arithmetic of a rolling update, over numbers alone.
+//! The arithmetic of a rolling update, on plain numbers.
 //!
-//! A walk beside the formulas, 3 replicas with maxSurge 1 and maxUnavailable 0: total may be 3+1=4, so the new set
-//! starts with 1 (1). Nothing old may go as long as that one is not available: 4-3-1=0 (2). When it is, 4-3-0=1 may
-//! go (2), and then there is room for the next new one (1).
+//! An example with 3 replicas, maxSurge 1 and maxUnavailable 0: the total may be 3+1=4, so the new set starts with 1
+//! (1). No old replica may go until that one is available: 4-3-1=0 (2). Then 4-3-0=1 may go (2), which makes room for
+//! the next new one (1).
 
 pub use squall_api::limits::Limits;
 
-/// The sizes of a ReplicaSet: what it is asked for, and how many of that are available.
+/// The sizes of a ReplicaSet: its requested replicas, and how many of them are available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sizes {
     /// `spec.replicas`.
     pub spec: i32,
-    /// Of those that it is asked for, how many are available.
+    /// The available replicas, never more than `spec`.
     pub available: i32,
 }
 
 impl Sizes {
-    /// Of a ReplicaSet that is asked for `spec` pods and reports so many as available. What it reports beyond what it is asked
-    /// for it has been told to give up already: it counts no more. Kubernetes counts it, and may give up too many then.
+    /// Creates the sizes of a ReplicaSet with `spec` requested and `reported` available replicas. Available replicas
+    /// beyond `spec` are already due to be deleted and do not count. Kubernetes counts them, and may delete too many.
     #[must_use]
     pub fn of(spec: i32, reported: i32) -> Self {
         Self { spec, available: reported.min(spec) }
@@ -43,14 +43,14 @@ pub fn old_sizes(limits: &Limits, new: Sizes, old: &[Sizes]) -> Vec<i32> {
     if may_go <= 0 {
         return sizes;
     }
-    // Those that are not available go first: nobody misses them.
+    // Unavailable replicas go first: they serve no requests.
     let mut left = may_go;
     for (size, set) in sizes.iter_mut().zip(old) {
         let down = left.min(set.spec - set.available).max(0);
         *size -= down;
         left -= down;
     }
-    // Then those that are, as long as enough stay available.
+    // Then available replicas go, as long as enough stay available.
     let available: i32 = new.available + old.iter().map(|set| set.available).sum::<i32>();
     let mut spare = available - limits.min_available();
     for size in &mut sizes {
@@ -88,13 +88,9 @@ mod tests {
 
     #[test]
     fn what_was_given_up_already_is_not_given_up_again() {
-        // Three old ones are asked for, and two more have not been heard to be gone yet.
+        // Three old replicas are requested, and two more are not reported as gone yet.
         let (new, old) = (Sizes::of(4, 3), Sizes::of(3, 5));
-        assert_eq!(
-            old_sizes(&limits(6, "25%", "25%"), new, &[old]),
-            [2],
-            "3 new ones and 2 old ones are 6 but for one"
-        );
+        assert_eq!(old_sizes(&limits(6, "25%", "25%"), new, &[old]), [2], "3 new and 2 old replicas are 6 minus 1");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a Deployment's status says: the counts, and the conditions with their reasons.
+//! The status of a Deployment: the counts, and the conditions with their reasons.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ const REPLICA_FAILURE: &str = "ReplicaFailure";
 const NEW_AVAILABLE: &str = "NewReplicaSetAvailable";
 const TIMED_OUT: &str = "ProgressDeadlineExceeded";
 const PAUSED: &str = "DeploymentPaused";
-/// Kubernetes: this deadline means none.
+/// In Kubernetes, this value means no deadline.
 const NO_DEADLINE: i32 = i32::MAX;
 
-/// Whether a Deployment's progress is watched.
+/// Whether a Deployment has a progress deadline.
 pub fn has_deadline(deployment: &Deployment) -> bool {
     deployment.spec.progress_deadline_seconds.is_some_and(|seconds| seconds != NO_DEADLINE)
 }
@@ -27,8 +27,8 @@ fn condition<'a>(status: &'a DeploymentStatus, kind: &str) -> Option<&'a Deploym
     status.conditions.iter().find(|condition| condition.r#type == kind)
 }
 
-/// Sets a condition. The same status and reason again change nothing; the time of the transition stays unless the
-/// status changes.
+/// Sets a condition, unless its status and reason are the same as before. The transition time changes only with the
+/// status.
 pub fn set_condition(
     status: &mut DeploymentStatus,
     kind: &str,
@@ -59,12 +59,12 @@ pub fn set_progressing(status: &mut DeploymentStatus, value: &str, reason: &str,
     set_condition(status, PROGRESSING, value, reason, message, now);
 }
 
-/// Whether there is any word about progress yet.
+/// Whether the status has a Progressing condition yet.
 pub fn has_progressing(status: &DeploymentStatus) -> bool {
     condition(status, PROGRESSING).is_some()
 }
 
-/// Notes in the status that the Deployment was paused or resumed; true if that was news.
+/// Notes in the status that the Deployment was paused or resumed. Returns true if the status changed.
 pub fn note_pause(deployment: &Deployment, status: &mut DeploymentStatus, now: Timestamp) -> bool {
     let reason = condition(status, PROGRESSING).map_or("", |condition| condition.reason.as_str());
     if !has_deadline(deployment) || reason == TIMED_OUT {
@@ -80,7 +80,7 @@ pub fn note_pause(deployment: &Deployment, status: &mut DeploymentStatus, now: T
     true
 }
 
-/// The counts, with the conditions as they were, Available aside.
+/// Returns the status with new counts and an up-to-date Available condition. Other conditions stay as they were.
 pub fn counted(
     deployment: &Deployment,
     sets: &[&ReplicaSet],
@@ -111,7 +111,7 @@ pub fn counted(
     status
 }
 
-/// Whether the rollout is done, by the counts.
+/// Whether the rollout is complete, according to the counts.
 pub fn is_complete(deployment: &Deployment, status: &DeploymentStatus) -> bool {
     let desired = deployment.spec.replicas.unwrap_or(1);
     status.updated_replicas == desired
@@ -120,7 +120,8 @@ pub fn is_complete(deployment: &Deployment, status: &DeploymentStatus) -> bool {
         && status.observed_generation >= deployment.metadata.generation
 }
 
-/// Adds what the counts say about progress since the stored status. Returns when to look again, if nothing happens.
+/// Updates the Progressing condition by comparing the counts with the stored status. Returns the time until the next
+/// check.
 pub fn estimate_progress(
     deployment: &Deployment,
     status: &mut DeploymentStatus,
@@ -147,7 +148,7 @@ pub fn estimate_progress(
         return None;
     }
     if has_progressed(status, &deployment.status) {
-        // The time counts anew, even with the same reason.
+        // The deadline starts again, even with the same reason.
         let before = condition(status, PROGRESSING)
             .filter(|before| before.status == "True")
             .map(|before| before.last_transition_time);
@@ -180,7 +181,7 @@ fn has_progressed(new: &DeploymentStatus, old: &DeploymentStatus) -> bool {
         || new.available_replicas > old.available_replicas
 }
 
-/// Takes over from the ReplicaSets that pods cannot be made; the new one's word counts first.
+/// Copies the ReplicaFailure condition from the ReplicaSets; the new one takes precedence.
 pub fn note_failure(status: &mut DeploymentStatus, sets: &[&ReplicaSet], new: Option<&ReplicaSet>, now: Timestamp) {
     let failure = |set: &ReplicaSet| {
         set.status.conditions.iter().find(|c| c.r#type == REPLICA_FAILURE && c.status == "True").cloned()

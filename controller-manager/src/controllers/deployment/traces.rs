@@ -1,4 +1,4 @@
-//! Golden traces: rollouts played out against ReplicaSets that do at once what they are told, as (old, new) sizes.
+//! Golden traces: the (old, new) sizes during rollouts with ReplicaSets that change their size at once.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::world::World;
 use super::{Observed, plan};
 use crate::runtime::Action;
 
-/// Rolls to v2, with so many of the new replicas available after each rest.
+/// Rolls to v2. `available` lists the number of available new replicas after each time the rollout has settled.
 fn roll(replicas: i32, surge: &str, unavailable: &str, available: &[i32]) -> String {
     let mut world = World::new(replicas, surge, unavailable);
     world.settle(|_| true);
@@ -21,7 +21,7 @@ fn roll(replicas: i32, surge: &str, unavailable: &str, available: &[i32]) -> Str
     world.trace.join(" ")
 }
 
-/// Each is what Kubernetes 1.36 was seen to do: the sizes of the old and the new ReplicaSet after each change.
+/// Each trace was observed on Kubernetes 1.36: the sizes of the old and the new ReplicaSet after each change.
 #[test]
 fn rollouts_take_the_steps_of_kubernetes() {
     let one_by_one = [1, 2, 3];
@@ -41,7 +41,7 @@ fn rollouts_take_the_steps_of_kubernetes() {
     }
 }
 
-/// As above, with v4 coming when v2 is not half there. Kubernetes 28145, 98457: a rollover counted the same pods twice.
+/// As above, with v4 applied at half of v2. Kubernetes 28145, 98457: a rollover counted the same pods twice.
 #[test]
 fn a_rollover_takes_the_steps_of_kubernetes() {
     let mut world = World::new(10, "25%", "25%");
@@ -100,7 +100,7 @@ fn a_version_that_never_becomes_available_times_out_and_is_undone() {
     world.settle(good);
     assert_eq!(world.trace.last().unwrap(), "3,0");
     let revisions: Vec<i64> = world.sets.iter().map(squall_api::revision::revision).collect();
-    assert_eq!(revisions, [3, 2], "the old ReplicaSet is used again and numbered anew");
+    assert_eq!(revisions, [3, 2], "the old ReplicaSet is reused with a new revision");
 }
 
 #[test]
@@ -122,7 +122,8 @@ fn a_paused_rollout_stays_and_scales_in_proportion() {
     assert_eq!(world.trace.last().unwrap(), "0,10");
 }
 
-/// Kubernetes 119536: three ReplicaSets, one of them old and broken, and one replica less. Kubernetes gives up a good one.
+/// Kubernetes 119536: one of three ReplicaSets is old and broken when the Deployment shrinks by one replica. Kubernetes
+/// removes a good replica.
 #[test]
 fn the_broken_old_version_shrinks_before_the_new_one() {
     let mut world = World::new(5, "0", "1");

@@ -1,4 +1,4 @@
-//! For tests: a Deployment played out against ReplicaSets that do at once what they are told.
+//! For tests: simulates a Deployment with ReplicaSets that change their size at once.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use squall_daemon::TimingProfile;
 use super::{Observed, plan};
 use crate::runtime::Action;
 
-/// A world of one Deployment whose ReplicaSets become available one replica at a time.
+/// A simulation of one Deployment whose ReplicaSets become available one replica at a time.
 pub struct World {
     pub deployment: Deployment,
     /// Oldest first.
@@ -44,7 +44,7 @@ impl World {
         self.deployment.metadata.generation += 1;
     }
 
-    /// Plans and acts until nothing happens any more and every replica that may become available is.
+    /// Plans and acts until nothing changes any more and every replica that may become available is available.
     pub fn settle(&mut self, may_become_available: impl Fn(&ReplicaSet) -> bool) {
         for _ in 0..200 {
             self.seconds += 1;
@@ -52,10 +52,10 @@ impl World {
                 return;
             }
         }
-        unreachable!("no end: {:?}", self.trace);
+        unreachable!("does not settle: {:?}", self.trace);
     }
 
-    /// Plans and acts once. True if there was anything to do.
+    /// Plans and acts once. Returns true if there was anything to do.
     pub fn step(&mut self) -> bool {
         let observed = Observed {
             deployment: Arc::new(self.deployment.clone()),
@@ -99,7 +99,7 @@ impl World {
         acted
     }
 
-    /// One more replica of the oldest ReplicaSet that waits for one is available. False if none may be.
+    /// Makes one more replica available, of the oldest ReplicaSet that waits for one. Returns false if there is none.
     pub fn one_more_available(&mut self, may: impl Fn(&ReplicaSet) -> bool) -> bool {
         let waiting = |set: &&mut ReplicaSet| set.status.available_replicas < set.status.replicas && may(set);
         let Some(set) = self.sets.iter_mut().find(waiting) else { return false };
@@ -116,7 +116,7 @@ impl World {
         }
     }
 
-    /// The newest ReplicaSet has so many available replicas, one number after each rest.
+    /// Sets the available replicas of the newest ReplicaSet to one number after another, and settles after each.
     pub fn becomes_available(&mut self, numbers: &[i32]) {
         for number in numbers {
             let newest = self.sets.last_mut().unwrap();

@@ -1,4 +1,4 @@
-//! Disruption budgets: how many of the pods that each is for may be taken away now.
+//! Disruption budgets: computes how many of the pods that a budget selects may be evicted now.
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use squall_api::{Kind, Object};
 
 use crate::runtime::{Action, Caches, Controller, Key, ObjectChange, Plan};
 
-/// Keeps the status of budgets.
+/// Keeps the status of budgets up to date.
 pub struct DisruptionController;
 
-/// What matters to a budget.
+/// The observed state of a budget.
 pub struct Observed {
     budget: Arc<PodDisruptionBudget>,
     pods: Vec<Arc<Pod>>,
-    /// How many the pods' controllers want.
+    /// Number of pods that the pods' controllers want.
     expected: i32,
 }
 
@@ -30,7 +30,7 @@ impl Controller for DisruptionController {
         let Some(meta) = change.latest() else { return Vec::new() };
         match change.kind {
             Kind::PodDisruptionBudget => vec![Key::new(&meta.namespace, &meta.name)],
-            // What these want changes how many pods there are to be.
+            // These determine the expected number of pods.
             Kind::Pod | Kind::Deployment | Kind::ReplicaSet | Kind::ReplicationController => {
                 let budgets = caches.disruption_budgets.in_namespace(&meta.namespace);
                 budgets.iter().map(|budget| Key::new(&meta.namespace, &budget.metadata.name)).collect()

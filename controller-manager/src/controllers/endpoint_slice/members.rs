@@ -13,7 +13,7 @@ pub struct Group {
     pub endpoints: Vec<Endpoint>,
 }
 
-/// The pods that have an address and have not ended. Pods of one service may name their ports differently.
+/// Returns the endpoints of unfinished pods with an address. Pods may have different numbers for a named port.
 pub fn groups<'a>(service: &Service, pods: impl Iterator<Item = &'a Pod>) -> Vec<Group> {
     let mut groups: BTreeMap<Vec<(String, i32)>, Group> = BTreeMap::new();
     for pod in pods.filter(|pod| !pod.status.pod_ip.is_empty() && !is_pod_terminal(pod)) {
@@ -26,7 +26,7 @@ pub fn groups<'a>(service: &Service, pods: impl Iterator<Item = &'a Pod>) -> Vec
     groups.into_values().collect()
 }
 
-/// The number that a service's port leads to in a pod. Without a port of that name it leads nowhere there.
+/// Returns the container port that a service port targets in a pod; `None` if the pod has no port of that name.
 pub fn target(port: &ServicePort, pod: &Pod) -> Option<i32> {
     let named = |name: &str| {
         let mut ports = pod.spec.containers.iter().flat_map(|container| &container.ports);
@@ -63,7 +63,7 @@ fn endpoint(pod: &Pod, publish_not_ready: bool) -> Endpoint {
     }
 }
 
-/// A pod as an endpoint names it.
+/// Returns the reference to a pod that an endpoint carries.
 pub fn reference(pod: &Pod) -> ObjectReference {
     ObjectReference {
         kind: "Pod".to_owned(),

@@ -1,4 +1,4 @@
-//! EndpointSlices: which pods stand behind a service, and whether they are ready.
+//! EndpointSlices: which pods back a service, and whether they are ready.
 
 pub mod members;
 mod plan;
@@ -18,10 +18,10 @@ const SERVICE_NAME: &str = "kubernetes.io/service-name";
 const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 const MANAGER: &str = "endpointslice-controller.k8s.io";
 
-/// Keeps the slices of services.
+/// Keeps the EndpointSlices of services up to date.
 pub struct EndpointSliceController;
 
-/// What matters to a service.
+/// The observed state of a service.
 pub struct Observed {
     service: Arc<Service>,
     pods: Vec<Arc<Pod>>,
@@ -64,7 +64,7 @@ impl Controller for EndpointSliceController {
     }
 }
 
-/// The services that a change of a service or of a pod touches.
+/// Returns the services that a change of a service or of a pod affects.
 pub fn services_of(change: &ObjectChange, caches: &Caches) -> Vec<Key> {
     let mut keys = Vec::new();
     for meta in change.both() {
@@ -88,7 +88,7 @@ pub fn services_of(change: &ObjectChange, caches: &Caches) -> Vec<Key> {
 
 fn plan(observed: &Observed) -> Plan {
     let service = observed.service.as_ref();
-    // Services without a selector have endpoints of someone else's making.
+    // The endpoints of services without a selector are managed by others.
     if !is_managed(service) {
         return Plan::default();
     }
@@ -98,7 +98,7 @@ fn plan(observed: &Observed) -> Plan {
     Plan::of(plan::reconcile(service, groups, &slices))
 }
 
-/// Whether the pods behind the service are for us to find.
+/// Whether our controllers manage the endpoints of the service.
 pub fn is_managed(service: &Service) -> bool {
     !service.spec.selector.is_empty()
         && service.spec.r#type != "ExternalName"
@@ -132,7 +132,7 @@ mod tests {
         Arc::new(service)
     }
 
-    /// Slices that do what they are told.
+    /// A service and its slices, with every write applied at once.
     struct World {
         service: Arc<Service>,
         slices: Vec<EndpointSlice>,
@@ -144,7 +144,7 @@ mod tests {
             Self { service: service(target), slices: Vec::new(), made: 0 }
         }
 
-        /// How many writes it takes.
+        /// Applies the plan for these pods, and returns the number of writes.
         fn settle(&mut self, pods: Vec<Arc<Pod>>) -> usize {
             let slices = self.slices.iter().cloned().map(Arc::new).collect();
             let actions = plan(&Observed { service: self.service.clone(), pods, slices }).actions;
@@ -191,7 +191,7 @@ mod tests {
     fn a_slice_has_at_most_a_hundred_endpoints_and_few_are_written() {
         let mut world = World::new(IntOrString::int(8080));
         let all = |count: usize| (0..count).map(|number| pod(number, true, false)).collect::<Vec<_>>();
-        assert_eq!((world.settle(vec![]), world.sizes()), (1, vec![0]), "one slice, even of nothing");
+        assert_eq!((world.settle(vec![]), world.sizes()), (1, vec![0]), "one slice, even without endpoints");
         assert_eq!((world.settle(all(250)), world.sizes()), (3, vec![100, 100, 50]));
         assert_eq!(world.settle(all(250)), 0);
         let mut changed = all(250);

@@ -1,5 +1,5 @@
-//! How the slices of a service become what they should be, with as few writes as can be: endpoints stay where they are, new
-//! ones fill what has room, and a slice is made only when none has.
+//! Updates the slices of a service with as few writes as possible: endpoints stay in their slice, new ones fill slices
+//! with room, and a slice is created only when none has room.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,11 +11,11 @@ use super::members::Group;
 use super::{MANAGED_BY, MANAGER, SERVICE_NAME};
 use crate::runtime::Action;
 
-/// Kubernetes: `--max-endpoints-per-slice`.
+/// Maximum number of endpoints in a slice (Kubernetes: `--max-endpoints-per-slice`).
 const MOST: usize = 100;
 const HEADLESS: &str = "service.kubernetes.io/headless";
 
-/// The actions that make the slices true. There is always one slice, even of nothing.
+/// Returns the actions that bring the slices up to date. There is always one slice, even without endpoints.
 pub fn reconcile(service: &Service, groups: Vec<Group>, slices: &[&EndpointSlice]) -> Vec<Action> {
     let nothing =
         || Group { ports: slices.first().map(|slice| slice.ports.clone()).unwrap_or_default(), endpoints: vec![] };
@@ -25,7 +25,7 @@ pub fn reconcile(service: &Service, groups: Vec<Group>, slices: &[&EndpointSlice
     for group in groups {
         let (mine, others): (Vec<_>, Vec<_>) = left.into_iter().partition(|slice| slice.ports == group.ports);
         left = others;
-        // A placeholder without ports or endpoints takes the first that come.
+        // An empty placeholder slice takes the first endpoints that come.
         let placeholder = left.iter().position(|slice| mine.is_empty() && slice.endpoints.is_empty());
         let mine = placeholder.map(|at| vec![left.remove(at)]).unwrap_or(mine);
         actions.extend(fill(service, group, &mine));
@@ -53,7 +53,7 @@ fn fill(service: &Service, group: Group, slices: &[&EndpointSlice]) -> Vec<Actio
         endpoints.extend(new.drain(..room));
     }
     let mut actions = Vec::new();
-    // One slice of nothing is enough when there is nothing.
+    // If there are no endpoints at all, one empty slice is enough.
     let mut may_be_empty = new.is_empty() && kept.iter().all(Vec::is_empty);
     for (slice, endpoints) in slices.iter().zip(kept) {
         if endpoints.is_empty() && !std::mem::take(&mut may_be_empty) {
@@ -73,7 +73,7 @@ fn fill(service: &Service, group: Group, slices: &[&EndpointSlice]) -> Vec<Actio
     actions
 }
 
-/// The labels and the owner of a slice of the service.
+/// Sets the labels of a slice of the service.
 fn dress(slice: &mut EndpointSlice, service: &Service) {
     let labels = &mut slice.metadata.labels;
     labels.clone_from(&service.metadata.labels);

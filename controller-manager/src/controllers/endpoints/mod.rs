@@ -1,4 +1,4 @@
-//! Endpoints, the older form of EndpointSlices: one object for each service, which older clients still read.
+//! Endpoints, the older form of EndpointSlices: one object per service, which older clients still read.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,14 +16,14 @@ use crate::runtime::{Action, Caches, Controller, Key, ObjectChange, Plan};
 const MANAGED_BY: &str = "endpoints.kubernetes.io/managed-by";
 const MANAGER: &str = "endpoint-controller";
 const HEADLESS: &str = "service.kubernetes.io/headless";
-/// Kubernetes: more addresses than this are left out, which an annotation says.
+/// Maximum number of addresses. As in Kubernetes, more are left out, and an annotation reports it.
 const MOST: usize = 1_000;
 const OVER_CAPACITY: &str = "endpoints.kubernetes.io/over-capacity";
 
-/// Keeps the Endpoints of services.
+/// Keeps the Endpoints of services up to date.
 pub struct EndpointsController;
 
-/// What matters to a service; it may be gone already.
+/// The observed state of a service, which may already be gone.
 pub struct Observed {
     service: Option<Arc<Service>>,
     pods: Vec<Arc<Pod>>,
@@ -107,7 +107,7 @@ fn plan(observed: &Observed) -> Option<Action> {
     }
 }
 
-/// The addresses, those with the same ports together, in order; and whether some had to be left out.
+/// Returns the addresses in order, grouped by their ports, and whether some had to be left out.
 fn subsets(service: &Service, pods: &[Arc<Pod>]) -> (Vec<EndpointSubset>, bool) {
     let publish = service.spec.publish_not_ready_addresses;
     let serves = |pod: &&Arc<Pod>| {
@@ -190,7 +190,7 @@ mod tests {
         let mut observed = Observed { service: Some(service()), pods, endpoints: None };
         let endpoints = made(&observed);
         let ips = |addresses: &[EndpointAddress]| addresses.iter().map(|a| a.ip.clone()).collect::<Vec<_>>();
-        assert_eq!(ips(&endpoints.subsets[0].addresses), ["127.64.64.9", "127.64.64.10"], "in the order of numbers");
+        assert_eq!(ips(&endpoints.subsets[0].addresses), ["127.64.64.9", "127.64.64.10"], "in numeric order");
         assert_eq!(ips(&endpoints.subsets[0].not_ready_addresses), ["127.64.64.3"]);
         assert_eq!(endpoints.subsets[0].ports[0].port, 8080);
         observed.endpoints = Some(Arc::new(endpoints));

@@ -1,5 +1,5 @@
-//! The garbage collector: deletes what only belonged to owners that are gone, lets go what is to be orphaned, and ends the
-//! wait of those that are deleted in the foreground.
+//! The garbage collector: deletes objects whose owners are all gone, orphans dependents on request, and completes
+//! foreground deletions once no dependent blocks them.
 
 mod plan;
 
@@ -12,34 +12,34 @@ use crate::runtime::{Caches, Controller, Key, Known, ObjectChange, Place, Plan};
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
 
-/// Collects garbage.
+/// Deletes or orphans dependents when their owners go.
 pub struct GarbageCollector;
 
 /// An object with owners, or with one of our finalizers.
 pub struct Item {
     object: Object,
-    /// Each owner that it names, and what has become of it.
+    /// Each owner that it references, and the state of that owner.
     owners: Vec<(OwnerReference, Owner)>,
-    /// Objects that name it as an owner.
+    /// Objects that reference it as an owner.
     dependents: Vec<Object>,
 }
 
-/// What has become of an owner.
+/// The state of an owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Owner {
-    /// It is there.
+    /// It exists.
     Solid,
     /// It is gone, or another object has its name.
     Gone,
-    /// It is in another namespace, where none of its dependents can be.
+    /// It is in another namespace than the dependent, which is not allowed.
     Elsewhere,
-    /// It waits for its dependents to go first, this one too.
+    /// It is deleted in the foreground and waits for its dependents to go first, this one included.
     Waiting,
-    /// It is nowhere to be seen, but our cache of its kind may be older than the object that names it.
+    /// It has not been seen, but the cache of its kind may be older than the object that references it.
     Unseen,
 }
 
-/// A key says kind and name in one.
+/// Encodes the kind and the name of the object in the name of the key.
 fn key(place: &Place) -> Key {
     Key::new(&place.namespace, format!("{}/{}", place.kind.info().kind, place.name))
 }
@@ -54,7 +54,7 @@ fn has(meta: &ObjectMeta, finalizer: &str) -> bool {
     meta.finalizers.iter().any(|name| name == finalizer)
 }
 
-/// It is being deleted, and not before its dependents.
+/// Whether the object is being deleted in the foreground, that is, after its dependents.
 fn is_waiting(meta: &ObjectMeta) -> bool {
     meta.deletion_timestamp.is_some() && has(meta, FOREGROUND)
 }
@@ -77,7 +77,7 @@ impl Controller for GarbageCollector {
                 if is_waiting(new) && !old.is_some_and(is_waiting) {
                     keys.extend(dependents(new).iter().map(key));
                 }
-                // Another object of its name came before we heard of its end.
+                // Another object took its name before we saw the deletion.
                 if let Some(old) = old.filter(|old| old.uid != new.uid) {
                     keys.extend(dependents(old).iter().map(key));
                 }
@@ -85,7 +85,7 @@ impl Controller for GarbageCollector {
             (Some(gone), None) => keys.extend(dependents(gone).iter().map(key)),
             (None, None) => {}
         }
-        // An owner that waits for this one may wait no longer.
+        // An owner that waits for this object may have nothing left to wait for.
         for owner in change.old.iter().flat_map(|old| &old.owner_references) {
             if let Known::At(place) = caches.graph.find(&owner.uid)
                 && caches.meta(place.kind, &place.namespace, &place.name, is_waiting) == Some(true)
@@ -107,7 +107,7 @@ impl Controller for GarbageCollector {
 
     fn observe(&self, caches: &Caches, key: &Key, _: Option<&str>) -> Option<Item> {
         let place = place(key)?;
-        // Most of what is looked at is in order, and is not copied.
+        // Most objects are in order: do not copy them.
         let is_in_order = |meta: &ObjectMeta| {
             let solid = |owner: &OwnerReference| state(owner, meta, caches) == Owner::Solid;
             meta.deletion_timestamp.is_none() && meta.owner_references.iter().all(solid)
@@ -137,10 +137,10 @@ fn state(owner: &OwnerReference, dependent: &ObjectMeta, caches: &Caches) -> Own
         },
         Known::Gone => Owner::Gone,
         Known::Unseen => match Kind::of_manifest(&owner.api_version, &owner.kind) {
-            // What is not cached is not judged.
+            // An owner of a kind that is not cached is assumed to exist.
             None => Owner::Solid,
             Some(kind) if !Caches::KINDS.contains(&kind) => Owner::Solid,
-            // A cache that has passed the revision at which the object named its owner would show it.
+            // A cache that has passed the revision of the dependent would show its owner.
             Some(kind) if caches.reached(kind) >= revision(dependent) => Owner::Gone,
             Some(_) => Owner::Unseen,
         },

@@ -1,4 +1,4 @@
-//! What becomes of an object, by what has become of its owners.
+//! Decides what to do with an object, depending on the state of its owners.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use squall_client::events::{EventType, Happening, ObjectId};
 use super::{FOREGROUND, Item, ORPHAN, Owner, has};
 use crate::runtime::{Action, Plan};
 
-/// When an owner that is nowhere to be seen is looked for again.
+/// Delay before an owner that has not been seen is looked up again.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// Decides (Kubernetes: `attemptToDeleteItem`).
+/// Decides what to do with an object (Kubernetes: `attemptToDeleteItem`).
 pub fn plan(item: &Item) -> Plan {
     let meta = item.object.meta();
     if meta.deletion_timestamp.is_some() {
@@ -22,7 +22,7 @@ pub fn plan(item: &Item) -> Plan {
     for (owner, _) in item.owners.iter().filter(|(_, state)| *state == Owner::Elsewhere) {
         plan.actions.push(told_of_namespace(&item.object, owner));
     }
-    // Watches say at least every few seconds how far they are: sooner or later an owner is there or is gone.
+    // Watches report their progress every few seconds: sooner or later an unseen owner is known to exist or to be gone.
     let is = |state: Owner| match state {
         Owner::Unseen => Owner::Solid,
         Owner::Elsewhere => Owner::Gone,
@@ -46,12 +46,12 @@ pub fn plan(item: &Item) -> Plan {
         () if has(meta, FOREGROUND) || (waiting && !item.dependents.is_empty()) => "Foreground",
         () => "Background",
     };
-    // What has been given other owners meanwhile must not go: its cache may be behind that of its owner.
+    // An object that got other owners meanwhile must stay: its cache may lag behind that of its owner.
     plan.actions.push(Action::DeleteUnchanged { object: Box::new(item.object.clone()), propagation });
     plan
 }
 
-/// What is left to do for an object that is to go: its dependents lose it, or have gone before it.
+/// Completes the deletion of an object: orphans its dependents, or drops its finalizer once none blocks it.
 fn let_go(item: &Item) -> Vec<Action> {
     let meta = item.object.meta();
     if has(meta, ORPHAN) {
@@ -154,7 +154,7 @@ mod tests {
         let mut going = item(&[], 2);
         going.object.meta_mut().deletion_timestamp = Some(Time { seconds: 1, nanos: 0 });
         going.object.meta_mut().uid = "me".to_owned();
-        assert!(plan(&going).actions.is_empty(), "the finalizers of others are theirs");
+        assert!(plan(&going).actions.is_empty(), "finalizers of others stay");
         going.object.meta_mut().finalizers.push(ORPHAN.to_owned());
         assert!(matches!(&plan(&going).actions[..], [Action::Together(freed), Action::Update(_)] if freed.len() == 2));
         going.object.meta_mut().finalizers = vec![FOREGROUND.to_owned()];

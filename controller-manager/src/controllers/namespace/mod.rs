@@ -1,4 +1,4 @@
-//! Namespaces that are being deleted are emptied first.
+//! Empties namespaces that are being deleted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,18 +10,18 @@ use squall_api::{Kind, Object};
 
 use crate::runtime::{Action, Caches, Controller, Key, ObjectChange, Plan};
 
-/// Holds a namespace until it is empty.
+/// The finalizer that keeps a deleted namespace until it is empty.
 const FINALIZER: &str = "squall.dev/namespace-content";
 const RETRY: Duration = Duration::from_millis(200);
 
 /// Empties namespaces.
 pub struct NamespaceController;
 
-/// A namespace and what is in it.
+/// A namespace and the objects in it.
 pub struct Observed {
     namespace: Arc<Namespace>,
     content: Vec<Object>,
-    /// The copies of all kinds show what was there when the namespace was deleted.
+    /// Whether the caches of all kinds have reached the revision at which the namespace was deleted.
     complete: bool,
 }
 
@@ -73,7 +73,7 @@ fn plan(observed: &Observed) -> Plan {
         if !observed.complete {
             return Plan { wake_after: Some(RETRY), ..Plan::default() };
         }
-        // Of what no controller follows there is no copy to look at: it goes last, when nothing adds to it any more.
+        // Kinds that no controller reads are not cached. They are deleted last, when no new objects can be added.
         let uncached = Kind::ALL.iter().filter(|kind| kind.info().is_namespaced() && !Caches::KINDS.contains(kind));
         let mut actions: Vec<Action> = uncached
             .map(|kind| Action::DeleteAll { kind: *kind, namespace: namespace.metadata.name.clone() })
@@ -112,7 +112,7 @@ mod tests {
             Observed { namespace: Arc::new(namespace.clone()), content: vec![Pod::default().into()], complete: true };
         assert!(matches!(&plan(&full).actions[..], [Action::Delete { .. }]));
         let empty = Observed { namespace: Arc::new(namespace), content: vec![], complete: true };
-        let Some(Action::Update(object)) = plan(&empty).actions.pop() else { panic!("not let go") };
+        let Some(Action::Update(object)) = plan(&empty).actions.pop() else { panic!("finalizer not removed") };
         assert!(object.meta().finalizers.is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! Who has to leave a tainted node, and when.
+//! Which pods have to leave a tainted node, and when.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::runtime::{Action, Plan};
 
 const TARGET: &str = "DisruptionTarget";
 
-/// Deletes the pods whose time on the node is over, after saying in their status why.
+/// Deletes the pods that no longer tolerate a taint of the node, after stating the reason in their status.
 pub fn evict(node: &Node, pods: &[Arc<Pod>], timing: &Timing, now: Timestamp, plan: &mut Plan) {
     for taint in node.spec.taints.iter().filter(|taint| taint.effect == "NoExecute") {
         let since = taint.time_added.map_or(now, |time| time.timestamp());
@@ -37,7 +37,7 @@ pub fn evict(node: &Node, pods: &[Arc<Pod>], timing: &Timing, now: Timestamp, pl
     }
 }
 
-/// Tells of the pods that would have been deleted after a while, were it not for the taints that go.
+/// Records an event for each pod whose scheduled deletion is cancelled because its taints are removed.
 pub fn cancelled(before: &Node, after: &Node, pods: &[Arc<Pod>]) -> Vec<Action> {
     let waits = |node: &Node, pod: &Pod| {
         let mut taints = node.spec.taints.iter().filter(|taint| taint.effect == "NoExecute");
@@ -82,7 +82,7 @@ fn delete(pod: &Pod, now: Timestamp) -> Vec<Action> {
     actions
 }
 
-/// For how long the pod tolerates the taint: not at all, for ever (`Some(None)`), or for some seconds.
+/// Returns how long the pod tolerates the taint: not at all (`None`), for ever (`Some(None)`), or for some seconds.
 fn tolerated_seconds(pod: &Pod, taint: &Taint) -> Option<Option<i64>> {
     let tolerations = pod.spec.tolerations.iter().filter(|toleration| covers(toleration, taint));
     let tolerations: Vec<Option<i64>> = tolerations.map(|toleration| toleration.toleration_seconds).collect();

@@ -1,4 +1,4 @@
-//! How nodes are: who has fallen silent, how many of a zone, and how fast nodes may be emptied.
+//! Node health: which nodes are silent, how much of a zone is unhealthy, and how fast nodes may be given up.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -8,39 +8,39 @@ use squall_daemon::Timing;
 
 const ZONE: &str = "topology.kubernetes.io/zone";
 
-/// What is known of the heartbeats of nodes, by our own clock.
+/// The heartbeats of nodes, timed by our own clock.
 #[derive(Default)]
 pub struct Health {
     /// The last heartbeat of each node and when it was seen.
     heard: HashMap<String, (String, Instant)>,
-    /// Nodes that were asked about.
+    /// Nodes that `is_new` has been called for.
     known: HashSet<String>,
-    /// When a node of a zone was last given up.
+    /// When a node of each zone was last given up, that is, tainted for eviction.
     given_up: HashMap<String, Instant>,
 }
 
-/// How much of the cluster is in trouble. Kubernetes: when everything is, the network is at fault more likely than all
-/// nodes, and nobody is evicted; when most of a zone is, slowly or not at all.
+/// How much of the cluster is unhealthy. Kubernetes: if all nodes are, a network fault is more likely than a fault of
+/// every node, and no pod is evicted; if most of a zone is, eviction is slow or stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
-    /// Some nodes at most.
+    /// Fewer than most nodes of the zone, or a whole zone while others are healthy.
     Some,
     /// Most nodes of the zone.
     Most {
-        /// The zone is large: more than 50 nodes.
+        /// Whether the zone has more than 50 nodes.
         large: bool,
     },
-    /// All nodes there are.
+    /// All nodes of the cluster.
     All,
 }
 
 impl Health {
-    /// Whether this node was never asked about before.
+    /// Returns true on the first call for a node.
     pub fn is_new(&mut self, node: &str) -> bool {
         self.known.insert(node.to_owned())
     }
 
-    /// For how long nothing has been heard of a node whose last heartbeat is this.
+    /// Returns how long a node has been silent, given its latest heartbeat.
     pub fn silence(&mut self, node: &str, beat: &str) -> Duration {
         match self.heard.get(node) {
             Some((last, since)) if last == beat => since.elapsed(),
@@ -51,14 +51,14 @@ impl Health {
         }
     }
 
-    /// Forgets nodes that are not there any more.
+    /// Forgets nodes that no longer exist.
     pub fn keep(&mut self, there: &HashSet<&str>) {
         self.heard.retain(|node, _| there.contains(node.as_str()));
         self.known.retain(|node| there.contains(node.as_str()));
     }
 
-    /// Whether one more node of a zone may be given up now; if so, it counts as given up. Kubernetes: one in 10 s, and one
-    /// in 100 s of a large zone of which most is in trouble.
+    /// Whether one more node of the zone may be given up now; if so, counts it as given up. Kubernetes: one every 10 s,
+    /// and one every 100 s in a large zone that is mostly unhealthy.
     pub fn may_give_up(&mut self, node: &Node, trouble: Trouble, timing: &Timing) -> bool {
         let seconds = match trouble {
             Trouble::Some => 10,
@@ -78,7 +78,7 @@ fn zone(node: &Node) -> &str {
     node.metadata.labels.get(ZONE).map_or("", String::as_str)
 }
 
-/// How much trouble there is around a node; `nodes` are all nodes, each with whether it is well.
+/// Returns how much of the cluster around a node is unhealthy. `nodes` are all nodes, each with whether it is healthy.
 pub fn trouble<'a>(node: &Node, nodes: impl Iterator<Item = (&'a Node, bool)>) -> Trouble {
     let (mut any_well, mut size, mut unwell) = (false, 0usize, 0usize);
     for (other, well) in nodes {

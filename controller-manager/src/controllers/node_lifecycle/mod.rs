@@ -1,5 +1,5 @@
-//! Nodes that fall silent: their state becomes unknown, their pods count as not ready and, after the time they
-//! tolerate, are deleted. `health` counts, `taints` says what taints a node has, `eviction` who has to go.
+//! Handles nodes that fall silent: their conditions become Unknown, and their pods count as not ready and are deleted
+//! after the time that they tolerate. `health` counts silent nodes, `taints` sets taints, `eviction` deletes pods.
 
 mod eviction;
 mod health;
@@ -22,28 +22,28 @@ use health::{Health, Trouble, trouble};
 
 const SILENT: &str = "Kubelet stopped posting node status.";
 
-/// Watches the heartbeats of nodes, by its own clock.
+/// Monitors the heartbeats of nodes, by its own clock.
 pub struct NodeLifecycleController {
     timing: Timing,
     health: Mutex<Health>,
 }
 
-/// What matters to a node.
+/// The observed state of a node.
 pub struct Observed {
     node: Arc<Node>,
     pods: Vec<Arc<Pod>>,
-    /// It was not known before.
+    /// Whether the node is seen for the first time.
     is_new: bool,
-    /// For how long nothing has been heard of it.
+    /// Time since its last heartbeat was seen.
     silence: Duration,
-    /// How it is with the nodes around it.
+    /// How much of the cluster around it is unhealthy.
     trouble: Trouble,
-    /// It is its turn to be given up, if it has to be.
+    /// Whether it needs to be given up and the rate limit of its zone allows it now.
     may_give_up: bool,
 }
 
 impl NodeLifecycleController {
-    /// Has heard of no node yet.
+    /// Creates a controller that has seen no heartbeat yet.
     pub fn new(timing: Timing) -> Self {
         Self { timing, health: Mutex::default() }
     }
@@ -77,8 +77,9 @@ impl Controller for NodeLifecycleController {
             health.silence(name, lease.as_ref().map_or("", |lease| &lease.metadata.resource_version))
         };
         let own = silence(&key.name);
-        // Nodes do not beat at the same moment: when the first has been silent for too long the last may have been so for a
-        // heartbeat less. Whoever has missed more than two is not counted on, nor is who was not heard before we came.
+        // Heartbeats do not coincide: when the first node exceeds the grace period, the last may have been silent for
+        // one heartbeat less. So a node that has missed more than two does not count as healthy, and neither does one
+        // that was already marked before we started.
         let suspicious = self.timing.node_grace / 2;
         let mut is_well =
             |node: &Arc<Node>| silence(&node.metadata.name) <= suspicious && matches!(ready_status(node), "" | "True");
@@ -120,7 +121,7 @@ fn plan(observed: &Observed, timing: &Timing, now: Timestamp) -> Plan {
         plan.actions.push(Action::Update(Box::new(changed.into())));
         return plan;
     }
-    // When nothing at all is heard the pods may well serve: an outage of ours must not leave services without any.
+    // If all nodes are silent, their pods may still serve: our own outage must not leave services without endpoints.
     if observed.trouble == Trouble::All {
         return plan;
     }
@@ -136,7 +137,7 @@ fn tell(node: &Node, reason: &'static str, message: String) -> Action {
     Action::Tell(Happening { object: ObjectId::of(node), event_type: EventType::Normal, reason, message })
 }
 
-/// The node with all its conditions unknown.
+/// Sets all conditions of the node to Unknown.
 fn unknown(node: &Node, now: Timestamp) -> Action {
     let mut changed = node.clone();
     for condition in &mut changed.status.conditions {

@@ -1,4 +1,4 @@
-//! The taints that follow from a node's state, beside those of others.
+//! The taints that follow from a node's state. Taints set by others stay.
 
 use jiff::Timestamp;
 use squall_api::core::v1::{Node, Taint};
@@ -11,7 +11,7 @@ pub const UNREACHABLE: &str = "node.kubernetes.io/unreachable";
 const NOT_READY: &str = "node.kubernetes.io/not-ready";
 const UNSCHEDULABLE: &str = "node.kubernetes.io/unschedulable";
 
-/// The taint that the state of a node calls for.
+/// Returns the key of the taint that the node's state requires, if any.
 fn key_of(node: &Node) -> Option<&'static str> {
     match ready_status(node) {
         "True" => None,
@@ -20,7 +20,7 @@ fn key_of(node: &Node) -> Option<&'static str> {
     }
 }
 
-/// Whether the node should be emptied and is not yet marked so.
+/// Whether the node needs a NoExecute taint that it does not have yet.
 pub fn needs_giving_up(node: &Node) -> bool {
     key_of(node).is_some_and(|key| !has(&node.spec.taints, key, "NoExecute"))
 }
@@ -29,8 +29,8 @@ fn has(taints: &[Taint], key: &str, effect: &str) -> bool {
     taints.iter().any(|taint| taint.key == key && taint.effect == effect)
 }
 
-/// The taints the node should have. Nobody is to be put on a node that is not ready; who is there has to go only when it is
-/// the node's turn, and not at all when all nodes are in trouble.
+/// Returns the taints that the node should have. A node that is not ready gets no new pods. Its own pods have to leave
+/// only when it is the node's turn, and not at all while all nodes are unhealthy.
 pub fn wanted(node: &Node, may_give_up: bool, trouble: Trouble, now: Timestamp) -> Vec<Taint> {
     let key = key_of(node);
     let stays = |taint: &&Taint| match taint.key.as_str() {

@@ -1,5 +1,5 @@
-//! Pods that nobody will end any more: those of nodes that are gone, those that are to go before they were ever placed, and
-//! those that have ended when there are too many of them.
+//! Deletes pods that no kubelet will delete: pods of missing nodes, pods that were deleted before they were scheduled,
+//! and the oldest finished pods when there are too many.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,31 +12,31 @@ use squall_daemon::Timing;
 
 use crate::runtime::{Action, Caches, Controller, Key, ObjectChange, Plan};
 
-/// Kubernetes: `--terminated-pod-gc-threshold`.
+/// Maximum number of finished pods (Kubernetes: `--terminated-pod-gc-threshold`).
 const MOST_ENDED: usize = 12_500;
 
-/// Removes them.
+/// Deletes orphaned, unscheduled and surplus finished pods.
 pub struct PodGarbageCollector {
     timing: Timing,
-    /// Nodes that pods are bound to and that are not there, and since when that is known.
+    /// Nodes that pods are bound to but that do not exist, and when each was first missed.
     missing: Mutex<HashMap<String, Instant>>,
 }
 
-/// Pods that may have to go.
+/// Pods that may have to be deleted.
 pub struct Observed {
-    /// Their node has not been there for long enough.
+    /// Pods whose node has been missing for long enough.
     orphaned: Vec<Arc<Pod>>,
     unplaced: Vec<Arc<Pod>>,
     ended: Vec<Arc<Pod>>,
 }
 
 impl PodGarbageCollector {
-    /// Misses no node yet.
+    /// Creates a collector that has missed no node yet.
     pub fn new(timing: Timing) -> Self {
         Self { timing, missing: Mutex::default() }
     }
 
-    /// Whether a node has been missed for long enough: our cache of nodes may be behind that of pods.
+    /// Whether a node has been missing for long enough: the cache of nodes may lag behind that of pods.
     fn is_gone(&self, node: &str) -> bool {
         let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
         missing.entry(node.to_owned()).or_insert_with(Instant::now).elapsed() >= self.timing.seconds(40)

@@ -1,8 +1,8 @@
-//! For how long pods have been ready, by our own clock.
+//! Measures how long pods have been ready, by our own clock.
 //!
-//! Kubernetes 29229: the time in a pod's condition is that of its node's clock. Measured against another clock it makes a pod
-//! available too early or too late. What we see happen we measure ourselves; only of what had happened before we came do we
-//! have to believe the node.
+//! Kubernetes 29229: the time in a pod's condition comes from its node's clock. Compared with another clock, it makes a
+//! pod available too early or too late. So we time every transition that we see. We trust the node only for transitions
+//! before we started.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -15,24 +15,24 @@ use squall_faults::mutants::Mutant;
 
 use crate::runtime::Key;
 
-/// What was seen of the pods of each owner.
+/// The last seen readiness of each owner's pods.
 #[derive(Default)]
 pub struct Seen {
     owners: Mutex<HashMap<Key, HashMap<String, State>>>,
 }
 
-/// How a pod was when it was last looked at.
+/// The readiness of a pod when it was last seen.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum State {
     NotReady,
-    /// It was ready when we came.
+    /// It was already ready when we first saw its owner.
     ReadyBefore(Time),
-    /// It became ready before our eyes: by its own word, and by our clock.
+    /// We saw it become ready: the time in its condition, and the time by our clock.
     Ready(Time, Instant),
 }
 
 impl Seen {
-    /// Looks at the pods of an owner. For how long each that we saw become ready has been so, by its uid.
+    /// Records the readiness of an owner's pods. Returns, by uid, how long each has been ready if we saw it become so.
     pub fn look<'a>(&self, owner: &Key, pods: impl Iterator<Item = &'a Pod>) -> HashMap<String, Duration> {
         let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
         let before = owners.get(owner);
@@ -59,12 +59,12 @@ impl Seen {
     }
 }
 
-/// The time that a pod says it is ready since.
+/// Since when the pod has been ready, according to its condition.
 fn ready_since(pod: &Pod) -> Option<Time> {
     pod_condition(pod, "Ready").filter(|ready| ready.status == "True").map(|ready| ready.last_transition_time)
 }
 
-/// The state of a pod now. `known`: what was known of it; `None` when its owner is looked at for the first time.
+/// Returns the state of a pod now. `known` is its previous state; the outer `None` means that its owner is new to us.
 fn next(known: Option<Option<State>>, ready: Option<Time>, now: Instant) -> State {
     match (known, ready) {
         (_, None) => State::NotReady,
@@ -74,7 +74,7 @@ fn next(known: Option<Option<State>>, ready: Option<Time>, now: Instant) -> Stat
         {
             state
         }
-        // It was not ready, or not there, or was not ready for a moment in between.
+        // It was not ready, did not exist, or was briefly not ready in between.
         (Some(_), Some(since)) => State::Ready(since, now),
     }
 }

@@ -1,4 +1,4 @@
-//! ReplicaSets and ReplicationControllers: as many pods as asked for. One algorithm for both kinds.
+//! Keeps the requested number of pods for ReplicaSets and ReplicationControllers, with one algorithm for both kinds.
 
 mod availability;
 mod plan;
@@ -21,33 +21,33 @@ use availability::Seen;
 
 use crate::runtime::{Caches, Controller, Key, ObjectChange, Plan};
 
-/// Keeps the pods of ReplicaSets.
+/// Creates and deletes the pods of ReplicaSets.
 pub struct ReplicaSetController {
     timing: Timing,
     seen: Seen,
 }
 
-/// Keeps the pods of ReplicationControllers.
+/// Creates and deletes the pods of ReplicationControllers.
 pub struct ReplicationControllerController {
     timing: Timing,
     seen: Seen,
 }
 
 impl ReplicaSetController {
-    /// Has seen no pod yet.
+    /// Creates a controller that has seen no pod yet.
     pub fn new(timing: Timing) -> Self {
         Self { timing, seen: Seen::default() }
     }
 }
 
 impl ReplicationControllerController {
-    /// Has seen no pod yet.
+    /// Creates a controller that has seen no pod yet.
     pub fn new(timing: Timing) -> Self {
         Self { timing, seen: Seen::default() }
     }
 }
 
-/// Either kind, as the algorithm sees it.
+/// An owner of either kind, as the algorithm sees it.
 #[derive(Clone)]
 pub struct Owner {
     pub meta: ObjectMeta,
@@ -62,7 +62,7 @@ pub struct Owner {
     pub failure: Option<Failure>,
 }
 
-/// The counts of the status.
+/// The replica counts in the status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
     pub replicas: i32,
@@ -72,7 +72,7 @@ pub struct Counts {
     pub terminating: Option<i32>,
 }
 
-/// That pods cannot be made or deleted.
+/// A failure to create or delete pods, as the ReplicaFailure condition reports it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Failure {
     pub reason: String,
@@ -80,22 +80,22 @@ pub struct Failure {
     pub since: Time,
 }
 
-/// What matters to an owner.
+/// The observed state of an owner.
 pub struct Observed {
     pub owner: Owner,
     /// Its own pods, and those without a controller in its namespace.
     pub pods: Vec<Arc<Pod>>,
-    /// For how long each pod has been ready, by our own clock, as far as we have seen it become so.
+    /// By uid: how long each pod that we saw become ready has been ready, by our own clock.
     pub ready_for: HashMap<String, Duration>,
-    /// How many active pods of ReplicaSets with the same controller are on each node.
+    /// Number of active pods on each node, over all ReplicaSets with the same controller.
     pub related_on_node: HashMap<String, usize>,
-    /// What went wrong the last time.
+    /// The error of the last attempt, if it failed.
     pub failure: Option<String>,
-    /// The object with another status.
+    /// Returns a copy of the object with this status.
     pub with_status: Box<dyn Fn(Counts, Option<Failure>) -> Object + Send>,
 }
 
-/// The kinds the algorithm serves.
+/// A kind that the algorithm handles.
 trait Replicated: Resource {
     fn owner(&self) -> Option<Owner>;
     fn with_status(&self, counts: Counts, failure: Option<Failure>) -> Self;
@@ -294,7 +294,7 @@ where
     let orphans = caches.pods.controlled_by("");
     pods.extend(orphans.into_iter().filter(|pod| pod.metadata.namespace == owner.meta.namespace));
     let mut related_on_node = HashMap::new();
-    // Only where some have to go it matters where they are.
+    // The placement of pods matters only if some have to be deleted.
     let surplus = pods.len() > usize::try_from(owner.replicas).unwrap_or(0);
     if let Some(grand) = meta::controller_of(&owner.meta).filter(|_| surplus) {
         for set in caches.replica_sets.controlled_by(&grand.uid) {

@@ -1,4 +1,4 @@
-//! How many pods to make or delete now, and what the status says.
+//! Decides how many pods to create or delete now, and computes the status.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,13 +16,13 @@ use super::{Counts, Failure, Observed, Owner};
 use crate::runtime::ownership::{Claim, claim};
 use crate::runtime::{Action, Plan};
 
-/// Kubernetes: no more pods than this are made or deleted in one go.
+/// Maximum number of pods to create or delete at once, as in Kubernetes.
 const BURST: usize = 500;
 
-/// How long an owner is left alone after a look, for each hundred pods that it has.
+/// Rest after a reconciliation, for each hundred pods of the owner.
 const REST: Duration = Duration::from_millis(2);
 
-/// Decides.
+/// Decides what to do for an owner.
 pub fn plan(observed: &Observed, timing: &Timing, now: Timestamp) -> Plan {
     let owner = &observed.owner;
     let claims: Vec<(Claim, &Arc<Pod>)> =
@@ -51,7 +51,7 @@ pub fn plan(observed: &Observed, timing: &Timing, now: Timestamp) -> Plan {
             actions.push(delete(observed, active, wanted, now));
         }
     }
-    // Of a thousand pods something is always changing, and each look counts them all.
+    // Among a thousand pods some are always changing, and each reconciliation counts them all.
     let rest = REST * u32::try_from(observed.pods.len() / 100).unwrap_or(u32::MAX).min(10);
     Plan { actions, wake_after, rest }
 }
@@ -106,7 +106,7 @@ fn delete(observed: &Observed, mut active: Vec<&Pod>, wanted: usize, now: Timest
     Action::AtOnce(deletions.collect())
 }
 
-/// The counts, and when the next pod becomes available by the mere passing of time.
+/// Returns the counts, and how long until the next pod becomes available without any change.
 fn count(
     observed: &Observed,
     mine: &[&Pod],
@@ -131,21 +131,21 @@ fn count(
     (counts, waits.into_iter().flatten().filter(|wait| !wait.is_zero()).min())
 }
 
-/// How long until the pod counts as available; `None` if it is not ready. Each pod has its own moment (Kubernetes 108266: all
-/// were looked at when the first was due, and then no more).
+/// Returns how long until the pod counts as available; `None` if it is not ready. Each pod has its own wait (Kubernetes
+/// 108266: all pods were checked when the first was due, and never again).
 fn until_available(observed: &Observed, pod: &Pod, timing: &Timing, now: Timestamp) -> Option<Duration> {
     let ready = pod_condition(pod, "Ready").filter(|condition| condition.status == "True")?;
     let needed = timing.seconds(observed.owner.min_ready_seconds.into());
     let by_its_word = || now.duration_since(ready.last_transition_time.timestamp());
     let passed = match observed.ready_for.get(&pod.metadata.uid) {
         Some(passed) => *passed,
-        // A node's clock that is ahead must not make a pod wait for longer than it has to.
+        // A node's clock that runs ahead must not make a pod wait longer than necessary.
         None => Duration::try_from(by_its_word().max(SignedDuration::ZERO)).unwrap_or_default(),
     };
     Some(needed.saturating_sub(passed))
 }
 
-/// Kubernetes: the first failure stays as it is until there is a success.
+/// Returns the failure for the status. As in Kubernetes, the first failure stays until there is a success.
 fn failure(observed: &Observed, active: usize, wanted: usize, now: Timestamp) -> Option<Failure> {
     let message = observed.failure.clone()?;
     if active == wanted {

@@ -1,4 +1,4 @@
-//! Which pods go first when there are too many.
+//! Decides which pods are deleted first when there are too many.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use squall_api::metav1::v1::Time;
 
 const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
 
-/// Sorts pods so that the first ones go first. `related` counts, by node, the active pods of the same Deployment.
+/// Sorts pods in the order of their deletion. `related` counts, by node, the active pods of the same Deployment.
 pub fn sort(pods: &mut [&Pod], related: &HashMap<String, usize>, now: Timestamp) {
     pods.sort_by(|one, other| compare(one, other, related, now));
 }
@@ -46,7 +46,7 @@ fn ready_since(pod: &Pod) -> Time {
     pod_condition(pod, "Ready").map(|condition| condition.last_transition_time).unwrap_or_default()
 }
 
-/// The younger first, but ages are told apart only by their order of magnitude; within one, the uid decides.
+/// Orders the younger first. Only the order of magnitude of the age counts; within one, the uid decides.
 fn by_age(one: &Pod, other: &Pod, since: fn(&Pod) -> Time, now: Timestamp) -> Ordering {
     let bucket = |pod: &Pod| {
         let age = now.as_nanosecond() - since(pod).timestamp().as_nanosecond();

@@ -1,11 +1,11 @@
-//! Which nodes a pod wants: by their labels, and by the pods that are on them.
+//! Which nodes a pod requires or prefers, by their labels and by the pods on them.
 
 use squall_api::core::v1::{Node, NodeSelectorRequirement, NodeSelectorTerm, Pod, PodAffinityTerm};
 use squall_api::labels::Selector;
 
 use super::room::Room;
 
-/// Whether the node has what the pod requires of it (Kubernetes: the selector and one of the terms).
+/// Whether the node meets the pod's requirements (Kubernetes: the node selector and one of the affinity terms).
 pub fn node_is_required(pod: &Pod, node: &Node) -> bool {
     let selected = pod.spec.node_selector.iter().all(|(key, value)| node.metadata.labels.get(key) == Some(value));
     let required = pod
@@ -17,7 +17,7 @@ pub fn node_is_required(pod: &Pod, node: &Node) -> bool {
     selected && required.is_none_or(|selector| selector.node_selector_terms.iter().any(|term| term_matches(term, node)))
 }
 
-/// The weights of the terms that the pod prefers and the node has.
+/// Sums the weights of the pod's preferred terms that the node matches.
 pub fn node_preference(pod: &Pod, node: &Node) -> i64 {
     let affinity = pod.spec.affinity.as_ref().and_then(|affinity| affinity.node_affinity.as_ref());
     let terms = affinity.into_iter().flat_map(|a| &a.preferred_during_scheduling_ignored_during_execution);
@@ -48,12 +48,12 @@ fn holds(requirement: &NodeSelectorRequirement, value: Option<&str>) -> bool {
     }
 }
 
-/// Why the pods that are there keep this one from the node, in Kubernetes' words.
+/// Returns why existing pods keep this pod off the node, in Kubernetes' words.
 pub fn pod_obstacle(pod: &Pod, room: &Room<'_>, rooms: &[Room<'_>]) -> Option<&'static str> {
     let affinity = pod.spec.affinity.as_ref();
     let required = affinity.and_then(|a| a.pod_affinity.as_ref()).into_iter();
     for term in required.flat_map(|a| &a.required_during_scheduling_ignored_during_execution) {
-        // Kubernetes: the first of a group that wants to be together may go anywhere.
+        // Kubernetes: the first pod of a group with affinity to itself may go anywhere.
         let first = matches(term, pod, pod) && !rooms.iter().any(|room| has_match(term, pod, room));
         let satisfied = in_domain(term, room, rooms).any(|room| has_match(term, pod, room)) || first;
         if room.label(&term.topology_key).is_none() || !satisfied {
@@ -76,7 +76,7 @@ pub fn pod_obstacle(pod: &Pod, room: &Room<'_>, rooms: &[Room<'_>]) -> Option<&'
     rooms.iter().any(objects).then_some("node(s) didn't satisfy existing pods anti-affinity rules")
 }
 
-/// The weights of what the pod prefers of the pods that are there.
+/// Sums the weights of the pod's preferred terms over the existing pods that match; anti-affinity counts negative.
 pub fn pod_preference(pod: &Pod, room: &Room<'_>, rooms: &[Room<'_>]) -> i64 {
     let Some(affinity) = &pod.spec.affinity else { return 0 };
     let wanted = affinity.pod_affinity.iter().flat_map(|a| &a.preferred_during_scheduling_ignored_during_execution);
@@ -92,7 +92,7 @@ pub fn pod_preference(pod: &Pod, room: &Room<'_>, rooms: &[Room<'_>]) -> i64 {
     sums.sum()
 }
 
-/// The nodes that are in the same part of the topology as this one.
+/// Returns the nodes in the same topology domain as this one.
 fn in_domain<'r, 'a>(
     term: &PodAffinityTerm,
     room: &Room<'_>,
@@ -109,8 +109,8 @@ fn has_match(term: &PodAffinityTerm, of: &Pod, room: &Room<'_>) -> bool {
     room.pods.iter().any(|there| matches(term, of, there))
 }
 
-/// Whether a pod is one that a term of `of` means. Without namespaces it means its own; an empty selector of namespaces
-/// means all of them.
+/// Whether the pod `there` matches an affinity term of the pod `of`. A term without namespaces applies to the pod's
+/// own namespace; one with an empty namespace selector, to all.
 fn matches(term: &PodAffinityTerm, of: &Pod, there: &Pod) -> bool {
     let everywhere = term
         .namespace_selector

@@ -1,4 +1,4 @@
-//! Whether a pod fits on a node, and which of the nodes it fits on is best.
+//! Decides whether a pod fits on a node, and which of the fitting nodes is best.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use squall_api::kinds::covers;
 use super::room::Room;
 use super::{affinity, spread};
 
-/// The place of the best node, or why there is none.
+/// Returns the index of the best node, or the reason why no node fits.
 pub fn choose(rooms: &[Room<'_>], pod: &Pod) -> Result<usize, String> {
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     let mut fitting = Vec::new();
@@ -30,8 +30,8 @@ pub fn choose(rooms: &[Room<'_>], pod: &Pod) -> Result<usize, String> {
     Err(format!("0/{} nodes are available: {}.", rooms.len(), texts.join(", ")))
 }
 
-/// Why the pod cannot go to a node, in Kubernetes' words and by Kubernetes' order of filters: the first that refuses
-/// says why. Nothing if it can.
+/// Returns why the pod cannot go to a node, in Kubernetes' words; empty if it can. Filters run in Kubernetes' order,
+/// and the first that rejects the node gives the reasons.
 fn obstacles(pod: &Pod, room: &Room<'_>, rooms: &[Room<'_>]) -> Vec<String> {
     let spec = &room.node.spec;
     let one = |reason: &str| vec![reason.to_owned()];
@@ -65,7 +65,7 @@ fn tolerates(tolerations: &[Toleration], taint: &Taint) -> bool {
     tolerations.iter().any(|toleration| covers(toleration, taint))
 }
 
-/// What speaks for a node. Each is 0 to 100 among the nodes that the pod fits on, and counts by its weight.
+/// Returns the node with the highest weighted sum of scores. Each score is 0 to 100 among the fitting nodes.
 fn best(fitting: &[usize], rooms: &[Room<'_>], pod: &Pod) -> Option<usize> {
     let each =
         |score: &dyn Fn(&Room<'_>) -> f64| fitting.iter().map(|place| score(&rooms[*place])).collect::<Vec<f64>>();
@@ -83,17 +83,17 @@ fn best(fitting: &[usize], rooms: &[Room<'_>], pod: &Pod) -> Option<usize> {
     ];
     let total = |nth: usize| scores.iter().map(|(weight, each)| weight * each[nth]).sum::<f64>();
     let ranked = fitting.iter().enumerate().map(|(nth, place)| (total(nth), rooms[*place].pods.len(), *place));
-    // Of equals the one with fewest pods, and then the first by name.
+    // Among equals, the node with the fewest pods wins, then the first by name.
     ranked.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)).then(b.2.cmp(&a.2))).map(|(_, _, place)| place)
 }
 
-/// Kubernetes: LeastAllocated, the mean of what is left of cpu and memory.
+/// Kubernetes: LeastAllocated, the mean of the free shares of cpu and memory.
 fn free(room: &Room<'_>, pod: &Pod) -> f64 {
     let [cpu, memory] = room.used_with(pod);
     (2_000 - cpu - memory) as f64 / 20.0
 }
 
-/// Kubernetes: BalancedAllocation, full marks where cpu and memory are used alike.
+/// Kubernetes: BalancedAllocation, the full score where cpu and memory are used equally.
 fn balance(room: &Room<'_>, pod: &Pod) -> f64 {
     let [cpu, memory] = room.used_with(pod);
     100.0 - (cpu - memory).abs() as f64 / 20.0

@@ -1,7 +1,7 @@
-//! The scheduler: puts each pod that has no node on the best one that can take it.
+//! The scheduler: binds each pod without a node to the best node that can take it.
 //!
-//! `room` is a node with what is on it, `fit` decides, by `affinity` (what the pod wants of nodes and other pods) and
-//! `spread` (how evenly pods lie).
+//! `room` is a node with the pods on it. `fit` chooses the node, by `affinity` (a pod's requirements on nodes and other
+//! pods) and `spread` (the even distribution of pods).
 
 mod affinity;
 mod fit;
@@ -24,22 +24,22 @@ use squall_client::events::{EventType, Happening, ObjectId};
 use crate::runtime::{Action, Caches, Controller, Key, ObjectChange, Plan};
 use room::Room;
 
-/// How many pods are placed in one go: each sees where the ones before it went.
+/// Maximum number of pods bound in one go. Each takes the placement of the earlier ones into account.
 const BATCH: usize = 256;
-/// When a pod that fits nowhere is tried again, if nothing happens before.
+/// Delay before a pod that fits nowhere is retried, if no change comes earlier.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Places pods.
+/// Assigns pods to nodes.
 pub struct Scheduler;
 
-/// All nodes and what is on them, and the pods that have none.
+/// All nodes, the pods on them, and the pods without a node.
 pub struct Observed {
     nodes: Vec<Arc<Node>>,
     placed: Vec<Arc<Pod>>,
     waiting: Vec<Arc<Pod>>,
 }
 
-/// All pods are looked at together, under one key.
+/// Returns the only key: all pods are scheduled together.
 fn everything() -> Key {
     Key::new("", "pods")
 }
@@ -94,7 +94,7 @@ fn plan(observed: Observed, now: Timestamp) -> Plan {
     let mut plan = Plan::default();
     let mut bindings = Vec::new();
     for pod in &waiting {
-        // Those that fit nowhere must not keep the others from being looked at.
+        // Only bound pods count towards a batch: pods that fit nowhere must not block the others.
         if bindings.len() == BATCH {
             plan.wake(Duration::ZERO);
             break;
@@ -127,7 +127,7 @@ fn tell(pod: &Pod, event_type: EventType, reason: &'static str, message: String)
     Happening { object: ObjectId::of(pod), event_type, reason, message }
 }
 
-/// Says in the pod's status and in an event why it fits nowhere, unless both have been said.
+/// Reports in the pod's status and in an event why it fits nowhere, unless that has been reported already.
 fn unschedulable(pod: &Pod, message: String, now: Timestamp) -> Vec<Action> {
     let before = pod_condition(pod, "PodScheduled").filter(|condition| condition.status == "False");
     if before.is_some_and(|condition| condition.message == message) {

@@ -1,33 +1,33 @@
-//! A node as the scheduler sees it: what is on it, what that asks for, and what is left.
+//! A node as the scheduler sees it: its pods, their requests, and the capacity that is left.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use squall_api::core::v1::{Container, Node, Pod};
 use squall_api::{meta, quantity};
 
-/// What a pod that asks for nothing counts as, when nodes are compared (Kubernetes: 100m, 200Mi).
+/// Assumed requests of a pod that has none, for comparing nodes (Kubernetes: 100m, 200Mi).
 const DEFAULT_CPU: i128 = 100;
 const DEFAULT_MEMORY: i128 = 200 * 1024 * 1024 * 1_000;
 
-/// A port of a node that a pod takes: address, protocol, number.
+/// A host port that a pod uses: address, protocol, number.
 type HostPort = (String, String, i32);
 
-/// A node and what is on it. Amounts are in thousandths.
+/// A node and the pods on it. Amounts are in thousandths.
 pub struct Room<'a> {
     pub node: &'a Node,
     pub pods: Vec<&'a Pod>,
-    /// Those of them that do not want certain others beside them.
+    /// Those of them that have anti-affinity to other pods.
     pub unsociable: Vec<&'a Pod>,
     requested: HashMap<String, i128>,
-    /// Cpu and memory, with the defaults for pods that ask for nothing.
+    /// Requested cpu and memory, with the defaults for pods without requests.
     weight: [i128; 2],
-    /// How many pods of each owner are on it.
+    /// Number of pods on the node, by the uid of their controller.
     owners: HashMap<String, i64>,
     ports: HashSet<HostPort>,
 }
 
 impl<'a> Room<'a> {
-    /// An empty node.
+    /// Creates a room for the node, without pods.
     pub fn of(node: &'a Node) -> Self {
         Self {
             node,
@@ -44,12 +44,12 @@ impl<'a> Room<'a> {
         &self.node.metadata.name
     }
 
-    /// A label of the node.
+    /// Returns the value of a label of the node.
     pub fn label(&self, key: &str) -> Option<&'a str> {
         self.node.metadata.labels.get(key).map(String::as_str)
     }
 
-    /// Puts a pod on it.
+    /// Adds a pod to the node.
     pub fn take(&mut self, pod: &'a Pod) {
         for (resource, amount) in requests(pod) {
             *self.requested.entry(resource).or_default() += amount;
@@ -68,7 +68,7 @@ impl<'a> Room<'a> {
         self.node.status.allocatable.get(resource).and_then(quantity::parse).map_or(0, |amount| amount.0)
     }
 
-    /// What of the pod's requests does not fit, in Kubernetes' words.
+    /// Returns which requests of the pod do not fit, in Kubernetes' words.
     pub fn lacking(&self, pod: &Pod) -> Vec<String> {
         let mut lacking = Vec::new();
         let pods = i128::try_from(self.pods.len()).unwrap_or(i128::MAX / 2_000);
@@ -84,7 +84,7 @@ impl<'a> Room<'a> {
         lacking
     }
 
-    /// Whether a port of the node that the pod wants is taken. The address 0.0.0.0 is every address.
+    /// Whether a host port that the pod wants is taken. The address 0.0.0.0 stands for every address.
     pub fn has_port_clash(&self, pod: &Pod) -> bool {
         let clashes = |(address, protocol, number): &HostPort| {
             self.ports.iter().any(|(other, other_protocol, other_number)| {
@@ -95,7 +95,7 @@ impl<'a> Room<'a> {
         host_ports(pod).any(|port| clashes(&port))
     }
 
-    /// How many pods of the pod's owner are on it; of a pod without an owner there are none.
+    /// Returns the number of pods on the node with the same controller; 0 for a pod without a controller.
     pub fn siblings(&self, pod: &Pod) -> i64 {
         Some(owner(pod))
             .filter(|owner| !owner.is_empty())
@@ -104,7 +104,7 @@ impl<'a> Room<'a> {
             .unwrap_or(0)
     }
 
-    /// The parts of cpu and memory that would be taken with this pod, in thousandths; all of what is not there is taken.
+    /// Returns the used shares of cpu and memory with this pod added, in thousandths. A missing one counts as full.
     pub fn used_with(&self, pod: &Pod) -> [i128; 2] {
         let [cpu, memory] = weight(pod);
         let part = |used: i128, resource: &str| match self.allocatable(resource) {
@@ -115,12 +115,12 @@ impl<'a> Room<'a> {
     }
 }
 
-/// The uid of the pod's controller.
+/// Returns the uid of the pod's controller; empty without one.
 pub fn owner(pod: &Pod) -> &str {
     meta::controller_of(&pod.metadata).map_or("", |owner| owner.uid.as_str())
 }
 
-/// What a pod asks for: its containers together, or one of its init containers if that asks for more.
+/// Returns the requests of a pod: the sum over its containers, or those of one init container where they are higher.
 fn requests(pod: &Pod) -> BTreeMap<String, i128> {
     let mut sum: BTreeMap<String, i128> = BTreeMap::new();
     for container in pod.spec.containers.iter().chain(pod.spec.init_containers.iter().filter(|c| is_sidecar(c))) {
@@ -140,7 +140,7 @@ fn amounts(container: &Container) -> impl Iterator<Item = (String, i128)> {
     requests.filter_map(|(resource, amount)| Some((resource.clone(), quantity::parse(amount)?.0)))
 }
 
-/// An init container that goes on running beside the others.
+/// Whether an init container keeps running beside the others.
 fn is_sidecar(container: &Container) -> bool {
     container.restart_policy.as_deref() == Some("Always")
 }

@@ -1,4 +1,4 @@
-//! Topology spread: the pods that a constraint means should be in all parts of the topology alike.
+//! Topology spread: the pods that a constraint selects should be spread evenly over all topology domains.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use squall_api::labels::Selector;
 use super::affinity::node_is_required;
 use super::room::Room;
 
-/// Why a constraint keeps the pod from a node, in Kubernetes' words.
+/// Returns why a hard constraint keeps the pod off a node, in Kubernetes' words.
 pub fn obstacle(pod: &Pod, room: &Room<'_>, rooms: &[Room<'_>]) -> Option<&'static str> {
     let hard = pod.spec.topology_spread_constraints.iter().filter(|c| c.when_unsatisfiable == "DoNotSchedule");
     for constraint in hard {
@@ -27,8 +27,8 @@ pub fn obstacle(pod: &Pod, room: &Room<'_>, rooms: &[Room<'_>]) -> Option<&'stat
     None
 }
 
-/// How many pods are in the parts of the topology where the node is, by the constraints that are only wishes. Less is
-/// better. Without constraints of its own a pod is to be apart from its siblings (Kubernetes: by host and by zone).
+/// Returns how crowded the node's topology domains are, by the pod's soft constraints. Less is better. A pod without
+/// constraints is kept apart from its siblings (Kubernetes: by host and by zone).
 pub fn crowd(pod: &Pod, room: &Room<'_>, rooms: &[Room<'_>]) -> f64 {
     let soft: Vec<&TopologySpreadConstraint> =
         pod.spec.topology_spread_constraints.iter().filter(|c| c.when_unsatisfiable == "ScheduleAnyway").collect();
@@ -51,7 +51,7 @@ fn zone_crowd(pod: &Pod, room: &Room<'_>, rooms: &[Room<'_>]) -> f64 {
     f64_of(here) * weight(zones.len())
 }
 
-/// Kubernetes: a constraint with many parts counts for more, since each of its parts has few pods.
+/// Kubernetes: a constraint with many domains has more weight, since each domain has few pods.
 #[expect(clippy::cast_precision_loss, reason = "there are fewer nodes than 2^52")]
 fn weight(domains: usize) -> f64 {
     (domains as f64 + 2.0).ln()
@@ -62,11 +62,11 @@ fn f64_of(count: i64) -> f64 {
     count as f64
 }
 
-/// The pods that a constraint means, in each part of the topology that the pod may go to.
+/// Counts the pods that a constraint selects, in each topology domain that the pod may go to.
 fn counts<'a>(constraint: &TopologySpreadConstraint, pod: &Pod, rooms: &[Room<'a>]) -> BTreeMap<&'a str, i64> {
     let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
     for room in rooms {
-        // Kubernetes: nodes that the pod may not go to for their labels do not count, unless that is said.
+        // Kubernetes: nodes that the pod's node affinity excludes do not count, unless the constraint ignores affinity.
         let ignored = constraint.node_affinity_policy.as_deref() == Some("Ignore");
         let Some(domain) = room.label(&constraint.topology_key) else { continue };
         if !ignored && !node_is_required(pod, room.node) {

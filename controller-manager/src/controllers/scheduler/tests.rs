@@ -1,4 +1,4 @@
-//! Where pods go, and what is said of those that go nowhere.
+//! Tests where pods are placed, and which reason is reported for those that fit nowhere.
 
 use super::*;
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ fn plain(names: &[&str]) -> Vec<Arc<Node>> {
     names.iter().map(|name| node(name, json!({}))).collect()
 }
 
-/// Where each pod went, in the order of their names, and the plan.
+/// Returns the node of each placed pod, in the order of the pods' names, and the plan.
 fn placed(nodes: Vec<Arc<Node>>, waiting: Vec<Arc<Pod>>) -> (Vec<String>, Plan) {
     let there = waiting.iter().filter(|pod| !pod.spec.node_name.is_empty()).cloned().collect();
     let waiting = waiting.into_iter().filter(|pod| pod.spec.node_name.is_empty()).collect();
@@ -78,7 +78,7 @@ fn pods_are_spread_over_the_nodes() {
     assert_eq!(nodes, ["a", "b", "c"]);
     let big = json!({"spec": {"nodeName": "b", "containers": [{"name": "a", "image": "x", "resources": {"requests": {"cpu": "3"}}}]}});
     let (nodes, _) = placed(plain(&["a", "b"]), vec![pod("0", big), of_owner("1"), of_owner("2")]);
-    assert_eq!(nodes, ["a", "b"], "siblings are apart, though one node has more left");
+    assert_eq!(nodes, ["a", "b"], "siblings are kept apart, though one node has more capacity left");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! External addresses of services of type LoadBalancer.
+//! Assigns external addresses to services of type LoadBalancer.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use squall_api::core::v1::{LoadBalancerIngress, Service};
 
 use crate::runtime::{Action, Caches, Controller, Key, ObjectChange, Plan};
 
-/// By how much an external address lies above the cluster address: the two ranges are of the same size.
+/// Offset of the external address from the cluster address; the two ranges have the same size.
 const ABOVE: u32 = 16 << 8;
 
-/// Gives services their external addresses.
+/// Assigns external addresses to services.
 pub struct ServiceController;
 
 impl Controller for ServiceController {
@@ -48,7 +48,7 @@ impl Controller for ServiceController {
     }
 }
 
-/// The external address follows from the cluster address, so that no two services share one.
+/// Derives the external address from the cluster address, so that no two services share one.
 fn ingress(service: &Service) -> Vec<LoadBalancerIngress> {
     let address = service.spec.cluster_ip.parse::<Ipv4Addr>().ok().filter(|_| service.spec.r#type == "LoadBalancer");
     let external = address.map(|address| Ipv4Addr::from(u32::from(address) + ABOVE));
