@@ -1,4 +1,4 @@
-//! How long writes wait when the leading apiserver is killed.
+//! Measures how long writes wait after the leading apiserver is killed.
 
 use std::time::Instant;
 
@@ -11,15 +11,15 @@ use squall_cluster::{Cluster, Lifetime, Options, leaders, wait_until_ready};
 
 const NAME: &str = "failover";
 
-/// What was measured.
+/// The results.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// From the SIGKILL to the first acknowledged write, for each round, in milliseconds, shortest first.
+    /// The time from the SIGKILL to the first acknowledged write, for each round, in milliseconds, shortest first.
     pub first_write_ms: Vec<f64>,
 }
 
-/// Kills the leader so many times and writes at once. `told` hears of each round.
+/// Kills the leader this many times and writes at once. `told` receives a line for each round.
 pub async fn run(options: &Options, rounds: usize, mut told: impl FnMut(String)) -> anyhow::Result<Report> {
     let folder = tempfile::tempdir()?;
     let mut cluster = Cluster::create(folder.path(), options.clone(), Lifetime::Attached)?;

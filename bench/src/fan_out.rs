@@ -1,5 +1,5 @@
-//! Watch fan-out: one client changes an object without a pause, many watch it, and each arrival is timed from the moment of
-//! the change.
+//! Measures watch fan-out: one client updates an object without pause, many clients watch it, and each arrival is timed
+//! from the moment of the update.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
@@ -12,12 +12,12 @@ use squall_client::{Client, Event, ResourceRef, Selection, Watch, WriteOptions, 
 use crate::load::{Counts, Figures};
 use crate::store::{NAMESPACE, Options, object};
 
-/// When an object was changed, in microseconds since the beginning.
+/// The key for the time of the update, in microseconds since the start.
 const SENT: &str = "sent";
-/// In which measurement: the object is there from the one before.
+/// The key for the run: the object may be left over from an earlier run.
 const ROUND: &str = "round";
 
-/// An operation is an event that has arrived at one watcher.
+/// Runs the benchmark. An operation is an event that arrived at one watcher.
 pub async fn run(
     options: &Options,
     connections: &[Client],
@@ -52,7 +52,7 @@ impl Clock {
         Self { round: fastrand::u64(..).to_string(), zero, begin: zero + warm_up, end: zero + warm_up + duration }
     }
 
-    /// When the object was changed, if that was within what is measured.
+    /// Returns when the object was updated, if that was after the warm-up.
     fn sent(&self, object: Object) -> Option<Instant> {
         let map = ConfigMap::try_from(object).ok()?;
         if map.data.get(ROUND) != Some(&self.round) {

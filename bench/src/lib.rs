@@ -1,4 +1,4 @@
-//! Measurements that a user can repeat: each says what it measured and on what.
+//! Benchmarks that users can repeat: each reports what it measured and how.
 
 pub mod failover;
 mod fan_out;

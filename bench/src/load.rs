@@ -1,4 +1,4 @@
-//! A closed loop of load: so many clients, each asking again as soon as it is answered.
+//! A closed loop of load: each client sends its next request as soon as the last one is answered.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
@@ -7,47 +7,47 @@ use futures_util::future::join_all;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-/// How much is asked, and for how long.
+/// The size and duration of the load.
 #[derive(Debug, Clone, Copy)]
 pub struct Load {
-    /// How many ask at the same time.
+    /// The number of concurrent clients.
     pub clients: usize,
-    /// What is answered before this has passed is not counted.
+    /// Requests that begin in this time are not counted.
     pub warm_up: Duration,
-    /// For how long answers are counted.
+    /// How long requests are counted.
     pub duration: Duration,
 }
 
-/// What came of it. Latencies are those of successful operations.
+/// The results. Latencies are those of successful operations.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Figures {
-    /// Operations that succeeded.
+    /// The number of successful operations.
     pub operations: u64,
-    /// Operations that failed.
+    /// The number of failed operations.
     pub errors: u64,
-    /// Why the first of them failed.
+    /// The error of the first failed operation.
     pub first_error: Option<String>,
-    /// For how long they were counted.
+    /// The measured time in seconds.
     pub seconds: f64,
-    /// Successful operations a second.
+    /// The number of successful operations per second.
     pub per_second: f64,
-    /// The latency that half of them stayed below, in milliseconds.
+    /// The median latency, in milliseconds.
     pub p50_ms: f64,
-    /// Nine tenths.
+    /// The 90th percentile of the latency, in milliseconds.
     pub p90_ms: f64,
-    /// 99 of 100.
+    /// The 99th percentile of the latency, in milliseconds.
     pub p99_ms: f64,
-    /// 999 of 1,000.
+    /// The 99.9th percentile of the latency, in milliseconds.
     pub p999_ms: f64,
-    /// The longest.
+    /// The longest latency, in milliseconds.
     pub max_ms: f64,
 }
 
-/// Latencies are kept in microseconds, to three digits, up to a minute.
+/// Latencies are recorded in microseconds, with three digits, up to a minute.
 const MAX_MICROS: u64 = 60_000_000;
 
-/// What has been counted so far.
+/// The counts so far.
 pub struct Counts {
     latencies: Histogram<u64>,
     errors: u64,
@@ -55,12 +55,12 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Nothing.
+    /// Starts with no operations.
     pub fn new() -> anyhow::Result<Self> {
         Ok(Self { latencies: Histogram::new_with_max(MAX_MICROS, 3)?, errors: 0, first_error: None })
     }
 
-    /// Notes an operation.
+    /// Counts an operation.
     pub fn note(&mut self, result: anyhow::Result<()>, took: Duration) {
         match result {
             Ok(()) => self.latencies.saturating_record(u64::try_from(took.as_micros()).unwrap_or(MAX_MICROS)),
@@ -71,7 +71,7 @@ impl Counts {
         }
     }
 
-    /// What came of it in so many seconds.
+    /// Returns the results for this time in seconds.
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     #[must_use]
     pub fn figures(&self, seconds: f64) -> Figures {
@@ -92,13 +92,13 @@ impl Counts {
     }
 }
 
-/// Something that can be asked again and again.
+/// A client that can send requests repeatedly.
 pub trait Client {
-    /// Asks once.
+    /// Sends one request.
     fn ask(&mut self) -> impl Future<Output = anyhow::Result<()>>;
 }
 
-/// Lets each client ask until the time is over. `begun` is called when the warm-up has passed.
+/// Runs each client until the time is over. Calls `begun` after the warm-up.
 pub async fn run<C: Client>(load: &Load, clients: Vec<C>, begun: impl AsyncFnOnce()) -> anyhow::Result<Figures> {
     let counts = RefCell::new(Counts::new()?);
     let begin = Instant::now() + load.warm_up;

@@ -1,5 +1,5 @@
-//! How fast a Deployment comes up and rolls: pods per second, processor time of each part of the cluster, writes per pod;
-//! and how long a rollout stands still when the leading controller-manager is killed in the middle of it.
+//! Measures how fast a Deployment is created and rolled: pods per second, CPU time by role, writes per pod. Also
+//! measures how long a rollout stalls when the leading controller-manager is killed.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,7 +14,7 @@ use squall_client::{Api, Client, Event, PATIENCE, Selection, Watch, wait_for};
 use squall_cluster::{Cluster, Lifetime, leaders, wait_until_ready};
 
 const NAME: &str = "bench";
-/// Images that cost no time of their own: what is measured is the machinery.
+/// Images without delays, so that only the control plane is measured.
 const IMAGES: &str = "images:
 - {name: 'bench:v1', answer: {status: 200, body: v1}, shutdown: immediate}
 - {name: 'bench:v2', answer: {status: 200, body: v2}, shutdown: immediate}
@@ -22,39 +22,39 @@ const IMAGES: &str = "images:
 ";
 const MANIFEST: &str = include_str!("rollout.yaml");
 
-/// What was measured.
+/// The results.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// How many pods.
+    /// The number of pods.
     pub pods: i32,
-    /// On how many nodes.
+    /// The number of nodes.
     pub nodes: usize,
-    /// From the Deployment's creation until all its pods are available, and from a new image until the new ones are.
+    /// The creation, until all pods are available; and the change of the image, until all new pods are available.
     pub phases: Vec<Phase>,
-    /// From the SIGKILL of the leading controller-manager, in the middle of a rollout, to the next step of the rollout.
+    /// The time from the SIGKILL of the leading controller-manager, midway, to the rollout's next step.
     pub resumed_seconds: f64,
-    /// Memory of all processes at the end, in MiB.
+    /// The memory of all processes at the end, in MiB.
     pub resident_mib: f64,
 }
 
-/// One of the things measured.
+/// One measured phase.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Phase {
-    /// Which.
+    /// The phase's name: `create` or `roll`.
     pub name: &'static str,
-    /// How long it took.
+    /// The duration in seconds.
     pub seconds: f64,
-    /// Pods that became available, by second.
+    /// The number of pods that became available per second.
     pub pods_per_second: f64,
-    /// Revisions of the store, by pod that became available.
+    /// The number of store revisions per pod.
     pub writes_per_pod: f64,
-    /// Processor seconds of all processes of a role.
+    /// The CPU time of all processes of each role, in seconds.
     pub cpu_seconds: BTreeMap<String, f64>,
 }
 
-/// Measures on a cluster in an empty folder. `told` hears of each phase.
+/// Runs the benchmark in an empty folder. `told` receives each phase.
 pub async fn run(
     folder: &Path,
     options: &squall_cluster::Options,
@@ -126,11 +126,11 @@ impl Bench {
         Watch::new(self.client.clone(), Selection { namespace: "default".to_owned(), ..Selection::all(kind) })
     }
 
-    /// The revision at which the Deployment was written.
+    /// Creates the Deployment and returns its revision.
     async fn create(&self) -> anyhow::Result<u64> {
         let json = manifest::documents(MANIFEST).map_err(anyhow::Error::msg)?.remove(0);
         let mut deployment = Deployment::try_from(Object::from_json(Kind::Deployment, json)?)
-            .map_err(|kind| anyhow::anyhow!("the manifest is of a {}", kind.info().kind))?;
+            .map_err(|kind| anyhow::anyhow!("the manifest is a {}, not a Deployment", kind.info().kind))?;
         deployment.spec.replicas = Some(self.pods);
         Ok(self.deployments().create(deployment).await?.metadata.resource_version.parse()?)
     }
@@ -140,7 +140,7 @@ impl Bench {
         Ok(self.deployments().patch(NAME, &patch).await?.metadata.resource_version.parse()?)
     }
 
-    /// Processor time of all members since their start, by role.
+    /// Returns the CPU time of all members since their start, by role.
     fn cpu(&self) -> BTreeMap<String, Duration> {
         let mut cpu = BTreeMap::new();
         for member in self.cluster.members() {
@@ -151,7 +151,7 @@ impl Bench {
         cpu
     }
 
-    /// Kills the leading controller-manager when half of a rollout is done. How long until the rollout's next step.
+    /// Kills the leading controller-manager halfway through a rollout. Returns the time until the rollout's next step.
     async fn kill_midway(&mut self) -> anyhow::Result<f64> {
         let (leader, _) = wait_for("an elected controller-manager", || leaders::elected(&self.client)).await?;
         let half = self.pods / 2;
@@ -161,7 +161,7 @@ impl Bench {
         let watch = self.watch(Kind::ReplicaSet);
         let start = Instant::now();
         self.cluster.kill(leader)?;
-        // What it had sent before it was killed is done at once; what comes after its Lease is the other's.
+        // Requests sent before the kill are executed at once; steps after the Lease's change are the successor's.
         let lease: Api<squall_api::coordination::v1::Lease> = Api::new(self.client.clone(), "kube-system");
         let taken = wait_for("another controller-manager to be elected", || async {
             let lease = lease.get("kube-controller-manager").await.map_err(|error| error.to_string())?;
@@ -187,14 +187,14 @@ impl Bench {
     }
 }
 
-/// The size of a ReplicaSet of the third version.
+/// Returns the size of a ReplicaSet of the third version.
 fn new_size(object: &Object) -> Option<i32> {
     let Object::ReplicaSet(set) = object else { return None };
     let of_new = |set: &ReplicaSet| set.spec.template.spec.containers.iter().any(|c| c.image == "bench:v3");
     of_new(set).then(|| set.spec.replicas.unwrap_or(1))
 }
 
-/// The revision at which all pods of the newest version were available, written after `from`.
+/// Returns the revision after `from` at which all pods of the newest version were available.
 fn is_done(deployment: &Deployment, pods: i32, from: u64) -> Option<u64> {
     let status = &deployment.status;
     let revision: u64 = deployment.metadata.resource_version.parse().unwrap_or(0);
@@ -202,7 +202,7 @@ fn is_done(deployment: &Deployment, pods: i32, from: u64) -> Option<u64> {
     (revision > from && status.observed_generation >= deployment.metadata.generation && complete).then_some(revision)
 }
 
-/// Waits for an object that is as wanted.
+/// Waits for an object that matches.
 async fn until<T>(mut watch: Watch, wanted: impl Fn(&Object) -> Option<T>) -> anyhow::Result<T> {
     let found = async {
         loop {
@@ -214,5 +214,5 @@ async fn until<T>(mut watch: Watch, wanted: impl Fn(&Object) -> Option<T>) -> an
         }
     };
     let limit = PATIENCE * 10;
-    tokio::time::timeout(limit, found).await.with_context(|| format!("the rollout was not done after {limit:?}"))?
+    tokio::time::timeout(limit, found).await.with_context(|| format!("the rollout did not finish within {limit:?}"))?
 }

@@ -1,4 +1,4 @@
-//! What many objects cost: memory, a list, a snapshot, a restart, a new member.
+//! Measures the cost of many objects: memory, a list, a snapshot, a restart, a new member.
 
 use std::time::{Duration, Instant};
 
@@ -11,41 +11,41 @@ use squall_cluster::{MemberName, Role, leaders};
 use crate::load::Load;
 use crate::store::{Bench, NAMESPACE, Options, Target, Workload, prepare};
 
-/// How long writes are timed, with and without snapshots being taken.
+/// How long writes are timed, with and without snapshots.
 const WRITES: Duration = Duration::from_secs(10);
-/// By so many clients.
+/// The number of concurrent writers.
 const WRITERS: usize = 16;
 
-/// What is measured of a cluster that holds many objects.
+/// The results for a cluster with many objects.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SizeReport {
-    /// How many objects there were.
+    /// The number of objects.
     pub objects: usize,
-    /// How large each value was.
+    /// The size of each value.
     pub value_bytes: usize,
-    /// How long it took to make them, in seconds.
+    /// The time to create the objects, in seconds.
     pub fill_seconds: f64,
-    /// Memory of each apiserver then, in MiB.
+    /// The memory of each apiserver after that, in MiB.
     pub resident_mib: Vec<f64>,
-    /// How long a list of them all took, in seconds.
+    /// The time to list all objects, in seconds.
     pub list_seconds: f64,
-    /// How long a snapshot took until a client had it, in seconds.
+    /// The time until a client had a snapshot, in seconds.
     pub snapshot_seconds: f64,
-    /// How large it was, in MiB.
+    /// The snapshot's size, in MiB.
     pub snapshot_mib: f64,
-    /// The time that 999 of 1,000 writes by 16 clients stayed below, in milliseconds.
+    /// The 99.9th percentile of the latency of writes by 16 clients, in milliseconds.
     pub write_p999_ms: f64,
-    /// The same while one snapshot after the other was taken from the leader.
+    /// The same while snapshots are continuously taken from the leader.
     pub write_p999_ms_during_snapshots: f64,
-    /// How long a killed apiserver took from its start until it agreed with the others, in seconds.
+    /// The time from a killed apiserver's restart until it agreed with the others, in seconds.
     pub restart_seconds: f64,
-    /// How long a new apiserver took until it had caught up and voted, in seconds.
+    /// The time until a new apiserver had caught up and voted, in seconds.
     pub new_member_seconds: f64,
 }
 
 impl Bench {
-    /// Fills the store and measures what its size costs.
+    /// Fills the store and measures the cost of its size.
     pub async fn measure_size(&mut self, objects: usize, value_bytes: usize) -> anyhow::Result<SizeReport> {
         let load = Load { clients: 1, warm_up: Duration::ZERO, duration: Duration::ZERO };
         let options =

@@ -1,4 +1,4 @@
-//! How fast a cluster starts, and what it uses when nobody asks anything of it.
+//! Measures how fast a cluster starts, and its idle resource use.
 
 use std::time::{Duration, Instant};
 
@@ -6,34 +6,34 @@ use serde::Serialize;
 use squall_client::PATIENCE;
 use squall_cluster::{Cluster, Lifetime, MemberName, Options, Usage, wait_until_ready};
 
-/// How long a cluster is left alone before it counts as idle.
+/// How long a cluster runs before it counts as idle.
 const SETTLE: Duration = Duration::from_secs(3);
 
-/// What was measured.
+/// The results.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// From the first process to every node being ready, for each run, in seconds, shortest first.
+    /// The time from the first process until every node is ready, for each run, in seconds, shortest first.
     pub ready_seconds: Vec<f64>,
-    /// For how long the last cluster was watched while idle.
+    /// How long the last cluster was measured while idle.
     pub idle_seconds: f64,
-    /// Each of its members.
+    /// The resource use of each member.
     pub members: Vec<Idle>,
 }
 
-/// A member that has nothing to do.
+/// The resource use of an idle member.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Idle {
-    /// Its name.
+    /// The member's name.
     pub member: MemberName,
-    /// In percent of one core.
+    /// The CPU time in percent of one core.
     pub cpu_percent: f64,
-    /// In MiB.
+    /// The memory in MiB.
     pub resident_mib: f64,
 }
 
-/// Starts so many clusters one after the other, and watches the last. `told` hears of each.
+/// Starts this many clusters in sequence, and measures the last one while idle. `told` receives progress lines.
 pub async fn run(
     options: &Options,
     runs: usize,

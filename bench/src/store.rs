@@ -1,4 +1,4 @@
-//! Reads and writes of the store through the public API: validation, admission and all.
+//! Measures reads and writes of the store through the whole public API, including validation and admission.
 
 use std::time::Duration;
 
@@ -15,85 +15,85 @@ use crate::fan_out;
 use crate::load::{self, Figures, Load};
 
 pub(super) const NAMESPACE: &str = "default";
-/// So many keys are made at once before the measurement.
+/// The number of keys created concurrently before the measurement.
 const PREPARE: usize = 32;
 
-/// What is asked.
+/// The kind of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Workload {
-    /// Store an object in the place of another, whatever that is.
+    /// Replace an object unconditionally.
     Put,
-    /// The same, if it has not changed since this client wrote it.
+    /// Replace an object if it has not changed since this client wrote it.
     ConditionalPut,
-    /// Read an object as it is now.
+    /// Read the current state of an object.
     Get,
-    /// Read an object as a member has it.
+    /// Read an object from a member's own state.
     StaleGet,
-    /// List all objects as they are now.
+    /// List the current state of all objects.
     Range,
-    /// Watch an object that one more client changes without a pause; what is timed is the way from the change to each watcher.
+    /// Watch an object that one more client updates without pause; measures the time from the update to each watcher.
     Watch,
 }
 
-/// To whom the clients talk.
+/// The members that the clients connect to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Target {
-    /// To the leader.
+    /// The leader.
     Leader,
-    /// To all members alike.
+    /// All members equally.
     All,
 }
 
-/// How it is measured.
+/// The options of a measurement.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// What is asked.
+    /// The kind of requests.
     pub workload: Workload,
-    /// How much, and for how long.
+    /// The number of clients and the duration.
     pub load: Load,
-    /// To whom.
+    /// The members that get the requests.
     pub target: Target,
-    /// How many connections the clients share.
+    /// The number of connections that the clients share.
     pub connections: usize,
-    /// How large each value is.
+    /// The size of each value.
     pub value_bytes: usize,
-    /// How many objects there are.
+    /// The number of objects.
     pub keys: usize,
 }
 
-/// What was measured.
+/// The results.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// What was asked.
+    /// The kind of requests.
     pub workload: Workload,
-    /// By how many.
+    /// The number of clients.
     pub clients: usize,
-    /// What they saw.
+    /// The rate and the latencies.
     pub figures: Figures,
-    /// What the members used meanwhile.
+    /// The cost for each apiserver.
     pub members: Vec<MemberCost>,
 }
 
-/// What one apiserver used.
+/// The cost for one apiserver.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MemberCost {
-    /// Which.
+    /// The apiserver's name.
     pub member: MemberName,
-    /// Whether it led.
+    /// Whether it was the leader.
     pub leads: bool,
-    /// Time on a processor for each operation, in microseconds.
+    /// The CPU time per operation, in microseconds.
     pub cpu_micros_per_operation: f64,
-    /// How often its log waited for the disk meanwhile.
+    /// The number of fsyncs of its log during the measurement.
     pub fsyncs: u64,
-    /// Memory at the end, in MiB.
+    /// The memory at the end, in MiB.
     pub resident_mib: f64,
 }
 
-/// A cluster to measure.
+/// A cluster for measurements.
 pub struct Bench {
     pub(super) cluster: Cluster,
     pub(super) client: Client,
@@ -102,14 +102,14 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// Starts a cluster.
+    /// Starts a cluster and stops its controller-managers.
     pub async fn start(options: squall_cluster::Options) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let mut cluster = Cluster::create(folder.path(), options, Lifetime::Attached)?;
         cluster.start_all()?;
         let client = cluster.client()?;
         wait_until_ready(&mut cluster, &client, PATIENCE).await?;
-        // It would follow every change: the store is to be measured alone.
+        // The controller-managers would follow every change; only the store is to be measured.
         for member in cluster.members().into_iter().filter(|member| member.role == Role::ControllerManager) {
             cluster.stop(member)?;
         }
@@ -141,7 +141,7 @@ impl Bench {
         Ok(Report { workload: options.workload, clients: options.load.clients, members: members.collect(), figures })
     }
 
-    /// The same without what it costs, on keys that are there.
+    /// Measures without the members' cost, on existing keys.
     pub(super) async fn measure(&self, options: &Options) -> anyhow::Result<Figures> {
         let (leader, _) = wait_for("a Raft leader", || leaders::raft_leader(&self.client)).await?;
         let connections = self.connections(options, leader)?;
@@ -161,7 +161,7 @@ impl Bench {
         (0..options.connections.clamp(1, options.load.clients.max(1))).map(connect).collect()
     }
 
-    /// How the apiservers that run are doing.
+    /// Reads the counters of all running apiservers.
     pub(super) async fn reading(&self) -> Vec<Reading> {
         let mut readings = Vec::new();
         for member in self.cluster.members().into_iter().filter(|member| member.role == Role::Apiserver) {
@@ -177,14 +177,14 @@ impl Bench {
     }
 }
 
-/// What one apiserver has used and done since it started.
+/// The counters of one apiserver since its start.
 pub(super) struct Reading {
     pub(super) member: MemberName,
     pub(super) usage: Usage,
     fsyncs: u64,
 }
 
-/// A counter in the text of OpenMetrics; 0 if it is not there.
+/// Returns a counter from OpenMetrics text; 0 if it does not exist.
 fn count_of(metrics: &str, name: &str) -> u64 {
     let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     value.and_then(|value| value.parse().ok()).unwrap_or(0)
@@ -203,7 +203,7 @@ pub(super) fn object(number: usize, value: &str) -> ConfigMap {
     map
 }
 
-/// Makes every key.
+/// Creates every key.
 pub(super) async fn prepare(client: &Client, options: &Options, value: &str) -> anyhow::Result<()> {
     let all = ResourceRef::collection(Kind::ConfigMap, NAMESPACE);
     let made = stream::iter(0..options.keys).map(async |number| {
@@ -230,7 +230,7 @@ fn asking(options: &Options, connections: &[Client], value: &str) -> Vec<Asking>
     (0..options.load.clients).map(client).collect()
 }
 
-/// One client.
+/// One client of the load.
 struct Asking {
     client: Client,
     workload: Workload,
@@ -239,7 +239,7 @@ struct Asking {
     number: usize,
     stride: usize,
     count: usize,
-    /// Of the object that this client wrote last, for conditional puts.
+    /// The version of the object that this client wrote last, for conditional puts.
     version: String,
 }
 
@@ -247,7 +247,7 @@ impl load::Client for Asking {
     async fn ask(&mut self) -> anyhow::Result<()> {
         self.count += 1;
         let number = match self.workload {
-            // Each client has a key of its own, so that conditions hold.
+            // Each client has its own key, so that conditions hold.
             Workload::ConditionalPut => self.number % self.keys,
             _ => (self.number + self.count * self.stride) % self.keys,
         };
@@ -257,7 +257,7 @@ impl load::Client for Asking {
             Workload::ConditionalPut => {
                 let mut map = object(number, &self.value);
                 map.metadata.resource_version = std::mem::take(&mut self.version);
-                // Something must change.
+                // Each update must change the object.
                 map.data.insert("count".to_owned(), self.count.to_string());
                 self.version = self.put(&one, map).await?;
                 Ok(())
@@ -270,7 +270,7 @@ impl load::Client for Asking {
                 anyhow::ensure!(objects.len() >= self.keys, "only {} objects", objects.len());
                 Ok(())
             }
-            Workload::Watch => anyhow::bail!("watchers do not ask"),
+            Workload::Watch => anyhow::bail!("watchers send no requests"),
         }
     }
 }
@@ -278,7 +278,7 @@ impl load::Client for Asking {
 impl Asking {
     async fn put(&self, one: &ResourceRef, mut map: ConfigMap) -> anyhow::Result<String> {
         if self.workload == Workload::Put {
-            // An update that changes nothing is not written: each must differ.
+            // An update without a change is not written, so each must differ.
             map.data.insert("count".to_owned(), self.count.to_string());
         }
         let reply = self.client.update(one, manifest(&map.into()), WriteOptions::default()).await?;

@@ -1,10 +1,10 @@
-//! Whether all apiservers have the same state.
+//! Checks whether all apiservers have the same state.
 
 use std::collections::BTreeMap;
 
 use squall_client::{Client, MemberStatus};
 
-/// What all apiservers say of themselves, if they have the same state at the same revision.
+/// Returns the status of all apiservers if they have the same state at the same revision.
 pub async fn agreed(client: &Client) -> Result<Vec<MemberStatus>, String> {
     let mut statuses = Vec::new();
     for endpoint in client.endpoints() {
@@ -14,32 +14,32 @@ pub async fn agreed(client: &Client) -> Result<Vec<MemberStatus>, String> {
     if states.windows(2).all(|pair| pair[0] == pair[1]) {
         return Ok(statuses);
     }
-    Err(format!("the members have (revision, hash) {states:x?}"))
+    Err(format!("the members differ in (revision, hash): {states:x?}"))
 }
 
-/// What comparing all apiservers finds.
+/// The result of comparing all apiservers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Comparison {
     /// They have the same state.
     Same {
-        /// At this revision, which all of them have passed.
+        /// The compared revision, which all of them have passed.
         revision: u64,
-        /// Its checksum.
+        /// The checksum of the state.
         hash: u64,
-        /// How many were compared.
+        /// The number of compared apiservers.
         members: usize,
     },
-    /// They have not.
+    /// They have different states.
     Different {
-        /// The revision.
+        /// The compared revision.
         revision: u64,
-        /// Each apiserver and its checksum there.
+        /// The checksum of each apiserver at that revision.
         hashes: Vec<(String, u64)>,
     },
 }
 
-/// Compares all apiservers at the newest revision that each of them has passed, while they go on. The error says who did
-/// not answer, or that one is too far behind.
+/// Compares all apiservers at the newest revision that each of them has passed, while they keep running. The error
+/// names an apiserver that did not answer or lags too far behind.
 pub async fn compare(client: &Client) -> Result<Comparison, String> {
     let mut statuses = Vec::new();
     for endpoint in client.endpoints() {

@@ -1,4 +1,4 @@
-//! Clients that write, read and watch config maps while a scenario is played, and whose every answer is checked.
+//! Clients that write, read and watch config maps while a scenario runs, and check every answer.
 
 use std::cell::RefCell;
 
@@ -12,12 +12,12 @@ use crate::clients::{self, KEYS_OF_A_WRITER, Others, Writer};
 use crate::counter::Counter;
 use crate::ledger::Ledger;
 
-/// How many count.
+/// The number of clients that increment the counter.
 const COUNTING: usize = 3;
-/// How many read and how many watch beside those who write.
+/// The number of readers and watches beside the writers.
 const OTHERS: Others = Others { readers: 2, watchers: 2 };
 
-/// The checkers.
+/// The clients of a scenario and what they record.
 pub struct Checkers {
     writers: usize,
     ledger: RefCell<Ledger>,
@@ -25,22 +25,22 @@ pub struct Checkers {
 }
 
 impl Checkers {
-    /// So many writers; none: nothing is checked.
+    /// Creates checkers with this many writers; without writers, nothing is checked.
     pub fn new(writers: usize) -> Self {
         Self { writers, counter: Counter::new(COUNTING), ledger: RefCell::new(Ledger::new(writers * KEYS_OF_A_WRITER)) }
     }
 
-    /// Asks until it is enough, and until those who ask have their last answers.
+    /// Runs the clients until `enough`, and waits for their last answers.
     pub async fn ask_at_most(&self, client: &Client, enough: watch::Receiver<bool>) -> anyhow::Result<()> {
         let mut over = enough.clone();
         let too_late = async {
-            // Whoever says that it is enough may be gone: then it is.
+            // If the sender of `enough` is gone, it is enough too.
             drop(over.wait_for(|enough| *enough).await);
             tokio::time::sleep(PATIENCE).await;
         };
         tokio::select! {
             asked = self.ask(client, enough) => asked,
-            () = too_late => bail!("clients still wait for what was theirs {PATIENCE:?} after the end"),
+            () = too_late => bail!("clients still wait for answers {PATIENCE:?} after the end"),
         }
     }
 
@@ -57,7 +57,7 @@ impl Checkers {
         counted
     }
 
-    /// Reads everything back, and compares what everybody was told.
+    /// Reads everything back and compares it with all answers.
     pub async fn judge(self, client: &Client) -> anyhow::Result<Checked> {
         if self.writers == 0 {
             return Ok(Checked::default());

@@ -1,4 +1,4 @@
-//! Those who ask: writers with keys of their own, readers of any key, watches of all.
+//! The clients of a soak test: writers with their own keys, readers of any key, watches of all keys.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -13,15 +13,15 @@ use tokio::sync::watch;
 
 use crate::ledger::{Ledger, Segment};
 
-/// How many keys a writer has.
+/// The number of keys of each writer.
 pub const KEYS_OF_A_WRITER: usize = 4;
-/// How long the watches may take to tell of the last writes: longer than bookmarks take.
+/// How long the watches get to deliver the last writes: longer than the interval of bookmarks.
 const SETTLE: Duration = Duration::from_secs(6);
 const NAMESPACE: &str = "default";
 const VALUE: &str = "value";
-/// A reader is in no hurry.
+/// The pause between two reads of one reader.
 const READ_PAUSE: Duration = Duration::from_millis(2);
-/// The wait before a read that must succeed is tried again.
+/// The pause before a read is retried.
 const RETRY: Duration = Duration::from_millis(50);
 
 fn name(key: usize) -> String {
@@ -47,7 +47,7 @@ fn revision_of(map: &ConfigMap) -> anyhow::Result<u64> {
     Ok(parse_resource_version(&map.metadata.resource_version)?)
 }
 
-/// The writers of a soak.
+/// Returns the writers of a soak test.
 pub fn writers(client: &Client, count: usize) -> impl Iterator<Item = Writer> {
     let connections = client.endpoints().len();
     (0..count).map(move |number| Writer {
@@ -56,13 +56,13 @@ pub fn writers(client: &Client, count: usize) -> impl Iterator<Item = Writer> {
     })
 }
 
-/// The only one who writes its keys.
+/// The only client that writes its keys.
 pub struct Writer {
     maps: Api<ConfigMap>,
     first_key: usize,
 }
 
-/// How a key was left by its writer.
+/// The last known state of a key.
 #[derive(Debug, Clone, Copy)]
 struct Last {
     revision: u64,
@@ -74,7 +74,7 @@ impl Writer {
         self.first_key..self.first_key + KEYS_OF_A_WRITER
     }
 
-    /// Makes the keys.
+    /// Creates the keys.
     pub async fn prepare(&self, ledger: &RefCell<Ledger>) -> anyhow::Result<()> {
         for key in self.keys() {
             let made = self.maps.create(map(key, 0)).await?;
@@ -83,7 +83,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes one key after the other, each on condition of the last revision, until it is over.
+    /// Writes the keys in turn, each on condition of its last revision, until `done`.
     pub async fn run(self, ledger: &RefCell<Ledger>, mut done: watch::Receiver<bool>) {
         let mut lasts: Vec<Last> = Vec::new();
         for key in self.keys() {
@@ -113,7 +113,7 @@ impl Writer {
                 (matches!(error, Error::Api(_)) && !open, error.to_string())
             }
         };
-        // Nobody else writes here: a refusal means that an earlier write was lost, or came after all.
+        // No other client writes here: a conflict means that an earlier write was lost, or was executed late.
         let now = read_surely(&self.maps, key).await;
         let mut ledger = ledger.borrow_mut();
         ledger.unknown += u64::from(!refused);
@@ -130,7 +130,7 @@ impl Writer {
     }
 }
 
-/// A read that is repeated until it succeeds.
+/// Reads a key, and retries until it succeeds.
 async fn read_surely(maps: &Api<ConfigMap>, key: usize) -> Last {
     loop {
         if let Ok(map) = maps.get(&name(key)).await
@@ -142,16 +142,16 @@ async fn read_surely(maps: &Api<ConfigMap>, key: usize) -> Last {
     }
 }
 
-/// How many there are beside the writers.
+/// The number of clients beside the writers.
 #[derive(Debug, Clone, Copy)]
 pub struct Others {
-    /// Those who read any key.
+    /// The number of clients that read any key.
     pub readers: usize,
-    /// Those who watch all.
+    /// The number of watches of all keys.
     pub watchers: usize,
 }
 
-/// Lets all of them ask until it is enough, and the watches until they have told of the last writes.
+/// Runs all clients until `enough`, and the watches until they have delivered the last writes.
 pub async fn ask(
     client: &Client,
     writers: Vec<Writer>,
@@ -165,14 +165,14 @@ pub async fn ask(
     let watching = join_all((0..others.watchers).map(|place| watch(client, place, ledger, told_enough.subscribe())));
     let asking = async {
         tokio::join!(writing, reading);
-        // The watches must tell of the last writes too.
+        // The watches must deliver the last writes too.
         tokio::time::sleep(SETTLE).await;
         told_enough.send_replace(true);
     };
     tokio::join!(asking, watching);
 }
 
-/// Reads keys at random until it is over.
+/// Reads random keys until `done`.
 async fn read(client: &Client, ledger: &RefCell<Ledger>, done: watch::Receiver<bool>) {
     let keys = ledger.borrow().keys();
     let members = client.endpoints().len();
@@ -191,7 +191,7 @@ async fn read(client: &Client, ledger: &RefCell<Ledger>, done: watch::Receiver<b
     }
 }
 
-/// Watches all keys until it is over; begins with the apiserver of this place.
+/// Watches all keys until `done`, first at the apiserver of this place.
 async fn watch(client: &Client, place: usize, ledger: &RefCell<Ledger>, mut done: watch::Receiver<bool>) {
     let mut watch = Watch::new(client.beginning_with(place), Selection::all(Kind::ConfigMap));
     let mut segment: Option<Segment> = None;
@@ -201,7 +201,7 @@ async fn watch(client: &Client, place: usize, ledger: &RefCell<Ledger>, mut done
             _ = done.wait_for(|done| *done) => break,
         };
         match event {
-            // What was told before is complete; what comes now is the state, not what led to it.
+            // The previous segment is complete; now comes the state, not the changes that led to it.
             Ok(Event::Begin) => segment.take().into_iter().for_each(|whole| ledger.borrow_mut().watched_segment(whole)),
             Ok(Event::Complete(revision)) => segment = Some(Segment::beginning_at(revision)),
             Ok(Event::Progress(revision)) => segment.iter_mut().for_each(|segment| segment.reached(revision)),
@@ -215,9 +215,9 @@ async fn watch(client: &Client, place: usize, ledger: &RefCell<Ledger>, mut done
             }
             Ok(Event::Deleted(object, revision)) => match key_of(&object.meta().name) {
                 Some(key) if object.meta().namespace == NAMESPACE => {
-                    ledger.borrow_mut().violation(format!("a watch told that key {key} was removed"));
+                    ledger.borrow_mut().violation(format!("a watch reported that key {key} was removed"));
                 }
-                // Somebody else's.
+                // An object of another client.
                 _ => segment.iter_mut().for_each(|segment| segment.reached(revision)),
             },
             Err(error) => {
@@ -229,7 +229,7 @@ async fn watch(client: &Client, place: usize, ledger: &RefCell<Ledger>, mut done
     segment.into_iter().for_each(|whole| ledger.borrow_mut().watched_segment(whole));
 }
 
-/// At the end, every key must be at least where anyone has seen it.
+/// Checks that every key is at least at the highest revision that any client has seen.
 pub async fn read_back(client: &Client, ledger: &RefCell<Ledger>) -> anyhow::Result<()> {
     let maps: Vec<ConfigMap> = Api::new(client.clone(), NAMESPACE).list("", "").await?;
     let mut ledger = ledger.borrow_mut();

@@ -1,9 +1,9 @@
-//! A number that several clients count up side by side, each on condition that it is still what it read: no step may be
-//! lost, none be done twice, and no read show what cannot have been so at any moment between its beginning and its end.
+//! A counter that several clients increment side by side, each with a conditional write: no step may be lost or
+//! executed twice, and no read may return a value that was never current during the read.
 //!
-//! That is linearizability, checked whole: each value is written once, so that it was current from some moment after its step
-//! began to some moment before the next step was acknowledged. A read must overlap that time, and reads that follow one another
-//! may not go back.
+//! This is a complete linearizability check. Each value is written once, so it was current from some moment after its
+//! step began until some moment before the next step was acknowledged. A read must overlap that time, and successive
+//! reads may not go back.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -16,39 +16,39 @@ use tokio::sync::watch;
 
 const NAME: &str = "counter";
 const VALUE: &str = "value";
-/// A pause between two steps of one client.
+/// The pause between two steps of one client.
 const PAUSE: Duration = Duration::from_millis(5);
-/// So many contradictions are told.
+/// The maximum number of reported contradictions.
 const TOLD: usize = 10;
 
-/// The counter, and what its clients were told.
+/// The counter and the answers to its clients.
 pub struct Counter {
     clients: usize,
     book: RefCell<Book>,
-    /// Steps of which nothing is known.
+    /// The number of steps with an unknown outcome.
     unknown: Cell<u64>,
 }
 
-/// What was asked and answered.
+/// The recorded steps and reads.
 #[derive(Default)]
 struct Book {
-    /// Steps to a value.
+    /// The steps by the value that they write.
     steps: BTreeMap<u64, Step>,
     reads: Vec<Read>,
 }
 
-/// What is known of the step to a value.
+/// The state of the step to a value.
 #[derive(Debug, Clone, Copy)]
 struct Step {
-    /// When the first who tried it began.
+    /// When the first client began to try it.
     began: Instant,
     /// When it was acknowledged.
     acknowledged: Option<Instant>,
-    /// To how many.
+    /// The number of clients that got an acknowledgement.
     times: u32,
 }
 
-/// A read of a value.
+/// A read of the counter.
 #[derive(Debug, Clone, Copy)]
 struct Read {
     value: u64,
@@ -61,7 +61,7 @@ impl Counter {
         Self { clients, book: RefCell::default(), unknown: Cell::new(0) }
     }
 
-    /// Counts until it is enough.
+    /// Increments the counter until `enough`.
     pub async fn count(&self, client: &Client, enough: &watch::Receiver<bool>) -> anyhow::Result<()> {
         let mut map = ConfigMap::default();
         map.metadata.name = NAME.to_owned();
@@ -91,7 +91,7 @@ impl Counter {
         }
     }
 
-    /// How many steps were acknowledged, and what contradicts itself.
+    /// Returns the number of acknowledged steps, and all contradictions.
     pub async fn judge(&self, client: &Client) -> anyhow::Result<(u64, Vec<String>)> {
         let began = Instant::now();
         let number = value(&maps(client).get(NAME).await?);
@@ -122,7 +122,7 @@ impl Book {
         let mut found = Vec::new();
         let done = self.acknowledged();
         if number < done {
-            found.push(format!("of {done} acknowledged steps of a counter only {number} are left: updates were lost"));
+            found.push(format!("only {number} of {done} acknowledged counter steps are left: updates were lost"));
         }
         if number > done + unknown {
             let text =
@@ -130,7 +130,7 @@ impl Book {
             found.push(text);
         }
         for (to, step) in self.steps.iter().filter(|(_, step)| step.times > 1) {
-            found.push(format!("the step of a counter to {to} was acknowledged to {} clients", step.times));
+            found.push(format!("the counter step to {to} was acknowledged to {} clients", step.times));
         }
         found.extend(self.reads.iter().filter_map(|read| self.impossible(read)));
         found.extend(self.going_back());
@@ -138,18 +138,18 @@ impl Book {
         found
     }
 
-    /// A read of what was not yet, or no longer, current while it was asked for.
+    /// Returns an error if the value was not current at any time during the read.
     fn impossible(&self, read: &Read) -> Option<String> {
         let value = read.value;
         if value > 0 && self.steps.get(&value).is_none_or(|step| step.began > read.ended) {
-            return Some(format!("a read of a counter showed {value} before anybody had tried that step"));
+            return Some(format!("a read of a counter showed {value} before any client had tried that step"));
         }
         let gone = self.steps.get(&(value + 1)).and_then(|next| next.acknowledged)?;
         (gone < read.began)
             .then(|| format!("a read of a counter showed {value} after the step to the next was acknowledged"))
     }
 
-    /// A read that shows less than one that had ended before it began.
+    /// Returns an error if a read returned less than another that had ended before it began.
     fn going_back(&self) -> Option<String> {
         let mut by_end: Vec<&Read> = self.reads.iter().collect();
         by_end.sort_by_key(|read| read.ended);
@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn what_can_have_been_so_is_no_contradiction() {
         let steps = [(1, 10, 20), (2, 30, 40)];
-        // While a step is under way either may be shown.
+        // During a step, both values are possible.
         for read in
             [(0, 0, 5), (0, 12, 15), (1, 12, 15), (1, 25, 28), (1, 32, 35), (2, 32, 35), (2, 50, 60), (0, 5, 50)]
         {
@@ -212,7 +212,7 @@ mod tests {
         }
         assert_eq!(check(&steps, &[(1, 11, 13), (0, 15, 18)], 2), 1, "it went back");
         assert_eq!(check(&steps, &[], 1), 1, "an update was lost");
-        assert_eq!(check(&steps, &[], 3), 1, "one was done that nobody asked for");
+        assert_eq!(check(&steps, &[], 3), 1, "one was executed without a request");
         assert_eq!(check(&[(1, 10, 20), (1, 15, 25)], &[], 2), 1, "the same step was acknowledged twice");
     }
 }

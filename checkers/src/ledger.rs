@@ -1,38 +1,38 @@
-//! What was acknowledged, what was read, what was watched; and what of it contradicts itself.
+//! Records acknowledged writes, reads and watch events, and finds contradictions between them.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// How many contradictions are kept in words.
+/// The maximum number of recorded contradictions.
 const KEPT: usize = 50;
 
-/// One acknowledged write.
+/// An acknowledged write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Acknowledged {
     key: usize,
     value: u64,
 }
 
-/// What one watch told without a gap: everything from one revision to another.
+/// The events that one watch delivered without a gap.
 #[derive(Debug, Clone, Default)]
 pub struct Segment {
-    /// Complete after this revision.
+    /// The segment is complete after this revision.
     from: u64,
-    /// And up to this one.
+    /// The segment is complete up to this revision.
     to: u64,
-    /// By revision.
+    /// The events by revision.
     events: BTreeMap<u64, Acknowledged>,
-    /// Changes that came after a later one, or a second time.
+    /// Revisions that came after a later one, or a second time.
     out_of_order: Vec<u64>,
 }
 
 impl Segment {
-    /// A watch that has told of everything that there was at a revision.
+    /// Returns a segment for a watch that has delivered the state at this revision.
     pub fn beginning_at(revision: u64) -> Self {
         Self { from: revision, to: revision, ..Self::default() }
     }
 
-    /// It tells of a change.
+    /// Records an event.
     pub fn event(&mut self, revision: u64, key: usize, value: u64) {
         if revision <= self.to {
             self.out_of_order.push(revision);
@@ -41,35 +41,35 @@ impl Segment {
         self.reached(revision);
     }
 
-    /// It tells that there was nothing else up to a revision.
+    /// Records that there was no other event up to this revision.
     pub fn reached(&mut self, revision: u64) {
         self.to = self.to.max(revision);
     }
 }
 
-/// The book of one soak.
+/// The records of one soak test.
 pub struct Ledger {
-    /// By revision.
+    /// The acknowledged writes by revision.
     writes: BTreeMap<u64, Acknowledged>,
-    /// For each key, the highest revision that anyone has been shown.
+    /// The highest revision of each key that any client has seen.
     floors: Vec<u64>,
     segments: Vec<Segment>,
     start: Instant,
     last_acknowledged: Instant,
-    /// What must not be.
+    /// The contradictions found.
     pub violations: Vec<String>,
-    /// Writes that were acknowledged.
+    /// The number of acknowledged writes.
     pub acknowledged: u64,
-    /// Writes without an answer.
+    /// The number of writes without an answer.
     pub unknown: u64,
-    /// Reads.
+    /// The number of reads.
     pub reads: u64,
-    /// The longest time without an acknowledgement.
+    /// The longest time without an acknowledged write.
     pub longest_silence: Duration,
 }
 
 impl Ledger {
-    /// Of so many keys.
+    /// Creates the records for this many keys.
     pub fn new(keys: usize) -> Self {
         Self {
             writes: BTreeMap::new(),
@@ -85,24 +85,24 @@ impl Ledger {
         }
     }
 
-    /// When the soak began.
+    /// Returns the start time of the soak test.
     pub fn start(&self) -> Instant {
         self.start
     }
 
-    /// How many keys there are.
+    /// Returns the number of keys.
     pub fn keys(&self) -> usize {
         self.floors.len()
     }
 
-    /// Something contradicts itself.
+    /// Records a contradiction.
     pub fn violation(&mut self, text: String) {
         if self.violations.len() < KEPT {
             self.violations.push(text);
         }
     }
 
-    /// A write was acknowledged, or read back, at a revision.
+    /// Records a write that was acknowledged, or read back, at a revision.
     pub fn wrote(&mut self, key: usize, revision: u64, value: u64) {
         self.acknowledged += 1;
         self.longest_silence = self.longest_silence.max(self.last_acknowledged.elapsed());
@@ -114,12 +114,12 @@ impl Ledger {
         self.shown(key, revision);
     }
 
-    /// The lowest revision that a read may show which begins now.
+    /// Returns the lowest revision that a read of this key may show if it begins now.
     pub fn floor(&self, key: usize) -> u64 {
         self.floors[key]
     }
 
-    /// A read that began when the floor was this has shown a revision; `whom` says who was asked.
+    /// Records a read that began at this floor; `whom` names the member that answered.
     pub fn read(&mut self, key: usize, floor: u64, revision: u64, whom: &str) {
         self.reads += 1;
         if revision < floor {
@@ -135,23 +135,23 @@ impl Ledger {
         self.floors[key] = self.floors[key].max(revision);
     }
 
-    /// What a watch told.
+    /// Records a segment of a watch.
     pub fn watched_segment(&mut self, segment: Segment) {
         self.segments.push(segment);
     }
 
-    /// How many events watches have told of.
+    /// Returns the number of events that watches delivered.
     pub fn watched(&self) -> u64 {
         self.segments.iter().map(|segment| segment.events.len() as u64).sum()
     }
 
-    /// Every acknowledged write must be in every watch that was there, with its value.
+    /// Checks that every watch has delivered every acknowledged write of its time, with its value.
     pub fn check_watches(&mut self) {
         let mut found = Vec::new();
         let out_of_order = self.segments.iter().flat_map(|segment| &segment.out_of_order);
         found.extend(
             out_of_order
-                .map(|revision| format!("a watch told of revision {revision} after a later one, or a second time")),
+                .map(|revision| format!("a watch delivered revision {revision} out of order or twice")),
         );
         for segment in self.segments.iter().filter(|segment| segment.from < segment.to) {
             for (revision, write) in self.writes.range(segment.from + 1..=segment.to) {
@@ -160,7 +160,7 @@ impl Ledger {
                         .push(format!("a watch from {} to {} missed revision {revision}", segment.from, segment.to)),
                     Some(event) if event != write => {
                         found.push(format!(
-                            "at revision {revision} a watch told of {event:?}, acknowledged was {write:?}"
+                            "at revision {revision} a watch delivered {event:?}, but {write:?} was acknowledged"
                         ));
                     }
                     Some(_) => {}

@@ -1,9 +1,9 @@
-//! Clients of a cluster whose every answer is checked, and the recorder of its history. They know nothing of processes:
-//! the lab, the soak and the simulation use the same ones.
+//! Clients of a cluster that check every answer, and the recorder of its history. They know nothing about processes:
+//! the lab, the soak test and the simulation use the same ones.
 //!
-//! `clients` write, read and watch keys, `ledger` keeps the books on them, `counter` is a number that several clients
-//! increment, `checkers` runs all of these together. `traffic` asks a service (found by `service`), `recorder` writes the
-//! history of the store, `agreement` compares the apiservers.
+//! `clients` write, read and watch keys, `ledger` records their answers, `counter` is a number that several clients
+//! increment, `checkers` runs all of these together. `traffic` sends requests to a service (found by `service`),
+//! `recorder` records the history of the store, `agreement` compares the apiservers.
 
 pub mod agreement;
 mod checkers;

@@ -1,4 +1,4 @@
-//! Writes the history down while it happens: a watch for each kind, resumed across every failure, merged by revision.
+//! Records the history while it happens: a watch for each kind, resumed across every failure, merged by revision.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -13,7 +13,7 @@ use squall_referee::history::{Change, Election, Fate, History, Subject, World};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// What is recorded.
+/// The recorded kinds.
 const KINDS: [Kind; 7] = [
     Kind::Deployment,
     Kind::ReplicaSet,
@@ -24,15 +24,15 @@ const KINDS: [Kind; 7] = [
     Kind::Lease,
 ];
 
-/// All objects of a kind. Of Leases those of elections: nodes' heartbeats are not recorded.
+/// Returns the selection of a kind: all objects, but only the Leases of elections, not those of nodes.
 fn selection(kind: Kind) -> Selection {
     let namespace = if kind == Kind::Lease { "kube-system" } else { "" };
     Selection { namespace: namespace.to_owned(), ..Selection::all(kind) }
 }
-/// How long the watches may take to begin, and to reach the end: a bookmark comes every few seconds.
+/// The timeout for the watches to start and to reach the end: a bookmark comes every few seconds.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A history as it grows.
+/// A running recording of a history.
 pub struct Recorder {
     client: Client,
     shared: Arc<Shared>,
@@ -40,19 +40,19 @@ pub struct Recorder {
     start: Instant,
 }
 
-/// Someone who looks on while it is recorded.
+/// Read access to the latest state during the recording.
 #[derive(Clone)]
 pub struct Witness {
     shared: Arc<Shared>,
 }
 
 impl Witness {
-    /// Looks at the world as it was last seen.
+    /// Calls `look` with the latest state.
     pub fn look<T>(&self, look: impl FnOnce(&World) -> T) -> T {
         look(&self.shared.recorded().latest)
     }
 
-    /// Counts up with each change.
+    /// Returns a counter that increases with each event.
     #[must_use]
     pub fn news(&self) -> watch::Receiver<u64> {
         self.shared.news.subscribe()
@@ -61,28 +61,28 @@ impl Witness {
 
 struct Shared {
     recorded: Mutex<Recorded>,
-    /// Counts up with each event.
+    /// Increases with each event.
     news: watch::Sender<u64>,
 }
 
 #[derive(Default)]
 struct Recorded {
-    /// What there was when each kind's watch began.
+    /// The state when each kind's watch began.
     start: World,
     changes: BTreeMap<u64, Change>,
-    /// The world as the changes arrive: each kind in order, all kinds a moment apart.
+    /// The latest state: each kind in order, but different kinds may be a moment apart.
     latest: World,
     kinds: BTreeMap<Kind, Progress>,
 }
 
-/// How far the watch of one kind is.
+/// The progress of the watch of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Progress {
-    /// It tells what there is.
+    /// It delivers the initial state.
     Listing,
-    /// It has told everything from the first revision to the second.
+    /// It has delivered every change from the first revision to the second.
     Following(u64, u64),
-    /// It had to begin anew: changes are missing.
+    /// It had to restart: changes are missing.
     Broken,
 }
 
@@ -125,14 +125,14 @@ impl Recorded {
         }
     }
 
-    /// A Lease that says what it said before but for its time.
+    /// Returns whether only the time of a Lease changed.
     fn is_renewal(&self, subject: &Subject) -> bool {
         let Subject::Lease(lease) = subject else { return false };
         let known = self.latest.lease(&lease.metadata.namespace, &lease.metadata.name);
         known.is_some_and(|known| Election::of(known) == Election::of(lease))
     }
 
-    /// From which revision on every kind is complete, and up to which. `None` while one still tells what there is.
+    /// Returns the range of revisions that every kind covers; `None` while a watch delivers its initial state.
     fn complete(&self) -> anyhow::Result<Option<(u64, u64)>> {
         let (mut begin, mut end) = (0, u64::MAX);
         for kind in KINDS {
@@ -145,7 +145,7 @@ impl Recorded {
         Ok(Some((begin, end)))
     }
 
-    /// The history of a range of revisions. What is older belongs to its start: kinds begin a moment apart.
+    /// Returns the history of a range of revisions. Earlier changes belong to its start, as kinds begin a moment apart.
     fn history(&mut self, range: RangeInclusive<u64>) -> History {
         let mut history = History { start: std::mem::take(&mut self.start), changes: Vec::new(), ..History::default() };
         for (revision, change) in std::mem::take(&mut self.changes) {
@@ -166,7 +166,7 @@ impl Shared {
 }
 
 impl Recorder {
-    /// Records from now on.
+    /// Starts recording.
     pub async fn start(client: Client) -> anyhow::Result<Self> {
         let shared = Arc::new(Shared { recorded: Mutex::default(), news: watch::Sender::new(0) });
         let (start, mut watches) = (Instant::now(), JoinSet::new());
@@ -188,25 +188,25 @@ impl Recorder {
         Ok(recorder)
     }
 
-    /// The world as it was last seen.
+    /// Returns the latest state.
     #[must_use]
     pub fn latest(&self) -> World {
         self.shared.recorded().latest.clone()
     }
 
-    /// Someone who looks on.
+    /// Returns read access to the latest state.
     #[must_use]
     pub fn witness(&self) -> Witness {
         Witness { shared: self.shared.clone() }
     }
 
-    /// When it began.
+    /// Returns the start of the recording.
     #[must_use]
     pub fn start_time(&self) -> Instant {
         self.start
     }
 
-    /// Waits until the world is as a condition wants it; returns what the condition found.
+    /// Waits until `found` returns a value for the latest state, and returns it.
     pub async fn until<T>(
         &mut self,
         what: &str,
@@ -242,7 +242,7 @@ impl Recorder {
         }
     }
 
-    /// The history up to now, and the revisions that it covers. An error if any change was missed.
+    /// Returns the history up to now and the revisions that it covers; an error if any change was missed.
     pub async fn finish(&mut self) -> anyhow::Result<(RangeInclusive<u64>, History)> {
         let (now, _) = self.client.list(&ResourceRef::collection(Kind::Namespace, ""), "", "", "").await?;
         let now = parse_resource_version(&now)?;

@@ -1,4 +1,4 @@
-//! Where a service answers.
+//! Finds the address of a service.
 
 use std::net::SocketAddr;
 
@@ -7,7 +7,7 @@ use squall_client::{Api, Client, TimedOut, wait_for};
 
 use crate::traffic;
 
-/// Where the service answers: at its external address, or, where binding port 80 is not allowed, at a node's port.
+/// Waits until the service answers, and returns its external address, or a node's port if port 80 cannot be bound.
 pub async fn address(client: &Client, namespace: &str, name: &str) -> Result<SocketAddr, TimedOut> {
     let services: Api<Service> = Api::new(client.clone(), namespace);
     wait_for("the service to answer", || async {

@@ -1,4 +1,4 @@
-//! Clients of a service: one request after the other, each on a connection of its own, all counted.
+//! Clients of a service: each sends one request after the other, each on its own connection, and all are counted.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,26 +13,26 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 const PAUSE: Duration = Duration::from_millis(5);
-/// A request that takes longer has failed.
+/// The timeout of a request.
 const LIMIT: Duration = Duration::from_secs(5);
-/// So many failures are kept with their reasons; the others are only counted.
+/// The number of failures whose errors are kept; the others are only counted.
 const KEPT_FAILURES: usize = 20;
 
-/// What became of the requests.
+/// The results of the requests.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
-    /// Answers by the version that gave them: the third word of the answer.
+    /// The number of answers by version, which is the third word of the answer.
     pub by_version: BTreeMap<String, usize>,
-    /// How many requests failed.
+    /// The number of failed requests.
     pub failed: usize,
-    /// What went wrong with the first of them.
+    /// The errors of the first failed requests.
     pub failures: Vec<String>,
-    /// The longest wait for an answer.
+    /// The longest time until an answer.
     pub slowest: Duration,
 }
 
 impl Tally {
-    /// How many requests were answered.
+    /// Returns the number of answered requests.
     #[must_use]
     pub fn answered(&self) -> usize {
         self.by_version.values().sum()
@@ -54,24 +54,24 @@ impl Tally {
     }
 }
 
-/// The version that an answer is of: its third word.
+/// Returns the version that gave an answer: its third word.
 #[must_use]
 pub fn version_of(answer: &str) -> &str {
     answer.split(' ').nth(2).unwrap_or_default()
 }
 
-/// One request, and what became of it.
+/// One request and its result.
 #[derive(Debug, Clone)]
 pub struct Asked {
-    /// When it began.
+    /// When the request began.
     pub at: Instant,
-    /// How long it took.
+    /// The time until the answer or the error.
     pub took: Duration,
-    /// The answer, or what went wrong.
+    /// The answer or the error.
     pub answer: Result<String, String>,
 }
 
-/// Requests that go on until this is ended.
+/// Clients that send requests until they are stopped.
 pub struct Traffic {
     book: Arc<Mutex<Book>>,
     clients: JoinSet<()>,
@@ -80,9 +80,9 @@ pub struct Traffic {
 #[derive(Default)]
 struct Book {
     tally: Tally,
-    /// Every request, if they are kept.
+    /// Every request, if they are recorded.
     asked: Option<Vec<Asked>>,
-    /// No more are begun.
+    /// No more requests are started.
     is_over: bool,
 }
 
@@ -91,13 +91,13 @@ fn lock(book: &Mutex<Book>) -> MutexGuard<'_, Book> {
 }
 
 impl Traffic {
-    /// So many clients of an address.
+    /// Starts this many clients of an address.
     #[must_use]
     pub fn start(address: SocketAddr, clients: usize) -> Self {
         Self::begin(address, clients, Book::default())
     }
 
-    /// The same; every request is kept.
+    /// Like `start`, and records every request.
     #[must_use]
     pub fn recorded(address: SocketAddr, clients: usize) -> Self {
         Self::begin(address, clients, Book { asked: Some(Vec::new()), ..Book::default() })
@@ -120,21 +120,21 @@ impl Traffic {
         Self { book, clients: tasks }
     }
 
-    /// What became of the requests so far.
+    /// Returns the results so far.
     #[must_use]
     pub fn tally(&self) -> Tally {
         lock(&self.book).tally.clone()
     }
 
-    /// Ends it, when the requests that are under way have been answered or have failed.
+    /// Stops the clients after their current requests.
     pub async fn end(self) -> Tally {
         self.end_with_requests().await.0
     }
 
-    /// The same, with every request that was kept.
+    /// Like `end`, and returns every recorded request.
     pub async fn end_with_requests(mut self) -> (Tally, Vec<Asked>) {
         lock(&self.book).is_over = true;
-        // Each has a limit of its own.
+        // Each request has its own timeout.
         while self.clients.join_next().await.is_some() {}
         let mut book = lock(&self.book);
         (book.tally.clone(), book.asked.take().unwrap_or_default())
@@ -152,7 +152,7 @@ impl Book {
     }
 }
 
-/// One request on a connection of its own; an answer other than 200 to 299 is an error.
+/// Sends one request on its own connection; any status other than 200 to 299 is an error.
 pub async fn get(address: SocketAddr) -> anyhow::Result<String> {
     let exchange = async {
         let stream = TcpStream::connect(address).await?;

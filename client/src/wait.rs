@@ -18,7 +18,7 @@ pub struct TimedOut {
     seen: String,
 }
 
-/// Waits for a condition. The error reports the last state that was seen.
+/// Waits until a condition returns a value. The error reports the last state that was seen.
 pub async fn wait_for<T, E: Debug, F: Future<Output = Result<T, E>>>(
     what: &str,
     condition: impl Fn() -> F,

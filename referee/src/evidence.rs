@@ -21,7 +21,7 @@ pub struct ArmRecord {
     pub expected: Vec<Expected>,
     /// The requests of its load.
     pub requests: Requests,
-    /// The arm is about clients that fail: their failures do not count against it.
+    /// Failed client requests are the point of the arm and do not degrade the verdict.
     pub clients_may_fail: bool,
 }
 
@@ -29,7 +29,7 @@ pub struct ArmRecord {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StepRecord {
-    /// The step in words, as the scenario has it.
+    /// The step's description, as in the scenario.
     pub text: String,
     /// The beginning of the step.
     #[serde(with = "squall_api::duration")]
@@ -43,13 +43,13 @@ pub struct StepRecord {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Expected {
-    /// The condition in words.
+    /// The description of the condition.
     pub text: String,
     /// The state that was observed instead; `None` if the expectation held.
     pub instead: Option<String>,
 }
 
-/// The requests that the load of an arm made.
+/// The requests of an arm's load.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Requests {
@@ -97,7 +97,7 @@ pub struct FailedRequest {
     pub charged_to: String,
 }
 
-/// A fault that was played.
+/// A fault of a scenario.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FaultRecord {
@@ -105,9 +105,9 @@ pub struct FaultRecord {
     pub arm: String,
     /// The name of its step.
     pub name: String,
-    /// The fault in words: `kill raft-leader`.
+    /// The fault's description, such as `kill raft-leader`.
     pub text: String,
-    /// The members and commands that were broken.
+    /// The affected members and commands.
     pub victims: Vec<String>,
     /// The moment at which it began.
     #[serde(with = "squall_api::duration")]
@@ -115,7 +115,7 @@ pub struct FaultRecord {
     /// The moment at which it was healed.
     #[serde(with = "squall_api::duration")]
     pub to: Duration,
-    /// Its effect.
+    /// The fault's effect, as far as it is known.
     pub receipt: Receipt,
 }
 
@@ -127,7 +127,7 @@ pub struct Receipt {
     pub bit: bool,
     /// The fault could not be injected or healed: its effect is unknown.
     pub failed: bool,
-    /// The effect in words.
+    /// A description of the effect.
     pub text: String,
 }
 
@@ -139,11 +139,11 @@ impl Receipt {
     }
 }
 
-/// A time in which one member led.
+/// A span of time with one leader.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Lane {
-    /// The office: `Raft` or `controllers`.
+    /// The role: `Raft` or `controllers`.
     pub what: &'static str,
     /// The leader's name; empty while there was none.
     pub leader: String,
@@ -152,12 +152,12 @@ pub struct Lane {
     /// The first moment at which it was seen to lead.
     #[serde(with = "squall_api::duration")]
     pub from: Duration,
-    /// The last moment.
+    /// The last moment at which it was seen to lead.
     #[serde(with = "squall_api::duration")]
     pub to: Duration,
 }
 
-/// The findings of clients that write, read and watch config maps, and whose every answer is checked.
+/// The findings of clients that write, read and watch config maps and check every answer.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Checked {
@@ -165,7 +165,7 @@ pub struct Checked {
     pub acknowledged: u64,
     /// Writes without an answer; their outcome was read back.
     pub unknown: u64,
-    /// Reads, none of which may go back.
+    /// Reads, none of which may go back in time.
     pub reads: u64,
     /// Steps of a counter that several clients increment, none of which may be lost or applied twice.
     pub steps: u64,
@@ -173,6 +173,6 @@ pub struct Checked {
     pub watched: u64,
     /// The longest time in which no write was acknowledged, in seconds.
     pub longest_silence_seconds: f64,
-    /// Contradictions, in words.
+    /// Contradictions, as sentences.
     pub violations: Vec<String>,
 }

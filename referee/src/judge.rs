@@ -35,7 +35,7 @@ pub struct Breach {
     pub at: Duration,
     /// The rule that it breaks.
     pub invariant: &'static str,
-    /// The details; written as a sentence.
+    /// The details; serialized as a sentence.
     #[serde(rename = "message", serialize_with = "in_words")]
     pub violation: Violation,
 }
@@ -74,7 +74,7 @@ pub fn judge(revisions: RangeInclusive<u64>, history: &History) -> Judgement {
     }
 }
 
-/// The author of a write that breaks an invariant.
+/// Returns the author of a write that breaks an invariant.
 fn writer(invariant: &Invariant, history: &History, revision: u64) -> String {
     let usual = invariant.rule.writer;
     let author = match invariant.rule.scope {
@@ -88,17 +88,17 @@ fn writer(invariant: &Invariant, history: &History, revision: u64) -> String {
     }
 }
 
-/// The extremes of pods over all revisions after one. Not a rule: pods may break at any time.
+/// The extremes of the pod counts over all revisions after a given one. Not a rule: pods may fail at any time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Extremes {
-    /// The smallest number of pods that were ready and not asked to end.
+    /// The smallest number of ready pods that were not terminating.
     pub least_ready: usize,
-    /// The largest number of pods that neither ended nor were asked to end.
+    /// The largest number of pods that were neither terminated nor terminating.
     pub most_active: usize,
 }
 
-/// The extremes of a history after a revision.
+/// Returns the extremes of a history after a revision.
 #[must_use]
 pub fn extremes(history: &History, after: u64) -> Extremes {
     let mut extremes = Extremes { least_ready: usize::MAX, most_active: 0 };

@@ -1,4 +1,4 @@
-//! Generates etcd's messages and clients; no `protoc` needed.
+//! Generates etcd's messages and clients without `protoc`.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto/etcd.proto");

@@ -1,4 +1,4 @@
-//! The command line as a user has it: arguments in, text and an exit code out.
+//! Runs `ctl` as a user does: arguments in, text and an exit code out.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -11,41 +11,41 @@ use tokio::process::{Child, Command};
 
 use crate::transcript::Shell;
 
-/// A command that takes longer hangs.
+/// The timeout of a command.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// `ctl` in a folder.
+/// `ctl` in a working directory.
 pub struct Ctl {
     program: PathBuf,
     folder: PathBuf,
 }
 
-/// What a command came to.
+/// The result of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
-    /// Its exit code.
+    /// The exit code, or -1 if a signal ended the command.
     pub code: i32,
-    /// Standard output.
+    /// The text on standard output.
     pub stdout: String,
-    /// Standard error.
+    /// The text on standard error.
     pub stderr: String,
 }
 
 impl Ctl {
-    /// Commands are run in this folder.
+    /// Finds the program; commands run in this folder.
     pub fn in_folder(folder: &Path) -> anyhow::Result<Self> {
         let own = std::env::current_exe().context("finding this program")?;
         let program = own.ancestors().map(|folder| folder.join("ctl")).find(|path| path.is_file());
         Ok(Self { program: program.context("ctl is not built; run ./check")?, folder: folder.to_owned() })
     }
 
-    /// The program.
+    /// Returns the path of the program.
     #[must_use]
     pub fn program(&self) -> &Path {
         &self.program
     }
 
-    /// A shell in which `ctl` is this one.
+    /// Returns a shell in which `ctl` is this program.
     #[must_use]
     pub fn shell(&self, kubeconfig: &Path) -> Shell {
         Shell {
@@ -56,19 +56,19 @@ impl Ctl {
         }
     }
 
-    /// Runs a command without input; words are separated by spaces.
+    /// Runs a command without input; spaces separate the words.
     pub async fn run(&self, words: &str) -> anyhow::Result<Output> {
         self.run_with(words, "").await
     }
 
-    /// Runs a command whose output goes to this file.
+    /// Runs a command with its output in this file.
     pub async fn run_into(&self, file: &str, words: &str) -> anyhow::Result<Output> {
         let file = File::options().write(true).open(file)?;
         let child = self.command(words).stdin(Stdio::null()).stdout(file).spawn().context("starting ctl")?;
         Output::of(child).await
     }
 
-    /// Starts a command that goes on; it is killed when this is dropped.
+    /// Starts a command in the background; dropping the child kills it.
     pub fn start(&self, words: &str) -> anyhow::Result<Child> {
         self.command(words).stdin(Stdio::piped()).spawn().context("starting ctl")
     }
@@ -80,7 +80,7 @@ impl Ctl {
         command
     }
 
-    /// Runs a command with this text as its input.
+    /// Runs a command with this text as input.
     pub async fn run_with(&self, words: &str, input: &str) -> anyhow::Result<Output> {
         let mut child = self.start(words)?;
         let mut stdin = child.stdin.take().context("its input")?;
@@ -92,10 +92,10 @@ impl Ctl {
 }
 
 impl Output {
-    /// Of a command that is to be killed when it is dropped.
+    /// Waits for a command's output.
     pub(crate) async fn of(child: Child) -> anyhow::Result<Self> {
         let ended = tokio::time::timeout(LIMIT, child.wait_with_output()).await;
-        let output = ended.with_context(|| format!("the command is not done after {LIMIT:?}"))??;
+        let output = ended.with_context(|| format!("the command timed out after {LIMIT:?}"))??;
         Ok(Self {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -1,29 +1,29 @@
-//! Real kubectl, as far as it is installed.
+//! Finds the installed versions of kubectl.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::transcript::Shell;
 
-/// The versions that are known to work; each as `kubectl.1.NN`, as Google's package installs them, or as `kubectl` itself.
+/// The supported minor versions, installed as `kubectl.1.NN` (as in Google's package) or as `kubectl`.
 const MINORS: std::ops::RangeInclusive<u32> = 27..=33;
 
-/// One kubectl.
+/// An installed kubectl.
 #[derive(Debug, Clone)]
 pub struct Kubectl {
-    /// "1.32", or "" if it is just `kubectl`.
+    /// The version, such as `1.32`; empty if it is plain `kubectl`.
     pub version: String,
     program: PathBuf,
 }
 
 impl Kubectl {
-    /// All that are installed, the oldest first.
+    /// Returns all installed versions, oldest first.
     #[must_use]
     pub fn installed() -> Vec<Self> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
         let plain = folders.iter().map(|folder| folder.join("kubectl")).find(|program| program.is_file());
-        // The others stand beside what the plain name leads to.
+        // The other versions are next to the target of the plain name.
         let real = plain.as_ref().and_then(|program| program.canonicalize().ok());
         folders.extend(real.and_then(|program| program.parent().map(Path::to_owned)));
         let mut found = BTreeMap::new();
@@ -39,7 +39,7 @@ impl Kubectl {
         }
     }
 
-    /// A shell in which `kubectl` is this one.
+    /// Returns a shell in which `kubectl` is this program.
     #[must_use]
     pub fn shell(&self, folder: &Path, kubeconfig: &Path) -> Shell {
         Shell {

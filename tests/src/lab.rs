@@ -1,4 +1,4 @@
-//! A cluster in a temporary folder, which ends with the test; its logs are kept when the test fails.
+//! A cluster in a temporary folder, which ends with the test; its logs are kept if the test fails.
 
 use std::net::SocketAddr;
 
@@ -13,11 +13,11 @@ use tempfile::TempDir;
 
 use crate::ctl::Ctl;
 
-/// A cluster of a test's own.
+/// A test's own cluster.
 pub struct Lab {
-    /// The cluster.
+    /// The running cluster.
     pub cluster: Cluster,
-    /// A client as its admin.
+    /// A client with admin rights.
     pub client: Client,
     folder: Option<TempDir>,
 }
@@ -27,27 +27,27 @@ impl Drop for Lab {
         if std::thread::panicking()
             && let Some(folder) = self.folder.take()
         {
-            #[expect(clippy::print_stderr, reason = "this is for whoever reads the failed test")]
+            #[expect(clippy::print_stderr, reason = "for the reader of the failed test")]
             {
-                eprintln!("the logs of the cluster are in {}", folder.keep().display());
+                eprintln!("the cluster's logs are in {}", folder.keep().display());
             }
         }
     }
 }
 
 impl Lab {
-    /// Three apiservers, two controller-managers, three nodes, ready.
+    /// Starts three apiservers, two controller-managers and three nodes, and waits until they are ready.
     pub async fn start() -> anyhow::Result<Self> {
         Self::of(3, 2, 3).await
     }
 
-    /// So many apiservers, controller-managers and nodes, ready.
+    /// Starts a cluster of this size and waits until it is ready.
     pub async fn of(apiservers: usize, controller_managers: usize, nodes: usize) -> anyhow::Result<Self> {
         let options = Options { apiservers, controller_managers, nodes, ..Options::default() };
         Self::with(tempfile::tempdir()?, options).await
     }
 
-    /// One of each server and two nodes, whose runtimes know these images beside the built-in ones.
+    /// Starts one server of each kind and two nodes with these images in addition to the built-in ones.
     pub async fn with_images(images: &str) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("images.yaml");
@@ -65,7 +65,7 @@ impl Lab {
         Ok(Self { cluster, client, folder: Some(folder) })
     }
 
-    /// `ctl` where it finds the cluster by itself.
+    /// Returns `ctl` in a folder where it finds the cluster.
     pub fn ctl(&self) -> anyhow::Result<Ctl> {
         Ctl::in_folder(self.cluster.folder().parent().unwrap_or(self.cluster.folder()))
     }
@@ -81,18 +81,18 @@ impl Lab {
         Ok(())
     }
 
-    /// The Deployments of the namespace `default`.
+    /// Returns the API of Deployments in the namespace `default`.
     #[must_use]
     pub fn deployments(&self) -> Api<Deployment> {
         Api::new(self.client.clone(), "default")
     }
 
-    /// The objects of a kind in the namespace `default`.
+    /// Returns the objects of a kind in the namespace `default`.
     pub async fn list(&self, kind: Kind) -> Result<Vec<Object>, squall_client::Error> {
         Ok(self.client.list(&ResourceRef::collection(kind, "default"), "", "", "").await?.1)
     }
 
-    /// Gives a Deployment another image.
+    /// Changes a Deployment's image.
     pub async fn set_image(&self, name: &str, image: &str) -> anyhow::Result<()> {
         let mut deployment = self.deployments().get(name).await?;
         deployment.spec.template.spec.containers[0].image = image.to_owned();
@@ -101,7 +101,7 @@ impl Lab {
         Ok(())
     }
 
-    /// Waits until a Deployment has all its replicas, of its newest version and available.
+    /// Waits until all replicas of a Deployment have its newest version and are available.
     pub async fn rolled_out(&self, name: &str) -> anyhow::Result<Deployment> {
         let rolled_out = wait_for("the rollout to finish", || async {
             match self.deployments().get(name).await {
@@ -117,7 +117,7 @@ impl Lab {
         Ok(rolled_out.await?)
     }
 
-    /// The external address of the service `kubia`, once something accepts connections there.
+    /// Returns the external address of the service `kubia`, once it accepts connections.
     pub async fn service_address(&self) -> anyhow::Result<SocketAddr> {
         let services: Api<Service> = Api::new(self.client.clone(), "default");
         let answering = wait_for("the service to answer", || async {
@@ -130,17 +130,17 @@ impl Lab {
         Ok(answering.await?)
     }
 
-    /// The apiserver that leads.
+    /// Returns the leading apiserver.
     pub async fn raft_leader(&self) -> anyhow::Result<MemberName> {
         Ok(wait_for("a Raft leader", || leaders::raft_leader(&self.client)).await?.0)
     }
 
-    /// The controller-manager that leads.
+    /// Returns the leading controller-manager.
     pub async fn elected(&self) -> anyhow::Result<MemberName> {
         Ok(wait_for("a controller-manager to lead", || leaders::elected(&self.client)).await?.0)
     }
 
-    /// Waits until all apiservers run and have the same state.
+    /// Waits until all apiservers are running and have the same state.
     pub async fn members_agree(&self) -> anyhow::Result<()> {
         wait_for("all members to agree", || agreement::agreed(&self.client)).await?;
         Ok(())

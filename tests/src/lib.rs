@@ -1,4 +1,4 @@
-//! What the black-box tests share: a cluster of their own, and `ctl` as a user runs it.
+//! Shared code of the black-box tests: a cluster for each test, and `ctl` as a user runs it.
 
 mod ctl;
 pub mod kubectl;

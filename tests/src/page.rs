@@ -1,11 +1,11 @@
-//! Pages with commands in them, and what those print: a page is a test.
+//! Pages with commands and their output: a page is a test.
 
 use crate::transcript::{Shell, masked};
 
-/// The fence that begins commands which are run; those in other fences are for people.
+/// The fence of commands that are run; those in other fences are for readers.
 const FENCE: &str = "```console";
 
-/// A page, in pieces.
+/// A page, split into prose and commands.
 #[derive(Debug)]
 pub struct Page {
     pieces: Vec<Piece>,
@@ -13,9 +13,9 @@ pub struct Page {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Piece {
-    /// Prose, with its fences.
+    /// Prose, including its fences.
     Text(String),
-    /// A command and what it prints.
+    /// A command and its output.
     Command { command: String, output: String },
 }
 
@@ -29,7 +29,7 @@ impl Piece {
 }
 
 impl Page {
-    /// Reads a page.
+    /// Parses a page.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let mut pieces = Vec::new();
@@ -50,26 +50,26 @@ impl Page {
         Self { pieces }
     }
 
-    /// Its commands.
+    /// Returns the page's commands.
     #[must_use]
     pub fn commands(&self) -> Vec<&str> {
         self.pieces.iter().filter_map(Piece::command).map(|(command, _)| command).collect()
     }
 
-    /// What they print.
+    /// Returns the outputs of the commands.
     #[must_use]
     pub fn outputs(&self) -> Vec<&str> {
         self.pieces.iter().filter_map(Piece::command).map(|(_, output)| output).collect()
     }
 
-    /// Runs the commands. The page as it would be now.
+    /// Runs the commands and returns the page with their current output.
     pub async fn play(&self, shell: &Shell) -> anyhow::Result<Self> {
         let mut pieces = Vec::new();
         for piece in &self.pieces {
             pieces.push(match piece {
                 Piece::Text(_) => piece.clone(),
                 Piece::Command { command, .. } => {
-                    // As on a terminal: both outputs, in the order in which they come.
+                    // As on a terminal: both streams, in order.
                     let printed = shell.run(&format!("{{ {command}\n}} 2>&1")).await?.stdout;
                     let end = if printed.is_empty() || printed.ends_with('\n') { "" } else { "\n" };
                     Piece::Command { command: command.clone(), output: printed + end }
@@ -79,7 +79,7 @@ impl Page {
         Ok(Self { pieces })
     }
 
-    /// Its text.
+    /// Returns the page's text.
     #[must_use]
     pub fn text(&self) -> String {
         let text = |piece: &Piece| match piece {
@@ -89,7 +89,7 @@ impl Page {
         self.pieces.iter().map(text).collect()
     }
 
-    /// Its text without what differs each time: masked, and without how often a rollout was waited for.
+    /// Returns the text for comparison: masked, and without the lines that wait for a rollout.
     pub fn compared(&self) -> anyhow::Result<String> {
         let text = masked(&self.text())?;
         Ok(text

@@ -1,4 +1,4 @@
-//! A folder in which a test starts and ends clusters of its own by command.
+//! A folder in which a test starts and ends its own clusters by command.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,18 +11,18 @@ use tempfile::TempDir;
 use crate::Ctl;
 use crate::processes::processes_in;
 
-/// An empty folder. What a test that fails leaves running in it ends with it.
+/// An empty folder. Processes that a failed test leaves running in it are killed.
 pub struct Scratch(TempDir);
 
 impl Scratch {
-    /// And `ctl` in it.
+    /// Creates the folder and returns it with `ctl` in it.
     pub fn new() -> anyhow::Result<(Self, Ctl)> {
         let folder = tempfile::tempdir()?;
         let ctl = Ctl::in_folder(folder.path())?;
         Ok((Self(folder), ctl))
     }
 
-    /// Where it is.
+    /// Returns the folder's path.
     pub fn path(&self) -> &Path {
         self.0.path()
     }
@@ -31,13 +31,13 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         for pid in processes_in(self.path()).into_iter().filter_map(Pid::from_raw) {
-            // It may have ended by itself.
+            // The process may have exited already.
             let _ = kill_process(pid, Signal::KILL);
         }
     }
 }
 
-/// The members of a cluster that run, and their processes.
+/// Returns the running members of a cluster and their process ids.
 pub async fn running(ctl: &Ctl) -> anyhow::Result<BTreeMap<String, i64>> {
     let status = ctl.run("cluster status -o json").await?;
     let status: Value = serde_json::from_str(&status.stdout)?;

@@ -1,4 +1,4 @@
-//! Transcripts of a command line: commands, what each prints, its exit code; run again and compared.
+//! Transcripts of a command line: commands with output and exit code, which are run again and compared.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -11,23 +11,23 @@ use crate::Output;
 /// A shell in which one program has a short name.
 #[derive(Debug, Clone)]
 pub struct Shell {
-    /// `ctl`, `kubectl`.
+    /// The short name: `ctl` or `kubectl`.
     pub name: String,
-    /// What that is.
+    /// The path of the program.
     pub program: PathBuf,
-    /// Where it runs.
+    /// The working directory.
     pub folder: PathBuf,
-    /// The cluster it is for.
+    /// The kubeconfig of the target cluster.
     pub kubeconfig: PathBuf,
 }
 
 impl Shell {
     /// Runs a command.
     pub async fn run(&self, command: &str) -> anyhow::Result<Output> {
-        // Scripts and programs that the command starts find it by its name, if that is its own.
+        // Scripts and programs that the command starts find the program if it has the same name.
         let path = std::env::var("PATH").unwrap_or_default();
         let own = self.program.parent().map_or(path.clone(), |folder| format!("{}:{path}", folder.display()));
-        // Of real kubectl the end of a pipe decides: it minds when nobody reads on.
+        // For real kubectl only the last command of a pipe counts: it fails when its output is not read.
         let fail = if self.name == "ctl" { "set -o pipefail\n" } else { "" };
         let script = format!("{fail}{}() {{ '{}' \"$@\"; }}\n{command}\n", self.name, self.program.display());
         let child = tokio::process::Command::new("bash")
@@ -37,7 +37,7 @@ impl Shell {
             .env("KUBECONFIG", &self.kubeconfig)
             .env("USER", "anna")
             .env_remove("EDITOR")
-            // What one version has learned of a server is not for the next.
+            // A version must not use the cache of another version.
             .env("KUBECACHEDIR", self.folder.join(format!("cache-{}", self.name)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -49,20 +49,20 @@ impl Shell {
     }
 }
 
-/// Commands (after "$ "), what each prints, its `[stderr]` and its `[exit N]`.
+/// The commands of a transcript (after "$ "); each is followed by its output, its `[stderr]` and its `[exit N]`.
 #[derive(Debug)]
 pub struct Transcript {
     commands: Vec<String>,
 }
 
 impl Transcript {
-    /// Reads the commands of a transcript.
+    /// Parses the commands of a transcript.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         Self { commands: text.lines().filter_map(|line| line.strip_prefix("$ ")).map(str::to_owned).collect() }
     }
 
-    /// Runs the commands, and writes down what they print, with what differs each time masked.
+    /// Runs the commands and returns the transcript of their output, with varying parts masked.
     pub async fn play(&self, shell: &Shell) -> anyhow::Result<String> {
         let mut text = String::new();
         for command in &self.commands {
@@ -78,7 +78,7 @@ impl Transcript {
     }
 }
 
-/// The text without uids, times, ages, addresses, random suffixes, hashes and resource versions.
+/// Masks uids, times, ages, addresses, random suffixes, hashes and resource versions.
 pub fn masked(text: &str) -> anyhow::Result<String> {
     let mut text = text.to_owned();
     for (pattern, mask) in [
@@ -100,7 +100,7 @@ pub fn masked(text: &str) -> anyhow::Result<String> {
         (r"(?m)^(.*\s)[0-9]+[smh][0-9]*s?( ago)?$", "${1}AGE$2"),
         (r"(?m)(\S) +([0-9]+[smh][0-9]*s?) {2,}", "${1}  AGE  "),
         (r"(?m)^[0-9]+[smh][0-9]*s? {2,}", "AGE  "),
-        // How wide a column is depends on what is masked in it.
+        // The width of a column depends on its masked values.
         (r"(?m)(\S) {2,}", "${1}  "),
     ] {
         text = Regex::new(pattern)?.replace_all(&text, mask).into_owned();

@@ -1,4 +1,4 @@
-//! What bad input gets: a clear error, the exit code that kubectl would give, and nothing half done.
+//! Tests bad input: a clear error, kubectl's exit code, and nothing half done.
 
 use std::fs;
 use std::net::TcpListener;
@@ -7,7 +7,7 @@ use squall_api::Kind;
 use squall_tests::processes::processes_in;
 use squall_tests::{Ctl, Lab, Scratch, running, wait_for};
 
-/// A Deployment with a line put in: `spec` stands for its place.
+/// Returns a Deployment with `spec` inserted as a line.
 fn deployment(spec: &str) -> String {
     format!(
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: k3}}\nspec:\n  {spec}\n  selector: {{matchLabels: {{app: kubia}}}}\n  \
@@ -15,7 +15,7 @@ fn deployment(spec: &str) -> String {
     )
 }
 
-/// Deployments with a bad spec, and what `ctl create -f -` says to each.
+/// Deployments with a bad spec, and the error of `ctl create -f -` for each.
 fn bad_specs() -> Vec<(String, &'static str)> {
     vec![
         (
@@ -62,7 +62,7 @@ fn bad_specs() -> Vec<(String, &'static str)> {
     ]
 }
 
-/// Other bad manifests, and what `ctl create -f -` says to each.
+/// Other bad manifests, and the error of `ctl create -f -` for each.
 fn bad_manifests() -> Vec<(String, &'static str)> {
     vec![
         (
@@ -97,7 +97,7 @@ fn bad_manifests() -> Vec<(String, &'static str)> {
     ]
 }
 
-/// Commands, and what they say.
+/// Bad commands and their errors.
 const BAD_COMMANDS: &[(&str, &str)] = &[
     ("create -f nosuchfile.yaml", "error: the path \"nosuchfile.yaml\" does not exist"),
     ("get deploy nosuch", "Error from server (NotFound): deployments.apps \"nosuch\" not found"),
@@ -187,7 +187,7 @@ async fn where_no_cluster_is_it_is_said_so() {
     assert!(output.stderr.contains("was refused - did you specify the right host or port?"), "{}", output.stderr);
 }
 
-/// Options of a cluster that cannot be, and what is said to them.
+/// Invalid options of a cluster, and their errors.
 const BAD_OPTIONS: &[(&str, &str)] = &[
     ("cluster up --apiservers 0", "a cluster has 1 to 9 apiservers, not 0"),
     ("cluster up --controller-managers 999", "a cluster has 1 to 9 controller-managers, not 999"),

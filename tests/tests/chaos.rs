@@ -1,5 +1,5 @@
-//! The crash lab as a user runs it: scenarios pass, and fail without the protection that they are about; a cluster is broken by
-//! hand; reports can be read.
+//! Tests the crash lab as a user runs it: scenarios pass, and fail without the protection that they test; faults are
+//! injected by hand; reports are readable.
 
 #![expect(
     clippy::unwrap_used,
@@ -12,19 +12,19 @@ use serde_json::Value;
 use squall_tests::{Ctl, Output, Scratch};
 use tokio::sync::Mutex;
 
-/// Scenarios that are fast, and what the referee finds when their protection is left out.
+/// Fast scenarios, and the finding when their protection is left out.
 const FAST: [(&str, &str); 6] = [
-    ("controller-killed", "of the same template"),
-    ("controller-paused", "no leader writes when another has been elected"),
-    ("held-watch", "a ReplicaSet never makes more pods than it is asked for"),
+    ("controller-killed", "with the same template"),
+    ("controller-paused", "no leader writes after another has been elected"),
+    ("held-watch", "a ReplicaSet never creates more pods than desired"),
     ("raft-leader-paused", "had been shown"),
     ("late-endpoints", "expected that 0 requests have failed"),
-    ("clock-skew", "a pod is available only after it was ready for minReadySeconds"),
+    ("clock-skew", "a pod is available only after it has been ready for minReadySeconds"),
 ];
 
-/// How often a mutant may get away with it at most, and one more.
+/// How many runs a mutant gets until one must fail.
 const TRIES: usize = 3;
-/// One scenario at a time: what comes together hangs on what else the machine does.
+/// Run one scenario at a time, because the timing depends on the machine's load.
 static ALONE: Mutex<()> = Mutex::const_new(());
 
 fn outcome(output: &Output) -> (String, String) {
@@ -56,11 +56,11 @@ async fn the_chapters_point_takes_one_command() {
     seen_in_a_browser(&ctl, folder.path()).await;
 }
 
-/// What a browser makes of a report, in both colour schemes.
+/// Opens a report in a browser, in both color schemes.
 async fn seen_in_a_browser(ctl: &Ctl, folder: &std::path::Path) {
     let shell = ctl.shell(&folder.join("none"));
     if shell.run("command -v chromium").await.unwrap().code != 0 {
-        eprintln!("the report was not looked at in a browser: chromium is not installed here");
+        eprintln!("skipped: the report is not opened in a browser, chromium is not installed here");
         return;
     }
     let browser = "chromium --headless --no-sandbox --disable-gpu --user-data-dir=browser --window-size=1300,1400";
@@ -68,7 +68,7 @@ async fn seen_in_a_browser(ctl: &Ctl, folder: &std::path::Path) {
     for (name, flag) in [("light", ""), ("dark", "--blink-settings=preferredColorScheme=0")] {
         let seen = shell.run(&format!("{browser} {flag} --screenshot={name}.png {page}")).await.unwrap();
         assert_eq!(seen.code, 0, "{seen:?}");
-        // An empty page has a few thousand bytes.
+        // An empty page has only a few thousand bytes.
         let bytes = std::fs::metadata(folder.join(format!("{name}.png"))).unwrap().len();
         assert!(bytes > 40_000, "the picture has {bytes} bytes only");
     }
@@ -87,7 +87,7 @@ async fn fast_scenarios_pass_and_fail_without_their_protection() {
         let whole = ctl.run(&format!("chaos run {scenario} -o json")).await.unwrap();
         assert_eq!((whole.code, outcome(&whole)), (0, ("pass".to_owned(), String::new())), "{scenario}");
         let mut found = Vec::new();
-        // A protection is needed when things come together in a bad way, which they do not each time.
+        // A protection matters only when events coincide badly, which does not happen in each run.
         for _ in 0..TRIES {
             let mutant = ctl.run(&format!("chaos run {scenario} --mutant own -o json")).await.unwrap();
             found.push((mutant.code, outcome(&mutant)));
@@ -101,11 +101,11 @@ async fn fast_scenarios_pass_and_fail_without_their_protection() {
     }
 }
 
-/// A controller of somebody's own: it is killed with whatever it has started, started again, and cut off.
+/// A user's own controller is killed together with its children, started again, and cut off.
 const OWN: &str = "
 name: own
-title: A controller of one's own is killed and cut off
-explain: It has to bring the Deployment back to three pods, whatever happens to it.
+title: The user's own controller is killed and cut off
+explain: It must bring the Deployment back to three pods, whatever happens to it.
 arms:
 - name: work
   steps:
@@ -180,14 +180,14 @@ async fn a_cluster_is_broken_by_hand() {
     let list = ctl.run("fault list -o json").await.unwrap();
     let list: Value = serde_json::from_str(&list.stdout).unwrap();
     let names: Vec<&str> = list.as_array().unwrap().iter().filter_map(|fault| fault["name"].as_str()).collect();
-    // A process that is frozen cannot be asked for the faults that it has.
+    // A frozen process cannot be asked for its faults.
     assert_eq!(names, ["cut-1/0", "disk-1", "hold-1", "kubelet-0"]);
     let healed = ctl.run("fault heal cut-1").await.unwrap();
     assert!(healed.stdout.contains("connections kept waiting"), "{healed:?}");
     assert_eq!(ctl.run(linked).await.unwrap().code, 0);
     assert_eq!(ctl.run("fault kill controller-manager-0").await.unwrap().code, 0);
     for _ in 0..2 {
-        // The second finds what a process that went on can tell of again.
+        // The second run finds faults of a process that has resumed and can answer again.
         assert_eq!(ctl.run("fault heal --all").await.unwrap().code, 0);
     }
     assert_eq!(ctl.run("fault list").await.unwrap().stdout, "no faults are in force\n");
@@ -234,11 +234,11 @@ async fn what_is_wrong_with_a_scenario_or_a_fault_is_told() {
     std::fs::write(scratch.path().join("bad.yaml"), text).unwrap();
     let bad = ctl.run("chaos run bad.yaml").await.unwrap();
     assert_eq!(bad.code, 1);
-    assert!(bad.stderr.starts_with("error: bad.yaml:7:") && bad.stderr.contains("is nobody"), "{bad:?}");
+    assert!(bad.stderr.starts_with("error: bad.yaml:7:") && bad.stderr.contains("unknown victim"), "{bad:?}");
     let unknown = ctl.run("chaos run nosuch").await.unwrap();
     assert!(unknown.code == 1 && unknown.stderr.contains("no scenario and no file is named \"nosuch\""), "{unknown:?}");
     let nobody = ctl.run("fault kill the-moon").await.unwrap();
-    assert!(nobody.code == 1 && nobody.stderr.contains("is nobody"), "{nobody:?}");
+    assert!(nobody.code == 1 && nobody.stderr.contains("unknown victim"), "{nobody:?}");
     let nowhere = ctl.run("fault list").await.unwrap();
     assert!(nowhere.code == 1 && nowhere.stderr.contains("there is no cluster"), "{nowhere:?}");
     let explained = ctl.run("chaos explain client-interrupted").await.unwrap();

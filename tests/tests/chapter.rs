@@ -1,7 +1,7 @@
-//! The chapter, command by command: the tour in `docs/` is run, and what it shows is compared; so are the transcripts in
+//! Tests the chapter, command by command: runs the tour in `docs/` and compares its output; likewise the transcripts in
 //! `tests/ctl`.
 //!
-//! With `UPDATE_TRANSCRIPTS=1` both are written anew.
+//! `UPDATE_TRANSCRIPTS=1` rewrites both.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 
@@ -19,7 +19,7 @@ fn is_update() -> bool {
     std::env::var_os("UPDATE_TRANSCRIPTS").is_some()
 }
 
-/// A folder with the chapter's manifests, in the folder that they have in the project.
+/// Returns a folder with the chapter's manifests at their path in the project.
 fn folder_with_manifests() -> Scratch {
     let (scratch, _) = Scratch::new().unwrap();
     let folder = scratch.path().join("examples/chapter");
@@ -44,7 +44,7 @@ fn same(name: &str, expected: &str, printed: &str, whole: &str) {
 async fn the_tour_is_as_it_says() {
     let (lab, scratch) = (Lab::start().await.unwrap(), folder_with_manifests());
     let curl = shell(&lab, scratch.path()).run("command -v curl").await.unwrap();
-    assert_eq!(curl.code, 0, "the tour asks with curl, which is not installed here");
+    assert_eq!(curl.code, 0, "the tour needs curl, which is not installed here");
     let file = root().join("docs/tour.md");
     let page = Page::parse(&std::fs::read_to_string(&file).unwrap());
     assert!(page.commands().len() > 50, "the tour has commands");
@@ -56,7 +56,7 @@ async fn the_tour_is_as_it_says() {
     same("the tour", &page.compared().unwrap(), &now.compared().unwrap(), &now.text());
 }
 
-/// The same tour in another language: the same commands in the same order, which print the same.
+/// The same tour in another language has the same commands in the same order, with the same output.
 #[test]
 fn the_tour_in_korean_is_the_same_tour() {
     let read = |name: &str| Page::parse(&std::fs::read_to_string(root().join("docs").join(name)).unwrap());

@@ -1,4 +1,4 @@
-//! `ctl` as a good citizen: pipes that close, terminals, no cluster, a cluster without a quorum, Ctrl-C.
+//! Tests `ctl` with closed pipes, terminals, no cluster, a cluster without a quorum, Ctrl-C.
 
 use squall_tests::{Lab, wait_for};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -34,22 +34,22 @@ async fn pipes_terminals_and_interruptions_end_between_lines() {
     lab.rolled_out("kubia").await.unwrap();
     let ctl = lab.ctl().unwrap();
     let shell = ctl.shell(&lab.cluster.kubeconfig());
-    // A reader that goes away is no failure.
+    // A reader that closes the pipe is no failure.
     let piped = shell.run("set -o pipefail; ctl get po,rs,deploy -o yaml | head -1").await.unwrap();
     assert_eq!((piped.code, piped.stdout.as_str(), piped.stderr.as_str()), (0, "apiVersion: v1\n", ""));
     let watched = shell.run("ctl get po -w | head -2 | wc -l").await.unwrap();
     assert_eq!(watched.stdout, "2\n");
-    // Not even one that goes away before there is anything to tell it.
+    // Not even one that closes it before there is any output.
     for command in ["get po --watch-only", "events --watch --for=pod/nosuch", "logs --follow deploy/kubia"] {
         let unread = shell.run(&format!("ctl {command} | true")).await.unwrap();
         assert_eq!(unread.code, 0, "{command}: {unread:?}");
     }
-    // Colours only on a terminal, and not even there when they are not wanted.
+    // Colors appear only on a terminal, and only if they are wanted.
     for command in ["ctl --help", "ctl get po", "ctl rollout status deployment kubia", "NO_COLOR=1 ctl frobnicate"] {
         let output = shell.run(command).await.unwrap();
         assert!(!format!("{}{}", output.stdout, output.stderr).contains('\u{1b}'), "{command}");
     }
-    // Ctrl-C ends a watch after a whole line.
+    // Ctrl-C ends a watch after a complete line.
     let mut child = ctl.start("get po -w").unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     for _ in 0..4 {

@@ -1,4 +1,4 @@
-//! The demo as a script runs it.
+//! Tests the demo as a script would run it.
 
 use serde_json::Value;
 use squall_tests::Ctl;

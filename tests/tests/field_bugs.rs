@@ -1,6 +1,7 @@
-//! Bugs that were reported of the real thing, each named by its report, on real processes. Those that need none are beside the
-//! code that holds them: kubernetes 129795 and cluster-api 13649 (`runtime/controller.rs`), 28145, 29357 and 98457
-//! (`deployment/traces.rs`, `proportional.rs`), 29229 and 108266 (`replicas/availability.rs`, `replicas/plan.rs`).
+//! Tests bugs reported for Kubernetes, each named by its report, on real processes. Those that need no processes are
+//! next to the code that avoids them: kubernetes 129795 and cluster-api 13649 (`runtime/controller.rs`), 28145, 29357
+//! and 98457 (`deployment/traces.rs`, `proportional.rs`), 29229 and 108266 (`replicas/availability.rs`,
+//! `replicas/plan.rs`).
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 
@@ -16,7 +17,7 @@ use squall_tests::{Lab, wait_for};
 
 const KUBIA: &str = include_str!("../../examples/chapter/kubia-deployment-and-service-v1.yaml");
 
-/// Everything that happened to the objects of a kind since a revision, up to now.
+/// Returns every state of the objects of a kind since a revision.
 async fn history(lab: &Lab, kind: Kind, since: u64) -> Vec<Object> {
     let selection = Selection { namespace: "default".to_owned(), ..Selection::all(kind) };
     let mut watch = Watch::after(lab.client.clone(), selection, since);
@@ -33,7 +34,7 @@ async fn history(lab: &Lab, kind: Kind, since: u64) -> Vec<Object> {
     }
 }
 
-/// The revision of a write that is made for it.
+/// Writes an object and returns the revision of the write.
 async fn revision(lab: &Lab) -> u64 {
     let maps: Api<ConfigMap> = Api::new(lab.client.clone(), "default");
     let mut map = ConfigMap::default();
@@ -54,7 +55,7 @@ async fn nodes_are_heard(lab: &Lab, nodes: usize, after: jiff::Timestamp) {
     .unwrap();
 }
 
-/// A list that came from an apiserver which was behind made a controller go back in time.
+/// A list from an apiserver that lagged behind made a controller go back in time.
 #[tokio::test]
 async fn kubernetes_59848_a_list_is_never_stale() {
     let lab = Lab::of(3, 1, 0).await.unwrap();
@@ -94,7 +95,7 @@ async fn kubernetes_77864_an_outage_does_not_empty_endpoints() {
     })
     .await
     .unwrap();
-    // The controller looks at each node several times more.
+    // The controller checks each node several more times.
     let start = Instant::now();
     wait_for("the controller to have looked again", || async {
         if start.elapsed() > Duration::from_secs(2) { Ok(()) } else { Err(start.elapsed()) }
@@ -111,7 +112,7 @@ async fn kubernetes_77864_an_outage_does_not_empty_endpoints() {
     assert_eq!(uids(lab.list(Kind::Pod).await.unwrap()), before, "nobody was evicted");
 }
 
-/// A kubelet that was started anew reported its pods as not ready until they had been probed again.
+/// A restarted kubelet reported its pods as not ready until they had been probed again.
 #[tokio::test]
 async fn kubernetes_100277_a_kubelet_that_comes_back_leaves_readiness_alone() {
     let mut lab = Lab::of(1, 1, 1).await.unwrap();
@@ -131,7 +132,7 @@ async fn kubernetes_100277_a_kubelet_that_comes_back_leaves_readiness_alone() {
         lab.cluster.start(kubelet).unwrap();
         nodes_are_heard(&lab, 1, killed).await;
     }
-    // Whatever the kubelet had to say of its pods it has said when it has taken part in a change of one.
+    // Once the kubelet has taken part in a change, it has sent all its reports about its pods.
     lab.deployments().patch("kubia", &serde_json::json!({"spec": {"replicas": 4}})).await.unwrap();
     lab.rolled_out("kubia").await.unwrap();
     for object in history(&lab, Kind::Pod, since).await {

@@ -1,4 +1,5 @@
-//! An apiserver that cannot write any more stops; the others go on, and it comes back when it can write again.
+//! Tests that an apiserver that can no longer write stops, the others continue, and it comes back when it can write
+//! again.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,10 +11,10 @@ use squall_cluster::{MemberName, ProcessState};
 use squall_tests::processes::limit_files;
 use squall_tests::{Lab, wait_for};
 
-/// More than the log of the first second, and far less than all that is written.
+/// More than the log of the first second, and far less than everything that is written.
 const LIMIT: u64 = 256 << 10;
 
-/// Creates objects, one after the other, until the member has stopped; returns which were acknowledged.
+/// Creates objects in sequence until the member has stopped; returns those that were acknowledged.
 async fn write_until_stopped(lab: &Lab, member: MemberName, round: usize) -> anyhow::Result<BTreeSet<String>> {
     let api: Api<ConfigMap> = Api::new(lab.client.clone(), "default");
     let mut acknowledged = BTreeSet::new();

@@ -1,6 +1,6 @@
-//! Real kubectl against a cluster: what it prints is what it prints against Kubernetes.
+//! Tests real kubectl against a cluster: it prints what it prints against Kubernetes.
 //!
-//! The transcripts in `tests/kubectl` are run as they stand; with `UPDATE_TRANSCRIPTS=1` they are written anew.
+//! The transcripts in `tests/kubectl` are run as they are; `UPDATE_TRANSCRIPTS=1` rewrites them.
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test ends where it fails, and says what it skips")]
 
@@ -10,14 +10,14 @@ use squall_tests::kubectl::Kubectl;
 use squall_tests::transcript::Transcript;
 use squall_tests::{Lab, Scratch};
 
-/// The version that the transcripts are of.
+/// The kubectl version of the transcripts.
 const WRITTEN_WITH: &str = "1.32";
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// A folder with the chapter's manifests.
+/// Returns a folder with the chapter's manifests.
 fn folder_with_manifests() -> Scratch {
     let (scratch, _) = Scratch::new().unwrap();
     for entry in std::fs::read_dir(root().join("examples/chapter")).unwrap() {
@@ -27,7 +27,7 @@ fn folder_with_manifests() -> Scratch {
     scratch
 }
 
-/// A line in the log of a run that cannot be made.
+/// Logs that a test is skipped.
 fn skipped(why: &str) {
     eprintln!("skipped: {why}");
 }

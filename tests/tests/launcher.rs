@@ -1,4 +1,5 @@
-//! What a cluster's processes do when others end or freeze: the launcher, each other, or a cluster next door.
+//! Tests how a cluster's processes react when other processes exit or freeze: the launcher, each other, another
+//! cluster.
 
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ async fn the_members_end_when_their_launcher_is_killed() {
     .await
     .unwrap();
 
-    // What was stored is there when the cluster comes up again in that folder.
+    // The stored objects are there when the cluster comes up again in that folder.
     assert_eq!(ctl.run("cluster up --detach").await.unwrap().code, 0);
     assert!(ctl.run("get nodes --no-headers").await.unwrap().stdout.contains("node-0"));
     assert_eq!(ctl.run("cluster down --delete").await.unwrap().code, 0);
@@ -83,7 +84,7 @@ async fn whichever_member_is_killed_the_rollout_goes_on_and_the_member_comes_bac
         lab.rolled_out("kubia").await.unwrap_or_else(|error| panic!("after {member} was killed: {error:#}"));
         assert_eq!(lab.cluster.first_failure(), None);
     }
-    // The members are compared while they go on writing.
+    // The members are compared while they keep writing.
     let ctl = lab.ctl().unwrap();
     wait_for("the members to be compared", || async {
         let output = ctl.run("cluster check").await.map_err(|error| error.to_string())?;
@@ -117,7 +118,7 @@ async fn a_frozen_apiserver_takes_up_little_of_the_deadline() {
     let lab = Lab::of(3, 1, 0).await.unwrap();
     for (place, member) in lab.cluster.members().into_iter().take(3).enumerate() {
         lab.cluster.pause(member).unwrap();
-        // Connects anew: the kernel accepts for the frozen process, which then says nothing.
+        // A new connection: the kernel accepts it for the frozen process, which then stays silent.
         let client = lab.cluster.client().unwrap().beginning_with(place).with_deadline(Duration::from_secs(10));
         let nodes = client.list(&ResourceRef::collection(Kind::Node, ""), "", "", "").await;
         assert!(nodes.is_ok(), "{member} is frozen: {nodes:?}");

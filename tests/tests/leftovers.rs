@@ -1,5 +1,5 @@
-//! Launchers that are interrupted, that race each other, or that find a cluster half broken: nothing is left running that
-//! no command finds again, and nothing healthy is ended.
+//! Tests launchers that are interrupted, race each other, or find a half-broken cluster: no process is left running
+//! that no command finds, and no healthy process is ended.
 
 use std::fs;
 
@@ -23,7 +23,7 @@ async fn two_launchers_at_once_make_one_cluster() {
     assert_eq!(running, known);
     assert_eq!(known.len(), 4);
 
-    // One who brings it up while another takes it away gets a cluster, or an error; never a process that nobody knows.
+    // A start that races with a removal gives a cluster or an error, never an unknown process.
     let (down, up) = tokio::join!(ctl.run("cluster down --delete"), ctl.run(UP));
     let (down, up) = (down.unwrap(), up.unwrap());
     assert_eq!(down.code, 0, "{down:?}");
@@ -83,13 +83,13 @@ async fn a_signal_before_the_cluster_is_ready_leaves_nothing_running() {
             if output.status.code() != Some(0) {
                 break output;
             }
-            // The cluster was faster.
+            // The cluster was ready before the signal.
             assert_eq!(ctl.run("cluster down --delete").await.unwrap().code, 0);
         };
         assert_eq!(output.status.code(), Some(1));
         assert_eq!(String::from_utf8(output.stderr).unwrap(), format!("error: interrupted by {name}\n"));
         assert_eq!(processes_in(folder.path()), [0; 0], "after {name}");
-        // However far it had come, it goes on from there.
+        // The next start continues from any state.
         let output = ctl.run("cluster up --detach").await.unwrap();
         assert_eq!(output.code, 0, "after {name}: {output:?}");
         assert_eq!(ctl.run("cluster down").await.unwrap().code, 0);
@@ -136,7 +136,7 @@ async fn a_cluster_is_known_by_its_folder_and_not_by_the_path() {
     let before = running(&ctl).await.unwrap();
     fs::rename(folder.path().join(".squall"), &moved).unwrap();
 
-    // A new cluster where it was, and a copy of it, have nothing to do with its processes.
+    // A new cluster in the old place and a copy of the cluster must not affect its processes.
     assert_eq!(ctl.run(UP).await.unwrap().code, 0);
     assert_eq!(ctl.run("cluster down --delete").await.unwrap().code, 0);
     let copy = std::process::Command::new("cp").arg("-r").args([&moved, &copied]).status().unwrap();
@@ -180,7 +180,7 @@ async fn down_ends_everything_whatever_the_files_say() {
     assert_eq!(ctl.run(UP).await.unwrap().code, 0);
     let whole = fs::read_to_string(&description).unwrap();
 
-    // A record that is damaged hides nothing.
+    // A damaged record hides no process.
     let before = running(&ctl).await.unwrap();
     for damaged in ["{", r#"{"process": {"pid": 1, "started": 0}}"#] {
         fs::write(&record, damaged).unwrap();
@@ -189,12 +189,12 @@ async fn down_ends_everything_whatever_the_files_say() {
     }
     assert_eq!(processes_in(folder.path()).len(), before.len());
 
-    // One that names fewer members than run.
+    // This description names fewer members than are running.
     fs::write(&description, whole.replace("\"nodes\": 1", "\"nodes\": 0")).unwrap();
     assert_eq!(ctl.run("cluster down").await.unwrap().code, 0);
     assert_eq!(processes_in(folder.path()), [0; 0]);
 
-    // One that names nothing.
+    // This description names no member.
     fs::write(&description, &whole).unwrap();
     assert_eq!(ctl.run(UP).await.unwrap().code, 0);
     fs::write(&description, "{").unwrap();

@@ -1,4 +1,4 @@
-//! Pods, nodes and services on real processes: what an SRE sees of them.
+//! Tests pods, nodes and services on real processes, as an SRE sees them.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 
@@ -19,7 +19,7 @@ fn pods(lab: &Lab) -> Api<Pod> {
     Api::new(lab.client.clone(), "default")
 }
 
-/// The reasons that were told of an object.
+/// Returns the reasons of all events of an object.
 async fn reasons(lab: &Lab, name: &str) -> Vec<String> {
     let events = lab.list(Kind::Event).await.unwrap();
     let of = |object: Object| match object {
@@ -29,7 +29,7 @@ async fn reasons(lab: &Lab, name: &str) -> Vec<String> {
     events.into_iter().filter_map(of).collect()
 }
 
-/// The chapter's 9.3.6: the probe stops a bad version by itself.
+/// Chapter section 9.3.6: the probe stops a bad version by itself.
 #[tokio::test]
 async fn a_bad_version_is_stopped_by_its_probe_and_undone() {
     let lab = Lab::start().await.unwrap();
@@ -74,7 +74,7 @@ async fn a_bad_version_is_stopped_by_its_probe_and_undone() {
     );
 }
 
-/// The chapter's 9.3.3: without a probe the bad version goes out, and is rolled back.
+/// Chapter section 9.3.3: without a probe the bad version is rolled out, and then rolled back.
 #[tokio::test]
 async fn a_bad_version_without_a_probe_goes_out_and_is_rolled_back() {
     let lab = Lab::start().await.unwrap();
@@ -245,7 +245,7 @@ async fn a_lost_node_is_given_up_and_leaves_no_zombie_when_it_comes_back() {
     for member in lost {
         lab.cluster.start(member).unwrap();
     }
-    wait_for("the node to be as new", || async {
+    wait_for("the node to recover", || async {
         let node = nodes.get("node-2").await.map_err(|error| error.to_string())?;
         let left = pods(&lab).list("", "spec.nodeName=node-2").await.map_err(|error| error.to_string())?;
         if left.is_empty() && node.spec.taints.is_empty() {
@@ -333,7 +333,7 @@ async fn a_client_with_affinity_keeps_its_pod() {
     .unwrap();
 }
 
-/// Kubernetes: what a quota refuses is shown by the ReplicaSet and by its Deployment.
+/// As in Kubernetes, the ReplicaSet and its Deployment show a quota's refusal.
 #[tokio::test]
 async fn a_quota_that_stops_a_rollout_is_shown_where_one_looks() {
     let lab = Lab::of(1, 1, 2).await.unwrap();

@@ -1,4 +1,4 @@
-//! What apiservers count and time, as `ctl cluster metrics` shows it.
+//! Tests the metrics of apiservers, as `ctl cluster metrics` prints them.
 
 use squall_tests::{Ctl, Lab};
 

@@ -1,4 +1,4 @@
-//! Real kubectl and `ctl` say the same of the same objects.
+//! Tests that kubectl and `ctl` print the same about the same objects.
 
 use squall_tests::kubectl::Kubectl;
 use squall_tests::transcript::masked;
@@ -6,7 +6,7 @@ use squall_tests::{Lab, wait_for};
 
 const KUBIA: &str = include_str!("../../examples/chapter/kubia-deployment-and-service-v1.yaml");
 const RC: &str = include_str!("../../examples/chapter/kubia-rc-and-service-v2.yaml");
-/// The version whose layouts `ctl` has.
+/// The version whose output `ctl` reproduces.
 const VERSION: &str = "1.32";
 
 const OTHERS: &str = "
@@ -18,7 +18,7 @@ const OTHERS: &str = "
 ---
 {apiVersion: v1, kind: ResourceQuota, metadata: {name: few}, spec: {hard: {pods: '20', services: '7'}}}";
 
-/// What is asked of both. Nothing that changes between two questions, but for ages.
+/// The compared commands. Their output must not change between two runs, except for ages.
 const QUESTIONS: [&str; 42] = [
     "get deploy",
     "get deploy,rs,rc,svc,po -o wide",
@@ -86,7 +86,7 @@ async fn kubectl_and_ctl_say_the_same() {
     .unwrap();
     let real = kubectl.shell(&ctl.folder, &lab.cluster.kubeconfig());
     for question in QUESTIONS {
-        // An age can turn over between the two.
+        // An age can change between the two commands.
         let (one, other) = (
             ctl.run(&format!("ctl {question}")).await.unwrap(),
             real.run(&format!("kubectl {question}")).await.unwrap(),

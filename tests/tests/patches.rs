@@ -1,4 +1,4 @@
-//! `ctl patch` with each kind of patch, and the one that `ctl apply` makes: the server's own code applies them.
+//! Tests `ctl patch` with each kind of patch, and the patch of `ctl apply`: the server's own code applies them.
 
 use squall_tests::{Lab, wait_for};
 
@@ -20,7 +20,7 @@ async fn each_kind_of_patch_does_what_it_says() {
         let output = ctl.run(&format!("patch deployment kubia {arguments}")).await.unwrap();
         assert_eq!((output.code, output.stdout.as_str()), (0, printed), "{arguments}: {}", output.stderr);
     }
-    // A controller may write between the reading and the patching, which looks like a change.
+    // A controller may write between the read and the patch, which looks like a change.
     wait_for("a patch that changes nothing", || async {
         let output = ctl.run("patch deployment kubia -p {\"spec\":{\"paused\":false}}").await.unwrap();
         if output.stdout == "deployment.apps/kubia patched (no change)\n" { Ok(()) } else { Err(output.stdout) }

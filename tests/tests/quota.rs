@@ -1,4 +1,4 @@
-//! A quota holds whoever asks, however many at once, and whichever member is asked.
+//! Tests that a quota holds for concurrent requests to any member.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 
@@ -14,7 +14,7 @@ metadata: {name: maps}
 spec: {hard: {count/configmaps: "10"}}
 "#;
 
-/// Creates config maps until a quota refuses; returns how many it let through, and what it said.
+/// Creates config maps until a quota refuses one; returns the number of created ones and the error.
 async fn create_until_refused(client: Client, creator: usize) -> (usize, String) {
     let api: Api<ConfigMap> = Api::new(client, "default");
     for number in 0.. {

@@ -1,4 +1,5 @@
-//! A request whose answer was lost comes again under its id: it is done once and answered as it was the first time.
+//! Tests that a request whose answer was lost and which is repeated under its id is executed once and gets its first
+//! answer.
 
 use serde_json::json;
 use squall_api::coordination::v1::Lease;
@@ -69,7 +70,7 @@ async fn generated_names_and_creating_updates_are_made_up_once() {
         async || client.create(&all, manifest(&nameless.clone().into()), options(1)).await.unwrap().object().unwrap();
     assert_eq!(create().await.meta().name, create().await.meta().name);
 
-    // Kubernetes: an update of a Lease that is not there makes it.
+    // As in Kubernetes, an update of a missing Lease creates it.
     let mut lease = Lease::default();
     lease.metadata.name = "l".to_owned();
     let one = ResourceRef::object(Lease::KIND, "default", "l");

@@ -1,4 +1,4 @@
-//! A watch of many objects goes on at another member when the one that served it dies: each change comes once.
+//! Tests that a watch of many objects resumes at another member when its own dies: each change arrives once.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 
@@ -12,7 +12,7 @@ use squall_tests::Lab;
 
 const OBJECTS: usize = 10_000;
 const WRITERS: usize = 32;
-/// How many objects each writer changes while the member dies.
+/// The number of objects that each writer changes while the member dies.
 const CHANGES: usize = 40;
 
 fn numbered(number: usize, value: &str) -> ConfigMap {
@@ -40,7 +40,7 @@ fn revision_of(object: &Object) -> u64 {
     object.meta().resource_version.parse().unwrap()
 }
 
-/// What a watcher has been told since it had everything: the revisions of each object.
+/// The events that a watcher received after the initial state: the revisions of each object.
 #[derive(Default)]
 struct Told {
     changes: BTreeMap<String, Vec<u64>>,
@@ -56,7 +56,7 @@ impl Told {
     }
 }
 
-/// Follows until the object named "end" comes.
+/// Follows a watch until the object named "end" arrives.
 async fn follow(mut watch: Watch, mut told: Told) -> Told {
     loop {
         match watch.next().await.unwrap() {
@@ -72,7 +72,7 @@ async fn follow(mut watch: Watch, mut told: Told) -> Told {
 async fn a_watch_goes_on_where_it_was_when_its_member_dies() {
     let mut lab = Lab::of(3, 1, 0).await.unwrap();
     create_all(&lab.client).await;
-    // The client that watches begins with the member that will die; the others begin elsewhere.
+    // The watching client starts with the member that will die; the others start elsewhere.
     let watcher = lab.client.beginning_with(1);
     let mut watch = Watch::new(watcher.clone(), Selection::all(Kind::ConfigMap));
     let (mut listed, mut told) = (0, Told::default());

@@ -1,5 +1,5 @@
-//! The client-side update, killed after every step: what it leaves, and what running it again or back comes to. Each case
-//! has a namespace of its own in one cluster.
+//! Tests the client-side update, killed after every step: the state that it leaves, and the result of resuming or
+//! rolling it back. Each case has its own namespace in one cluster.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
@@ -15,11 +15,11 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 
 const RC: &str = include_str!("../../examples/chapter/kubia-rc-and-service-v1.yaml");
 const QUICK: &str = "--update-period=50ms --poll-interval=50ms";
-/// How many cases run at the same time.
+/// The number of cases that run concurrently.
 const AT_ONCE: usize = 4;
 
-/// Every step of an update of three pods, in their order; and what is left when the client dies after it: the size of the
-/// old controller and of the new one (`None`: it is not there), and how many of the old pods have got their label.
+/// Every step of an update of three pods, in order, with the state that remains if the client dies after it: the size
+/// of the old controller and of the new one (`None`: it does not exist), and the number of labelled old pods.
 const STEPS: [(&str, Option<i32>, Option<i32>, usize); 15] = [
     ("template:1", Some(3), None, 0),
     ("pod:1", Some(3), None, 1),
@@ -45,7 +45,7 @@ struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    /// A namespace with three pods of version 1 that are ready.
+    /// Creates a namespace with three ready pods of version 1.
     async fn start(lab: &'a Lab, name: &str) -> Self {
         let namespace = name.replace(':', "-").to_lowercase();
         let mut object = Namespace::default();
@@ -68,7 +68,7 @@ impl<'a> Case<'a> {
         pods.into_iter().filter(is_pod_active).collect()
     }
 
-    /// Waits until each of these controllers has so many pods, all ready, and there is no other.
+    /// Waits until exactly these controllers exist, each with this many pods, all ready.
     async fn has(&self, what: &str, expected: &[(&str, i32)]) {
         wait_for(what, || async {
             let found = self.controllers().list("", "").await.map_err(|error| error.to_string())?;
@@ -89,7 +89,7 @@ impl<'a> Case<'a> {
         .unwrap();
     }
 
-    /// Waits until the old controller is gone: without its pods it goes a moment after it was deleted.
+    /// Waits until the old controller is gone: once it has no pods, it goes a moment after its deletion.
     async fn old_is_gone(&self) {
         wait_for("the old controller to be gone", || async {
             match self.controllers().get("kubia-v1").await {
@@ -105,7 +105,7 @@ impl<'a> Case<'a> {
         self.ctl.run(&format!("rolling-update -n {} {flags} {QUICK}", self.namespace)).await.unwrap()
     }
 
-    /// Starts the update, and kills it after a step.
+    /// Starts the update and kills it after a step.
     async fn killed_after(&self, names: &str, step: &str) {
         let words =
             format!("rolling-update -n {} {names} --image=luksa/kubia:v2 {QUICK} --stop-after={step}", self.namespace);
@@ -138,7 +138,7 @@ async fn killed_after_any_step_it_stays_half_done_until_it_is_run_again() {
             let again = case.update("kubia-v1 kubia-v2 --image=luksa/kubia:v2").await;
             let text = format!("{}{}", again.stdout, again.stderr);
             match step {
-                // What marks an update is gone from the new controller, and the old one is still there: for ever.
+                // The new controller has lost the annotations of the update, and the old controller remains forever.
                 "unmarked:1" => {
                     assert!(text.contains("Missing/unexpected annotations for controller kubia-v2"), "{step}: {text}");
                     case.has("the old one, empty", &[("kubia-v1", 0), ("kubia-v2", 3)]).await;
@@ -157,7 +157,7 @@ async fn killed_after_any_step_it_stays_half_done_until_it_is_run_again() {
     cases.buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
 }
 
-/// What is there when the client is dead, and stays as nobody goes on with it.
+/// Checks the state after the client's death, which stays because nothing continues the update.
 async fn check_left(case: &Case<'_>, step: &str, old: Option<i32>, new: Option<i32>, labelled: usize) {
     let sizes: Vec<(&str, i32)> =
         [("kubia-v1", old), ("kubia-v2", new)].into_iter().filter_map(|(name, size)| Some((name, size?))).collect();
@@ -226,7 +226,7 @@ async fn killed_after_any_step_it_can_be_taken_back_as_far_as_the_marks_go() {
     cases.buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
 }
 
-/// With one name the new controller gets the old one's in the end, by being deleted and made anew.
+/// With one name, the new controller is finally deleted and created again under the old one's name.
 #[tokio::test]
 async fn killed_while_it_renames_it_leaves_pods_without_a_controller() {
     let lab = Lab::start().await.unwrap();
@@ -247,7 +247,7 @@ async fn killed_while_it_renames_it_leaves_pods_without_a_controller() {
     .unwrap();
     let orphans = case.pods().await;
     assert!(orphans.len() == 3 && orphans.iter().all(is_pod_ready), "its pods go on");
-    // Made again by hand, it finds them.
+    // A controller that is created again by hand adopts them.
     let mut controller = ReplicationController::default();
     controller.metadata.name = "kubia-v1".to_owned();
     controller.spec.replicas = Some(3);
@@ -283,7 +283,7 @@ async fn a_file_names_the_new_controller_and_its_labels() {
     let words = format!("rolling-update -n file kubia-v1 -f - {QUICK}");
     let done = case.ctl.run_with(&words, &rc_of("kubia-v2", "app: kubia-v2")).await.unwrap();
     assert_eq!(done.code, 0, "{done:?}");
-    // It has the size that its file says, or else the old one's.
+    // It has the size in its file, or else the old one's size.
     case.has("the new one alone", &[("kubia-v2", 3)]).await;
     let left = lab.client.list(&squall_client::ResourceRef::collection(Kind::Pod, "file"), "app=kubia", "", "").await;
     assert!(left.unwrap().1.is_empty());

@@ -1,4 +1,4 @@
-//! Rollouts on real processes, with and without crashes.
+//! Tests rollouts on real processes, with and without crashes.
 
 #![expect(clippy::panic, reason = "a test ends where it fails")]
 

@@ -1,5 +1,5 @@
-//! Apiservers come and go under load: nothing acknowledged is lost, and whoever talks to the cluster finds those that are
-//! there now.
+//! Tests adding and removing apiservers under load: no acknowledged write is lost, and clients find the current
+//! apiservers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,7 +13,7 @@ use squall_tests::{Lab, wait_for};
 
 const KUBIA: &str = include_str!("../../examples/chapter/kubia-deployment-and-service-v1.yaml");
 
-/// Creates objects one after the other until it is told to stop; returns how many were acknowledged.
+/// Creates objects in sequence until `stop`; `written` counts the acknowledged ones.
 async fn write(client: Client, stop: Arc<AtomicBool>, written: Arc<AtomicU64>) -> anyhow::Result<()> {
     let api: Api<ConfigMap> = Api::new(client, "default");
     while !stop.load(Ordering::Relaxed) {
@@ -42,11 +42,11 @@ async fn all_apiservers_are_replaced_under_load() {
         let added = lab.cluster.add_apiserver().await.unwrap();
         assert_eq!(added.to_string(), format!("apiserver-{}", index + 3));
         let old: MemberName = format!("apiserver-{index}").parse().unwrap();
-        // One of them is dead when it is taken out.
+        // One of them is dead when it is removed.
         if index == 1 {
             lab.cluster.kill(old).unwrap();
         }
-        // Whoever follows knows the new one before the last of the old ones goes.
+        // A following client must know the new one before the last old one goes.
         let url = lab.cluster.apiserver_url(added.index);
         wait_for("the new apiserver to be known", || async {
             let known = follower.endpoints();
@@ -69,7 +69,7 @@ async fn all_apiservers_are_replaced_under_load() {
 
     let names: Vec<String> = lab.cluster.members().into_iter().take(3).map(|member| member.to_string()).collect();
     assert_eq!(names, ["apiserver-3", "apiserver-4", "apiserver-5"]);
-    // A command finds them by the kubeconfig, the controllers and kubelets by the kubernetes service.
+    // Commands find them through the kubeconfig, controllers and kubelets through the kubernetes service.
     lab.client = lab.cluster.client().unwrap();
     let stored = lab.list(Kind::ConfigMap).await.unwrap();
     let stored = stored.iter().filter(|object| object.meta().name.starts_with("written-")).count();
@@ -95,7 +95,7 @@ async fn what_cannot_be_added_or_removed_is_said_and_nothing_is_changed() {
         assert_eq!((output.stderr.as_str(), output.code), (expected, 1), "{command}");
     }
 
-    // The new one cannot listen, is taken out again, and the next has another number.
+    // The new one cannot listen and is removed again; the next one gets another number.
     let address = lab.cluster.apiserver_url(1).trim_start_matches("https://").to_owned();
     let taken = std::net::TcpListener::bind(&address).unwrap();
     let output = ctl.run("cluster add apiserver").await.unwrap();
@@ -106,7 +106,7 @@ async fn what_cannot_be_added_or_removed_is_said_and_nothing_is_changed() {
     assert_eq!((output.stdout.as_str(), output.code), ("apiserver-2 added: it has caught up and votes\n", 0));
     let output = ctl.run("cluster status").await.unwrap();
     assert!(output.stdout.contains("apiserver-2") && !output.stdout.contains("apiserver-1"), "{}", output.stdout);
-    // The first may go, and all can be started anew.
+    // The first one can be removed, and all can be restarted.
     assert_eq!(ctl.run("cluster remove apiserver-0").await.unwrap().code, 0);
     assert_eq!(ctl.run("get namespaces").await.unwrap().code, 0);
     lab.cluster.down().unwrap();
@@ -124,14 +124,14 @@ async fn a_removal_that_would_leave_too_few_is_refused() {
     let others: Vec<MemberName> = members.filter(|member| *member != leader).collect();
     lab.cluster.kill(others[0]).unwrap();
     let killed = Instant::now();
-    // It counts as there until it has been silent for a while.
+    // It counts as available until it has been silent for a while.
     let missed = || async { if killed.elapsed() > Duration::from_secs(3) { Ok(()) } else { Err(killed.elapsed()) } };
     wait_for("the dead one to be missed", missed).await.unwrap();
     let ctl = lab.ctl().unwrap();
     let output = ctl.run(&format!("cluster remove {}", others[1])).await.unwrap();
     let expected = "error: this removal would leave 2 voters, 1 responding: start the others, or remove them first\n";
     assert_eq!((output.stderr.as_str(), output.code), (expected, 1));
-    // The one that is dead may go, and then the other.
+    // The dead one can be removed, and then the other.
     for member in others {
         let output = ctl.run(&format!("cluster remove {member}")).await.unwrap();
         assert_eq!(output.code, 0, "{output:?}");

@@ -1,4 +1,4 @@
-//! Snapshots: saved from a cluster that runs, checked, and the beginning of another.
+//! Tests snapshots: saved from a running cluster, verified, and restored as a new cluster.
 
 use std::fs;
 
@@ -24,7 +24,7 @@ async fn a_cluster_begins_with_what_another_had() {
     assert_eq!(status["bytes"], fs::metadata(folder.path().join("kept")).unwrap().len());
     assert_eq!(status["members"].as_object().unwrap().len(), 1);
 
-    // Its addresses are taken as long as the first runs.
+    // Its addresses are in use as long as the first cluster runs.
     let output = ctl.run("snapshot restore kept --dir again").await.unwrap();
     assert_eq!(output.code, 1);
     assert!(output.stderr.contains("end that cluster first: the addresses 127."), "{}", output.stderr);
@@ -40,7 +40,7 @@ async fn a_cluster_begins_with_what_another_had() {
     let output = ctl.run(&format!("rollout status deployment kubia {again}")).await.unwrap();
     assert!(output.stdout.ends_with("deployment \"kubia\" successfully rolled out\n"), "{output:?}");
     assert_eq!(ctl.run(&format!("get service kubia -o json {again}")).await.unwrap().stdout, service);
-    // Three apiservers go on from it together.
+    // Three apiservers continue from it together.
     let output = ctl.run(&format!("scale deployment kubia --replicas=2 {again}")).await.unwrap();
     assert_eq!(output.code, 0, "{output:?}");
     assert_eq!(ctl.run(&format!("rollout status deployment kubia {again}")).await.unwrap().code, 0);

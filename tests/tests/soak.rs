@@ -1,4 +1,4 @@
-//! The store under faults, for a minute or less; `ctl soak` goes on for as long as one likes.
+//! Tests the store under faults, for up to a minute; `ctl soak` runs for any length of time.
 
 use serde_json::Value;
 use squall_tests::Ctl;
@@ -7,7 +7,7 @@ use squall_tests::Ctl;
 async fn nothing_acknowledged_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let ctl = Ctl::in_folder(folder.path()).unwrap();
-    // Another seed each day would find more; this one is repeatable, and the timing differs anyway.
+    // A different seed each day would find more; this one is repeatable, and the timing varies anyway.
     let output = ctl.run("soak --seed 20 --writes 4000 --faults 20 --writers 8 -o json").await.unwrap();
     assert_eq!(output.code, 0, "{}\n{}", output.stdout, output.stderr);
     let report: Value = serde_json::from_str(&output.stdout).unwrap();

@@ -1,11 +1,11 @@
-//! Rules that no linter holds: which crate may use which, how long files are, that modules say what they are for.
+//! Rules that no linter checks: dependencies between crates, the length of files, the documentation of modules.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each crate, and the crates of ours that it may use.
+/// Each crate, and the crates of this workspace that it may use.
 const MAY_USE: [(&str, &[&str]); 15] = [
     ("proto", &[]),
     ("api", &["proto"]),
@@ -72,9 +72,9 @@ fn files_are_short_say_what_they_are_for_and_have_good_names() {
         let text = fs::read_to_string(&path).unwrap();
         let without_tests = text.split("#[cfg(test)]\nmod tests").next().unwrap();
         assert!(without_tests.lines().count() <= MAX_LINES, "{} is longer than {MAX_LINES} lines", path.display());
-        assert!(text.starts_with("//!"), "{} does not begin with its documentation", path.display());
+        assert!(text.starts_with("//!"), "{} does not begin with documentation", path.display());
         let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
-        assert!(!BAD_NAMES.contains(&stem.as_str()), "{} is a drawer", path.display());
+        assert!(!BAD_NAMES.contains(&stem.as_str()), "{} has a name without a meaning", path.display());
     }
 }
 

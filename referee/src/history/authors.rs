@@ -1,36 +1,36 @@
-//! Who wrote what, as the apiservers' write logs say.
+//! The author of each write, from the apiservers' write logs.
 //!
-//! An apiserver that dies between a write and its line, or is cut off from what became of it, leaves that write without an author.
+//! A write has no author if its apiserver died before it wrote the line, or did not learn the outcome.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use squall_api::coordination::v1::Lease;
 
-/// Who made a revision.
+/// The author of a revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Author {
-    /// As whom it was let in.
+    /// The authenticated user.
     pub user: String,
-    /// The election that it had won, where only the elected may write.
+    /// The election that the writer had won, if only an elected leader may write.
     pub elected: Option<Election>,
 }
 
-/// An election.
+/// An election of a leader.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Election {
     /// The Lease's namespace.
     pub namespace: String,
     /// The Lease's name.
     pub lease: String,
-    /// Who won it.
+    /// The winner.
     pub holder: String,
-    /// Its number.
+    /// The number of the Lease's transitions.
     pub transitions: i32,
 }
 
 impl Election {
-    /// What a Lease stands for.
+    /// Returns the election that a Lease records.
     #[must_use]
     pub fn of(lease: &Lease) -> Self {
         Self {
@@ -41,7 +41,7 @@ impl Election {
         }
     }
 
-    /// Whether it is about the same office.
+    /// Returns whether both elections are for the same Lease.
     #[must_use]
     pub fn is_of(&self, other: &Self) -> bool {
         (&self.namespace, &self.lease) == (&other.namespace, &other.lease)
@@ -60,7 +60,7 @@ struct Line {
 pub struct WriteLog {
     /// The name that errors mention.
     pub name: String,
-    /// Its lines.
+    /// The lines of JSON.
     pub text: String,
 }
 
@@ -77,7 +77,7 @@ pub fn read(logs: &[WriteLog]) -> Result<BTreeMap<u64, Author>, String> {
             }
         }
     }
-    // A write that was asked for again is told of twice, and may have taken fewer revisions than it has keys: the last one is sure.
+    // A retried write is logged twice, and may have fewer revisions than keys: only the last revision is certain.
     let mut authors: BTreeMap<u64, Author> = lines.iter().map(|line| (line.last, line.author())).collect();
     for line in &lines {
         for revision in line.first..line.last {

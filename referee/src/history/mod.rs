@@ -19,7 +19,7 @@ use squall_api::metav1::v1::ObjectMeta;
 pub use authors::{Author, Election, WriteLog, read as read_authors};
 pub use world::World;
 
-/// An object that the history is about.
+/// An object of the history.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(missing_docs, reason = "the names are Kubernetes' own")]
 pub enum Subject {
@@ -33,7 +33,7 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// `None` for kinds that the history is not about.
+    /// Returns `None` for kinds that the history does not contain.
     #[must_use]
     pub fn of(object: Object) -> Option<Self> {
         match object {
@@ -50,7 +50,7 @@ impl Subject {
 }
 
 impl Subject {
-    /// What every object has.
+    /// Returns the object's metadata.
     #[must_use]
     pub fn meta(&self) -> &ObjectMeta {
         match self {
@@ -65,35 +65,35 @@ impl Subject {
     }
 }
 
-/// Whether an object is there after a change.
+/// Whether an object exists after a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It was made or changed.
+    /// The object was created or changed.
     Stored,
-    /// It was removed.
+    /// The object was removed.
     Removed,
 }
 
-/// One change.
+/// A change of an object.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
     /// The store's revision after it.
     pub revision: u64,
-    /// The object after it; as it last was, if it was removed.
+    /// The object after the change; for a removal, its last state.
     pub subject: Subject,
-    /// Whether it is there.
+    /// Whether the object still exists.
     pub fate: Fate,
-    /// When the recorder learnt of it, after it began.
+    /// When the recorder saw it, since the start of the recording.
     pub at: Duration,
 }
 
-/// A change in its place.
+/// A change with its context.
 pub struct Transition<'a> {
-    /// The change.
+    /// The change itself.
     pub change: &'a Change,
-    /// The object before; `None` if it is new.
+    /// The object before the change; `None` if it is new.
     pub previous: Option<Subject>,
-    /// Everything, after the change.
+    /// The whole state after the change.
     pub world: &'a World,
 }
 
@@ -104,48 +104,48 @@ pub struct History {
     pub start: World,
     /// The changes, by ascending revision.
     pub changes: Vec<Change>,
-    /// A second in objects is this part of a second: `fast` timing divides by ten.
+    /// The divisor of a second in objects: 10 for `fast` timing.
     pub seconds_divided_by: u32,
-    /// What the leading apiserver said of its revision, in order.
+    /// The revisions that the leading apiserver reported, in order.
     pub seen_at: Vec<Sighting>,
-    /// Who made each revision, as far as it is known.
+    /// The author of each revision, as far as it is known.
     pub authors: BTreeMap<u64, Author>,
 }
 
-/// A revision that the leading apiserver was at, at some moment between two.
+/// A revision that the leading apiserver reported.
 #[derive(Debug, Clone, Copy)]
 pub struct Sighting {
-    /// When it was asked.
+    /// When the query was sent.
     pub asked: Duration,
-    /// When it had answered.
+    /// When the answer arrived.
     pub answered: Duration,
-    /// What it was at.
+    /// The reported revision.
     pub revision: u64,
 }
 
 impl History {
-    /// When the recorder learnt of a revision; of one that it does not record, when of the last before.
+    /// Returns when the recorder saw a revision; for an unrecorded revision, when it saw the one before.
     #[must_use]
     pub fn time_of(&self, revision: u64) -> Duration {
         let place = self.changes.partition_point(|change| change.revision <= revision);
         place.checked_sub(1).map_or(Duration::ZERO, |place| self.changes[place].at)
     }
 
-    /// A moment before which a revision was not made.
+    /// Returns a moment at which the revision did not exist yet.
     #[must_use]
     pub fn not_before(&self, revision: u64) -> Duration {
         let earlier = self.seen_at.iter().filter(|sighting| sighting.revision < revision);
         earlier.map(|sighting| sighting.asked).max().unwrap_or(Duration::ZERO)
     }
 
-    /// A moment at which it had been made.
+    /// Returns a moment at which the revision existed.
     #[must_use]
     pub fn not_after(&self, revision: u64) -> Duration {
         let later = self.seen_at.iter().filter(|sighting| sighting.revision >= revision);
         later.map(|sighting| sighting.answered).chain([self.time_of(revision)]).min().unwrap_or(Duration::MAX)
     }
 
-    /// Goes through all changes in order.
+    /// Visits all changes in order.
     pub fn walk(&self, mut visit: impl FnMut(Transition<'_>)) {
         let mut world = self.start.clone();
         for change in &self.changes {

@@ -1,4 +1,4 @@
-//! What there was at one revision.
+//! The state of the store at one revision.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use squall_api::meta;
 
 use super::{Change, Fate, Subject};
 
-/// All objects, by uid.
+/// All recorded objects, by uid.
 #[derive(Debug, Clone, Default)]
 pub struct World {
     deployments: BTreeMap<String, Box<Deployment>>,
@@ -23,7 +23,7 @@ pub struct World {
 }
 
 impl World {
-    /// Makes a change; returns the object as it was.
+    /// Applies a change; returns the object before it.
     pub fn apply(&mut self, change: &Change) -> Option<Subject> {
         match &change.subject {
             Subject::Deployment(new) => {
@@ -40,78 +40,78 @@ impl World {
                 put(&mut self.slices, &new.metadata.uid, new, change.fate).map(Subject::EndpointSlice)
             }
             Subject::Lease(new) => put(&mut self.leases, &new.metadata.uid, new, change.fate).map(Subject::Lease),
-            // What happened is no part of what there is.
+            // Events are not part of the state.
             Subject::Event(_) => None,
         }
     }
 
-    /// All Deployments.
+    /// Returns all Deployments.
     pub fn deployments(&self) -> impl Iterator<Item = &Deployment> {
         self.deployments.values().map(Box::as_ref)
     }
 
-    /// All ReplicaSets.
+    /// Returns all ReplicaSets.
     pub fn replica_sets(&self) -> impl Iterator<Item = &ReplicaSet> {
         self.replica_sets.values().map(Box::as_ref)
     }
 
-    /// All ReplicationControllers.
+    /// Returns all ReplicationControllers.
     pub fn controllers(&self) -> impl Iterator<Item = &ReplicationController> {
         self.controllers.values().map(Box::as_ref)
     }
 
-    /// All endpoint slices.
+    /// Returns all endpoint slices.
     pub fn slices(&self) -> impl Iterator<Item = &EndpointSlice> {
         self.slices.values().map(Box::as_ref)
     }
 
-    /// The Leases of all elections.
+    /// Returns the Leases of all elections.
     pub fn leases(&self) -> impl Iterator<Item = &Lease> {
         self.leases.values().map(Box::as_ref)
     }
 
-    /// The Lease of an election.
+    /// Returns the Lease of an election.
     #[must_use]
     pub fn lease(&self, namespace: &str, name: &str) -> Option<&Lease> {
         self.leases().find(|lease| lease.metadata.namespace == namespace && lease.metadata.name == name)
     }
 
-    /// All pods.
+    /// Returns all pods.
     pub fn pods(&self) -> impl Iterator<Item = &Pod> {
         self.pods.values().map(Box::as_ref)
     }
 
-    /// The Deployment that controls a ReplicaSet.
+    /// Returns the Deployment that controls a ReplicaSet.
     #[must_use]
     pub fn owner_of(&self, set: &ReplicaSet) -> Option<&Deployment> {
         self.deployments.get(&meta::controller_of(&set.metadata)?.uid).map(Box::as_ref)
     }
 
-    /// The ReplicaSet that controls a pod.
+    /// Returns the ReplicaSet that controls a pod.
     #[must_use]
     pub fn set_of(&self, pod: &Pod) -> Option<&ReplicaSet> {
         self.replica_sets.get(&meta::controller_of(&pod.metadata)?.uid).map(Box::as_ref)
     }
 
-    /// The ReplicaSets that a Deployment controls.
+    /// Returns the ReplicaSets that a Deployment controls.
     pub fn sets_of<'a>(&'a self, deployment_uid: &'a str) -> impl Iterator<Item = &'a ReplicaSet> {
         let is_owner =
             move |set: &&ReplicaSet| meta::controller_of(&set.metadata).is_some_and(|o| o.uid == deployment_uid);
         self.replica_sets().filter(is_owner)
     }
 
-    /// The pods of a ReplicaSet that neither end nor have ended.
+    /// Returns the pods of a ReplicaSet that are neither terminated nor terminating.
     pub fn active_pods_of<'a>(&'a self, set_uid: &'a str) -> impl Iterator<Item = &'a Pod> {
         let is_owner = move |pod: &&Pod| meta::controller_of(&pod.metadata).is_some_and(|o| o.uid == set_uid);
         self.active_pods().filter(is_owner)
     }
 
-    /// The pods that neither end nor have ended.
+    /// Returns the pods that are neither terminated nor terminating.
     pub fn active_pods(&self) -> impl Iterator<Item = &Pod> {
         self.pods().filter(|pod| is_pod_active(pod))
     }
 
-    /// How many pods can take requests: ready, and not asked to end.
+    /// Returns the number of ready pods that are not terminating.
     #[must_use]
     pub fn ready_pods(&self) -> usize {
         self.active_pods().filter(|pod| is_pod_ready(pod)).count()

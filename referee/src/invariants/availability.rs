@@ -1,8 +1,8 @@
-//! A rollout never gives up pods that it needs to keep `replicas - maxUnavailable` available.
+//! A rollout never removes pods that it needs to keep `replicas - maxUnavailable` available.
 //!
-//! What a ReplicaSet contributes is what it is asked for, but no more than it reports as available: asking for less
-//! then can only cost what is above that. A scale-down breaks the rule when it lowers the sum of these below the limit
-//! in every state that the controller was allowed to see.
+//! A ReplicaSet contributes its desired size, but no more than the available pods that it reports: a smaller size then
+//! costs only the pods above that size. A scale-down breaks the rule if it lowers the sum of these contributions below
+//! the limit in every state that the controller was allowed to see.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
@@ -15,12 +15,12 @@ use super::{Finding, Rule, Scope};
 use crate::history::{History, Subject, World};
 
 pub const RULE: Rule = Rule {
-    name: "a rollout never gives up pods it needs for replicas - maxUnavailable",
+    name: "a rollout never removes pods it needs for replicas - maxUnavailable",
     writer: "the deployment controller",
     scope: Scope::EveryWrite,
 };
 
-/// A scale-down that gives up pods which the Deployment needs.
+/// A scale-down that removes pods that the Deployment needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Violation {
@@ -45,11 +45,11 @@ impl Display for Violation {
     }
 }
 
-/// What the controller of one Deployment may have seen since its last write.
+/// The states that the controller of one Deployment may have seen since its last write.
 struct Window {
-    /// The least that any version of the Deployment has asked for.
+    /// The lowest number of available pods that any version of the Deployment required.
     least: i32,
-    /// For each state, how many pods of each ReplicaSet (by uid) were available.
+    /// For each state, the number of available pods of each ReplicaSet, by uid.
     available: Vec<BTreeMap<String, i32>>,
 }
 
@@ -112,7 +112,7 @@ pub fn check(history: &History) -> Vec<Finding<Violation>> {
     findings
 }
 
-/// How many pods the scale-down keeps in the best state that may have been seen, if that is too few in each.
+/// Returns how many pods the scale-down keeps in the best state that may have been seen, if that is too few in each.
 fn too_few(window: &Window, world: &World, uid: &str, scaled: &ReplicaSet, size_before: i32) -> Option<i32> {
     let mut best = None;
     for available in &window.available {
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_state_that_has_passed_may_have_been_the_one_that_was_seen() {
-        // The new pod was available and then was not, before the controller acted on the first.
+        // The new pod became available and then unavailable, before the controller acted on the first.
         let flapping = vec![
             deployment(3, "1", "0"),
             set("old", 3, 3),

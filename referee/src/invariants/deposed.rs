@@ -1,6 +1,6 @@
-//! Who was elected leader writes nothing any more when another has been elected.
+//! An elected leader writes nothing after another has been elected.
 //!
-//! What a leader sent before it was followed may arrive at any time: the store has to refuse it (fencing).
+//! Requests of a deposed leader may arrive at any time: the store must refuse them (fencing).
 
 use std::fmt::{self, Display};
 
@@ -12,9 +12,9 @@ use super::{Finding, Rule, Scope};
 use crate::history::{Election, Fate, History, Subject};
 
 pub const RULE: Rule =
-    Rule { name: "no leader writes when another has been elected", writer: "a controller", scope: Scope::EveryWrite };
+    Rule { name: "no leader writes after another has been elected", writer: "a controller", scope: Scope::EveryWrite };
 
-/// A write of a leader that another had followed.
+/// A write of a deposed leader.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Violation {
@@ -22,11 +22,11 @@ pub struct Violation {
     writer: String,
     /// The election that it had won.
     transitions: i32,
-    /// The leader that had followed it,
+    /// The leader that had replaced it.
     successor: String,
-    /// by this election,
+    /// The election of the successor.
     successor_transitions: i32,
-    /// at this revision.
+    /// The revision of that election.
     won_at: u64,
 }
 
@@ -47,8 +47,8 @@ pub fn check(history: &History) -> Vec<Finding<Violation>> {
     written.filter_map(|(revision, writer)| finding(&elections, revision, writer)).collect()
 }
 
-/// Every election since the history began, and the revision at which it was won. Before that nothing is known: a Lease that was there
-/// has been renewed at its revision, and who had it earlier cannot be told. Who has won stays so when the Lease is deleted.
+/// Returns every election since the history began, with its revision. An election from before is only known by the last
+/// renewal of its Lease. A deleted Lease does not undo its election.
 fn elections(history: &History) -> Vec<(u64, Election)> {
     let renewed = |lease: &Lease| parse_resource_version(&lease.metadata.resource_version).unwrap_or(u64::MAX);
     let before = history.start.leases().map(|lease| (renewed(lease), Election::of(lease)));
@@ -107,7 +107,7 @@ mod tests {
         let known = Change { subject: Subject::Lease(Box::new(known)), ..elected(2, "a", 1) };
         history.start.apply(&known);
         history.authors.extend([(1, by("b", 0)), (3, by("a", 1)), (4, by("a", 1)), (6, by("b", 2))]);
-        assert_eq!(told(check(&history)), [], "everybody wrote in time");
+        assert_eq!(told(check(&history)), [], "every leader wrote in time");
         history.authors.insert(7, by("a", 1));
         let message = "a wrote as the winner of election 1, but b had won election 2 at revision 5";
         assert_eq!(told(check(&history)), [(7, message.to_owned())]);

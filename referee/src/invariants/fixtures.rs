@@ -30,7 +30,7 @@ pub fn deployment(replicas: i32, surge: &str, unavailable: &str) -> Subject {
     Subject::Deployment(Box::new(deployment))
 }
 
-/// A ReplicaSet of the Deployment, of so many pods, so many of them available.
+/// A ReplicaSet of the Deployment with this size and this many available pods.
 pub fn set(uid: &str, size: i32, available: i32) -> Subject {
     generation(uid, size, available, 1, 1)
 }
@@ -55,12 +55,12 @@ pub fn pod(uid: &str, set: &str) -> Subject {
     Subject::Pod(Box::new(pod))
 }
 
-/// A finding as a revision and a sentence.
+/// Returns the findings as revisions and sentences.
 pub fn told<V: ToString>(findings: Vec<Finding<V>>) -> Vec<(u64, String)> {
     findings.into_iter().map(|finding| (finding.revision, finding.violation.to_string())).collect()
 }
 
-/// A history that stores these objects, one a revision.
+/// Returns a history that stores these objects, one per revision.
 pub fn history(subjects: Vec<Subject>) -> History {
     let changes = (1..).zip(subjects).map(|(revision, subject)| Change {
         revision,

@@ -1,21 +1,20 @@
-//! What a Deployment allows. Worked out here anew, not taken from the controller: the referee must not share its
-//! mistakes.
+//! The limits of a Deployment. Computed anew, not taken from the controller: the referee must not share its mistakes.
 
 use squall_api::apps::v1::Deployment;
 use squall_api::intstr::IntOrString;
 
-/// Resolved to numbers.
+/// The limits as numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// How many replicas there may be in all.
+    /// The maximum number of replicas.
     pub most: i32,
-    /// How many must be available.
+    /// The minimum number of available replicas.
     pub least: i32,
 }
 
 impl Limits {
-    /// Kubernetes: maxSurge rounds up, maxUnavailable down; if both come to nothing, one may be unavailable. Recreate
-    /// allows everything to be down, and nothing beyond what is asked for.
+    /// Rounds as Kubernetes does: maxSurge up, maxUnavailable down; if both are zero, one may be unavailable. Recreate
+    /// allows all replicas to be unavailable, and none beyond the desired number.
     pub fn of(deployment: &Deployment) -> Self {
         let desired = deployment.spec.replicas.unwrap_or(1);
         if deployment.spec.strategy.r#type == "Recreate" {
@@ -54,7 +53,7 @@ mod tests {
         };
         assert_eq!(limits(3, "25%", "25%"), (4, 3));
         assert_eq!(limits(10, "25%", "25%"), (13, 8));
-        assert_eq!(limits(3, "0", "1%"), (3, 2), "one may be unavailable when both come to nothing");
+        assert_eq!(limits(3, "0", "1%"), (3, 2), "one may be unavailable when both are zero");
         assert_eq!(limits(3, "1", "5"), (4, 0));
     }
 }

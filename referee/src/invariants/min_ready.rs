@@ -1,7 +1,7 @@
 //! No pod counts as available before it has been ready for minReadySeconds.
 //!
-//! The recorder hears of changes late, and of each kind another moment late. So each revision is bounded by moments at which the
-//! leading apiserver was seen to be before it and after it: only what is too early by these is found.
+//! The recorder sees changes late, and each kind at a different time. So each revision is bounded by moments at which
+//! the leading apiserver was seen before and after it: only a pod that is too early by these bounds is reported.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
@@ -15,7 +15,7 @@ use super::{Finding, Rule, Scope};
 use crate::history::{Fate, History, Subject, World};
 
 pub const RULE: Rule = Rule {
-    name: "a pod is available only after it was ready for minReadySeconds",
+    name: "a pod is available only after it has been ready for minReadySeconds",
     writer: "the ReplicaSet controller",
     scope: Scope::EveryWrite,
 };
@@ -101,7 +101,7 @@ mod tests {
     use crate::history::{Change, Sighting};
     use crate::invariants::fixtures::{pod, set};
 
-    /// The pod when it became ready, and the ReplicaSet when it counts it as available: at these moments, in milliseconds.
+    /// Returns the findings if the pod became ready and was counted as available at these moments, in milliseconds.
     fn counted(ready_at: u64, counted_at: u64) -> Vec<Finding<Violation>> {
         let Subject::ReplicaSet(mut before) = set("set", 1, 0) else { unreachable!("it is a ReplicaSet") };
         before.spec.min_ready_seconds = 10;
@@ -122,7 +122,7 @@ mod tests {
             fate: Fate::Stored,
             at: Duration::from_millis(at),
         });
-        // The apiserver was looked at every 50 ms.
+        // The apiserver was polled every 50 ms.
         let revision = |at| {
             if at >= counted_at {
                 3
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_pod_that_counts_too_early_is_found() {
-        // Ten seconds are one in `fast` timing, and when exactly it was is known to 50 ms at either end.
+        // Ten seconds are one second in `fast` timing, and each moment is known to 50 ms.
         assert_eq!(counted(100, 1_150), []);
         assert_eq!(counted(100, 1_060), []);
         assert_eq!(counted(100, 900).len(), 1);

@@ -1,7 +1,7 @@
-//! Rules that every write keeps, whatever breaks: one file for each, and one line in [`ALL`].
+//! Rules that every write keeps, whatever fails: one file for each, and one line in [`ALL`].
 //!
 //! A rule judges a write by the states that its writer was allowed to see: any state since it last showed its view, by
-//! writing or by reporting. Controllers may be late; they may not act on less than they have acknowledged.
+//! writing or by reporting. Controllers may lag; they may not act on less than they have acknowledged.
 
 mod availability;
 mod deposed;
@@ -21,7 +21,7 @@ use serde::Serialize;
 
 use crate::history::History;
 
-/// An invariant in words.
+/// The description of an invariant.
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {
     /// The rule, as a sentence.
@@ -46,19 +46,19 @@ pub enum Scope {
 pub struct Finding<V> {
     /// The revision of the write.
     pub revision: u64,
-    /// The details.
+    /// The details of the violation.
     pub violation: V,
 }
 
-/// An invariant: a rule and the function that finds what breaks it.
+/// An invariant: a rule and the function that finds violations.
 pub struct Invariant {
-    /// The rule.
+    /// The rule's name, writer and scope.
     pub rule: Rule,
     /// Finds each write that breaks the rule.
     pub check: fn(&History) -> Vec<Finding<Violation>>,
 }
 
-/// Makes [`Violation`] and [`ALL`] of the modules above: each has a `RULE`, a `Violation` and a `check`.
+/// Generates [`Violation`] and [`ALL`] from the modules above: each has a `RULE`, a `Violation` and a `check`.
 macro_rules! invariants {
     ($($name:ident => $module:ident),* $(,)?) => {
         /// The details of a broken rule.

@@ -1,4 +1,4 @@
-//! In the end nothing is left whose owner is gone.
+//! In the end no object is left without its owner.
 
 use std::fmt::{self, Display};
 
@@ -10,9 +10,9 @@ use squall_api::metav1::v1::ObjectMeta;
 use super::{Finding, Rule, Scope};
 use crate::history::{History, World};
 
-/// The rule.
+/// The rule for the final state.
 pub const RULE: Rule = Rule {
-    name: "in the end nothing is left whose owner is gone",
+    name: "in the end no object is left without its owner",
     writer: "the garbage collector",
     scope: Scope::TheEnd,
 };
@@ -31,11 +31,11 @@ pub struct Violation {
 impl Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, name, owner_kind, owner_name } = self;
-        write!(f, "the {kind} {name} is there, but its {owner_kind} {owner_name} is not")
+        write!(f, "the {kind} {name} still exists, but its {owner_kind} {owner_name} does not")
     }
 }
 
-/// Finds each object that is left in the end.
+/// Finds each object without its owner in the final state.
 pub fn check(history: &History) -> Vec<Finding<Violation>> {
     let mut world = history.start.clone();
     history.changes.iter().for_each(|change| drop(world.apply(change)));
@@ -43,7 +43,7 @@ pub fn check(history: &History) -> Vec<Finding<Violation>> {
     orphans(&world).into_iter().map(|violation| Finding { revision: last, violation }).collect()
 }
 
-/// The objects whose owner is gone.
+/// Returns the objects whose owner is gone.
 #[must_use]
 pub fn orphans(world: &World) -> Vec<Violation> {
     let pods = world.pods().filter(|pod| is_pod_active(pod)).map(|pod| ("pod", &pod.metadata));
@@ -57,7 +57,7 @@ fn orphan(world: &World, kind: &'static str, meta: &ObjectMeta) -> Option<Violat
         "ReplicaSet" => world.replica_sets().any(|set| set.metadata.uid == owner.uid),
         "ReplicationController" => world.controllers().any(|controller| controller.metadata.uid == owner.uid),
         "Deployment" => world.deployments().any(|deployment| deployment.metadata.uid == owner.uid),
-        // Of other kinds nothing is recorded.
+        // Other kinds are not recorded.
         _ => true,
     };
     let is_orphan = !there && meta.deletion_timestamp.is_none();
@@ -84,7 +84,7 @@ mod tests {
         let mut changes =
             vec![stored(deployment(1, "1", "0"), 1), stored(set("set", 1, 0), 2), stored(pod("a", "set"), 3)];
         let check = |changes: &[Change]| check(&History { changes: changes.to_vec(), ..History::default() }).len();
-        // The owners above are of no kind that is recorded.
+        // The owners above have no recorded kind.
         assert_eq!(check(&changes), 0);
         changes.push(removed(deployment(1, "1", "0"), 4));
         let Subject::ReplicaSet(mut set) = set("set", 1, 0) else { unreachable!("it is a ReplicaSet") };

@@ -1,4 +1,4 @@
-//! A ReplicaSet never makes a pod beyond what it was asked for.
+//! A ReplicaSet never creates more pods than desired.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
@@ -10,32 +10,32 @@ use super::{Finding, Rule, Scope};
 use crate::history::{Fate, History, Subject};
 
 pub const RULE: Rule = Rule {
-    name: "a ReplicaSet never makes more pods than it is asked for",
+    name: "a ReplicaSet never creates more pods than desired",
     writer: "the ReplicaSet controller",
     scope: Scope::EveryWrite,
 };
 
-/// A pod too many.
+/// One pod too many.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Violation {
     pod: String,
     set: String,
-    /// The number of active pods of the ReplicaSet, with this one.
+    /// The number of active pods of the ReplicaSet, including this one.
     active: i32,
-    /// The number that it was asked for.
+    /// The desired number of pods.
     most: i32,
 }
 
 impl Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { pod, set, active, most } = self;
-        write!(f, "{pod} was made, so that {set} has {active} pods of at most {most}")
+        write!(f, "{pod} was created, so {set} has {active} pods of at most {most}")
     }
 }
 
 pub fn check(history: &History) -> Vec<Finding<Violation>> {
-    // For each ReplicaSet, its size by generation, from the one that its controller says it has observed.
+    // For each ReplicaSet, its size by generation, starting with the generation that its controller has observed.
     let mut sizes: BTreeMap<String, BTreeMap<i64, i32>> = BTreeMap::new();
     for set in history.start.replica_sets() {
         let size = set.spec.replicas.unwrap_or(1);
@@ -46,7 +46,7 @@ pub fn check(history: &History) -> Vec<Finding<Violation>> {
         Subject::ReplicaSet(set) => {
             let by_generation = sizes.entry(set.metadata.uid.clone()).or_default();
             by_generation.insert(set.metadata.generation, set.spec.replicas.unwrap_or(1));
-            // Who reports a generation has seen it, and acts on no older one.
+            // A controller that reports a generation has seen it, and acts on no older one.
             by_generation.retain(|generation, _| *generation >= set.status.observed_generation);
         }
         Subject::Pod(pod) if step.previous.is_none() && step.change.fate == Fate::Stored => {
@@ -83,8 +83,8 @@ mod tests {
         let start = || vec![deployment(3, "1", "0"), generation("old", 2, 0, 1, 0), pod("a", "old"), pod("b", "old")];
         let with = |more: Vec<Subject>| found(start().into_iter().chain(more).collect());
         assert_eq!(with(vec![]), []);
-        assert_eq!(with(vec![pod("c", "old")]), [(5, "c was made, so that old has 3 pods of at most 2".to_owned())]);
-        // It has not said yet that it has seen the smaller size.
+        assert_eq!(with(vec![pod("c", "old")]), [(5, "c was created, so old has 3 pods of at most 2".to_owned())]);
+        // The controller has not reported the smaller size yet.
         assert_eq!(with(vec![generation("old", 3, 0, 2, 1), generation("old", 1, 0, 3, 1), pod("c", "old")]), []);
         assert_eq!(with(vec![generation("old", 3, 0, 2, 1), generation("old", 1, 0, 3, 3), pod("c", "old")]).len(), 1);
     }

@@ -1,4 +1,4 @@
-//! A Deployment has one ReplicaSet for each version of its template, and numbers versions upwards.
+//! A Deployment has one ReplicaSet for each version of its template, and its revision numbers increase.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
@@ -11,7 +11,7 @@ use super::{Finding, Rule, Scope};
 use crate::history::{Fate, History, Subject};
 
 pub const RULE: Rule = Rule {
-    name: "a Deployment has one ReplicaSet for each template, and its revisions rise",
+    name: "a Deployment has one ReplicaSet for each template, and its revisions increase",
     writer: "the deployment controller",
     scope: Scope::EveryWrite,
 };
@@ -20,7 +20,7 @@ pub const RULE: Rule = Rule {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Violation {
-    /// A second ReplicaSet of a template.
+    /// A second ReplicaSet with the same template.
     SecondOfTemplate { set: String, deployment: String, other: String },
     /// A revision that is not above all earlier ones.
     Falls { set: String, revision: i64, known: i64 },
@@ -30,17 +30,17 @@ impl Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SecondOfTemplate { set, deployment, other } => {
-                write!(f, "{set} was made, though {deployment} had {other} of the same template")
+                write!(f, "{set} was created, but {deployment} had {other} with the same template")
             }
             Self::Falls { set, revision, known } => {
-                write!(f, "{set} became revision {revision}, though there had been revision {known}")
+                write!(f, "{set} became revision {revision}, but revision {known} existed before")
             }
         }
     }
 }
 
 pub fn check(history: &History) -> Vec<Finding<Violation>> {
-    // The highest revision that each Deployment (by uid) has given so far.
+    // The highest revision that each Deployment (by uid) has used so far.
     let mut highest: BTreeMap<String, i64> = BTreeMap::new();
     for set in history.start.replica_sets() {
         if let Some(owner) = history.start.owner_of(set) {
@@ -54,7 +54,7 @@ pub fn check(history: &History) -> Vec<Finding<Violation>> {
         let Some(owner) = step.world.owner_of(set) else { return };
         let uid = &owner.metadata.uid;
         if step.change.fate == Fate::Removed {
-            // As Kubernetes counts: one more than the highest that is there.
+            // As in Kubernetes, the next revision is one more than the highest existing one.
             highest.insert(uid.clone(), step.world.sets_of(uid).map(revision).max().unwrap_or(0));
             return;
         }
@@ -96,7 +96,7 @@ mod tests {
         told(check(&history(subjects)))
     }
 
-    /// A ReplicaSet of the Deployment, of a version and a revision.
+    /// A ReplicaSet of the Deployment with this image and this revision.
     fn versioned(uid: &str, image: &str, revision: i64) -> Subject {
         let Subject::ReplicaSet(mut set) = set(uid, 1, 0) else { unreachable!("it is a ReplicaSet") };
         let container = Container { image: image.to_owned(), ..Container::default() };
@@ -113,8 +113,8 @@ mod tests {
         // Going back to an old version gives its ReplicaSet a new number.
         assert_eq!(with(vec![versioned("two", "v2", 2), versioned("one", "v1", 3)]), []);
         let twice = with(vec![versioned("two", "v1", 2)]);
-        assert_eq!(twice, [(3, "two was made, though kubia had one of the same template".to_owned())]);
+        assert_eq!(twice, [(3, "two was created, but kubia had one with the same template".to_owned())]);
         let falls = with(vec![versioned("two", "v2", 5), versioned("one", "v1", 4)]);
-        assert_eq!(falls, [(4, "one became revision 4, though there had been revision 5".to_owned())]);
+        assert_eq!(falls, [(4, "one became revision 4, but revision 5 existed before".to_owned())]);
     }
 }

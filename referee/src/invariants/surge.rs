@@ -24,9 +24,9 @@ pub struct Violation {
     from: i32,
     to: i32,
     deployment: String,
-    /// The number of pods that all ReplicaSets of the Deployment ask for.
+    /// The desired pods of all ReplicaSets of the Deployment.
     total: i32,
-    /// The number that they may ask for.
+    /// The allowed maximum.
     most: i32,
 }
 

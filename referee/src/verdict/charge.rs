@@ -1,14 +1,14 @@
-//! Whose doing a failed request was: a pod that answered badly, a moment without endpoints, a fault.
+//! Finds the likely cause of a failed request: a pod with a bad answer, a time without endpoints, a fault.
 
 use std::time::Duration;
 
 use crate::evidence::{ArmRecord, FaultRecord};
 use crate::history::{History, Subject, World};
 
-/// What a fault has done may show for so long after it was healed.
+/// How long after its end a fault may still cause failures.
 const AFTERMATH: Duration = Duration::from_secs(3);
 
-/// Charges each failed request to someone.
+/// Fills in the cause of each failed request.
 pub fn charge(arms: &mut [ArmRecord], faults: &[FaultRecord], history: &History) {
     for arm in arms {
         let gaps = gaps(history, &arm.name);
@@ -17,19 +17,19 @@ pub fn charge(arms: &mut [ArmRecord], faults: &[FaultRecord], history: &History)
             failure.charged_to = pod(&failure.error)
                 .or_else(|| gap(&gaps, during))
                 .or_else(|| fault(faults, during))
-                .unwrap_or_else(|| "nobody known".to_owned());
+                .unwrap_or_else(|| "an unknown cause".to_owned());
         }
     }
 }
 
-/// The pod that answered, as the simulated images say it: `... This is pod kubia-x`.
+/// Returns the pod that answered, from the text of the simulated images: `... This is pod kubia-x`.
 fn pod(error: &str) -> Option<String> {
     let answer = error.strip_prefix("HTTP ")?;
     let name = answer.split_once("pod ")?.1.split_whitespace().next()?;
     Some(format!("the pod {name}"))
 }
 
-/// The times in which a namespace had an endpoint slice, but no ready endpoint in any.
+/// Returns the times in which a namespace had endpoint slices, but no ready endpoint.
 fn gaps(history: &History, namespace: &str) -> Vec<(Duration, Duration)> {
     let mut gaps = Vec::new();
     let mut since = None;
@@ -63,10 +63,10 @@ fn gap(gaps: &[(Duration, Duration)], (from, to): (Duration, Duration)) -> Optio
     Some(format!("a gap: the service had no ready endpoint from {:.1} s on", found.0.as_secs_f64()))
 }
 
-/// The fault that was in force in a time, or had been a moment before.
+/// Returns the fault that was in force at a time, or shortly before.
 pub fn fault(faults: &[FaultRecord], (from, to): (Duration, Duration)) -> Option<String> {
     let in_force = |fault: &&FaultRecord| fault.from <= to && from <= fault.to + AFTERMATH;
-    // The last that came is the likeliest.
+    // The fault that started last is the likeliest cause.
     let fault = faults.iter().filter(in_force).max_by_key(|fault| fault.from)?;
     Some(format!("the fault {} ({})", fault.name, fault.text))
 }

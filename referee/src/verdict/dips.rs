@@ -1,5 +1,5 @@
-//! Times in which fewer pods were ready than a Deployment wants to have available. No rule: pods may be lost at any time. A
-//! controller that gave up too many is found by its invariant; what is left is the doing of a fault.
+//! Times in which fewer pods were ready than a Deployment wants to have available. Not a rule: pods may be lost at any
+//! time. An invariant finds a controller that removes too many; the remaining dips are caused by faults.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,35 +12,35 @@ use crate::evidence::FaultRecord;
 use crate::history::{History, World};
 use crate::invariants::limits::Limits;
 
-/// One such time.
+/// A time with too few ready pods.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Dip {
-    /// The Deployment: `rollout/kubia`.
+    /// The Deployment with its namespace: `rollout/kubia`.
     pub deployment: String,
-    /// Since when.
+    /// The beginning.
     #[serde(with = "squall_api::duration")]
     pub from: Duration,
-    /// Until when.
+    /// The end.
     #[serde(with = "squall_api::duration")]
     pub to: Duration,
-    /// The fewest that were ready.
+    /// The lowest number of ready pods.
     pub fewest: i32,
-    /// How many were wanted.
+    /// The number of pods that should be available.
     pub wanted: i32,
-    /// To whom it is charged.
+    /// The likely cause.
     pub charged_to: String,
 }
 
-/// What is watched of a Deployment.
+/// The state of a Deployment during the walk.
 #[derive(Default)]
 struct Watched {
-    /// It has had as many as it wants; before, it was still being made.
+    /// The Deployment has had enough ready pods once; before that it was still being created.
     was_whole: bool,
     dip: Option<Dip>,
 }
 
-/// All of them, by their beginning.
+/// Returns all dips by their beginning.
 pub fn dips(history: &History, faults: &[FaultRecord]) -> Vec<Dip> {
     let mut watched: BTreeMap<String, Watched> = BTreeMap::new();
     let mut found = Vec::new();
@@ -53,7 +53,7 @@ pub fn dips(history: &History, faults: &[FaultRecord]) -> Vec<Dip> {
     });
     found.extend(watched.into_values().filter_map(|watched| watched.dip));
     for dip in &mut found {
-        dip.charged_to = fault(faults, (dip.from, dip.to)).unwrap_or_else(|| "nobody known".to_owned());
+        dip.charged_to = fault(faults, (dip.from, dip.to)).unwrap_or_else(|| "an unknown cause".to_owned());
     }
     found.sort_by_key(|dip| dip.from);
     found

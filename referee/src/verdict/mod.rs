@@ -1,6 +1,6 @@
-//! What a scenario came to: one word, and every reason for it.
+//! The verdict on a scenario: one outcome and its reasons.
 //!
-//! `charge` says whose doing each failed request was, `dips` when fewer pods were ready than wanted.
+//! `charge` finds the cause of each failed request, `dips` the times with too few ready pods.
 
 mod charge;
 mod dips;
@@ -16,22 +16,22 @@ use crate::evidence::{ArmRecord, Checked, FaultRecord, Lane};
 use crate::history::History;
 use crate::judge::{Judgement, judge};
 
-/// The word. What is worse comes later.
+/// The outcome of a scenario, from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Outcome {
-    /// Everything held, and no client was failed.
+    /// Everything held, and no client request failed.
     Pass,
-    /// Everything held, but clients noticed.
+    /// Everything held, but client requests failed.
     Degraded,
-    /// It cannot be said: a fault did not bite, or something was not seen.
+    /// Unknown: a fault had no effect, or a change was not recorded.
     Inconclusive,
-    /// Something that must hold did not.
+    /// A requirement was violated.
     Fail,
 }
 
 impl Outcome {
-    /// The exit code of a command that ran a scenario. (2 is for a command that is wrong.)
+    /// Returns the exit code of a command that ran a scenario. (2 is for an invalid command line.)
     #[must_use]
     pub const fn exit_code(self) -> u8 {
         match self {
@@ -54,57 +54,57 @@ impl Display for Outcome {
     }
 }
 
-/// Why it is not a pass.
+/// A reason for an outcome other than a pass.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Reason {
-    /// What it would be for this alone.
+    /// The outcome that this reason alone would cause.
     pub outcome: Outcome,
-    /// In words.
+    /// The description for the user.
     pub text: String,
 }
 
-/// What a scenario came to.
+/// The verdict on a scenario.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Verdict {
-    /// The word.
+    /// The worst outcome of all reasons.
     pub outcome: Outcome,
-    /// Every reason, the worst first.
+    /// Every reason, worst first.
     pub reasons: Vec<Reason>,
-    /// What the referee found in the history; `None`: there is no whole history.
+    /// The referee's findings in the history; `None` if the history is incomplete.
     pub referee: Option<Judgement>,
-    /// What the checkers found.
+    /// The findings of the checkers; `None` if there were none.
     pub checked: Option<Checked>,
-    /// When fewer pods were ready than wanted, and whose doing that was.
+    /// The times with too few ready pods, and their causes.
     pub dips: Vec<Dip>,
-    /// The revision and the hash of the state that all apiservers have in the end.
+    /// The revision and the hash of the final state that all apiservers share.
     pub agreed: Option<(u64, String)>,
 }
 
-/// All that a verdict is reached by.
+/// Everything that the verdict is based on.
 pub struct Evidence<'a> {
-    /// What was expected, and what clients saw.
+    /// The expectations and the requests of each arm.
     pub arms: &'a mut [ArmRecord],
-    /// What was broken.
+    /// Every fault with its receipt.
     pub faults: &'a [FaultRecord],
-    /// It is enough that one of them bit.
+    /// It is enough if one of the faults took effect.
     pub faults_may_miss: bool,
-    /// The state that all members have in the end.
+    /// The final state that all members share.
     pub agreed: Result<(u64, u64), String>,
-    /// What the checkers found.
+    /// The findings of the checkers.
     pub checked: Result<Checked, String>,
     /// The history and the revisions that it covers.
     pub recorded: Result<(RangeInclusive<u64>, History), String>,
-    /// Pods that serve although they are gone.
+    /// Removed pods that still serve.
     pub zombies: Vec<String>,
-    /// A member that has ended by itself.
+    /// A member that exited by itself.
     pub ended: Option<String>,
-    /// Who led.
+    /// The leaders over time.
     pub lanes: &'a [Lane],
 }
 
-/// Reaches it. The history comes back for those who want to show it.
+/// Reaches the verdict. Returns the history too, for reports.
 #[must_use]
 pub fn reach(evidence: Evidence<'_>) -> (Verdict, History) {
     let mut reasons = Reasons::default();
@@ -112,12 +112,12 @@ pub fn reach(evidence: Evidence<'_>) -> (Verdict, History) {
         reasons.add(Outcome::Fail, zombie);
     }
     if let Some(ended) = evidence.ended {
-        reasons.add(Outcome::Fail, format!("a member did not stay: {ended}"));
+        reasons.add(Outcome::Fail, format!("a member exited unexpectedly: {ended}"));
     }
     let enough = evidence.faults_may_miss && evidence.faults.iter().any(|fault| fault.receipt.bit);
     for fault in evidence.faults.iter().filter(|fault| !fault.receipt.bit && (fault.receipt.failed || !enough)) {
         let FaultRecord { arm, name, text, receipt, .. } = fault;
-        reasons.add(Outcome::Inconclusive, format!("{arm}: the fault {name} ({text}) did not bite: {}", receipt.text));
+        reasons.add(Outcome::Inconclusive, format!("{arm}: the fault {name} ({text}) had no effect: {}", receipt.text));
     }
     let agreed = match evidence.agreed {
         Ok((revision, hash)) => Some((revision, format!("{hash:016x}"))),
@@ -132,7 +132,7 @@ pub fn reach(evidence: Evidence<'_>) -> (Verdict, History) {
             (checked.acknowledged > 0).then_some(checked)
         }
         Err(error) => {
-            reasons.add(Outcome::Fail, format!("what was acknowledged cannot be read back: {error}"));
+            reasons.add(Outcome::Fail, format!("acknowledged writes cannot be read back: {error}"));
             None
         }
     };
@@ -146,7 +146,7 @@ pub fn reach(evidence: Evidence<'_>) -> (Verdict, History) {
             (history, Some(judged))
         }
         Err(error) => {
-            reasons.add(Outcome::Inconclusive, format!("the history is not whole: {error}"));
+            reasons.add(Outcome::Inconclusive, format!("the history is incomplete: {error}"));
             (History::default(), None)
         }
     };
@@ -156,19 +156,19 @@ pub fn reach(evidence: Evidence<'_>) -> (Verdict, History) {
     (Verdict { outcome: reasons.outcome(), reasons: reasons.sorted(), referee: judged, checked, dips, agreed }, history)
 }
 
-/// Whose controllers led at a moment.
+/// Returns the controller leader at a moment.
 fn leading(lanes: &[Lane], at: Duration) -> String {
     let mut controllers = lanes.iter().filter(|lane| lane.what == "controllers" && lane.from <= at);
     match controllers.next_back() {
         Some(lane) => format!("{} led (election {})", lane.leader, lane.epoch),
-        None => "nobody was seen to lead".to_owned(),
+        None => "no leader was seen".to_owned(),
     }
 }
 
 fn of_arm(arm: &ArmRecord, reasons: &mut Reasons) {
     let name = &arm.name;
     if let Some(stopped) = &arm.stopped {
-        reasons.add(Outcome::Fail, format!("{name}: a step was not possible: {stopped}"));
+        reasons.add(Outcome::Fail, format!("{name}: a step failed: {stopped}"));
     }
     for expected in &arm.expected {
         if let Some(instead) = &expected.instead {

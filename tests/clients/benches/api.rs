@@ -1,5 +1,5 @@
-//! How fast the API is by gRPC and by REST, and what pods cost in memory. Absolute figures are those of one machine;
-//! what counts is how the two compare within one run.
+//! Measures the speed of the API over gRPC and REST, and the memory cost of pods. Absolute figures depend on the
+//! machine; compare the two within one run.
 //!
 //! `cargo build --release --workspace && cargo bench --workspace --bench api`
 
@@ -47,7 +47,7 @@ async fn measure() {
     fan_out(&lab, &rest).await;
 }
 
-/// A pod much as a Deployment makes it, which no scheduler looks at.
+/// Returns a pod much like a Deployment's, which no scheduler handles.
 fn pod(name: &str, few: bool) -> serde_json::Value {
     json!({
         "apiVersion": "v1", "kind": "Pod",
@@ -81,7 +81,7 @@ fn median(mut times: Vec<Duration>) -> f64 {
     times[times.len() / 2].as_secs_f64() * 1e3
 }
 
-/// Resident memory of each apiserver, in MiB.
+/// Returns the resident memory of each apiserver, in MiB.
 fn memory(lab: &Lab) -> Vec<f64> {
     let members = (0..3).map(|index| format!("apiserver-{index}").parse::<MemberName>().unwrap());
     members.map(|member| lab.cluster.usage(member).unwrap().resident_mib()).collect()
@@ -119,14 +119,14 @@ async fn create(lab: &Lab, rest: &kube::Client) {
     println!("memory of each apiserver for {PODS} pods: {} MiB", grown.join(", "));
 }
 
-/// How often a second something is done by many at once.
+/// Returns how many operations per second many clients complete.
 async fn rate<F: Future<Output = ()>>(count: usize, work: impl FnMut(usize) -> F) -> f64 {
     let began = Instant::now();
     stream::iter((0..count).map(work)).buffer_unordered(CONCURRENT).for_each(|()| async {}).await;
     count as f64 / began.elapsed().as_secs_f64()
 }
 
-/// How long something takes, one after the other: the median in milliseconds.
+/// Returns the median duration of sequential operations, in milliseconds.
 async fn times<F: Future<Output = ()>>(count: usize, mut work: impl FnMut(usize) -> F) -> f64 {
     let mut times = Vec::new();
     for number in 0..count {
@@ -173,7 +173,7 @@ async fn list(client: &Client, rest: &kube::Client) {
     line(&format!("10 of {PODS} pods by label, median"), grpc, rest, "ms");
 }
 
-/// From the moment a write is sent until every watcher has been told.
+/// Measures the time from sending a write until every watcher has received it.
 async fn fan_out(lab: &Lab, rest: &kube::Client) {
     let writer: Api<squall_api::core::v1::ConfigMap> = Api::new(lab.client.clone(), "default");
     let write = async |number: usize, of: &str| {
@@ -214,7 +214,7 @@ async fn fan_out(lab: &Lab, rest: &kube::Client) {
         assert_eq!(told.filter(|piece| std::future::ready(matches!(piece, Some(Ok(_))))).count().await, WATCHERS);
         by_rest.push(began.elapsed());
     }
-    line(&format!("a write told to {WATCHERS} watchers, median"), median(grpc), median(by_rest), "ms");
+    line(&format!("a write to {WATCHERS} watchers, median"), median(grpc), median(by_rest), "ms");
 }
 
 async fn grpc_told(watch: &mut Watch) -> Option<Box<Object>> {

@@ -1,4 +1,4 @@
-//! Whatever comes over the wire, an apiserver stays up, within bounds, and says clearly what it refuses.
+//! Tests that an apiserver survives any input, stays within its limits, and reports clearly what it refuses.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 
@@ -24,7 +24,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
 use squall_client_tests::client_of;
 
-/// Config maps of the cluster's namespace `default`.
+/// The path of the config maps in the namespace `default`.
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 
 fn address(lab: &Lab) -> String {
@@ -36,7 +36,7 @@ fn pid_of(lab: &Lab) -> i32 {
     lab.cluster.state(member).1.unwrap()
 }
 
-/// A connection without a client certificate.
+/// Opens a connection without a client certificate.
 async fn connect(lab: &Lab) -> TlsStream<TcpStream> {
     let kubeconfig = squall_client::Kubeconfig::read(&lab.cluster.kubeconfig()).unwrap();
     let mut roots = RootCertStore::empty();
@@ -51,7 +51,7 @@ async fn connect(lab: &Lab) -> TlsStream<TcpStream> {
     TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(host).unwrap(), stream).await.unwrap()
 }
 
-/// What the memory of the first apiserver comes to, in KiB: now, and at most until now.
+/// Returns the current and the peak memory of the first apiserver, in KiB.
 fn memory(lab: &Lab) -> (u64, u64) {
     let status = std::fs::read_to_string(format!("/proc/{}/status", pid_of(lab))).unwrap();
     let value = |name: &str| {
@@ -61,13 +61,13 @@ fn memory(lab: &Lab) -> (u64, u64) {
     (value("VmRSS:"), value("VmHWM:"))
 }
 
-/// Still the same process, and it does its work.
+/// Checks that the process is still the same and serves requests.
 async fn serves(lab: &Lab, pid: i32) {
     lab.list(Kind::ConfigMap).await.unwrap();
     assert_eq!(pid_of(lab), pid);
 }
 
-/// Sends bytes as the body of a POST; the code of the answer, and its message.
+/// Sends bytes as the body of a POST; returns the status code and the message of the answer.
 async fn post(client: &kube::Client, content_type: &str, bytes: Vec<u8>) -> (u16, String) {
     let request = Request::post(MAPS).header("content-type", content_type).body(Body::from(bytes)).unwrap();
     let response = client.send(request).await.unwrap();
@@ -89,7 +89,7 @@ async fn bodies_that_are_too_much_are_refused() {
     let json = "application/json";
     let labels: serde_json::Map<String, Value> = (0..60_000).map(|n| (format!("bad label {n}"), json!("x"))).collect();
     let labelled = json!({"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "x", "labels": labels}});
-    // Each line is nine times the one before.
+    // Each line is nine times as large as the one before.
     let laughs: String =
         (1..12).map(|n| format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 9].join(","))).collect();
     let laughs = format!("a0: &a0 [x]\n{laughs}");
@@ -124,7 +124,7 @@ async fn connections_that_lead_nowhere_keep_nobody_waiting() {
     let mut held = Vec::new();
     for number in 0..300 {
         let mut raw = TcpStream::connect(address(&lab)).await.unwrap();
-        // The beginning of a TLS greeting that promises more than comes; no TLS at all; nothing.
+        // A truncated TLS greeting, plain text instead of TLS, or nothing.
         let beginning: &[u8] =
             [&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..], b"GET / HTTP/1.1\r\n\r\n", b""][number % 3];
         raw.write_all(beginning).await.unwrap();
@@ -133,7 +133,7 @@ async fn connections_that_lead_nowhere_keep_nobody_waiting() {
     let mut slow = Vec::new();
     for number in 0..60 {
         let mut stream = connect(&lab).await;
-        // Half a request, half a preface, half a body.
+        // Half a request, half a preface, or half a body.
         let beginning: &[u8] = [
             &b"GET /api/v1/pods HTTP/1.1\r\nHost: x\r\nX-Slow: "[..],
             b"PRI * HTTP/2.0\r\n",
@@ -145,7 +145,7 @@ async fn connections_that_lead_nowhere_keep_nobody_waiting() {
     for _ in 0..20 {
         serves(&lab, pid).await;
         for stream in &mut slow {
-            // One more byte at a time; who has been turned away meanwhile cannot be written to.
+            // One more byte at a time; writing fails once the connection has been closed.
             let _ = stream.write_all(b"a").await;
         }
     }
@@ -162,7 +162,7 @@ async fn connections_that_lead_nowhere_keep_nobody_waiting() {
 async fn ten_thousand_idle_watches_are_served() {
     const CLIENTS: usize = 10;
     const WATCHES: usize = 1_000;
-    /// What an idle watch may cost, with its stream, in a debug build.
+    /// The maximum cost of an idle watch with its stream, in a debug build.
     const KIB_EACH: u64 = 40;
     let lab = Lab::of(1, 1, 0).await.unwrap();
     let (before, _) = memory(&lab);
@@ -248,7 +248,7 @@ async fn a_list_of_fifty_thousand_objects_is_never_in_memory_as_a_whole() {
         }
     }
     let (_, after) = memory(&lab);
-    // What all of them together may hold at a time is less than one of them as a whole.
+    // All lists together may use less memory at a time than one whole list.
     let grown = after - before;
     assert!(grown < (OBJECTS * 1_000 / 1_024) as u64, "grown by {grown} KiB");
     assert_eq!(lab.list(Kind::ConfigMap).await.unwrap().len(), OBJECTS + 1);

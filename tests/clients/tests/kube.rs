@@ -1,4 +1,4 @@
-//! `kube`, the client of those who write controllers in Rust: what it does against Kubernetes it does here.
+//! Tests `kube`, the Rust client for controller authors: it works as it does against Kubernetes.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 
@@ -128,7 +128,7 @@ async fn scale_and_status_of_a_deployment_work() {
     assert_eq!(deployments.get_scale("kubia").await.unwrap().spec.unwrap().replicas, Some(1));
 }
 
-/// Notes on each config map that it was seen, with what it said.
+/// Annotates each config map with the value that it saw.
 async fn reconcile(map: std::sync::Arc<ConfigMap>, client: std::sync::Arc<Client>) -> Result<Action, kube::Error> {
     let maps: Api<ConfigMap> = Api::default_namespaced(client.as_ref().clone());
     if map.annotations().get("seen").map(String::as_str) != Some(value(&map)) {
@@ -148,7 +148,7 @@ fn retry(_: std::sync::Arc<ConfigMap>, _: &kube::Error, _: std::sync::Arc<Client
 async fn a_controller_of_kube_lives_through_the_death_of_the_leader() {
     let mut lab = Lab::of(3, 1, 0).await.unwrap();
     let leader = lab.raft_leader().await.unwrap();
-    // kube knows one address. What stands behind a load balancer elsewhere is a member that stays here.
+    // kube supports one address. Elsewhere a load balancer would be behind it; here it is a member that survives.
     let client = client_of(&lab, (leader.index + 1) % 3).await;
     let maps: Api<ConfigMap> = Api::default_namespaced(client.clone());
     let ours = watcher::Config::default().labels("of=kube");

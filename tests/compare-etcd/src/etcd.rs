@@ -1,4 +1,4 @@
-//! Three members of etcd on loopback, with etcd's defaults, and a client that asks its leader.
+//! Starts three etcd members on loopback with etcd's defaults, and a client that uses the leader.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ const MEMBERS: u16 = 3;
 const FIRST_PORT: u16 = 23790;
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A running etcd.
+/// A running etcd cluster.
 pub struct Etcd {
     members: Vec<Child>,
     _folder: tempfile::TempDir,
@@ -35,7 +35,7 @@ fn peer_url(member: u16) -> String {
 }
 
 impl Etcd {
-    /// Starts three members and waits for their leader.
+    /// Starts three members and waits for a leader.
     pub async fn start() -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let cluster: Vec<String> = (0..MEMBERS).map(|member| format!("m{member}={}", peer_url(member))).collect();
@@ -58,7 +58,7 @@ impl Etcd {
         Ok(etcd)
     }
 
-    /// The address of the leader.
+    /// Returns the leader's address.
     async fn leader(&self) -> anyhow::Result<String> {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
@@ -81,7 +81,7 @@ impl Etcd {
         pids.filter_map(Usage::of_process).map(|usage| usage.cpu).sum()
     }
 
-    /// Measures one load; also the time of all members on a processor for each operation, in microseconds.
+    /// Measures one load; also returns the CPU time of all members per operation, in microseconds.
     pub async fn run(&self, load: &Load, connections: usize, put: bool, keys: usize, value_bytes: usize) -> anyhow::Result<(Figures, f64)> {
         let leader = self.leader().await?;
         let connect = || Ok(Endpoint::from_shared(leader.clone())?.tcp_nodelay(true).connect_lazy());
@@ -128,7 +128,7 @@ impl load::Client for Asking {
             self.client.put(pb::PutRequest { key, value: self.value.clone() }).await?;
         } else {
             let reply = self.client.range(pb::RangeRequest { key, range_end: Vec::new() }).await?;
-            anyhow::ensure!(reply.into_inner().kvs.len() == 1, "the key is not there");
+            anyhow::ensure!(reply.into_inner().kvs.len() == 1, "the key does not exist");
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
-//! Squall's store beside etcd: three members each, fsync on, the same loads in alternation, medians of the ratios.
+//! Compares Squall's store with etcd: three members each, fsync on, the same loads in alternation, medians of the
+//! ratios.
 //!
-//! Squall is asked through its whole public API (TLS, decoding, defaults, validation, admission); etcd is asked for
-//! bytes, in plain text. Run it with `cargo run --release --target-dir ../../target`, after `cargo build --release`: it wants
-//! Squall's programs beside itself. Both serve from their leaders over the same number of connections.
+//! Requests to Squall use its whole public API (TLS, decoding, defaults, validation, admission); requests to etcd carry
+//! plain bytes without TLS. Run it with `cargo run --release --target-dir ../../target`, after `cargo build --release`:
+//! it expects Squall's programs next to itself. Both serve from their leaders over the same number of connections.
 
 mod etcd;
 
@@ -17,10 +18,10 @@ use etcd::Etcd;
 /// Compare Squall's store with etcd.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// How many rounds
+    /// Number of rounds
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Seconds for each measurement
+    /// Seconds per measurement
     #[arg(long, default_value_t = 5)]
     seconds: u64,
 }
@@ -36,7 +37,7 @@ const CONNECTIONS: usize = 8;
 const KEYS: usize = 1_000;
 const VALUE_BYTES: usize = 1_024;
 
-/// One measurement.
+/// One measurement of one store.
 #[derive(Clone)]
 struct Sample {
     figures: Figures,
@@ -85,7 +86,7 @@ async fn compare(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Medians over the rounds; a ratio is the median of the rounds' own ratios.
+/// Prints the medians over the rounds; a ratio is the median of the rounds' ratios.
 fn print_row(name: &str, clients: usize, ours: &[Sample], theirs: &[Sample]) -> anyhow::Result<()> {
     for sample in ours.iter().chain(theirs) {
         if let Some(error) = &sample.figures.first_error {

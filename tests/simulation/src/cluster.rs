@@ -1,4 +1,4 @@
-//! Three members, each on a machine of its own.
+//! Starts three members, each on its own machine.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -19,31 +19,31 @@ use turmoil::Sim;
 use crate::disk::SimulatedDisk;
 use crate::network::{self, PORT, SimulatedNetwork};
 
-/// How many members there are.
+/// The number of members.
 const MEMBERS: usize = 3;
-/// As the launcher sets them.
+/// The launcher's values.
 const HEARTBEAT: Duration = Duration::from_millis(100);
 const ELECTION: Duration = Duration::from_millis(250);
-/// Small, so that a run of some seconds comes by all that else takes hours: snapshots, and members that need them.
+/// Small limits, so that a short run reaches states that otherwise take hours: snapshots, and members that need them.
 const LOG: LogLimits = LogLimits { segment_bytes: 20_000, snapshot_bytes: 30_000, kept_entries: 20 };
 
 /// A machine with a member on it.
 #[derive(Clone)]
 pub struct Machine {
-    /// `apiserver-0`.
+    /// The name of the machine and its member: `apiserver-0`.
     pub name: String,
-    /// Where it is.
+    /// The address in the simulated network.
     pub address: IpAddr,
-    /// What it keeps its data on.
+    /// The disk with the member's data.
     pub disk: SimulatedDisk,
-    /// Set to true, it asks the member to end.
+    /// Set this to true to stop the member.
     pub stop: Arc<watch::Sender<bool>>,
     /// The member has ended by itself.
     pub ended: Arc<AtomicBool>,
 }
 
 impl Machine {
-    /// Where its member is reached.
+    /// Returns the URL of its member.
     pub fn url(&self) -> String {
         format!("http://{}:{PORT}", self.address)
     }
@@ -70,13 +70,13 @@ pub fn start(sim: &mut Sim<'_>, lying_disks: bool) -> Vec<Machine> {
     machines
 }
 
-/// A client of members. To be called on a simulated machine.
+/// Returns a client of the members. Call this on a simulated machine.
 pub fn client(urls: &[String]) -> anyhow::Result<Client> {
     Ok(Client::connect(urls, Arc::new(|endpoint| network::channel(&endpoint)))?)
 }
 
-/// One member, from its start to its end. Its errors end it and nothing else; what it leaves undone ends with it, as with
-/// a process, since [`Machine::ended`] makes the machine stop.
+/// Runs one member. An error ends only this member; [`Machine::ended`] then makes the machine stop, so that its
+/// remaining tasks end as with a process.
 async fn member(id: u64, machine: Machine, founders: BTreeMap<u64, String>) -> turmoil::Result {
     if let Err(error) = serve(id, &machine, founders).await {
         tracing::info!(name = machine.name, "ended: {error:#}");
@@ -102,7 +102,7 @@ async fn serve(id: u64, machine: &Machine, founders: BTreeMap<u64, String>) -> a
     server::run(setup, Box::pin(network::incoming().await?), machine.stop.subscribe()).await
 }
 
-/// The time of the simulation.
+/// Returns the simulation's time.
 fn now() -> Timestamp {
     let elapsed = turmoil::since_epoch().unwrap_or_default();
     Timestamp::UNIX_EPOCH + elapsed

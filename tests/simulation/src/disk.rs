@@ -1,4 +1,4 @@
-//! A simulated disk. What was written is there for whoever reads; when power fails, of what was not synced only a part is
+//! A simulated disk. Written data is visible to all readers; when power fails, only a part of the unsynced data is
 //! left, and that part may have holes.
 
 use std::collections::BTreeMap;
@@ -11,28 +11,28 @@ use squall_apiserver::host::{Disk, Output, Work};
 
 use crate::slow::slowly;
 
-/// A disk writes so much at once, or not at all.
+/// The unit that a disk writes completely or not at all.
 const SECTOR: usize = 512;
-/// How long the disk takes, in microseconds.
+/// The latency of an operation, in microseconds.
 const LATENCY: std::ops::Range<u64> = 100..4_000;
-/// By how much it takes longer while it is slow.
+/// The factor of the latency while the disk is slow.
 const SLOWNESS: u32 = 60;
 
-/// The disk of one machine. Clones are the same.
+/// The disk of one machine. Clones share it.
 #[derive(Clone)]
 pub struct SimulatedDisk(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct File {
     content: Vec<u8>,
-    /// So much of it is durable.
+    /// The number of durable bytes.
     durable: usize,
 }
 
 /// A change of a name that is not durable yet.
 struct NameChange {
     path: PathBuf,
-    /// The number of the file that it names now; `None`: it is gone.
+    /// The number of the file with this name now; `None` if it was removed.
     file: Option<usize>,
 }
 
@@ -41,37 +41,37 @@ struct State {
     files: Vec<File>,
     names: BTreeMap<PathBuf, usize>,
     durable_names: BTreeMap<PathBuf, usize>,
-    /// In the order in which they were made.
+    /// The name changes in their order.
     unsynced_names: Vec<NameChange>,
     fault: Option<DiskFault>,
-    /// Says that it has synced, and often has not.
+    /// Acknowledges a sync often without doing it.
     lies: bool,
 }
 
-/// What is wrong with a disk.
+/// A fault of a disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiskFault {
-    /// After so many more operations everything on the machine stops.
+    /// The machine stops after this many more operations.
     StopsAfter(u64, End),
-    /// Everything has stopped.
+    /// The machine has stopped.
     Stopped(End),
-    /// The next sync fails, and with it everything that was to be synced is gone.
+    /// The next sync fails, and its data is lost.
     SyncFails,
-    /// Everything takes long.
+    /// Every operation is slow.
     Slow,
 }
 
-/// How a machine comes to stop.
+/// How a machine stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// The process is killed: what it has written is there for the next.
+    /// The process is killed; the next one sees its written data.
     Kill,
     /// The power fails.
     PowerLoss,
 }
 
 impl SimulatedDisk {
-    /// An empty disk.
+    /// Creates an empty disk.
     pub fn new(seed: u64, lies: bool) -> Self {
         Self(Arc::new(Mutex::new(State {
             random: fastrand::Rng::with_seed(seed),
@@ -84,17 +84,17 @@ impl SimulatedDisk {
         })))
     }
 
-    /// From now on this is wrong with it.
+    /// Sets the current fault.
     pub fn set_fault(&self, fault: Option<DiskFault>) {
         self.state().fault = fault;
     }
 
-    /// What is wrong with it.
+    /// Returns the current fault.
     pub fn fault(&self) -> Option<DiskFault> {
         self.state().fault
     }
 
-    /// What has stopped is ready to be started again.
+    /// Prepares a stopped machine for its next start.
     pub fn end(&self, end: End) {
         let mut state = self.state();
         state.fault = None;
@@ -107,7 +107,7 @@ impl SimulatedDisk {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// For one operation.
+    /// Begins an operation; fails if the machine has stopped.
     fn operate(&self) -> io::Result<MutexGuard<'_, State>> {
         let mut state = self.state();
         match &mut state.fault {
@@ -121,7 +121,7 @@ impl SimulatedDisk {
         }
     }
 
-    /// How long the next operation takes.
+    /// Returns the latency of the next operation.
     pub fn latency(&self) -> Duration {
         let mut state = self.state();
         let latency = Duration::from_micros(state.random.u64(LATENCY));
@@ -152,7 +152,7 @@ impl State {
         }
         self.names = self.durable_names.clone();
         for file in &mut self.files {
-            // A disk that lies has a cache that is lost as a whole.
+            // A disk that lies has a cache that is lost completely.
             let len = if self.lies { file.durable } else { self.random.usize(file.durable..=file.content.len()) };
             file.content.truncate(len);
             let unsynced = &mut file.content[file.durable..];
@@ -173,7 +173,7 @@ fn set(names: &mut BTreeMap<PathBuf, usize>, path: &Path, file: Option<usize>) {
 
 impl Disk for SimulatedDisk {
     fn create_folder(&self, _: &Path) -> io::Result<()> {
-        // Names say in which folder they are, and folders are durable at once.
+        // Names include their folder, and folders are durable at once.
         self.operate().map(drop)
     }
 
@@ -255,7 +255,7 @@ impl Disk for SimulatedDisk {
     }
 }
 
-/// A file that is being written.
+/// An open file for writing.
 struct OpenFile {
     disk: SimulatedDisk,
     number: usize,

@@ -1,4 +1,4 @@
-//! What is broken, and when it is mended. At most so many things at once as there is chance for; all is mended at the end.
+//! Injects faults and heals them. Several may be active at once; all are healed at the end.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -12,40 +12,40 @@ use crate::disk::{DiskFault, End};
 
 /// The pause before the next fault, in milliseconds.
 const PAUSE: std::ops::Range<u64> = 50..1_200;
-/// How long something stays broken, in milliseconds.
+/// The duration of a fault, in milliseconds.
 const BROKEN: std::ops::Range<u64> = 50..2_500;
-/// How many operations a disk does before its machine stops.
+/// The number of disk operations before a machine stops.
 const OPERATIONS: std::ops::Range<u64> = 0..60;
 
-/// What may be done to machines.
+/// A fault of simulated machines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Fault {
-    /// The process is killed; what it has written is there.
+    /// The process is killed; its written data remains
     Kill,
-    /// The process is killed in the middle of what its disk does.
+    /// The process is killed in the middle of a disk operation
     KillMidway,
-    /// The power of one machine fails.
+    /// The power of one machine fails
     PowerLoss,
-    /// The power of one machine fails in the middle of what its disk does.
+    /// The power of one machine fails in the middle of a disk operation
     PowerLossMidway,
-    /// The power of all machines fails.
+    /// The power of all machines fails
     PowerCut,
-    /// A sync fails.
+    /// A sync fails
     SyncFails,
-    /// A disk is slow.
+    /// A disk is slow
     SlowDisk,
-    /// The process is asked to end.
+    /// The process is asked to exit
     Restart,
-    /// Nothing comes through between one machine and the others.
+    /// Traffic between one machine and the others is blocked
     CutOff,
-    /// Nothing comes through from one machine to another, but it does the other way.
+    /// Traffic from one machine to another is blocked; the other direction works
     CutOneWay,
-    /// What one machine sends to the others and they to it comes late.
+    /// Traffic between one machine and the others is delayed
     Hold,
 }
 
 impl Fault {
-    /// All of them.
+    /// Every kind of fault.
     pub const ALL: [Self; 11] = [
         Self::Kill,
         Self::KillMidway,
@@ -61,7 +61,7 @@ impl Fault {
     ];
 }
 
-/// What is to be mended.
+/// A pending repair.
 #[derive(Debug, Clone, Copy)]
 enum Mend {
     Start(usize),
@@ -70,29 +70,29 @@ enum Mend {
     Release(usize, usize),
 }
 
-/// Breaks and mends.
+/// The schedule of faults and repairs.
 pub struct Faults {
     kinds: Vec<Fault>,
     left: u64,
     next: Duration,
     mends: Vec<(Duration, Mend)>,
-    /// How often each was made.
+    /// The number of injected faults of each kind.
     pub made: BTreeMap<Fault, u64>,
 }
 
 impl Faults {
-    /// So many, of these kinds, after this time.
+    /// Creates a schedule of this many faults of these kinds, which begins at this time.
     pub fn new(kinds: Vec<Fault>, count: u64, begin: Duration) -> Self {
         Self { kinds, left: count, next: begin, mends: Vec::new(), made: BTreeMap::new() }
     }
 
-    /// Whether all have been made and mended.
+    /// Returns whether all faults have been injected and healed.
     pub fn is_over(&self, sim: &mut Sim<'_>, machines: &[Machine]) -> bool {
         let runs = |machine: &Machine| sim.is_host_running(machine.name.as_str());
         self.left == 0 && self.mends.is_empty() && machines.iter().all(runs)
     }
 
-    /// To be called at each step: does what is due.
+    /// Injects and heals what is due. Call this at each step.
     pub fn step(&mut self, sim: &mut Sim<'_>, machines: &[Machine]) {
         let now = sim.elapsed();
         let (due, later) = self.mends.drain(..).partition(|(at, _)| *at <= now);

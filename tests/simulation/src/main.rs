@@ -1,9 +1,9 @@
-//! Three apiservers on simulated machines: their network, their disks, their clocks and all that is random hang on one
-//! seed, so that whatever goes wrong goes wrong again. The apiservers are those of the real program, the clients and the
-//! book of what they were told are those of `ctl soak`.
+//! Simulates three apiservers on three machines: one seed determines their network, their disks, their clocks and all
+//! randomness, so that every failure can be repeated. The apiservers are those of the real program; the clients and
+//! their ledger are those of `ctl soak`.
 //!
-//! `entropy` is where all randomness comes from, `disk` and `network` are the machines, `cluster` starts the members on
-//! them, `faults` breaks them, `run` is one run from beginning to end, `many` are many.
+//! `entropy` is the source of all randomness, `disk` and `network` simulate the machines, `cluster` starts the members,
+//! `faults` injects faults, `run` is one run, `many` runs many seeds.
 
 mod cluster;
 mod disk;
@@ -25,28 +25,28 @@ use tracing_subscriber::EnvFilter;
 
 use faults::Fault;
 
-/// How long one seed may take, in real time: a hundred times what it does.
+/// The real-time limit for one seed: a hundred times its usual duration.
 const PATIENCE: Duration = Duration::from_secs(200);
 
 /// Simulate three apiservers under faults
 ///
-/// Everything that happens hangs on the seed. Exit code 1: something that was acknowledged was lost, a read went back, a
-/// watch missed a change, or the members came to differ. Exit code 2: a run did not come to its end.
+/// The seed determines everything that happens. Exit code 1: an acknowledged write was lost, a read went back in time,
+/// a watch missed a change, or the members' states differ. Exit code 2: a run did not finish.
 #[derive(Debug, Clone, Parser)]
 #[command(
     name = "simulation",
     after_help = "Examples:\n  simulation --seed 17 --log info\n  simulation --seed 1000 --count 5000"
 )]
 struct Arguments {
-    /// Decides everything
+    /// Seed that determines everything
     #[arg(long)]
     seed: u64,
 
-    /// So many seeds, from this one on, each in a process of its own
+    /// Number of seeds, starting with this one, each in its own process
     #[arg(long, default_value_t = 1)]
     count: u64,
 
-    /// So many faults
+    /// Number of faults
     #[arg(long, default_value_t = 8)]
     faults: u64,
 
@@ -54,15 +54,15 @@ struct Arguments {
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Fault::ALL)]
     only: Vec<Fault>,
 
-    /// So many clients that write
+    /// Number of clients that write
     #[arg(long, default_value_t = 4)]
     writers: usize,
 
-    /// Give the members disks that say that they have synced and often have not: what is acknowledged gets lost
+    /// Use disks that acknowledge a sync often without doing it, which loses acknowledged writes
     #[arg(long)]
     lying_disks: bool,
 
-    /// What to log, of one seed: a level, or `module=level` pairs separated by commas
+    /// What to log in a run of one seed: a level, or `module=level` pairs separated by commas
     #[arg(long, default_value = "error,openraft=off")]
     log: String,
 }
@@ -95,13 +95,13 @@ fn one(arguments: &Arguments) -> (String, u8) {
     }
 }
 
-/// Simulated time stands still while something turns in circles: then no limit of the simulation is ever reached. To be kept
-/// until the run has ended.
+/// Aborts the process if the run hangs. In an endless loop simulated time stands still, so no limit of the simulation
+/// applies. Keep the sender until the run has ended.
 fn end_if_it_never_does(seed: u64) -> mpsc::Sender<()> {
     let (running, ended) = mpsc::channel();
     thread::spawn(move || {
         if ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
-            // There is nowhere else to tell of a failure.
+            // There is no other place to report a failure.
             drop(writeln!(stdout(), "seed {seed}: no end after {PATIENCE:?}"));
             std::process::abort();
         }

@@ -1,5 +1,5 @@
-//! Many seeds, each in a process of its own: what a library keeps for the whole process must not pass from one run to the
-//! next. As many at a time as there are processors.
+//! Runs many seeds, each in its own process, because libraries keep global state that must not affect the next run.
+//! Runs as many at a time as there are processors.
 
 use std::io::{Write, stderr};
 use std::ops::Range;
@@ -10,15 +10,15 @@ use std::thread;
 
 use anyhow::Context;
 
-/// So often it is told how far it is.
+/// The number of runs between two progress lines.
 const TELL_EVERY: u64 = 50;
 
-/// What came of them.
+/// The results of all runs.
 #[derive(Debug, Default)]
 pub struct Sum {
-    /// So many were run.
+    /// The number of seeds that were run.
     pub run: u64,
-    /// What each of those that failed said.
+    /// The output of each failed run.
     pub failed: Vec<String>,
 }
 
@@ -55,8 +55,8 @@ fn note(sum: &mut Sum, seed: u64, output: &Output, arguments: &[String]) {
         let said = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat();
         let with: String = arguments.iter().map(|argument| format!(" {argument}")).collect();
         let command = format!("cargo run -p squall-simulation -- --seed {seed}{with}");
-        let said = format!("seed {seed} failed ({}); again: {command}\n{said}", output.status);
-        // There is nowhere else to tell of a failure.
+        let said = format!("seed {seed} failed ({}); repeat it with: {command}\n{said}", output.status);
+        // There is no other place to report a failure.
         drop(writeln!(told, "{said}"));
         sum.failed.push(said);
     }

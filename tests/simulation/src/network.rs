@@ -17,18 +17,18 @@ use tonic::transport::server::Connected;
 use tonic::transport::{Channel, Endpoint, Error};
 use turmoil::net::{TcpListener, TcpStream};
 
-/// Where every apiserver listens, on a machine of its own.
+/// The port of every apiserver, each on its own machine.
 pub const PORT: u16 = 6443;
 
-/// How often any machine has tried to connect to another.
+/// The number of attempts to connect by any machine.
 static ATTEMPTS: AtomicU64 = AtomicU64::new(0);
 
-/// How often any machine has tried to connect to another, so far.
+/// Returns the number of attempts to connect so far.
 pub fn attempts() -> u64 {
     ATTEMPTS.load(Ordering::Relaxed)
 }
 
-/// What connects the simulated machines.
+/// The network between the simulated machines.
 pub struct SimulatedNetwork;
 
 impl Network for SimulatedNetwork {
@@ -45,7 +45,7 @@ impl Network for SimulatedNetwork {
     }
 }
 
-/// A connection over the simulated network.
+/// Returns a connection over the simulated network.
 pub fn channel(endpoint: &Endpoint) -> Result<Channel, Error> {
     Ok(endpoint.connect_with_connector_lazy(tower::service_fn(|uri: Uri| async move {
         ATTEMPTS.fetch_add(1, Ordering::Relaxed);
@@ -54,7 +54,7 @@ pub fn channel(endpoint: &Endpoint) -> Result<Channel, Error> {
     })))
 }
 
-/// Whoever connects to this machine.
+/// Listens on this machine and returns the incoming connections.
 pub async fn incoming() -> io::Result<impl Stream<Item = io::Result<Accepted>>> {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)).await?;
     Ok(stream::unfold(listener, async |listener| {
@@ -63,13 +63,13 @@ pub async fn incoming() -> io::Result<impl Stream<Item = io::Result<Accepted>>> 
     }))
 }
 
-/// A connection that was accepted.
+/// An accepted connection.
 pub struct Accepted(TcpStream);
 
 impl Connected for Accepted {
     type ConnectInfo = Caller;
 
-    /// There are no certificates here: everyone is trusted.
+    /// Trusts every caller, because there are no certificates here.
     fn connect_info(&self) -> Caller {
         Caller::server()
     }

@@ -1,5 +1,4 @@
-//! One run: a cluster comes up, clients ask while it is broken and mended, and then everything that anyone was told must
-//! hold.
+//! One run: starts a cluster, runs clients during faults, and checks every answer.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -21,37 +20,37 @@ use crate::cluster::{self, Machine};
 use crate::faults::{Fault, Faults};
 use crate::network;
 
-/// A message between machines takes at least this, and at most that.
+/// The minimum and the maximum latency of a message between machines.
 const LATENCY: (Duration, Duration) = (Duration::from_micros(200), Duration::from_millis(8));
-/// The simulation goes on in such steps.
+/// The step of the simulation.
 const TICK: Duration = Duration::from_millis(2);
-/// It is always the same day: 2026-01-01.
+/// The start time of every simulation: 2026-01-01.
 const EPOCH: Duration = Duration::from_secs(1_767_225_600);
-/// No run takes so long.
+/// The limit of simulated time.
 const LONGEST: Duration = Duration::from_secs(300);
-/// So many attempts to connect a second, by all machines together, are too many. Busy clients of members that are gone make
-/// some 8.
+/// The maximum number of attempts to connect per second, of all machines together; more are a storm. Busy clients of
+/// dead members make some 8.
 const MOST_ATTEMPTS: u64 = 40;
-/// How long the clients go on asking when everything is mended.
+/// How long the clients continue after all faults are healed.
 const AFTERWARDS: Duration = Duration::from_millis(1_500);
 const OTHERS: Others = Others { readers: 2, watchers: 3 };
 
-/// What a run is to be.
+/// The parameters of a run.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// Decides everything.
+    /// The seed of all randomness.
     pub seed: u64,
-    /// So many faults.
+    /// The number of faults.
     pub faults: u64,
-    /// Of these kinds; never none.
+    /// The kinds of faults; never empty.
     pub kinds: Vec<Fault>,
-    /// So many clients that write.
+    /// The number of clients that write.
     pub writers: usize,
-    /// See [`crate::disk`].
+    /// Use disks that lie about syncing; see [`crate::disk`].
     pub lying_disks: bool,
 }
 
-/// What came of it. Two runs of the same plan say the same.
+/// The result of a run. Two runs of the same plan have the same report.
 pub struct Report {
     plan: Plan,
     acknowledged: u64,
@@ -60,22 +59,22 @@ pub struct Report {
     watched: u64,
     faults: Vec<(Fault, u64)>,
     elapsed: Duration,
-    /// The revision and the checksum that all members came to.
+    /// The revision and the checksum of the members' common state.
     state: (u64, u64),
-    /// What must not be.
+    /// The contradictions found; empty if everything held.
     pub violations: Vec<String>,
 }
 
-/// How far the clients are.
+/// The phase of the clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// The keys are made.
+    /// They create the keys.
     Preparing,
-    /// They ask.
+    /// They send requests.
     Asking,
 }
 
-/// Runs a plan. The error is of a run that did not come to its end.
+/// Runs a plan. An error means that the run did not finish.
 pub fn run(plan: Plan) -> anyhow::Result<Report> {
     let mut sim = Builder::new()
         .rng_seed(plan.seed)
@@ -106,7 +105,7 @@ pub fn run(plan: Plan) -> anyhow::Result<Report> {
             continue;
         }
         let (since, acknowledged) = *over.get_or_insert_with(|| (now, ledger.borrow().acknowledged));
-        // Whatever has happened, they must get on with it.
+        // After all faults, the clients must make progress.
         if now >= since + AFTERWARDS && ledger.borrow().acknowledged > acknowledged {
             enough.send_replace(true);
         }
@@ -129,14 +128,14 @@ pub fn run(plan: Plan) -> anyhow::Result<Report> {
     })
 }
 
-/// Whoever cannot reach another must wait before they try again.
+/// Returns an error if unreachable members caused too many attempts to connect without a pause.
 fn storm(elapsed: Duration) -> Option<String> {
     let most = MOST_ATTEMPTS * (elapsed.as_secs() + 1);
     let attempts = network::attempts();
     (attempts > most).then(|| format!("{attempts} attempts to connect in {elapsed:?}: more than {most} is a storm"))
 }
 
-/// What the clients do, from the beginning to the end.
+/// Runs the clients from the beginning to the end.
 async fn ask(
     urls: Vec<String>,
     writers: usize,
@@ -178,7 +177,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// Log lines show the time of the simulation.
+/// Shows the simulation's time in log lines.
 pub struct VirtualTime;
 
 impl FormatTime for VirtualTime {

@@ -1,5 +1,5 @@
-//! Work that is done slowly: each time there is something to do, it takes a while until it is done. What comes meanwhile
-//! is done with it, as a real log's writer finds more to write after each fsync.
+//! Slow work: each time there is work to do, it takes a while. Work that arrives meanwhile is done together, as a real
+//! log's writer finds more entries after each fsync.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-/// Does the work, after a pause whenever it is woken.
+/// Does the work, with a pause after each wakeup.
 pub async fn slowly(mut work: BoxFuture<'static, ()>, pause: impl Fn() -> Duration) {
     let mut waiting = None;
     poll_fn(|cx| {

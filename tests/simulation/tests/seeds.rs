@@ -1,4 +1,4 @@
-//! The seeds that always run. Thousands more: `cargo run -p squall-simulation -- --seed 1000 --count 5000`.
+//! Tests the seeds that always run. For thousands more: `cargo run -p squall-simulation -- --seed 1000 --count 5000`.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 
@@ -27,13 +27,13 @@ fn the_seed_decides_everything() {
     assert_ne!(text(&first.stdout), text(&simulate("--seed 8").stdout));
 }
 
-/// A simulation that nothing can fail shows nothing.
+/// A simulation that cannot fail proves nothing.
 #[test]
 fn disks_that_lie_are_found_out() {
     let output = simulate("--seed 0 --count 20 --lying-disks");
     assert_eq!(output.status.code(), Some(1), "{}{}", text(&output.stderr), text(&output.stdout));
     assert!(
-        text(&output.stderr).contains("again: cargo run -p squall-simulation -- --seed "),
+        text(&output.stderr).contains("repeat it with: cargo run -p squall-simulation -- --seed "),
         "{}",
         text(&output.stderr)
     );
