@@ -1,6 +1,8 @@
 //! Clients that write, read and watch config maps while a scenario runs, and check every answer.
 
 use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use anyhow::bail;
 use futures_util::future::join_all;
@@ -14,20 +16,25 @@ use crate::ledger::Ledger;
 
 /// The number of clients that increment the counter.
 const COUNTING: usize = 3;
-/// The number of readers and watches beside the writers.
-const OTHERS: Others = Others { readers: 2, watchers: 2 };
 
 /// The clients of a scenario and what they record.
 pub struct Checkers {
     writers: usize,
+    others: Others,
     ledger: RefCell<Ledger>,
     counter: Counter,
 }
 
 impl Checkers {
     /// Creates checkers with this many writers; without writers, nothing is checked.
-    pub fn new(writers: usize) -> Self {
-        Self { writers, counter: Counter::new(COUNTING), ledger: RefCell::new(Ledger::new(writers * KEYS_OF_A_WRITER)) }
+    pub fn new(writers: usize, others: Others) -> Self {
+        let ledger = RefCell::new(Ledger::new(writers * KEYS_OF_A_WRITER));
+        Self { writers, others, counter: Counter::new(COUNTING), ledger }
+    }
+
+    /// The number of acknowledged writes, which grows while the clients run.
+    pub fn acknowledged(&self) -> Arc<AtomicU64> {
+        self.ledger.borrow().acknowledged.clone()
     }
 
     /// Runs the clients until `enough`, and waits for their last answers.
@@ -52,7 +59,7 @@ impl Checkers {
         let prepared = join_all(writers.iter().map(|writer| writer.prepare(&self.ledger))).await;
         prepared.into_iter().collect::<anyhow::Result<()>>()?;
         let counting = self.counter.count(client, &enough);
-        let asking = clients::ask(client, writers, OTHERS, &self.ledger, enough.clone());
+        let asking = clients::ask(client, writers, self.others, &self.ledger, enough.clone());
         let (counted, ()) = tokio::join!(counting, asking);
         counted
     }
@@ -69,7 +76,7 @@ impl Checkers {
         problems.into_iter().for_each(|problem| ledger.violation(problem));
         Ok(Checked {
             steps,
-            acknowledged: ledger.acknowledged,
+            acknowledged: ledger.acknowledged(),
             unknown: ledger.unknown,
             reads: ledger.reads,
             watched: ledger.watched(),

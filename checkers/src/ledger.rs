@@ -1,6 +1,8 @@
 //! Records acknowledged writes, reads and watch events, and finds contradictions between them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// The maximum number of recorded contradictions.
@@ -58,8 +60,8 @@ pub struct Ledger {
     last_acknowledged: Instant,
     /// The contradictions found.
     pub violations: Vec<String>,
-    /// The number of acknowledged writes.
-    pub acknowledged: u64,
+    /// The number of acknowledged writes. Others may look at it while it grows.
+    pub acknowledged: Arc<AtomicU64>,
     /// The number of writes without an answer.
     pub unknown: u64,
     /// The number of reads.
@@ -78,7 +80,7 @@ impl Ledger {
             start: Instant::now(),
             last_acknowledged: Instant::now(),
             violations: Vec::new(),
-            acknowledged: 0,
+            acknowledged: Arc::default(),
             unknown: 0,
             reads: 0,
             longest_silence: Duration::ZERO,
@@ -102,9 +104,14 @@ impl Ledger {
         }
     }
 
+    /// Returns the number of acknowledged writes.
+    pub fn acknowledged(&self) -> u64 {
+        self.acknowledged.load(Ordering::Relaxed)
+    }
+
     /// Records a write that was acknowledged, or read back, at a revision.
     pub fn wrote(&mut self, key: usize, revision: u64, value: u64) {
-        self.acknowledged += 1;
+        self.acknowledged.fetch_add(1, Ordering::Relaxed);
         self.longest_silence = self.longest_silence.max(self.last_acknowledged.elapsed());
         self.last_acknowledged = Instant::now();
         let write = Acknowledged { key, value };
@@ -150,8 +157,7 @@ impl Ledger {
         let mut found = Vec::new();
         let out_of_order = self.segments.iter().flat_map(|segment| &segment.out_of_order);
         found.extend(
-            out_of_order
-                .map(|revision| format!("a watch delivered revision {revision} out of order or twice")),
+            out_of_order.map(|revision| format!("a watch delivered revision {revision} out of order or twice")),
         );
         for segment in self.segments.iter().filter(|segment| segment.from < segment.to) {
             for (revision, write) in self.writes.range(segment.from + 1..=segment.to) {

@@ -1,8 +1,8 @@
-//! The crash lab: breaks clusters on purpose, and records what came of it.
+//! The crash lab: injects faults into clusters and records the results.
 //!
-//! A `scenario` says what users do, which `faults` come and when, and what is expected. The `stage` plays it on a cluster
-//! of its own; the referee judges it; `report` shows it. `random` draws scenarios, `demo` is the one that shows the main
-//! job, `soak` breaks the store for as long as one likes.
+//! A `scenario` lists what users do, which `faults` occur when, and what is expected. The `stage` runs it on its own
+//! cluster; the referee judges it; `report` formats the result. `random` draws scenarios, `demo` is a rollout under
+//! load with both leaders killed, `soak` tests the store for any length of time.
 
 pub mod demo;
 pub mod faults;

@@ -98,19 +98,19 @@ pub struct Extremes {
     pub most_active: usize,
 }
 
-/// Returns the extremes of a history after a revision.
+/// Returns the extremes of a history after a moment.
 #[must_use]
-pub fn extremes(history: &History, after: u64) -> Extremes {
+pub fn extremes(history: &History, since: Duration) -> Extremes {
     let mut extremes = Extremes { least_ready: usize::MAX, most_active: 0 };
     let mut look = |world: &World| {
         extremes.least_ready = extremes.least_ready.min(world.ready_pods());
         extremes.most_active = extremes.most_active.max(world.active_pods().count());
     };
-    if history.changes.first().is_none_or(|first| first.revision > after) {
+    if history.changes.first().is_none_or(|first| first.at > since) {
         look(&history.start);
     }
     history.walk(|step| {
-        if step.change.revision > after {
+        if step.change.at > since {
             look(step.world);
         }
     });

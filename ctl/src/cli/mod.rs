@@ -25,7 +25,7 @@ pub use cluster::{
     AddArgs, Addable, ClusterCommand, DirArgs, DownArgs, LogsArgs, MemberArgs, RemoveArgs, ShapeArgs, StatusArgs,
     UpArgs,
 };
-pub use fault::{FaultCommand, FaultFlags, FaultListArgs, HealArgs, ProcessFaultArgs};
+pub use fault::{ByHand, FaultCommand, FaultFlags, FaultListArgs, HealArgs};
 pub use lab::{LabArgs, SoakArgs, StatusOutput, Timing};
 pub use node::{CordonArgs, DrainArgs, TaintArgs};
 pub use read::{

@@ -18,12 +18,11 @@ pub const CONTROLLER_MANAGERS: usize = 2;
 
 /// Runs the demo. Fails with every reason for not passing.
 pub async fn run(args: LabArgs) -> Result<(), Failure> {
-    let cluster = options_of(args.nodes, args.timing);
     let mut interruption = Interruption::listen()?;
     let folder = tempfile::Builder::new().prefix("squall-demo-").tempdir().map_err(anyhow::Error::from)?;
-    let (sender, views) = watch::channel(View::beginning());
+    let (sender, views) = watch::channel(View::default());
     let result = tokio::select! {
-        result = demo::run(folder.path(), demo::Options { cluster }, sender) => result,
+        result = demo::run(folder.path(), usize::from(args.nodes), args.timing.as_str(), sender) => result,
         () = show(views) => Err(anyhow::anyhow!("the demo ended without a result")),
         signal = interruption.wait() => return Err(Failure::error(format!("interrupted by {signal}"))),
     };
@@ -58,7 +57,7 @@ pub fn options_of(nodes: u8, timing: Timing) -> squall_cluster::Options {
 
 fn keep_logs(folder: tempfile::TempDir) {
     let path: PathBuf = folder.keep();
-    line_error(&format!("the logs of the cluster are in {}", path.join("logs").display()));
+    line_error(&format!("the logs of the cluster are in {}", path.join("cluster/logs").display()));
 }
 
 /// Shows each view until the command ends.
@@ -67,7 +66,9 @@ async fn show(mut views: watch::Receiver<View>) {
     loop {
         let (state, lines) = {
             let view = views.borrow_and_update();
-            let state = format!("{:?}", (view.phase, &view.pods, view.raft_leader, view.elected, view.failed));
+            let stage = &view.stage;
+            let leaders = (&stage.raft_leader, &stage.elected);
+            let state = format!("{:?}", (view.phase, &stage.pods, leaders, stage.failed));
             (state, lines_of(&view))
         };
         live.show(&format!("{:5.1} s", start.elapsed().as_secs_f64()), &state, &lines);
@@ -78,25 +79,22 @@ async fn show(mut views: watch::Receiver<View>) {
     }
 }
 
-fn lines_of(view: &View) -> Vec<String> {
-    let leader = |leader: Option<squall_cluster::MemberName>| {
-        leader.map_or_else(|| "none".to_owned(), |member| member.to_string())
-    };
-    let mut lines = vec![view.phase.as_str().to_owned()];
-    let versions = view.pods.keys().chain(view.requests.keys()).collect::<std::collections::BTreeSet<_>>();
+fn lines_of(View { phase, stage }: &View) -> Vec<String> {
+    let leader = |leader: &str| if leader.is_empty() { "nobody".to_owned() } else { leader.to_owned() };
+    let mut lines = vec![phase.as_str().to_owned()];
+    let versions = stage.pods.keys().chain(stage.requests.keys()).collect::<std::collections::BTreeSet<_>>();
     for version in versions {
-        let pods = view.pods.get(version).copied().unwrap_or_default();
+        let pods = stage.pods.get(version).copied().unwrap_or_default();
         let dots = "●".repeat(pods.ready) + &"○".repeat(pods.all - pods.ready);
-        let answered = number(view.requests.get(version).copied().unwrap_or(0));
+        let answered = number(stage.requests.get(version).copied().unwrap_or(0));
         lines.push(format!("{version} {dots:<4} {} of {} ready, {answered} answers", pods.ready, pods.all));
     }
-    lines.push(format!("Raft: {}; controllers: {}", leader(view.raft_leader), leader(view.elected)));
-    lines.push(format!("{} requests failed", number(view.failed)));
+    lines.push(format!("Raft: {}; controllers: {}", leader(&stage.raft_leader), leader(&stage.elected)));
+    lines.push(format!("{} requests failed", number(stage.failed)));
     lines
 }
 
 fn report(summary: &Summary, nodes: usize) {
-    let verdict = &summary.verdict;
     line(if summary.reasons.is_empty() { "PASSED" } else { "FAILED" });
     let row = |label: &str, text: String| line(&format!("  {label:<10}{text}"));
     row(
@@ -129,17 +127,19 @@ fn report(summary: &Summary, nodes: usize) {
         "pods",
         format!("never fewer than {} ready, never more than {} at once", extremes.least_ready, extremes.most_active),
     );
-    row(
-        "referee",
-        format!(
-            "{} changes in revisions {} to {} judged by {} invariants: {} violations",
-            number(verdict.changes),
-            verdict.revisions.start(),
-            verdict.revisions.end(),
-            verdict.invariants.len(),
-            verdict.violations.len()
-        ),
-    );
+    if let Some(verdict) = &summary.verdict {
+        let (revisions, invariants) = (&verdict.revisions, verdict.invariants.len());
+        row(
+            "referee",
+            format!(
+                "{} changes in revisions {} to {} judged by {invariants} invariants: {} violations",
+                number(verdict.changes),
+                revisions.start(),
+                revisions.end(),
+                verdict.violations.len()
+            ),
+        );
+    }
     row("members", format!("all agree at revision {} on the state {}", summary.agreed.0, summary.agreed.1));
     row("total", format!("{:.1} s", summary.total_seconds));
 }

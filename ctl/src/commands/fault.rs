@@ -1,60 +1,26 @@
 //! `ctl fault`: injects faults into a cluster by hand.
 
 use squall_cluster::{Cluster, Lifetime};
-use squall_lab::faults::by_hand::{self, Found, Healed};
-use squall_lab::faults::{Fault, Scene, Skew};
-use squall_lab::stage::Commands;
+use squall_lab::faults::by_hand::{self, Healed, Injected};
+use squall_lab::faults::{Commands, Fault, Scene};
 use tokio::sync::Mutex;
 
-use crate::cli::{DirArgs, FaultCommand, FaultFlags, FaultListArgs, HealArgs, ProcessFaultArgs};
+use crate::cli::{ByHand, DirArgs, FaultCommand, FaultFlags, FaultListArgs, HealArgs};
 use crate::failure::Failure;
 use crate::interruption::Interruption;
 use crate::output::{line, print_cells};
 
 /// Runs a command.
 pub async fn run(command: FaultCommand) -> Result<(), Failure> {
-    let (fault, flags) = match command {
-        FaultCommand::List(args) => return list(&args).await,
-        FaultCommand::Heal(args) => return heal(&args).await,
-        FaultCommand::Cut(args) => {
-            (Fault::Cut { from: args.from, to: args.to, reset: args.reset, one_way: args.one_way }, args.flags)
+    match command {
+        FaultCommand::Inject(ByHand { fault, flags }) => inject(&fault, flags).await,
+        FaultCommand::Disk(args) => {
+            let ByHand { fault, flags } = args.into();
+            inject(&fault, flags).await
         }
-        FaultCommand::Slow(args) => {
-            let fault = Fault::Slow {
-                from: args.from,
-                to: args.to,
-                delay: args.delay,
-                jitter: args.jitter,
-                bytes_per_second: args.bytes_per_second,
-                one_way: args.one_way,
-            };
-            (fault, args.flags)
-        }
-        FaultCommand::Disk(args) => match args.sync {
-            Some(sync) => (Fault::SlowDisk { of: args.of, sync }, args.flags),
-            None => (Fault::FullDisk(args.of), args.flags),
-        },
-        FaultCommand::Clock(args) => {
-            let skew = Skew::try_from(args.skew).map_err(Failure::error)?;
-            (Fault::Clock { of: args.of, skew }, args.flags)
-        }
-        FaultCommand::Hold(args) => {
-            let fault = Fault::Hold { of: args.of, kind: args.kind, object: args.object, delay: args.delay };
-            (fault, args.flags)
-        }
-        FaultCommand::Kill(args) => of_process(args, Fault::Kill),
-        FaultCommand::Terminate(args) => of_process(args, Fault::Terminate),
-        FaultCommand::Pause(args) => of_process(args, Fault::Pause),
-        FaultCommand::Restart(args) => of_process(args, Fault::Restart),
-    };
-    inject(&fault, flags).await
-}
-
-fn of_process(
-    args: ProcessFaultArgs,
-    fault: impl FnOnce(squall_lab::scenario::Victim) -> Fault,
-) -> (Fault, FaultFlags) {
-    (fault(args.victim), args.flags)
+        FaultCommand::List(args) => list(&args).await,
+        FaultCommand::Heal(args) => heal(&args).await,
+    }
 }
 
 fn open(dir: &DirArgs) -> Result<Cluster, Failure> {
@@ -89,21 +55,10 @@ async fn inject(fault: &Fault, flags: FaultFlags) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns an unused name, like `cut-1`: the first word of the fault and a number.
-fn unused(fault: &Fault, taken: &[Found]) -> String {
-    let text = fault.to_string();
-    let word = match fault {
-        Fault::Clock { .. } => "clock",
-        Fault::SlowDisk { .. } | Fault::FullDisk(_) => "disk",
-        Fault::Hold { .. } => "hold",
-        Fault::Kill(_)
-        | Fault::Terminate(_)
-        | Fault::Pause(_)
-        | Fault::Restart(_)
-        | Fault::Tear(_)
-        | Fault::Cut { .. }
-        | Fault::Slow { .. } => text.split(' ').next().unwrap_or("fault"),
-    };
+/// Returns an unused name, like `cut-1`: the last word of the fault's name and a number.
+fn unused(fault: &Fault, taken: &[Injected]) -> String {
+    let name = fault.name();
+    let word = name.rsplit('-').next().unwrap_or(&name);
     let is_taken = |name: &String| taken.iter().any(|fault| fault.name.split('/').next() == Some(name));
     (1..).map(|number| format!("{word}-{number}")).find(|name| !is_taken(name)).unwrap_or_default()
 }
@@ -136,7 +91,7 @@ async fn heal(args: &HealArgs) -> Result<(), Failure> {
     }
     let mut failures = Vec::new();
     for Healed { fault, receipt } in healed {
-        let Found { name, text, member, .. } = fault;
+        let Injected { name, text, member, .. } = fault;
         match receipt {
             Ok(receipt) if receipt.is_empty() => line(&format!("{name} healed ({text})")),
             Ok(receipt) => line(&format!("{name} healed ({text}): {receipt}")),

@@ -1,8 +1,10 @@
 //! `ctl soak`: tests the store under faults, for any length of time.
 
 use squall_lab::soak::{self, Plan, Report};
+use squall_lab::stage::{self, Audience, Playing};
 
-use super::demo::options_of;
+use super::chaos::tell;
+use super::demo::APISERVERS;
 use crate::cli::{SoakArgs, Timing};
 use crate::failure::Failure;
 use crate::output::{line, line_error, number};
@@ -18,12 +20,17 @@ pub async fn run(args: SoakArgs) -> Result<(), Failure> {
         readers: args.readers,
         watchers: args.watchers,
     };
-    let options = squall_cluster::Options { controller_managers: 1, ..options_of(0, Timing::K8s) };
     line_error(&format!(
         "seed {seed}; repeat with: ctl soak --seed {seed} --writes {} --faults {}",
         plan.writes, plan.faults
     ));
-    let report = soak::run(&plan, options, |text| line_error(&text)).await?;
+    let folder = tempfile::tempdir().map_err(Failure::error)?;
+    let playing = Playing { timing: Timing::K8s.as_str().to_owned(), mutant: None, folder: folder.path().to_owned() };
+    let record = stage::play(&soak::scenario(&plan, APISERVERS), &playing, Audience::of_notes(tell)).await?;
+    let report = Report::of(&plan, &record);
+    if !report.violations.is_empty() {
+        line_error(&format!("the logs of the cluster are in {}", folder.keep().join("cluster/logs").display()));
+    }
     if args.output.is_some() {
         line(&serde_json::to_string_pretty(&report).map_err(Failure::error)?);
     } else {
@@ -34,7 +41,7 @@ pub async fn run(args: SoakArgs) -> Result<(), Failure> {
 
 fn print(report: &Report) {
     let faults: u64 = report.faults.iter().map(|(_, count)| count).sum();
-    let kinds: Vec<String> = report.faults.iter().map(|(fault, count)| format!("{fault:?} {count}")).collect();
+    let kinds: Vec<String> = report.faults.iter().map(|(fault, count)| format!("{fault} {count}")).collect();
     let count = |count: u64| number(usize::try_from(count).unwrap_or(usize::MAX));
     line(if report.violations.is_empty() { "HELD" } else { "BROKEN" });
     line(&format!("  {} faults in {:.0} s: {}", faults, report.seconds, kinds.join(", ")));

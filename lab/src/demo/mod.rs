@@ -1,11 +1,46 @@
-//! The demo: a rollout under load, while whoever leads is killed in the middle, on real processes; and the judgement.
+//! The demo: a rollout under load, in which both leaders are killed. A scenario like any other, with a summary of its own.
 //!
-//! `script` is what happens, `view` what can be seen of it meanwhile, `summary` what it came to.
+//! `demo.yaml` is the scenario, `phase` names where it is, `summary` sums up its record.
 
-mod script;
+mod phase;
 mod summary;
-mod view;
 
-pub use script::{Options, run};
-pub use summary::{Fault, Summary};
-pub use view::{Phase, VersionPods, View};
+use std::path::Path;
+
+use tokio::sync::watch;
+
+pub use phase::Phase;
+pub use summary::{Summary, Takeover};
+
+use crate::scenario::{Scenario, built_in};
+use crate::stage::{self, Audience, Playing, View as StageView};
+
+const SCENARIO: &str = include_str!("demo.yaml");
+
+/// A moment of the demo.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct View {
+    /// Where the demo is.
+    pub phase: Phase,
+    /// Pods, leaders and requests.
+    pub stage: StageView,
+}
+
+/// Runs the demo in an empty folder. `views` receives what can be seen meanwhile. An error means that the demo could not be
+/// carried through; whether it passed is in the summary.
+pub async fn run(folder: &Path, nodes: usize, timing: &str, views: watch::Sender<View>) -> anyhow::Result<Summary> {
+    built_in::unpack(folder)?;
+    let mut scenario = Scenario::read(SCENARIO, "demo.yaml", folder).map_err(anyhow::Error::msg)?;
+    scenario.cluster.nodes = nodes;
+    let playing = Playing { timing: timing.to_owned(), mutant: None, folder: folder.to_owned() };
+    let of_notes = views.clone();
+    let audience = Audience {
+        note: Box::new(move |note| {
+            if let Some(phase) = Phase::of(note) {
+                of_notes.send_modify(|view| view.phase = phase);
+            }
+        }),
+        view: Some(Box::new(move |stage| views.send_modify(|view| view.stage = stage))),
+    };
+    Ok(Summary::of(&stage::play(&scenario, &playing, audience).await?))
+}

@@ -1,35 +1,41 @@
-//! The faults in force in a cluster that somebody breaks by hand: found by asking every member, since nobody else keeps them.
+//! Faults that a user injected by hand. Asks every member for them, since they are recorded nowhere else.
 
 use std::time::Duration;
 
 use serde::Serialize;
 use squall_cluster::{Cluster, MemberName, ProcessState, Role};
-use squall_faults::{InForce, LinkFault, Passage, Switch, What};
+use squall_faults::InForce;
 
-/// A member that is asked has so long to answer.
+use super::inside::in_words;
+use super::recognise;
+
+/// The timeout for each member.
 const LIMIT: Duration = Duration::from_secs(1);
 
 /// A fault in force.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Found {
-    /// By which it is healed; the member's, if it is of its process.
+pub struct Injected {
+    /// The name for healing it; the member's name for a stopped or frozen process.
     pub name: String,
-    /// Where it is.
+    /// The member that has the fault.
     pub member: MemberName,
-    /// What it is.
+    /// A description of the fault.
     pub text: String,
-    /// What it has done so far.
+    /// Its effect so far.
     pub receipt: String,
+    /// The unit of its receipt.
+    #[serde(skip)]
+    unit: Option<&'static str>,
 }
 
-/// All of them, in the order of the members.
-pub async fn in_force(cluster: &Cluster) -> Vec<Found> {
+/// Returns all faults in force, in the order of the members.
+pub async fn in_force(cluster: &Cluster) -> Vec<Injected> {
     let mut found = Vec::new();
     for member in cluster.members() {
         match cluster.state(member).0 {
             ProcessState::Paused => found.push(of_process(member, "frozen")),
-            ProcessState::Stopped => found.push(of_process(member, "does not run")),
+            ProcessState::Stopped => found.push(of_process(member, "not running")),
             ProcessState::Running if member.role == Role::Runtime => {}
             ProcessState::Running => found.extend(listed(cluster, member).await),
         }
@@ -37,12 +43,12 @@ pub async fn in_force(cluster: &Cluster) -> Vec<Found> {
     found
 }
 
-fn of_process(member: MemberName, text: &str) -> Found {
-    Found { name: member.to_string(), member, text: text.to_owned(), receipt: String::new() }
+fn of_process(member: MemberName, text: &str) -> Injected {
+    Injected { name: member.to_string(), member, text: text.to_owned(), receipt: String::new(), unit: None }
 }
 
-async fn listed(cluster: &Cluster, member: MemberName) -> Vec<Found> {
-    let silent = |text: String| vec![of_process(member, &format!("does not say what is broken in it: {text}"))];
+async fn listed(cluster: &Cluster, member: MemberName) -> Vec<Injected> {
+    let silent = |text: String| vec![of_process(member, &format!("cannot report its faults: {text}"))];
     let switch = match cluster.switch(member) {
         Ok(switch) => switch,
         Err(error) => return silent(format!("{error:#}")),
@@ -54,63 +60,27 @@ async fn listed(cluster: &Cluster, member: MemberName) -> Vec<Found> {
     }
 }
 
-fn read(member: MemberName, in_force: InForce) -> Option<Found> {
+fn read(member: MemberName, in_force: InForce) -> Option<Injected> {
     let fault = in_force.fault?;
-    let text = text(fault.what.as_ref()?);
-    let receipt = in_force.receipt.map(|receipt| receipt.text).unwrap_or_default();
-    Some(Found { name: fault.name, member, text, receipt })
+    let effect = recognise(fault.what.as_ref()?)?;
+    let receipt = in_force.receipt.map(|receipt| in_words(&receipt, effect.unit)).unwrap_or_default();
+    Some(Injected { name: fault.name, member, text: effect.text, receipt, unit: effect.unit })
 }
 
-fn text(what: &What) -> String {
-    let any = |text: &str| if text.is_empty() { "any".to_owned() } else { text.to_owned() };
-    match what {
-        What::Link(link) => link_text(link),
-        What::Disk(disk) if disk.full => "the disk is full".to_owned(),
-        What::Disk(disk) => format!("each fsync takes {} ms longer", disk.sync_delay_ms),
-        What::Clock(clock) => format!("the clock is wrong by {} ms", clock.skew_ms),
-        What::Watch(watch) => {
-            let late = if watch.delay_ms == 0 { "held back".to_owned() } else { format!("{} ms late", watch.delay_ms) };
-            format!("changes of {} {} are {late}", any(&watch.kind), any(&watch.object))
-        }
-    }
-}
-
-fn link_text(link: &LinkFault) -> String {
-    let end = |text: &str| if text.is_empty() { "any".to_owned() } else { text.to_owned() };
-    let arrow = if link.one_way { "→" } else { "↔" };
-    let how = match link.passage() {
-        Passage::Held => "cut".to_owned(),
-        Passage::Reset => "broken off".to_owned(),
-        Passage::Open => {
-            let mut parts = Vec::new();
-            if link.delay_ms > 0 {
-                parts.push(format!("{} ms late", link.delay_ms));
-            }
-            if link.jitter_ms > 0 {
-                parts.push(format!("up to {} ms late at random", link.jitter_ms));
-            }
-            if link.bytes_per_second > 0 {
-                parts.push(format!("{} bytes a second", link.bytes_per_second));
-            }
-            parts.join(", ")
-        }
-    };
-    format!("{} {arrow} {}: {how}", end(&link.from), end(&link.to))
-}
-
-/// A fault that was to be healed.
+/// The result of healing one fault.
 pub struct Healed {
-    /// As it was found.
-    pub fault: Found,
-    /// What it had done; an error if it is still there.
+    /// The fault before healing.
+    pub fault: Injected,
+    /// Its effect; an error if the fault could not be healed.
     pub receipt: anyhow::Result<String>,
 }
 
-/// Heals the faults of this name, wherever they are; all of them without a name. One that cannot be healed does not spare the others.
+/// Heals the faults of this name on all members, or every fault without a name. An error with one fault does not
+/// prevent the others.
 pub async fn heal(cluster: &mut Cluster, name: Option<&str>) -> Vec<Healed> {
-    let meant = |fault: &Found| name.is_none_or(|name| fault.name == name || is_part_of(&fault.name, name));
+    let meant = |fault: &Injected| name.is_none_or(|name| fault.name == name || is_part_of(&fault.name, name));
     let (mut healed, mut started) = (Vec::new(), Vec::new());
-    // Those that run not first: what is broken inside of them can be told only then.
+    // Stopped and frozen members first: only a running member can report its faults.
     for fault in in_force(cluster).await.into_iter().filter(meant) {
         let done = match cluster.state(fault.member).0 {
             ProcessState::Paused => cluster.resume(fault.member),
@@ -122,8 +92,8 @@ pub async fn heal(cluster: &mut Cluster, name: Option<&str>) -> Vec<Healed> {
         };
         healed.push(Healed { fault, receipt: done.map(|()| String::new()) });
     }
-    // Who has just been started is whole, and cannot be asked yet.
-    let may_be_broken = |fault: &Found| meant(fault) && !started.contains(&fault.member);
+    // A member that was just started has no faults, and cannot answer yet.
+    let may_be_broken = |fault: &Injected| meant(fault) && !started.contains(&fault.member);
     for fault in in_force(cluster).await.into_iter().filter(may_be_broken) {
         if cluster.state(fault.member).0 == ProcessState::Running {
             let receipt = receipt(cluster, &fault).await;
@@ -133,12 +103,12 @@ pub async fn heal(cluster: &mut Cluster, name: Option<&str>) -> Vec<Healed> {
     healed
 }
 
-async fn receipt(cluster: &Cluster, fault: &Found) -> anyhow::Result<String> {
-    let switch: Switch = cluster.switch(fault.member)?;
-    Ok(switch.heal(&fault.name).await?.text)
+async fn receipt(cluster: &Cluster, fault: &Injected) -> anyhow::Result<String> {
+    let receipt = cluster.switch(fault.member)?.heal(&fault.name).await?;
+    Ok(in_words(&receipt, fault.unit))
 }
 
-/// A fault of several links has a name for each: `cut/0`, `cut/1`.
+/// A fault on several links has a name for each: `cut/0`, `cut/1`.
 fn is_part_of(part: &str, name: &str) -> bool {
     part.rsplit_once('/').is_some_and(|(whole, number)| whole == name && number.bytes().all(|b| b.is_ascii_digit()))
 }
@@ -146,14 +116,6 @@ fn is_part_of(part: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn faults_are_told_in_words() {
-        let link = LinkFault { from: "client-0".to_owned(), delay_ms: 20, jitter_ms: 5, ..LinkFault::default() };
-        assert_eq!(text(&What::Link(link.clone())), "client-0 ↔ any: 20 ms late, up to 5 ms late at random");
-        let cut = LinkFault { passage: Passage::Held.into(), one_way: true, ..link };
-        assert_eq!(text(&What::Link(cut)), "client-0 → any: cut");
-    }
 
     #[test]
     fn parts_belong_to_their_whole() {

@@ -1,63 +1,99 @@
-//! Faults that a process makes in itself when it is asked to: its disk, its clock, what its watches are told.
+//! Faults that a process makes in itself when it is asked to: its disk, its clock, its watches; and the links of the proxy.
 
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use squall_cluster::{MemberName, ProcessState, Role};
 use squall_faults::{Switch, SwitchError, What};
-
-use super::{NotThere, Scene};
-use crate::scenario::Victim;
 use squall_referee::evidence::Receipt;
 
-/// How long a process is asked to heal that does not answer.
+use super::{NotThere, Scene, Victim};
+
+/// A process that does not answer is asked to heal for so long.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long one is asked to be broken that does not answer.
+/// A process that does not answer is asked to break for so long: it may be starting.
 const STARTING: Duration = Duration::from_secs(3);
 const RETRY: Duration = Duration::from_millis(200);
 
-/// A fault that a process has been asked to make.
-pub struct Switched {
-    /// The process.
-    pub switch: Switch,
-    /// The fault's name there.
-    pub name: String,
-    /// Whose it is.
-    pub of: String,
-    /// The member, if it may have to be started again: what it was made to do may have ended it.
-    pub member: Option<MemberName>,
-    /// What it was made to do is expected to end it.
-    pub may_end_it: bool,
+/// A fault that members are to make in themselves.
+pub struct BreakIn<'a> {
+    /// The members.
+    pub of: &'a Victim,
+    /// The fault.
+    pub what: What,
+    /// The unit of its receipt: `fsyncs held up`.
+    pub unit: &'static str,
+    /// Whether a member lives through it.
+    pub survival: Survival,
 }
 
-/// Asks each of them. If one cannot be asked, the others are healed again.
-pub async fn inject(victim: &Victim, what: &What, name: &str, scene: &Scene<'_>) -> anyhow::Result<Vec<Switched>> {
-    let may_end_it = matches!(what, What::Disk(disk) if disk.full);
-    let mut switched = Vec::new();
-    let members = scene.members(victim).await?;
-    // Of a node it is the kubelet that has watches and a clock.
+/// Whether a member lives through a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Survival {
+    /// A member that ends has failed.
+    Expected,
+    /// The fault may end a member; healing starts it again.
+    MayEnd,
+}
+
+/// Every process that was asked, and the unit of their receipts.
+#[derive(Default)]
+pub struct Asked {
+    /// The processes.
+    pub all: Vec<Switched>,
+    /// The unit of the counts; `None`: the process reports in its own words.
+    pub unit: Option<&'static str>,
+    /// Members that may have to be started again.
+    pub may_end: bool,
+}
+
+impl Asked {
+    /// The names of the members, or of the ends of links.
+    pub fn victims(&self) -> Vec<String> {
+        self.all.iter().map(|switched| switched.of.clone()).collect()
+    }
+}
+
+/// A fault that a process has injected on request.
+pub struct Switched {
+    /// The process's switch for faults.
+    pub switch: Switch,
+    /// The fault's name in that process.
+    pub name: String,
+    /// The member or the link, in words.
+    pub of: String,
+    /// The member; `None` for a link.
+    pub member: Option<MemberName>,
+}
+
+/// Asks each member. If one cannot be asked, the others are healed again.
+pub async fn inject(break_in: &BreakIn<'_>, name: &str, scene: &Scene<'_>) -> anyhow::Result<Asked> {
+    let BreakIn { of, what, unit, survival } = break_in;
+    let mut asked = Asked { all: Vec::new(), unit: Some(unit), may_end: *survival == Survival::MayEnd };
+    let members = scene.members(of).await?;
+    // Of a node, the kubelet has watches and a clock.
     for member in members.into_iter().filter(|member| member.role != Role::Runtime) {
         let switch = scene.cluster.lock().await.switch(member)?;
         let fault = squall_faults::Fault { name: name.to_owned(), what: Some(what.clone()) };
-        match asked(member, &switch, fault, scene).await {
+        match ask(member, &switch, fault, scene).await {
             Ok(()) => {
                 let of = member.to_string();
-                switched.push(Switched { switch, name: name.to_owned(), of, member: Some(member), may_end_it });
+                asked.all.push(Switched { switch, name: name.to_owned(), of, member: Some(member) });
             }
-            // Another fault has ended it: the others are broken all the same.
+            // Another fault has ended it; the others are still affected.
             Err(error) if error.is::<NotThere>() => {}
             Err(error) => {
-                heal(switched, scene, |_| true).await?;
+                heal(asked, scene, |_| true).await?;
                 return Err(error.context(member.to_string()));
             }
         }
     }
-    ensure!(!switched.is_empty(), NotThere(victim.to_string()));
-    Ok(switched)
+    ensure!(!asked.all.is_empty(), NotThere(of.to_string()));
+    Ok(asked)
 }
 
-/// Asks one; again, while it is only starting.
-async fn asked(
+/// Asks one member; retries while it is starting.
+async fn ask(
     member: MemberName,
     switch: &Switch,
     fault: squall_faults::Fault,
@@ -69,10 +105,8 @@ async fn asked(
             Ok(()) => return Ok(()),
             Err(error @ (SwitchError::Refused(_) | SwitchError::NoSuchFault(_))) => return Err(error.into()),
             Err(error @ SwitchError::NoAnswer(_)) => {
-                ensure!(
-                    scene.cluster.lock().await.state(member).0 != ProcessState::Stopped,
-                    NotThere(member.to_string())
-                );
+                let state = scene.cluster.lock().await.state(member).0;
+                ensure!(state != ProcessState::Stopped, NotThere(member.to_string()));
                 if start.elapsed() >= STARTING {
                     return Err(error.into());
                 }
@@ -82,24 +116,20 @@ async fn asked(
     }
 }
 
-/// Mends all of them; `enough` says of who bit whether that is enough.
-pub async fn heal(
-    switched: Vec<Switched>,
-    scene: &Scene<'_>,
-    enough: impl Fn(&[bool]) -> bool,
-) -> anyhow::Result<Receipt> {
+/// Heals all of them; `enough` judges by each that bit or did not whether the fault bit.
+pub async fn heal(asked: Asked, scene: &Scene<'_>, enough: impl Fn(&[bool]) -> bool) -> anyhow::Result<Receipt> {
     let (mut texts, mut bits, mut failed) = (Vec::new(), Vec::new(), false);
-    for one in &switched {
-        if let Some(text) = started_again(one, scene).await? {
+    for one in &asked.all {
+        if asked.may_end
+            && let Some(text) = started_again(one, scene).await?
+        {
             bits.push(true);
             texts.push(text);
             continue;
         }
         let (bit, text) = match healed(one).await {
-            Ok(receipt) => (receipt.count > 0, receipt.text),
-            Err(SwitchError::NoSuchFault(_)) => {
-                (false, "it was started anew meanwhile, and took its receipt along".to_owned())
-            }
+            Ok(receipt) => (receipt.count > 0, in_words(&receipt, asked.unit)),
+            Err(SwitchError::NoSuchFault(_)) => (false, "it restarted meanwhile, and lost its receipt".to_owned()),
             Err(error) => {
                 failed = true;
                 (false, format!("no receipt: {error:#}"))
@@ -111,7 +141,12 @@ pub async fn heal(
     Ok(Receipt { bit: enough(&bits), failed, text: texts.join("; ") })
 }
 
-/// One that is frozen answers when it goes on: it is asked again until then.
+/// A receipt of a process, in words.
+pub fn in_words(receipt: &squall_faults::Receipt, unit: Option<&str>) -> String {
+    unit.map_or_else(|| receipt.text.clone(), |unit| format!("{} {unit}", receipt.count))
+}
+
+/// Heals one. A frozen process answers when it resumes: it is asked again until then.
 async fn healed(one: &Switched) -> Result<squall_faults::Receipt, SwitchError> {
     let start = Instant::now();
     loop {
@@ -122,13 +157,13 @@ async fn healed(one: &Switched) -> Result<squall_faults::Receipt, SwitchError> {
     }
 }
 
-/// What to say of a member that has ended as the fault was to make it. Any other end is a failure of its own.
+/// Starts a member again that has ended, as the fault was to make it.
 async fn started_again(one: &Switched, scene: &Scene<'_>) -> anyhow::Result<Option<String>> {
-    let Some(member) = one.member.filter(|_| one.may_end_it) else { return Ok(None) };
+    let Some(member) = one.member else { return Ok(None) };
     let mut cluster = scene.cluster.lock().await;
     if cluster.state(member).0 != ProcessState::Stopped {
         return Ok(None);
     }
     cluster.start(member)?;
-    Ok(Some(format!("{member}: it ended, and was started again")))
+    Ok(Some(format!("{member}: it exited and was restarted")))
 }

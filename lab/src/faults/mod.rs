@@ -1,247 +1,261 @@
-//! What can be broken, each family in a file of its own: processes, links, disks, clocks, watches. Each fault leaves a
-//! receipt that says whether it bit.
+//! The faults that can be injected: one file for each, and one line in the list below. Scenarios, `ctl fault`, random runs,
+//! the guide's table and the shell completion all read that list.
+//!
+//! `kind` says what a fault has to provide. The families do the work: `processes` signals, `links` cuts and slows, `inside`
+//! asks a process to break itself. `victim` names members, `scene` finds them at the moment of the fault, `commands` are
+//! the processes that an arm started. `by_hand` is for a running cluster.
 
 pub mod by_hand;
+mod commands;
 mod inside;
+mod kind;
 mod links;
 mod processes;
-mod victims;
+mod scene;
+mod victim;
+
+mod clock;
+mod cut;
+mod full_disk;
+mod hold;
+mod kill;
+mod pause;
+mod restart;
+mod slow;
+mod slow_disk;
+mod tear;
+mod terminate;
 
 use std::fmt::{self, Display};
-use std::time::Duration;
 
+use clap::Subcommand;
+use fastrand::Rng;
 use serde::{Deserialize, Serialize};
-use squall_faults::{ClockFault, DiskFault, LinkFault, Passage, WatchFault, What};
-
-use processes::Blow;
-pub use victims::Scene;
-
+use squall_faults::What;
 use squall_referee::evidence::Receipt;
 
-use crate::scenario::{Place, Victim};
+pub use commands::{CommandState, Commands};
+pub use cut::Cut;
+pub use full_disk::FullDisk;
+pub use kill::Kill;
+pub use kind::{Effect, FaultKind, Track};
+pub use pause::Pause;
+pub use scene::Scene;
+pub use slow_disk::SlowDisk;
+pub use terminate::Terminate;
+pub use victim::{Place, Target, Victim};
 
-/// A fault.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
-pub enum Fault {
-    /// SIGKILL; healed by starting it again.
-    Kill(Victim),
-    /// SIGTERM; healed by starting it again.
-    Terminate(Victim),
-    /// SIGSTOP; healed by SIGCONT.
-    Pause(Victim),
-    /// SIGTERM, and started again at once.
-    Restart(Victim),
-    /// SIGKILL, and the end of its log is torn off as a power cut may do; healed by starting it again.
-    Tear(Victim),
-    /// Nothing comes through a link.
-    Cut {
-        /// Between this one
-        #[serde(default = "any")]
-        from: Place,
-        /// and that one.
-        #[serde(default = "any")]
-        to: Place,
-        /// Connections are broken off, instead of silent.
-        #[serde(default)]
-        reset: bool,
-        /// Only what `from` sends to `to`.
-        #[serde(default)]
-        one_way: bool,
-    },
-    /// A link is slow.
-    Slow {
-        /// Between this one
-        #[serde(default = "any")]
-        from: Place,
-        /// and that one.
-        #[serde(default = "any")]
-        to: Place,
-        /// What is sent comes this much later,
-        #[serde(default, with = "squall_api::duration")]
-        delay: Duration,
-        /// and by a random part of this later still,
-        #[serde(default, with = "squall_api::duration")]
-        jitter: Duration,
-        /// and no more than this in a second; 0: no limit.
-        #[serde(default)]
-        bytes_per_second: u64,
-        /// Only what `from` sends to `to`.
-        #[serde(default)]
-        one_way: bool,
-    },
-    /// Each fsync takes this much longer.
-    SlowDisk {
-        /// Of this apiserver.
-        of: Victim,
-        /// How much longer.
-        #[serde(with = "squall_api::duration")]
-        sync: Duration,
-    },
-    /// No byte more fits on a disk.
-    FullDisk(Victim),
-    /// A clock is wrong.
-    Clock {
-        /// Whose.
-        of: Victim,
-        /// By how much: `5s`, `-500ms`.
-        skew: Skew,
-    },
-    /// What a watch is told comes late.
-    Hold {
-        /// Whose watches.
-        of: Victim,
-        /// Of which kind: `Pod`; empty: any.
-        #[serde(default)]
-        kind: String,
-        /// Of which object: `default/kubia`; empty: any.
-        #[serde(default)]
-        object: String,
-        /// How much later; zero: when the fault is healed.
-        #[serde(default, with = "squall_api::duration")]
-        delay: Duration,
-    },
-}
+use kind::Deed;
 
-const fn any() -> Place {
-    Place::Any
-}
-
-/// By how much a clock is wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Skew {
-    /// In milliseconds; below zero: it is late.
-    pub milliseconds: i64,
-}
-
-impl TryFrom<String> for Skew {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let (sign, rest) = text.strip_prefix('-').map_or((1, text.as_str()), |rest| (-1, rest));
-        let span = squall_api::duration::parse(rest)?;
-        let milliseconds = i64::try_from(span.as_millis()).map_err(|_| format!("{text:?} is too much"))?;
-        Ok(Self { milliseconds: sign * milliseconds })
-    }
-}
-
-impl From<Skew> for String {
-    fn from(skew: Skew) -> Self {
-        let span = squall_api::duration::format(Duration::from_millis(skew.milliseconds.unsigned_abs()));
-        format!("{}{span}", if skew.milliseconds < 0 { "-" } else { "" })
-    }
-}
-
-/// Nobody was there to be broken: another fault has ended them, or they are only starting.
+/// The victim of a fault is not running: another fault ended it, or it has not started yet.
 #[derive(Debug, thiserror::Error)]
-#[error("{0} does not run")]
+#[error("{0} is not running")]
 pub struct NotThere(String);
 
 /// A fault in force.
 pub enum Active {
-    /// Of processes.
-    Processes(processes::Broken),
-    /// Of links: one of them has to bite.
-    Links(Vec<inside::Switched>),
-    /// Inside of members: all of them have to.
-    Inside(Vec<inside::Switched>),
+    /// Processes that were signalled.
+    Process(processes::Struck),
+    /// A command that was signalled.
+    Command(processes::StruckCommand),
+    /// Links: one of them has to bite.
+    Links(inside::Asked),
+    /// Members that break themselves: all of them have to.
+    Inside(inside::Asked),
 }
 
-/// What the fault is called when it is shown: `kill raft-leader`.
-impl Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let arrow = |one_way: &bool| if *one_way { "→" } else { "↔" };
-        match self {
-            Self::Kill(victim) => write!(f, "kill {victim}"),
-            Self::Terminate(victim) => write!(f, "terminate {victim}"),
-            Self::Pause(victim) => write!(f, "pause {victim}"),
-            Self::Restart(victim) => write!(f, "restart {victim}"),
-            Self::Tear(victim) => write!(f, "kill {victim} and tear its log"),
-            Self::Cut { from, to, reset, one_way } => {
-                let how = if *reset { "break off" } else { "cut" };
-                write!(f, "{how} {from} {} {to}", arrow(one_way))
-            }
-            Self::Slow { from, to, one_way, .. } => write!(f, "slow down {from} {} {to}", arrow(one_way)),
-            Self::SlowDisk { of, sync } => {
-                write!(f, "each fsync of {of} takes {} longer", squall_api::duration::format(*sync))
-            }
-            Self::FullDisk(victim) => write!(f, "the disk of {victim} is full"),
-            Self::Clock { of, skew } => write!(f, "the clock of {of} is wrong by {}", String::from(*skew)),
-            Self::Hold { of, kind, object, .. } => {
-                let what = [kind.as_str(), object.as_str()].map(|word| if word.is_empty() { "any" } else { word });
-                write!(f, "{of} is not told of {} {}", what[0], what[1])
+/// A fault as the list has it.
+pub struct Row {
+    /// Its word in a scenario: `slowDisk`.
+    pub word: String,
+    /// Its parameters in a scenario: `{of, sync}`.
+    pub form: &'static str,
+    /// Its effect in a sentence, as the help shows it.
+    pub effect: &'static str,
+    /// The track of a random run that draws it.
+    pub track: Track,
+    /// Its weight among the faults of its track.
+    pub weight: u32,
+    /// Draws one for a random run.
+    pub draw: fn(&mut Rng) -> Fault,
+    /// Recognises it in the process that it breaks.
+    recognise: fn(&What) -> Option<Effect>,
+}
+
+/// Makes [`Fault`] and [`all`] of the modules above: each has a type of this name, which implements [`FaultKind`].
+macro_rules! faults {
+    ($($name:ident => $module:ident),* $(,)?) => {
+        /// A fault with its parameters.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Subcommand)]
+        #[serde(rename_all = "camelCase")]
+        pub enum Fault {
+            $(
+                #[doc = concat!("See `", stringify!($module), "`.")]
+                #[command(verbatim_doc_comment, about = <$module::$name as FaultKind>::EFFECT, long_about = None)]
+                $name($module::$name),
+            )*
+        }
+
+        impl Display for Fault {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    $(Self::$name(fault) => fault.fmt(f),)*
+                }
             }
         }
-    }
+
+        impl Fault {
+            fn deed(&self) -> Deed<'_> {
+                match self {
+                    $(Self::$name(fault) => fault.deed(),)*
+                }
+            }
+
+            /// Its word on the command line, which begins the names of faults: `slow-disk`.
+            #[must_use]
+            pub fn name(&self) -> String {
+                let name = match self {
+                    $(Self::$name(_) => stringify!($name),)*
+                };
+                words(name).join("-")
+            }
+        }
+
+        /// Every fault.
+        #[must_use]
+        pub fn all() -> Vec<Row> {
+            vec![$(Row {
+                word: camel_case(stringify!($name)),
+                form: <$module::$name as FaultKind>::FORM,
+                effect: <$module::$name as FaultKind>::EFFECT,
+                track: <$module::$name as FaultKind>::TRACK,
+                weight: <$module::$name as FaultKind>::WEIGHT,
+                draw: |random| Fault::$name(<$module::$name as FaultKind>::draw(random)),
+                recognise: <$module::$name as FaultKind>::recognise,
+            },)*]
+        }
+    };
 }
 
-/// What a fault does, by its family.
-enum Deed<'a> {
-    /// To processes.
-    Process(Blow, &'a Victim),
-    /// To the links between one and another.
-    Link(&'a Place, &'a Place, LinkFault),
-    /// What processes do in themselves.
-    Inside(&'a Victim, What),
+faults! {
+    Kill => kill,
+    Terminate => terminate,
+    Pause => pause,
+    Restart => restart,
+    Tear => tear,
+    Cut => cut,
+    Slow => slow,
+    SlowDisk => slow_disk,
+    FullDisk => full_disk,
+    Clock => clock,
+    Hold => hold,
+}
+
+/// The words of a type's name, in lower case.
+fn words(name: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for letter in name.chars() {
+        match words.last_mut().filter(|_| letter.is_lowercase()) {
+            Some(word) => word.push(letter),
+            None => words.push(letter.to_lowercase().collect()),
+        }
+    }
+    words
+}
+
+fn camel_case(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(letters).collect()
 }
 
 impl Fault {
-    /// Breaks it.
+    /// The command that it breaks, if it breaks one.
+    #[must_use]
+    pub fn command(&self) -> Option<&str> {
+        match self.deed() {
+            Deed::Command(_, name) => Some(name),
+            Deed::Process(..) | Deed::Link { .. } | Deed::Inside { .. } => None,
+        }
+    }
+
+    /// Whether it breaks links, which a cluster can be made without.
+    #[must_use]
+    pub fn needs_links(&self) -> bool {
+        match self.deed() {
+            Deed::Link { .. } => true,
+            Deed::Process(..) | Deed::Command(..) | Deed::Inside(_) => false,
+        }
+    }
+
+    /// Injects it.
     pub async fn inject(&self, name: &str, scene: &Scene<'_>) -> anyhow::Result<Active> {
         match self.deed() {
-            Deed::Process(blow, victim) => processes::inject(blow, victim, scene).await.map(Active::Processes),
-            Deed::Link(from, to, link) => links::inject(from, to, &link, name, scene).await.map(Active::Links),
-            Deed::Inside(victim, what) => inside::inject(victim, &what, name, scene).await.map(Active::Inside),
+            Deed::Process(blow, victim) => processes::strike(blow, victim, scene).await.map(Active::Process),
+            Deed::Command(blow, command) => {
+                processes::strike_command(blow, command, scene.commands).map(Active::Command)
+            }
+            Deed::Link { from, to, fault } => links::inject(from, to, &fault, name, scene).await.map(Active::Links),
+            Deed::Inside(break_in) => inside::inject(&break_in, name, scene).await.map(Active::Inside),
         }
     }
-
-    fn deed(&self) -> Deed<'_> {
-        match self {
-            Self::Kill(victim) => Deed::Process(Blow::Kill, victim),
-            Self::Terminate(victim) => Deed::Process(Blow::Terminate, victim),
-            Self::Pause(victim) => Deed::Process(Blow::Pause, victim),
-            Self::Restart(victim) => Deed::Process(Blow::Restart, victim),
-            Self::Tear(victim) => Deed::Process(Blow::Tear, victim),
-            Self::Cut { from, to, reset, one_way } => {
-                let passage = if *reset { Passage::Reset } else { Passage::Held };
-                Deed::Link(from, to, LinkFault { passage: passage.into(), one_way: *one_way, ..LinkFault::default() })
-            }
-            Self::Slow { from, to, delay, jitter, bytes_per_second, one_way } => {
-                let link = LinkFault {
-                    delay_ms: milliseconds(*delay),
-                    jitter_ms: milliseconds(*jitter),
-                    bytes_per_second: *bytes_per_second,
-                    one_way: *one_way,
-                    ..LinkFault::default()
-                };
-                Deed::Link(from, to, link)
-            }
-            Self::SlowDisk { of, sync } => {
-                Deed::Inside(of, What::Disk(DiskFault { sync_delay_ms: milliseconds(*sync), full: false }))
-            }
-            Self::FullDisk(of) => Deed::Inside(of, What::Disk(DiskFault { sync_delay_ms: 0, full: true })),
-            Self::Clock { of, skew } => Deed::Inside(of, What::Clock(ClockFault { skew_ms: skew.milliseconds })),
-            Self::Hold { of, kind, object, delay } => {
-                let (kind, object, delay_ms) = (kind.clone(), object.clone(), milliseconds(*delay));
-                Deed::Inside(of, What::Watch(WatchFault { kind, object, delay_ms }))
-            }
-        }
-    }
-}
-
-/// At least one: zero would mean something else.
-fn milliseconds(span: Duration) -> u64 {
-    if span.is_zero() { 0 } else { u64::try_from(span.as_millis()).unwrap_or(u64::MAX).max(1) }
 }
 
 impl Active {
-    /// Mends it, and says what it has done.
+    /// The members and commands that it broke.
+    #[must_use]
+    pub fn victims(&self) -> Vec<String> {
+        match self {
+            Self::Process(struck) => struck.victims(),
+            Self::Command(struck) => struck.victims(),
+            Self::Links(asked) | Self::Inside(asked) => asked.victims(),
+        }
+    }
+
+    /// Heals it, and reports its effect.
     pub async fn heal(self, scene: &Scene<'_>) -> anyhow::Result<Receipt> {
         match self {
-            Self::Processes(broken) => processes::heal(broken, scene).await,
-            Self::Links(switched) => inside::heal(switched, scene, |bits| bits.contains(&true)).await,
-            Self::Inside(switched) => inside::heal(switched, scene, |bits| !bits.contains(&false)).await,
+            Self::Process(struck) => Ok(struck.heal(scene).await),
+            Self::Command(struck) => struck.heal(scene).await,
+            Self::Links(asked) => inside::heal(asked, scene, |bits| bits.contains(&true)).await,
+            Self::Inside(asked) => inside::heal(asked, scene, |bits| !bits.contains(&false)).await,
+        }
+    }
+}
+
+/// The effect of a fault that was found in a process, in words.
+fn recognise(what: &What) -> Option<Effect> {
+    all().iter().find_map(|row| (row.recognise)(what))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::Command;
+
+    use super::*;
+
+    #[test]
+    fn each_fault_has_one_word_in_scenarios_and_on_the_command_line() {
+        let mut random = Rng::with_seed(1);
+        let commands = Fault::augment_subcommands(Command::new("fault"));
+        let by_hand: BTreeSet<&str> = commands.get_subcommands().map(Command::get_name).collect();
+        for row in all() {
+            let fault = (row.draw)(&mut random);
+            let json = serde_json::to_value(&fault).unwrap();
+            assert_eq!(json.as_object().unwrap().keys().collect::<Vec<_>>(), [&row.word], "{fault}");
+            assert_eq!(serde_json::from_value::<Fault>(json).unwrap(), fault);
+            assert!(by_hand.contains(fault.name().as_str()), "{} is not among {by_hand:?}", fault.name());
+        }
+        assert_eq!(by_hand.len(), all().len());
+    }
+
+    #[test]
+    fn the_guide_has_a_row_for_each_fault() {
+        let guide = include_str!("../../../docs/guides/write-a-scenario.md");
+        for row in all() {
+            let wanted = format!("| `{}: {}` | {} |", row.word, row.form, row.effect);
+            assert!(guide.contains(&wanted), "docs/guides/write-a-scenario.md has no row\n{wanted}");
         }
     }
 }

@@ -1,185 +1,152 @@
-//! Processes that are killed, asked to end, frozen.
+//! Faults that signal processes: members, and commands that an arm started.
 
 use std::time::{Duration, Instant};
 
-use anyhow::{bail, ensure};
+use anyhow::ensure;
 use squall_cluster::{Cluster, MemberName, ProcessState};
-
-use super::{NotThere, Scene};
-use crate::scenario::Victim;
 use squall_referee::evidence::Receipt;
 
-/// How long a process may take to be as it should be.
+use super::{Commands, NotThere, Scene, Victim};
+
+/// The system takes a moment to end or stop a process: it is looked at so often, at this interval.
 const LOOKS: usize = 100;
 const LOOK: Duration = Duration::from_millis(10);
 
-/// What is done to a process.
+/// A signal to members, its healing and the sign that it has landed.
+pub struct Blow {
+    /// The state of a victim in a receipt: `frozen`.
+    pub done: &'static str,
+    /// Strikes all of them. A member that cannot be struck does not spare the others; its error goes into the receipt.
+    pub strike: fn(&mut Cluster, &[MemberName]) -> Vec<anyhow::Error>,
+    /// Whether a member is in the wanted state. The pid is the one that it had before.
+    pub has_landed: fn(&Cluster, MemberName, Option<i32>) -> bool,
+    /// Heals one of them.
+    pub heal: fn(&mut Cluster, MemberName) -> anyhow::Result<()>,
+}
+
+/// A signal to a command.
+pub struct CommandBlow {
+    /// The state of the command in a receipt.
+    pub done: &'static str,
+    /// Strikes the command of a name.
+    pub strike: fn(&Commands, &str) -> anyhow::Result<()>,
+    /// Its healing.
+    pub after: AfterCommand,
+}
+
+/// The healing of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Blow {
-    /// SIGKILL.
-    Kill,
-    /// SIGTERM.
-    Terminate,
-    /// SIGSTOP.
-    Pause,
-    /// SIGTERM, and started again at once.
-    Restart,
-    /// SIGKILL, and the end of its log is torn off.
-    Tear,
+pub enum AfterCommand {
+    /// SIGCONT.
+    Resume,
+    /// A program of the scenario's own starts again; a command of a user does not.
+    StartAgain,
 }
 
-/// What can be done to a command that runs beside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum CommandBlow {
-    Kill,
-    Terminate,
-    Pause,
-}
-
-impl Blow {
-    fn of_command(self) -> anyhow::Result<CommandBlow> {
-        match self {
-            Self::Kill => Ok(CommandBlow::Kill),
-            Self::Terminate => Ok(CommandBlow::Terminate),
-            Self::Pause => Ok(CommandBlow::Pause),
-            Self::Restart | Self::Tear => bail!("a command can be killed, terminated or paused, and nothing else"),
-        }
-    }
-}
-
-/// What was done to processes.
-pub struct Broken {
-    blow: Blow,
+/// Members that were struck.
+pub struct Struck {
+    blow: &'static Blow,
     members: Vec<MemberName>,
-    command: Option<(String, CommandBlow)>,
     since: Instant,
-    /// Those who were seen in the state that they should be in.
-    seen: Vec<String>,
-    /// What did not go as it should.
-    trouble: Option<String>,
+    /// The members that were seen in the wanted state.
+    landed: Vec<String>,
+    trouble: Vec<String>,
 }
 
-/// Does it.
-pub async fn inject(blow: Blow, victim: &Victim, scene: &Scene<'_>) -> anyhow::Result<Broken> {
-    let mut broken =
-        Broken { blow, members: Vec::new(), command: None, since: Instant::now(), seen: Vec::new(), trouble: None };
-    if let Victim::Client(name) = victim {
-        let blow = blow.of_command()?;
-        match blow {
-            CommandBlow::Kill => scene.commands.kill(name)?,
-            CommandBlow::Terminate => scene.commands.terminate(name)?,
-            CommandBlow::Pause => scene.commands.pause(name)?,
-        }
-        broken.command = Some((name.clone(), blow));
-        broken.seen.push(format!("the command {name}"));
-        return Ok(broken);
+/// A command that was struck.
+pub struct StruckCommand {
+    blow: &'static CommandBlow,
+    name: String,
+    since: Instant,
+}
+
+/// Acts on each member; returns an error for each that failed.
+pub fn each(members: &[MemberName], mut act: impl FnMut(MemberName) -> anyhow::Result<()>) -> Vec<anyhow::Error> {
+    members.iter().filter_map(|member| Some(act(*member).err()?.context(member.to_string()))).collect()
+}
+
+/// Whether a member has ended.
+pub fn has_ended(cluster: &Cluster, member: MemberName, _: Option<i32>) -> bool {
+    cluster.state(member).0 == ProcessState::Stopped
+}
+
+/// Starts a member, unless another fault has brought it back.
+pub fn start_if_ended(cluster: &mut Cluster, member: MemberName) -> anyhow::Result<()> {
+    match cluster.state(member).0 {
+        ProcessState::Stopped => cluster.start(member),
+        ProcessState::Running | ProcessState::Paused => Ok(()),
     }
-    let members = scene.members(victim).await?;
+}
+
+/// Strikes the members that a victim means now.
+pub async fn strike(blow: &'static Blow, victim: &Victim, scene: &Scene<'_>) -> anyhow::Result<Struck> {
+    let mut members = scene.members(victim).await?;
     let mut cluster = scene.cluster.lock().await;
-    // Another fault may have ended some of them already: they are that one's to start again.
-    broken.members = members.into_iter().filter(|member| cluster.state(*member).0 != ProcessState::Stopped).collect();
-    ensure!(!broken.members.is_empty(), NotThere(victim.to_string()));
-    let wanted = match blow {
-        Blow::Kill => {
-            cluster.kill_all(&broken.members)?;
-            ProcessState::Stopped
-        }
-        Blow::Tear => {
-            cluster.kill_all(&broken.members)?;
-            broken.each(|member| cluster.tear_log(member));
-            ProcessState::Stopped
-        }
-        // One that cannot be stopped does not spare the others, and all of them are healed.
-        Blow::Terminate => {
-            broken.each(|member| cluster.stop(member));
-            ProcessState::Stopped
-        }
-        Blow::Pause => {
-            broken.each(|member| cluster.pause(member));
-            ProcessState::Paused
-        }
-        Blow::Restart => {
-            broken.restart(&mut cluster);
-            return Ok(broken);
-        }
-    };
-    // The system takes a moment to stop a process.
+    // Another fault may have ended some of them: it starts those again.
+    members.retain(|member| cluster.state(*member).0 != ProcessState::Stopped);
+    ensure!(!members.is_empty(), NotThere(victim.to_string()));
+    let before: Vec<Option<i32>> = members.iter().map(|member| cluster.state(*member).1).collect();
+    let since = Instant::now();
+    let errors = (blow.strike)(&mut cluster, &members);
+    let trouble = errors.iter().map(|error| format!("{error:#}")).collect();
+    let mut struck = Struck { blow, members, since, landed: Vec::new(), trouble };
     for _ in 0..LOOKS {
-        broken.seen = in_state(&cluster, &broken.members, wanted);
-        if broken.seen.len() == broken.members.len() {
+        let pairs = struck.members.iter().zip(&before);
+        let landed = pairs.filter(|(member, before)| (blow.has_landed)(&cluster, **member, **before));
+        struck.landed = landed.map(|(member, _)| member.to_string()).collect();
+        if struck.landed.len() == struck.members.len() {
             break;
         }
         tokio::time::sleep(LOOK).await;
     }
-    Ok(broken)
+    Ok(struck)
 }
 
-impl Broken {
-    fn heal_members(&mut self, cluster: &mut Cluster) {
-        match self.blow {
-            // Whoever was killed meanwhile has nothing to go on with.
-            Blow::Pause => self.each(|member| match cluster.state(member).0 {
-                ProcessState::Paused => cluster.resume(member),
-                ProcessState::Running | ProcessState::Stopped => Ok(()),
-            }),
-            // Another fault may have brought it back.
-            Blow::Kill | Blow::Terminate | Blow::Tear => self.each(|member| match cluster.state(member).0 {
-                ProcessState::Stopped => cluster.start(member),
-                ProcessState::Running | ProcessState::Paused => Ok(()),
-            }),
-            Blow::Restart => {}
-        }
+impl Struck {
+    /// The names of the members.
+    pub fn victims(&self) -> Vec<String> {
+        self.members.iter().map(MemberName::to_string).collect()
     }
 
-    fn each(&mut self, mut act: impl FnMut(MemberName) -> anyhow::Result<()>) {
-        for member in self.members.clone() {
-            if let Err(error) = act(member) {
-                self.trouble = Some(format!("{member}: {error:#}"));
+    /// Heals the members.
+    pub async fn heal(mut self, scene: &Scene<'_>) -> Receipt {
+        let mut cluster = scene.cluster.lock().await;
+        let errors = each(&self.members, |member| (self.blow.heal)(&mut cluster, member));
+        self.trouble.extend(errors.iter().map(|error| format!("{error:#}")));
+        let (failed, all_landed) = (!self.trouble.is_empty(), self.landed.len() == self.members.len());
+        let mut text = in_words(&self.landed.join(", "), self.blow.done, self.since);
+        self.trouble.iter().for_each(|trouble| text.push_str(&format!("; {trouble}")));
+        Receipt { bit: all_landed && !failed, failed, text }
+    }
+}
+
+/// Strikes a command.
+pub fn strike_command(blow: &'static CommandBlow, name: &str, commands: &Commands) -> anyhow::Result<StruckCommand> {
+    let since = Instant::now();
+    (blow.strike)(commands, name)?;
+    Ok(StruckCommand { blow, name: name.to_owned(), since })
+}
+
+impl StruckCommand {
+    /// The command's name.
+    pub fn victims(&self) -> Vec<String> {
+        vec![format!("command {}", self.name)]
+    }
+
+    /// Heals the command.
+    pub async fn heal(self, scene: &Scene<'_>) -> anyhow::Result<Receipt> {
+        match self.blow.after {
+            AfterCommand::Resume => scene.commands.resume(&self.name)?,
+            AfterCommand::StartAgain => {
+                scene.commands.ended(&self.name).await?;
+                scene.commands.start_again(&self.name, &*scene.cluster.lock().await)?;
             }
         }
-    }
-
-    fn restart(&mut self, cluster: &mut Cluster) {
-        let before: Vec<_> = self.members.iter().map(|member| cluster.state(*member).1).collect();
-        self.each(|member| cluster.restart(member));
-        let another = |(member, before): (&MemberName, _)| cluster.state(*member).1 != before;
-        let started = self.members.iter().zip(before).filter(|(member, before)| another((member, *before)));
-        self.seen = started.map(|(member, _)| member.to_string()).collect();
+        let text = in_words(&format!("the command {}", self.name), self.blow.done, self.since);
+        Ok(Receipt { bit: true, failed: false, text })
     }
 }
 
-fn in_state(cluster: &Cluster, members: &[MemberName], wanted: ProcessState) -> Vec<String> {
-    let is = |member: &&MemberName| cluster.state(**member).0 == wanted;
-    members.iter().filter(is).map(MemberName::to_string).collect()
-}
-
-/// Lets them go on, or starts them again.
-pub async fn heal(mut broken: Broken, scene: &Scene<'_>) -> anyhow::Result<Receipt> {
-    match &broken.command {
-        Some((name, blow)) => heal_command(*blow, name, scene).await?,
-        None => broken.heal_members(&mut *scene.cluster.lock().await),
-    }
-    let all = broken.members.len() + usize::from(broken.command.is_some());
-    let done = match broken.blow {
-        Blow::Kill => "ended by SIGKILL",
-        Blow::Tear => "ended by SIGKILL, its log torn",
-        Blow::Terminate => "ended by SIGTERM",
-        Blow::Restart => "ended by SIGTERM and started again",
-        Blow::Pause => "frozen",
-    };
-    let seconds = broken.since.elapsed().as_secs_f64();
-    let trouble = broken.trouble.map(|trouble| format!("; {trouble}")).unwrap_or_default();
-    let failed = !trouble.is_empty();
-    let text = format!("{} {done}, for {seconds:.1} s{trouble}", broken.seen.join(", "));
-    Ok(Receipt { bit: broken.seen.len() == all && !failed, failed, text })
-}
-
-async fn heal_command(blow: CommandBlow, name: &str, scene: &Scene<'_>) -> anyhow::Result<()> {
-    match blow {
-        CommandBlow::Pause => scene.commands.resume(name),
-        CommandBlow::Kill | CommandBlow::Terminate => {
-            scene.commands.ended(name).await?;
-            scene.commands.start_again(name, &*scene.cluster.lock().await)
-        }
-    }
+fn in_words(victims: &str, done: &str, since: Instant) -> String {
+    format!("{victims} {done}, for {:.1} s", since.elapsed().as_secs_f64())
 }

@@ -1,4 +1,4 @@
-//! One arm over time, as a picture: pods by version, what controllers say is available, what clients saw, faults, leaders.
+//! A chart of one arm over time: pods by version, available pods, client requests, faults, leaders.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,25 +10,25 @@ use crate::stage::Record;
 use squall_referee::evidence::{ArmRecord, Lane};
 use squall_referee::history::Subject;
 
-/// How many colours there are for versions.
+/// The number of colors for versions.
 pub const COLOURS: usize = 5;
 const WIDTH: f64 = 640.0;
-/// Left of everything: the names of rows.
+/// The left margin, for the names of rows.
 const MARGIN: f64 = 84.0;
 const PODS: f64 = 130.0;
 const ROW: f64 = 16.0;
 const GAP: f64 = 6.0;
-/// Into so many parts the time is divided for what clients saw.
+/// The number of time slots in the row of client requests.
 const BUCKETS: usize = 120;
 
-/// Every version that there was in any arm, so that each has one colour.
+/// Returns every version in any arm, so that each has one color.
 pub fn versions(record: &Record) -> Vec<String> {
     let points = record.arms.iter().flat_map(|arm| series(&record.history, &arm.name));
     let all: BTreeSet<String> = points.flat_map(|point| point.ready.into_keys()).collect();
     all.into_iter().collect()
 }
 
-/// What is drawn.
+/// The data for one arm's chart.
 pub struct Chart<'a> {
     record: &'a Record,
     arm: &'a ArmRecord,
@@ -39,7 +39,7 @@ pub struct Chart<'a> {
 }
 
 impl<'a> Chart<'a> {
-    /// Of one arm.
+    /// Collects the data of one arm.
     pub fn new(record: &'a Record, arm: &'a ArmRecord) -> Self {
         let points = series(&record.history, &arm.name);
         let ready = points.iter().map(|point| point.ready.values().sum::<usize>());
@@ -48,7 +48,7 @@ impl<'a> Chart<'a> {
         Self { record, arm, points, versions: versions(record), most }
     }
 
-    /// The picture.
+    /// Draws the chart as SVG.
     pub fn draw(&self) -> Markup {
         let lanes = PODS + GAP;
         let below = lanes + 4.0 * (ROW + GAP);
@@ -83,7 +83,7 @@ impl<'a> Chart<'a> {
         PODS - 4.0 - (count as f64 / self.most as f64) * (PODS - 16.0)
     }
 
-    /// A line that stays until it changes.
+    /// Returns the points of a step line.
     fn steps(&self, value: impl Fn(&Point) -> usize) -> String {
         let mut corners = Vec::new();
         let mut last = None;
@@ -97,7 +97,7 @@ impl<'a> Chart<'a> {
         corners.join(" ")
     }
 
-    /// The ready pods of a version, on top of those before it.
+    /// Draws the ready pods of a version on top of those of earlier versions.
     fn area(&self, index: usize) -> Markup {
         let below = |point: &Point| {
             let before = self.versions[..index].iter();
@@ -157,7 +157,7 @@ impl<'a> Chart<'a> {
                 }
                 @if to - from > 60.0 {
                     text.lane x=(format!("{:.1}", from + 3.0)) y=(y + 11.0) {
-                        @if lane.leader.is_empty() { "nobody" } @else { (lane.leader) " (" (lane.epoch) ")" }
+                        @if lane.leader.is_empty() { "no leader" } @else { (lane.leader) " (" (lane.epoch) ")" }
                     }
                 }
             }

@@ -1,4 +1,4 @@
-//! Played scenarios as one HTML file that needs nothing else: no script, no font, no network.
+//! Formats scenario runs as one self-contained HTML file: no script, no font, no network.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -9,10 +9,10 @@ use squall_referee::invariants;
 use squall_referee::verdict::{Outcome, Verdict};
 
 const STYLE: &str = include_str!("style.css");
-/// So many failed requests are listed; of the others it is said how many there are.
+/// The maximum number of listed failed requests; the others are only counted.
 const LISTED: usize = 200;
 
-/// All of them on one page.
+/// Returns all runs on one page.
 #[must_use]
 pub fn html(records: &[Record]) -> String {
     let title = match records {
@@ -39,7 +39,7 @@ pub fn html(records: &[Record]) -> String {
     page.into_string()
 }
 
-/// What stands between backticks is code.
+/// Formats text between backticks as code.
 fn prose(text: &str) -> Markup {
     html! {
         @for (index, part) in text.split('`').enumerate() {
@@ -65,7 +65,7 @@ fn overview(records: &[Record]) -> Markup {
     html! {
         h1 { "Scenarios" }
         table {
-            thead { tr { th { "verdict" } th { "scenario" } th { "seconds" } th { "why" } } }
+            thead { tr { th { "verdict" } th { "scenario" } th { "seconds" } th { "reason" } } }
             tbody {
                 @for record in records {
                     tr {
@@ -128,8 +128,8 @@ fn of_arm(record: &Record, arm: &ArmRecord) -> Markup {
                         @if index > 0 { ", " }
                         (count) " by " (version)
                     }
-                    "), " (requests.failed) " failed; half within " (format!("{:.1}", requests.median_ms))
-                    " ms, 99 % within " (format!("{:.1}", requests.p99_ms)) " ms, all within "
+                    "), " (requests.failed) " failed; median " (format!("{:.1}", requests.median_ms))
+                    " ms, p99 " (format!("{:.1}", requests.p99_ms)) " ms, max "
                     (format!("{:.0}", requests.slowest_ms)) " ms"
                 }
             }
@@ -144,7 +144,7 @@ fn legend(record: &Record) -> Markup {
             @for (index, version) in versions.iter().enumerate() {
                 span { i class=(format!("key v{}", index % chart::COLOURS)) {} (version) " ready" }
             }
-            span { i.key.line {} "available, as controllers say" }
+            span { i.key.line {} "available, as controllers report" }
             span { i.key.band {} "fault in force" }
             span { i.key.good {} "clients answered" }
             span { i.key.bad {} "clients failed" }
@@ -156,7 +156,7 @@ fn faults(record: &Record) -> Markup {
     html! {
         h2 { "Faults and their receipts" }
         table {
-            thead { tr { th { "arm" } th { "fault" } th { "from" } th { "to" } th { "bit" } th { "receipt" } } }
+            thead { tr { th { "arm" } th { "fault" } th { "from" } th { "to" } th { "took effect" } th { "receipt" } } }
             tbody {
                 @for fault in &record.faults {
                     tr {
@@ -177,11 +177,11 @@ fn invariants_of(verdict: &Verdict) -> Markup {
     html! {
         h2 { "Invariants" }
         @match &verdict.referee {
-            None => p.no { "There is no whole history to judge." },
+            None => p.no { "The history is incomplete and cannot be judged." },
             Some(referee) => {
                 p.meta { (referee.changes) " changes in revisions " (referee.revisions.start()) " to " (referee.revisions.end()) }
                 table {
-                    thead { tr { th { "rule" } th { "first bad revision" } th { "written by" } th { "what" } } }
+                    thead { tr { th { "rule" } th { "first bad revision" } th { "written by" } th { "finding" } } }
                     tbody {
                         @for invariant in invariants::ALL {
                             @let broken = referee.violations.iter().find(|violation| violation.invariant == invariant.rule.name);
@@ -221,7 +221,8 @@ fn invariants_of(verdict: &Verdict) -> Markup {
             p {
                 (checked.acknowledged) " acknowledged writes were found again, " (checked.unknown)
                 " without an answer were read back, " (checked.reads) " reads, " (checked.watched)
-                " events of watches and " (checked.steps) " steps of a counter were checked: " (checked.violations.len()) " contradictions."
+                " watch events and " (checked.steps) " counter steps were checked: "
+                (checked.violations.len()) " contradictions."
             }
         }
         @if let Some((revision, hash)) = &verdict.agreed {

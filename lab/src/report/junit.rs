@@ -1,11 +1,11 @@
-//! Played scenarios as JUnit XML: a test case for each, which fails as the scenario did.
+//! Formats scenario runs as JUnit XML: one test case for each scenario.
 
 use std::fmt::Write as _;
 
 use crate::stage::Record;
 use squall_referee::verdict::Outcome;
 
-/// All of them as one suite.
+/// Returns all runs as one suite.
 #[must_use]
 pub fn junit(records: &[Record]) -> String {
     let count = |outcome| records.iter().filter(|record| record.verdict.outcome == outcome).count();
@@ -18,7 +18,7 @@ pub fn junit(records: &[Record]) -> String {
     );
     for record in records {
         let name = escaped(&record.scenario);
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = write!(xml, "  <testcase classname=\"chaos\" name=\"{name}\" time=\"{:.3}\">", record.seconds);
         let reasons: Vec<String> =
             record.verdict.reasons.iter().map(|reason| format!("{}: {}", reason.outcome, reason.text)).collect();
@@ -27,7 +27,7 @@ pub fn junit(records: &[Record]) -> String {
             Outcome::Pass => write!(xml, ""),
             Outcome::Fail => write!(xml, "<failure message=\"{first}\">{all}</failure>"),
             Outcome::Inconclusive => write!(xml, "<error message=\"{first}\">{all}</error>"),
-            // Nothing that must hold was broken; whoever reads it may want to know all the same.
+            // No requirement was violated, but a reader may want to know.
             Outcome::Degraded => write!(xml, "<system-out>{all}</system-out>"),
         };
         xml.push_str("</testcase>\n");
@@ -43,7 +43,7 @@ fn escaped(text: &str) -> String {
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
-            // No other control character may stand in XML.
+            // XML allows no other control characters.
             letter if letter.is_control() && letter != '\n' && letter != '\t' => escaped.push('\u{fffd}'),
             letter => escaped.push(letter),
         }

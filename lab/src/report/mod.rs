@@ -1,5 +1,5 @@
-//! What a played scenario is shown as: `text` for a terminal, `html` as one file (with a `chart` for each arm), `junit` for machines that run tests.
-//! `series` is what there was over time.
+//! Reports of scenario runs: `text` for a terminal, `html` as one file (with a `chart` for each arm), `junit` for test
+//! runners. `series` has the pod counts over time.
 
 mod chart;
 pub mod html;

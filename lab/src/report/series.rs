@@ -1,4 +1,4 @@
-//! What there was in a namespace over time, by the history of the store.
+//! The pods of a namespace over time, from the history of the store.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,20 +7,20 @@ use squall_api::kinds::{is_pod_active, is_pod_ready};
 
 use squall_referee::history::{History, Subject, World};
 
-/// What there was from a moment on.
+/// The state from a moment on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Point {
-    /// Since when.
+    /// The time since the start of the recording.
     pub at: Duration,
-    /// Pods that are ready and not asked to end, by the version that they run.
+    /// The number of ready pods that are not terminating, by version.
     pub ready: BTreeMap<String, usize>,
-    /// All pods that are not asked to end.
+    /// The number of pods that are not terminating.
     pub active: usize,
-    /// How many the controllers say are available.
+    /// The number of available pods in the controllers' status.
     pub available: i32,
 }
 
-/// Everything, change by change; moments at which nothing of it changed are left out.
+/// Returns one point for each change of these counts.
 #[must_use]
 pub fn series(history: &History, namespace: &str) -> Vec<Point> {
     let mut points = vec![point(&history.start, namespace, Duration::ZERO)];
@@ -53,10 +53,10 @@ fn point(world: &World, namespace: &str, at: Duration) -> Point {
     point
 }
 
-/// What there was at a moment.
+/// Returns the state at a moment.
 #[must_use]
 pub fn at(points: &[Point], moment: Duration) -> &Point {
     let later = points.partition_point(|point| point.at <= moment);
-    // The first is of the beginning.
+    // The first point is at the beginning.
     &points[later.saturating_sub(1)]
 }

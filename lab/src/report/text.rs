@@ -1,4 +1,4 @@
-//! A played scenario as text, for a terminal of any width.
+//! Formats a scenario run as text for a terminal.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,11 +7,11 @@ use super::series::{self, series};
 use crate::stage::Record;
 use squall_referee::evidence::ArmRecord;
 
-/// How wide the timeline is.
+/// The width of the timeline.
 const COLUMNS: usize = 60;
 const INDENT: usize = 14;
 
-/// The whole.
+/// Returns the whole report.
 #[must_use]
 pub fn text(record: &Record) -> String {
     let mut lines = vec![headline(record)];
@@ -24,7 +24,7 @@ pub fn text(record: &Record) -> String {
     lines.push("faults".to_owned());
     for fault in &record.faults {
         let (from, to) = (fault.from.as_secs_f64(), fault.to.as_secs_f64());
-        let bit = if fault.receipt.bit { "bit" } else { "did not bite" };
+        let bit = if fault.receipt.bit { "took effect" } else { "no effect" };
         lines
             .push(format!("  {from:5.1} to {to:5.1} s  {}: {} ({bit}): {}", fault.arm, fault.text, fault.receipt.text));
     }
@@ -62,7 +62,7 @@ fn of_arm(record: &Record, arm: &ArmRecord) -> Vec<String> {
         let by: Vec<String> =
             requests.answered.iter().map(|(version, count)| format!("{count} by {version}")).collect();
         lines.push(format!(
-            "  requests: {} answered ({}), {} failed; half within {:.1} ms, 99 % within {:.1} ms, all within {:.0} ms",
+            "  requests: {} answered ({}), {} failed; median {:.1} ms, p99 {:.1} ms, max {:.0} ms",
             answered,
             by.join(", "),
             requests.failed,
@@ -78,7 +78,7 @@ fn row(label: &str, cells: &str) -> String {
     format!("  {label:<INDENT$}{cells}").trim_end().to_owned()
 }
 
-/// A cell for the middle of each part of the time.
+/// Returns a cell for the middle of each time slot.
 fn columns(played: Duration, cell: impl Fn(Duration) -> char) -> String {
     let middle = |column: usize| played.mul_f64((column as f64 + 0.5) / COLUMNS as f64);
     (0..COLUMNS).map(|column| cell(middle(column))).collect()
@@ -92,7 +92,7 @@ fn digit(count: usize) -> char {
     }
 }
 
-/// Whether requests that began in this part of the time were answered.
+/// Shows whether requests that began in this time slot were answered.
 fn client_cell(record: &Record, arm: &ArmRecord, moment: Duration) -> char {
     let half = record.played / u32::try_from(COLUMNS * 2).unwrap_or(1);
     let within = |at: Duration| at + half >= moment && at < moment + half;
@@ -145,7 +145,8 @@ fn judged(record: &Record) -> Vec<String> {
     }));
     if let Some(checked) = &verdict.checked {
         lines.push(format!(
-            "checkers: {} writes acknowledged and {} without an answer, {} reads, {} events of watches, {} steps of a counter: {} contradictions",
+            "checkers: {} writes acknowledged and {} without an answer, {} reads, {} watch events, \
+             {} counter steps: {} contradictions",
             checked.acknowledged,
             checked.unknown,
             checked.reads,

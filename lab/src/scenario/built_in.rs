@@ -1,4 +1,4 @@
-//! The scenarios that come with Squall: `examples/chaos`, with the manifests that they use.
+//! The built-in scenarios: `examples/chaos` and the manifests that they use.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use super::Scenario;
 
-/// A file of `examples/` and its text.
+/// A path in `examples/` and the file's text.
 type File = (&'static str, &'static str);
 
 macro_rules! files {
@@ -15,7 +15,7 @@ macro_rules! files {
     };
 }
 
-/// Every scenario.
+/// Every built-in scenario, in the order of `ctl chaos list`.
 const SCENARIOS: &[File] = files![
     "chaos/client-interrupted.yaml",
     "chaos/client-interrupted-every-step.yaml",
@@ -37,7 +37,7 @@ const SCENARIOS: &[File] = files![
     "chaos/disk-trouble.yaml",
 ];
 
-/// What their commands name.
+/// The manifests that the scenarios' commands use.
 const MANIFESTS: &[File] = files![
     "chapter/kubia-rc-and-service-v1.yaml",
     "chapter/kubia-deployment-and-service-v1.yaml",
@@ -46,7 +46,7 @@ const MANIFESTS: &[File] = files![
     "chapter/kubia-deployment-v3-with-readinesscheck.yaml",
 ];
 
-/// The names of all, in the order in which they are told.
+/// Returns the names of all built-in scenarios, in the order in which they are listed.
 pub fn names() -> impl Iterator<Item = &'static str> {
     SCENARIOS.iter().map(|(path, _)| name(path))
 }
@@ -55,13 +55,13 @@ fn name(path: &'static str) -> &'static str {
     path.trim_start_matches("chaos/").trim_end_matches(".yaml")
 }
 
-/// The scenario of a name, whose commands work in this folder. `None` if there is none.
+/// Returns the built-in scenario of this name, with `folder` for its commands, or `None` if there is none.
 pub fn find(wanted: &str, folder: &Path) -> Option<Result<Scenario, String>> {
     let (path, text) = SCENARIOS.iter().find(|(path, _)| name(path) == wanted)?;
     Some(Scenario::read(text, path, folder))
 }
 
-/// Puts the manifests where the scenarios find them.
+/// Writes the manifests to where the scenarios' commands expect them.
 pub fn unpack(folder: &Path) -> anyhow::Result<()> {
     for (path, text) in MANIFESTS {
         let path = folder.join(path);

@@ -1,4 +1,4 @@
-//! What can be waited for: what the store shows, what commands do, what clients are answered.
+//! Conditions that a scenario can wait for: on the store, on commands, on answers to clients.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
@@ -6,107 +6,100 @@ use std::fmt::{self, Display};
 use serde::{Deserialize, Serialize};
 use squall_api::apps::v1::{Deployment, ReplicaSet};
 use squall_api::kinds::{is_pod_active, is_pod_ready};
-
-use super::count::Count;
 use squall_referee::history::World;
 
-/// Something that is so, or not.
+use super::count::Count;
+use crate::faults::CommandState;
+
+/// A condition that holds or does not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum Condition {
-    /// A Deployment has all its pods of the newest version, and all of them are available.
+    /// All pods of a Deployment have the newest version and are available.
     RolledOut {
-        /// Its name.
+        /// The Deployment's name.
         deployment: String,
-        /// The image of its pods.
+        /// The expected image of its pods; `None` accepts any.
         image: Option<String>,
     },
-    /// The newest ReplicaSet of a Deployment is there.
+    /// The newest ReplicaSet of a Deployment exists.
     NewReplicaSet {
         /// The Deployment's name.
         deployment: String,
-        /// The image of its pods; else any.
+        /// The expected image of its pods; `None` accepts any.
         image: Option<String>,
-        /// For how many pods it was asked.
+        /// The desired number of pods.
         replicas: Option<Count>,
-        /// How many it says are available.
+        /// The number of available pods in its status.
         available: Option<Count>,
     },
     /// The other ReplicaSets of a Deployment.
     OldReplicaSets {
         /// The Deployment's name.
         deployment: String,
-        /// For how many pods they were asked in all.
+        /// The desired number of pods of all of them together.
         replicas: Count,
     },
-    /// A ReplicationController is there.
+    /// A ReplicationController exists.
     Controller {
-        /// Its name.
+        /// The ReplicationController's name.
         name: String,
-        /// For how many pods it was asked.
+        /// The desired number of pods.
         replicas: Option<Count>,
-        /// How many it says are available.
+        /// The number of available pods in its status.
         available: Option<Count>,
     },
-    /// A ReplicationController is not there.
+    /// A ReplicationController does not exist.
     NoController(String),
-    /// Pods that are not asked to end.
+    /// Pods that are not terminating.
     Pods {
-        /// Their image; else any.
+        /// The image of the counted pods; `None` counts all.
         image: Option<String>,
-        /// How many are ready.
+        /// The number of ready pods.
         ready: Option<Count>,
-        /// How many there are, ready or not.
+        /// The number of pods, ready or not.
         active: Option<Count>,
     },
-    /// A command that runs beside.
+    /// A background command is in this state.
     Command {
-        /// By which name.
+        /// The name from the step's `as`.
         name: String,
-        /// How it is.
-        is: ClientState,
+        /// The expected state.
+        is: CommandState,
     },
-    /// Requests that were answered by a version.
+    /// A version has answered this many requests.
     Served {
-        /// Which.
+        /// The version in the answer, such as `v1`.
         version: String,
-        /// How many.
+        /// The number of answers.
         requests: Count,
     },
-    /// So many requests have failed.
+    /// This many requests have failed.
     FailedRequests(Count),
-    /// All of these at once.
+    /// This many writes of the checkers were acknowledged.
+    Acknowledged(Count),
+    /// All of these conditions hold at once.
     All(Vec<Condition>),
 }
 
-/// How a command is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ClientState {
-    /// It runs.
-    Running,
-    /// It has stopped itself, or was stopped.
-    Stopped,
-    /// It is no more.
-    Ended,
-}
-
-/// What there is to see in one arm.
+/// Everything that conditions of one arm can observe.
 pub struct Seen<'a> {
-    /// What the store has.
+    /// The latest recorded state of the store.
     pub world: &'a World,
     /// The arm's namespace.
     pub namespace: &'a str,
-    /// Its commands.
-    pub commands: BTreeMap<String, ClientState>,
-    /// What answered its requests.
+    /// The arm's background commands by name.
+    pub commands: BTreeMap<String, CommandState>,
+    /// The number of answered requests by version.
     pub answers: BTreeMap<String, usize>,
-    /// How many of them failed.
+    /// The number of failed requests.
     pub failed: usize,
+    /// The number of writes of the checkers that were acknowledged.
+    pub acknowledged: u64,
 }
 
 impl Condition {
-    /// Whether it is so; the error says what there is instead.
+    /// Checks the condition; the error describes the actual state.
     pub fn holds(&self, seen: &Seen<'_>) -> Result<(), String> {
         match self {
             Self::RolledOut { deployment, image } => rolled_out(seen.deployment(deployment)?, image.as_deref()),
@@ -115,7 +108,7 @@ impl Condition {
                 let new = new.ok_or_else(|| format!("deployment {deployment} has no new ReplicaSet"))?;
                 let has = first_image(&new.spec.template.spec.containers);
                 if let Some(wanted) = image.as_ref().filter(|wanted| *wanted != has) {
-                    return Err(format!("the newest ReplicaSet of {deployment} is of {has}, not of {wanted}"));
+                    return Err(format!("the newest ReplicaSet of {deployment} has the image {has}, not {wanted}"));
                 }
                 let (size, there) = (i64::from(new.spec.replicas.unwrap_or(1)), new.status.available_replicas.into());
                 sized(&new.metadata.name, (*replicas, size), (*available, there))
@@ -123,9 +116,7 @@ impl Condition {
             Self::OldReplicaSets { deployment, replicas } => {
                 let (_, old) = seen.sets(deployment)?;
                 let total = old.iter().map(|set| i64::from(set.spec.replicas.unwrap_or(1))).sum();
-                said(replicas.holds(total), || {
-                    format!("the old ReplicaSets of {deployment} are asked for {total} pods")
-                })
+                said(replicas.holds(total), || format!("the old ReplicaSets of {deployment} want {total} pods"))
             }
             Self::Controller { name, replicas, available } => {
                 let controller = seen.world.controllers().find(|rc| is_in(&rc.metadata, seen.namespace, name));
@@ -135,7 +126,7 @@ impl Condition {
             }
             Self::NoController(name) => {
                 let found = seen.world.controllers().any(|rc| is_in(&rc.metadata, seen.namespace, name));
-                said(!found, || format!("the ReplicationController {name} is there"))
+                said(!found, || format!("the ReplicationController {name} exists"))
             }
             Self::Pods { image, ready, active } => {
                 let pods = seen.world.pods().filter(|pod| pod.metadata.namespace == seen.namespace);
@@ -144,12 +135,16 @@ impl Condition {
                 let [are_ready, are_there] = number.map(|number| i64::try_from(number).unwrap_or(i64::MAX));
                 let holds = |wanted: &Option<Count>, number| wanted.is_none_or(|wanted| wanted.holds(number));
                 said(holds(ready, are_ready) && holds(active, are_there), || {
-                    format!("there are {are_there} such pods, {are_ready} of them ready")
+                    format!("found {are_there} such pods, {are_ready} of them ready")
                 })
             }
             Self::FailedRequests(count) => {
                 let number = i64::try_from(seen.failed).unwrap_or(i64::MAX);
                 said(count.holds(number), || format!("{number} requests failed"))
+            }
+            Self::Acknowledged(count) => {
+                let number = i64::try_from(seen.acknowledged).unwrap_or(i64::MAX);
+                said(count.holds(number), || format!("{number} writes were acknowledged"))
             }
             Self::Command { name, is } => match seen.commands.get(name) {
                 Some(state) => said(state == is, || format!("{name} is {state:?}").to_lowercase()),
@@ -162,28 +157,6 @@ impl Condition {
             Self::All(conditions) => conditions.iter().try_for_each(|condition| condition.holds(seen)),
         }
     }
-
-    /// The same with names filled in for `${key}`.
-    pub fn filled(&self, fill: &dyn Fn(&str) -> String) -> Self {
-        let mut filled = self.clone();
-        match &mut filled {
-            Self::RolledOut { deployment: name, image: None }
-            | Self::NewReplicaSet { deployment: name, image: None, .. }
-            | Self::OldReplicaSets { deployment: name, .. }
-            | Self::Controller { name, .. }
-            | Self::NoController(name)
-            | Self::Command { name, .. }
-            | Self::Served { version: name, .. }
-            | Self::Pods { image: Some(name), .. } => *name = fill(name),
-            Self::RolledOut { deployment, image: Some(image) }
-            | Self::NewReplicaSet { deployment, image: Some(image), .. } => {
-                (*deployment, *image) = (fill(deployment), fill(image));
-            }
-            Self::Pods { image: None, .. } | Self::FailedRequests(_) => {}
-            Self::All(conditions) => *conditions = conditions.iter().map(|condition| condition.filled(fill)).collect(),
-        }
-        filled
-    }
 }
 
 fn said(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
@@ -193,7 +166,7 @@ fn said(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
 fn sized(name: &str, replicas: (Option<Count>, i64), available: (Option<Count>, i64)) -> Result<(), String> {
     let holds = |(wanted, number): (Option<Count>, i64)| wanted.is_none_or(|wanted| wanted.holds(number));
     said(holds(replicas) && holds(available), || {
-        format!("{name} is asked for {} pods, of which {} are available", replicas.1, available.1)
+        format!("{name} wants {} pods, {} are available", replicas.1, available.1)
     })
 }
 
@@ -241,9 +214,9 @@ impl Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let and = |f: &mut fmt::Formatter<'_>, replicas: &Option<Count>, available: &Option<Count>| {
             if let Some(count) = replicas {
-                write!(f, ", asked for {count}")?;
+                write!(f, ", {count} wanted")?;
             }
-            available.map_or(Ok(()), |count| write!(f, ", available {count}"))
+            available.map_or(Ok(()), |count| write!(f, ", {count} available"))
         };
         match self {
             Self::RolledOut { deployment, image: None } => write!(f, "deployment {deployment} is rolled out"),
@@ -251,23 +224,24 @@ impl Display for Condition {
                 write!(f, "deployment {deployment} is rolled out with {image}")
             }
             Self::NewReplicaSet { deployment, image, replicas, available } => {
-                write!(f, "the new ReplicaSet of {deployment} is there")?;
-                image.as_ref().map_or(Ok(()), |image| write!(f, ", of {image}"))?;
+                write!(f, "the new ReplicaSet of {deployment} exists")?;
+                image.as_ref().map_or(Ok(()), |image| write!(f, ", with {image}"))?;
                 and(f, replicas, available)
             }
             Self::OldReplicaSets { deployment, replicas } => {
-                write!(f, "the old ReplicaSets of {deployment} are asked for {replicas} pods")
+                write!(f, "the old ReplicaSets of {deployment} want {replicas} pods")
             }
             Self::Controller { name, replicas, available } => {
-                write!(f, "the ReplicationController {name} is there")?;
+                write!(f, "the ReplicationController {name} exists")?;
                 and(f, replicas, available)
             }
             Self::NoController(name) => write!(f, "there is no ReplicationController {name}"),
             Self::Pods { image, ready, active } => {
                 write!(f, "pods of {}", image.as_deref().unwrap_or("any image"))?;
-                active.map_or(Ok(()), |count| write!(f, ": there are {count}"))?;
-                ready.map_or(Ok(()), |count| write!(f, ", ready are {count}"))
+                active.map_or(Ok(()), |count| write!(f, ", {count} active"))?;
+                ready.map_or(Ok(()), |count| write!(f, ", {count} ready"))
             }
+            Self::Acknowledged(count) => write!(f, "{count} writes are acknowledged"),
             Self::FailedRequests(count) => write!(f, "{count} requests have failed"),
             Self::Command { name, is } => write!(f, "the command {name} is {}", format!("{is:?}").to_lowercase()),
             Self::Served { version, requests } => write!(f, "{requests} requests are answered by {version}"),

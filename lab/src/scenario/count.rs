@@ -1,4 +1,4 @@
-//! How many of something: `3`, `">=2"`, `"<=1"`.
+//! Expected counts: `3`, `">=2"`, `"<=1"`.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
@@ -6,19 +6,19 @@ use std::str::FromStr;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
-/// How many.
+/// An expected count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Count {
-    /// So many.
+    /// Exactly this number.
     Exactly(i64),
-    /// So many or more.
+    /// This number or more.
     AtLeast(i64),
-    /// So many or fewer.
+    /// This number or fewer.
     AtMost(i64),
 }
 
 impl Count {
-    /// Whether it is so many.
+    /// Returns whether `number` satisfies the count.
     #[must_use]
     pub fn holds(self, number: i64) -> bool {
         match self {
@@ -44,7 +44,7 @@ impl FromStr for Count {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let number =
-            |text: &str| text.trim().parse().map_err(|_| format!("{text:?} is no number; write 3, \">=2\" or \"<=1\""));
+            |text: &str| text.trim().parse().map_err(|_| format!("expected 3, \">=2\" or \"<=1\", not {text:?}"));
         match (text.strip_prefix(">="), text.strip_prefix("<=")) {
             (Some(rest), _) => number(rest).map(Self::AtLeast),
             (_, Some(rest)) => number(rest).map(Self::AtMost),

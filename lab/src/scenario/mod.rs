@@ -1,102 +1,113 @@
-//! Scenarios: what is done to a cluster, what is broken meanwhile and when, and what is expected. Data, and no program.
+//! Scenarios: what is done to a cluster, which faults occur when, and what is expected. They are data, not programs.
 //!
-//! `read` reads them from YAML, `step` is what they consist of, `condition` what they wait for, `victim` whom they mean,
-//! `count` how many, `built_in` are those that come with Squall.
+//! `read` parses them from YAML (`form` the steps, `words` command lines, `matrix` repeated arms) and `check`s them. `step`
+//! has their steps, `condition` the conditions that they wait for, `count` expected counts, `built_in` the built-in ones.
 
 pub mod built_in;
+mod check;
 mod condition;
 mod count;
+mod form;
+mod matrix;
 mod read;
 mod step;
-mod victim;
+mod words;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use squall_checkers::clients::Others;
 
-pub use condition::{ClientState, Condition, Seen};
+pub use condition::{Condition, Seen};
 pub use count::Count;
-pub use step::{Exit, Expectation, FaultStep, Healing, Load, Moment, Step};
-pub use victim::{Place, Victim};
+pub use step::{
+    Await, Ctl, Exit, Expectation, FaultStep, Heal, Healing, Load, Moment, Rest, Resume, Run, StartLoad, Step,
+};
 
-/// One scenario.
+/// A scenario, as read from its file or drawn at random.
 #[derive(Debug, Clone)]
 pub struct Scenario {
-    /// By which it is run: `client-interrupted`.
+    /// The name on the command line, such as `client-interrupted`.
     pub name: String,
-    /// In a sentence.
+    /// A one-sentence summary.
     pub title: String,
     /// What it shows, and why that matters.
     pub explain: String,
-    /// What the cluster consists of.
+    /// The number of members of its cluster.
     pub cluster: Shape,
-    /// How long all its arms may take.
+    /// The time limit for all arms.
     pub limit: Duration,
-    /// How long clusters may take to be as they should be again when all is healed.
+    /// How long the cluster may take to recover after all faults are healed.
     pub settle: Duration,
-    /// The protection without which it has to fail.
+    /// The protection without which the scenario must fail.
     pub mutant: Option<String>,
-    /// What it does, side by side.
+    /// The arms, which run side by side.
     pub arms: Vec<Arm>,
-    /// Not every fault has to find something to bite: they are drawn at random.
+    /// Not every fault has to take effect, because they are drawn at random.
     pub faults_may_miss: bool,
-    /// Where the files are that its commands name.
+    /// The folder of the files that its commands use.
     pub folder: PathBuf,
 }
 
-/// What a scenario's cluster consists of.
+/// The number of members of a scenario's cluster.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Shape {
-    /// How many apiservers.
+    /// The number of apiservers.
     pub apiservers: usize,
-    /// How many controller-managers.
+    /// The number of controller-managers.
     pub controller_managers: usize,
-    /// How many nodes.
+    /// The number of nodes.
     pub nodes: usize,
-    /// Clients that write, read and watch config maps meanwhile, and whose every answer is checked.
+    /// Its members reach each other over links that faults can break.
+    pub links: bool,
+    /// The number of clients that write, read and watch config maps and check every answer; 0 disables the checks.
     pub checkers: usize,
+    /// The number of clients that only read, beside the checkers.
+    pub readers: usize,
+    /// The number of clients that only watch, beside the checkers.
+    pub watchers: usize,
 }
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { apiservers: 3, controller_managers: 2, nodes: 3, checkers: 0 }
+        Self { apiservers: 3, controller_managers: 2, nodes: 3, links: true, checkers: 0, readers: 2, watchers: 2 }
     }
 }
 
-/// One of several things that are done side by side, each in a namespace of its own.
+/// One of several sequences of steps that run side by side, each in its own namespace.
 #[derive(Debug, Clone)]
 pub struct Arm {
-    /// Its name, and its namespace's.
+    /// The name of the arm and of its namespace.
     pub name: String,
-    /// One after the other.
+    /// The steps, in order.
     pub steps: Vec<Step>,
-    /// What has to be so in the end.
+    /// The conditions that must hold in the end.
     pub expect: Vec<Expectation>,
-    /// That clients are failed is what it shows, and no fault of ours.
+    /// Failed client requests are the point of this arm and do not degrade the verdict.
     pub clients_may_fail: bool,
 }
 
+impl Shape {
+    /// The clients that only read or watch, beside the checkers.
+    #[must_use]
+    pub fn others(&self) -> Others {
+        Others { readers: self.readers, watchers: self.watchers }
+    }
+}
+
 impl Scenario {
-    /// The same scenario, of which only one arm is run.
+    /// Returns the scenario with only this arm, or `None` if there is no such arm.
     #[must_use]
     pub fn only(&self, arm: &str) -> Option<Self> {
         let arms: Vec<Arm> = self.arms.iter().filter(|own| own.name == arm).cloned().collect();
         (!arms.is_empty()).then(|| Self { arms, ..self.clone() })
     }
 
-    /// Every fault, by the name of its arm.
+    /// Returns every fault with the name of its arm.
     pub fn faults(&self) -> impl Iterator<Item = (&str, &FaultStep)> {
-        self.arms.iter().flat_map(|arm| {
-            arm.steps.iter().filter_map(|step| match step {
-                Step::Fault(fault) => Some((arm.name.as_str(), fault)),
-                _ => None,
-            })
-        })
+        let steps = self.arms.iter().flat_map(|arm| arm.steps.iter().map(|step| (arm.name.as_str(), step)));
+        steps.filter_map(|(arm, step)| Some((arm, step.fault()?)))
     }
 }
-
-/// Values that an arm is repeated for, by name: `${step}` in its texts becomes each of them.
-pub type Matrix = BTreeMap<String, Vec<String>>;

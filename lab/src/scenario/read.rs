@@ -1,127 +1,108 @@
-//! Reads scenarios from YAML. What is wrong is told with its line and column.
+//! Reads scenarios from YAML. Reports each error with its line and column.
 
-use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 use serde_saphyr::{Location, Spanned};
-use squall_api::{Kind, duration};
+use squall_api::duration;
 use squall_faults::mutants::Mutant;
 
-use super::condition::Condition;
-use super::step::{Exit, Expectation, FaultStep, Healing, Load, Moment, Step};
-use super::victim::Victim;
-use super::{Arm, Matrix, Scenario, Shape};
-use crate::faults::Fault;
+use super::check::Known;
+use super::matrix::{Matrix, combinations, filled};
+use super::step::{Expectation, Step};
+use super::{Arm, Scenario, Shape};
 
-/// How long things may take of which nothing is said.
-const WITHIN: &str = "60s";
-const LIMIT: &str = "3m";
-const SETTLE: &str = "60s";
-/// How long what is expected has to stay so.
-const STAYS: &str = "2s";
+/// The limit of scenarios that name none.
+const fn limit() -> Duration {
+    Duration::from_secs(180)
+}
 
+/// The time to recover of scenarios that name none.
+const fn settle() -> Duration {
+    Duration::from_secs(60)
+}
+
+/// A scenario as its file has it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct RawScenario {
+struct ScenarioFile {
     name: String,
     title: String,
     explain: String,
     #[serde(default)]
     cluster: Shape,
-    limit: Option<String>,
-    settle: Option<String>,
+    #[serde(default = "limit", with = "duration")]
+    limit: Duration,
+    #[serde(default = "settle", with = "duration")]
+    settle: Duration,
+    #[serde(default, deserialize_with = "known_mutant")]
     mutant: Option<String>,
-    arms: Vec<Spanned<RawArm>>,
+    arms: Vec<Spanned<ArmForm>>,
 }
 
+/// An arm as a file has it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct RawArm {
+struct ArmForm {
     name: String,
     #[serde(default)]
     for_each: Matrix,
-    steps: Vec<Spanned<RawStep>>,
+    steps: Vec<Spanned<Step>>,
     #[serde(default)]
-    expect: Vec<Spanned<RawExpectation>>,
+    expect: Vec<Spanned<Expectation>>,
     #[serde(default)]
     clients_may_fail: bool,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawStep {
-    ctl: Option<String>,
-    run: Option<String>,
-    r#as: Option<String>,
-    exit: Option<Exit>,
-    r#await: Option<Condition>,
-    within: Option<String>,
-    rest: Option<String>,
-    load: Option<Load>,
-    fault: Option<Fault>,
-    name: Option<String>,
-    after: Option<String>,
-    when: Option<Condition>,
-    r#for: Option<String>,
-    until: Option<Condition>,
-    heal: Option<String>,
-    resume: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawExpectation {
-    that: Condition,
-    within: Option<String>,
-    stays: Option<String>,
+fn known_mutant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let Some(name) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    if Mutant::of(&name).is_some() {
+        return Ok(Some(name));
+    }
+    let known = Mutant::ALL.map(Mutant::as_str).join(", ");
+    Err(de::Error::custom(format!("unknown mutant {name:?}; known mutants: {known}")))
 }
 
 /// A problem and its place.
 type Problem = (Location, String);
 
 impl Scenario {
-    /// Reads a scenario. `file` is what problems name; `folder` is where its commands find their files.
+    /// Reads a scenario. `file` is the name that errors mention; `folder` is where its commands find their files.
     pub fn read(text: &str, file: &str, folder: &Path) -> Result<Self, String> {
-        let raw: RawScenario = serde_saphyr::from_str(text).map_err(|error| {
+        let read: ScenarioFile = serde_saphyr::from_str(text).map_err(|error| {
             let error = error.without_snippet();
             let place = error.location().map_or_else(String::new, |at| format!("{}:{}: ", at.line(), at.column()));
             let said = error.to_string();
             let said = said.split(" at line ").next().unwrap_or_default();
             format!("{file}:{place}{}", said.lines().next().unwrap_or_default())
         })?;
-        finish(raw, folder).map_err(|(at, problem)| format!("{file}:{}:{}: {problem}", at.line(), at.column()))
+        finish(read, folder).map_err(|(at, problem)| format!("{file}:{}:{}: {problem}", at.line(), at.column()))
     }
 }
 
-fn finish(raw: RawScenario, folder: &Path) -> Result<Scenario, Problem> {
-    let nowhere = |problem: String| (Location::UNKNOWN, problem);
-    let span = |text: Option<String>, usual: &str| duration::parse(text.as_deref().unwrap_or(usual)).map_err(nowhere);
-    if let Some(mutant) = raw.mutant.as_ref().filter(|name| Mutant::of(name).is_none()) {
-        let known = Mutant::ALL.map(Mutant::as_str).join(", ");
-        return Err(nowhere(format!("there is no mutant {mutant:?}; there are {known}")));
-    }
+fn finish(file: ScenarioFile, folder: &Path) -> Result<Scenario, Problem> {
     let mut arms: Vec<Arm> = Vec::new();
-    for arm in raw.arms {
-        let at = arm.referenced;
-        for arm in repeated(arm.value, at)? {
+    for form in file.arms {
+        let at = form.referenced;
+        for arm in repeated(form.value, at, &file.cluster)? {
             if arms.iter().any(|other| other.name == arm.name) {
-                return Err((at, format!("there are two arms named {:?}", arm.name)));
+                return Err((at, format!("duplicate arm name {:?}", arm.name)));
             }
             arms.push(arm);
         }
     }
     if arms.is_empty() {
-        return Err(nowhere("a scenario has at least one arm".to_owned()));
+        return Err((Location::UNKNOWN, "a scenario needs at least one arm".to_owned()));
     }
     Ok(Scenario {
-        name: raw.name,
-        title: raw.title,
-        explain: raw.explain.trim_end().to_owned(),
-        cluster: raw.cluster,
-        limit: span(raw.limit, LIMIT)?,
-        settle: span(raw.settle, SETTLE)?,
-        mutant: raw.mutant,
+        name: file.name,
+        title: file.title,
+        explain: file.explain.trim_end().to_owned(),
+        cluster: file.cluster,
+        limit: file.limit,
+        settle: file.settle,
+        mutant: file.mutant,
         arms,
         faults_may_miss: false,
         folder: folder.to_owned(),
@@ -129,233 +110,32 @@ fn finish(raw: RawScenario, folder: &Path) -> Result<Scenario, Problem> {
 }
 
 /// The arm, once for each combination of the values that it is repeated for.
-fn repeated(raw: RawArm, at: Location) -> Result<Vec<Arm>, Problem> {
-    let mut combinations: Vec<Vec<(String, String)>> = vec![Vec::new()];
-    for (key, values) in &raw.for_each {
-        let with = |known: &Vec<(String, String)>| {
-            let with = |value: &String| [known.clone(), vec![(key.clone(), value.clone())]].concat();
-            values.iter().map(with).collect::<Vec<_>>()
-        };
-        combinations = combinations.iter().flat_map(with).collect();
-    }
-    let arm = Arm { clients_may_fail: raw.clients_may_fail, ..arm(raw.name, raw.steps, raw.expect)? };
-    let arms: Vec<Arm> = combinations.iter().map(|values| filled(&arm, values)).collect();
-    match format!("{arms:?}").split_once("${").and_then(|(_, rest)| rest.split_once('}')) {
-        None => Ok(arms),
-        Some((left, _)) => Err((
-            at,
-            format!(
-                "there is no value for ${{{left}}} here: it is filled in in names of arms, commands, conditions and services"
-            ),
-        )),
-    }
-}
-
-fn filled(arm: &Arm, values: &[(String, String)]) -> Arm {
-    let fill = |text: &str| {
-        values.iter().fold(text.to_owned(), |text, (key, value)| text.replace(&format!("${{{key}}}"), value))
+fn repeated(form: ArmForm, at: Location, cluster: &Shape) -> Result<Vec<Arm>, Problem> {
+    let combinations = combinations(&form.for_each);
+    let arm = checked(form, cluster)?;
+    let fill = |values: &Vec<(String, String)>| {
+        // The name is a namespace too.
+        let name = filled(&arm.name, values)?.replace([':', '_'], "-").to_lowercase();
+        let (steps, expect) = (filled(&arm.steps, values)?, filled(&arm.expect, values)?);
+        Ok(Arm { name, steps, expect, clients_may_fail: arm.clients_may_fail })
     };
-    let mut filled = arm.clone();
-    // It is a namespace too.
-    filled.name = fill(&arm.name).replace([':', '_'], "-").to_lowercase();
-    for step in &mut filled.steps {
-        match step {
-            Step::Ctl { words, .. } | Step::Run { words, .. } => words.iter_mut().for_each(|word| *word = fill(word)),
-            Step::Await { condition, .. } => *condition = condition.filled(&fill),
-            Step::Fault(fault) => {
-                if let Moment::When(condition) = &mut fault.moment {
-                    *condition = condition.filled(&fill);
-                }
-                if let Healing::When(condition) = &mut fault.healing {
-                    *condition = condition.filled(&fill);
-                }
-            }
-            Step::Load(load) => load.service = fill(&load.service),
-            Step::Heal(_) | Step::Resume(_) | Step::Rest(_) => {}
-        }
-    }
-    for expectation in &mut filled.expect {
-        expectation.condition = expectation.condition.filled(&fill);
-    }
-    filled
+    combinations.iter().map(fill).collect::<Result<_, String>>().map_err(|problem| (at, problem))
 }
 
-fn arm(name: String, raw: Vec<Spanned<RawStep>>, expect: Vec<Spanned<RawExpectation>>) -> Result<Arm, Problem> {
+/// The arm with its faults named, and everything checked that a step says of those before it.
+fn checked(form: ArmForm, cluster: &Shape) -> Result<Arm, Problem> {
+    let mut known = Known::of(cluster);
     let mut steps = Vec::new();
-    let mut known = Known::default();
-    for spanned in raw {
-        let at = spanned.referenced;
-        steps.push(step(spanned.value, &mut known).map_err(|problem| (at, problem))?);
+    for Spanned { value: mut step, referenced: at, .. } in form.steps {
+        known.check(&mut step).map_err(|problem| (at, problem))?;
+        steps.push(step);
     }
-    let mut expectations = Vec::new();
-    for spanned in expect {
-        let at = spanned.referenced;
-        let span = |text: Option<String>, usual: &str| {
-            duration::parse(text.as_deref().unwrap_or(usual)).map_err(|problem| (at, problem))
-        };
-        let RawExpectation { that, within, stays } = spanned.value;
-        known.can_be(&that).map_err(|problem| (at, problem))?;
-        expectations.push(Expectation { condition: that, within: span(within, WITHIN)?, stays: span(stays, STAYS)? });
+    let mut expect = Vec::new();
+    for Spanned { value: expectation, referenced: at, .. } in form.expect {
+        known.check_condition(&expectation.condition).map_err(|problem| (at, problem))?;
+        expect.push(expectation);
     }
-    Ok(Arm { name, steps, expect: expectations, clients_may_fail: false })
-}
-
-/// What names stand for in the steps so far.
-#[derive(Default)]
-struct Known {
-    commands: BTreeSet<String>,
-    faults: BTreeSet<String>,
-    is_loaded: bool,
-}
-
-/// What a step is, and what may stand beside it.
-const FORMS: [(&str, &[&str]); 8] = [
-    ("ctl", &["as", "exit"]),
-    ("run", &["as"]),
-    ("await", &["within"]),
-    ("rest", &[]),
-    ("load", &[]),
-    ("fault", &["name", "after", "when", "for", "until"]),
-    ("heal", &[]),
-    ("resume", &[]),
-];
-
-fn check_form(raw: &RawStep) -> Result<(), String> {
-    let there = [
-        ("ctl", raw.ctl.is_some()),
-        ("run", raw.run.is_some()),
-        ("as", raw.r#as.is_some()),
-        ("exit", raw.exit.is_some()),
-        ("await", raw.r#await.is_some()),
-        ("within", raw.within.is_some()),
-        ("rest", raw.rest.is_some()),
-        ("load", raw.load.is_some()),
-        ("fault", raw.fault.is_some()),
-        ("name", raw.name.is_some()),
-        ("after", raw.after.is_some()),
-        ("when", raw.when.is_some()),
-        ("for", raw.r#for.is_some()),
-        ("until", raw.until.is_some()),
-        ("heal", raw.heal.is_some()),
-        ("resume", raw.resume.is_some()),
-    ];
-    let words: Vec<&str> = there.iter().filter(|(_, is_there)| *is_there).map(|(word, _)| *word).collect();
-    let heads: Vec<_> = FORMS.iter().filter(|(head, _)| words.contains(head)).collect();
-    let [(head, beside)] = heads.as_slice() else {
-        let all = FORMS.map(|(head, _)| head).join(", ");
-        return Err(format!("a step is exactly one of {all}; this one has {}", words.join(", ")));
-    };
-    match words.iter().find(|word| *word != head && !beside.contains(word)) {
-        Some(word) => Err(format!("`{word}` means nothing beside `{head}`")),
-        None => Ok(()),
-    }
-}
-
-fn step(raw: RawStep, known: &mut Known) -> Result<Step, String> {
-    check_form(&raw)?;
-    let split = |line: &str| shlex::split(line).ok_or_else(|| format!("the quotes of {line:?} do not match"));
-    if let Some(line) = raw.run {
-        let name = raw.r#as.ok_or("a program that is run has a name: `as`")?;
-        known.commands.insert(name.clone());
-        return Ok(Step::Run { words: split(&line)?, name });
-    }
-    if let Some(line) = raw.ctl {
-        let words = split(&line)?;
-        known.commands.extend(raw.r#as.clone());
-        return Ok(Step::Ctl { words, background: raw.r#as, exit: raw.exit.unwrap_or(Exit::Success) });
-    }
-    if let Some(condition) = raw.r#await {
-        known.can_be(&condition)?;
-        let within = duration::parse(raw.within.as_deref().unwrap_or(WITHIN))?;
-        return Ok(Step::Await { condition, within });
-    }
-    if let Some(rest) = raw.rest {
-        return duration::parse(&rest).map(Step::Rest);
-    }
-    if let Some(load) = raw.load {
-        if std::mem::replace(&mut known.is_loaded, true) {
-            return Err("an arm asks one service; another arm can ask another".to_owned());
-        }
-        return Ok(Step::Load(load));
-    }
-    if let Some(name) = raw.heal {
-        return if known.faults.contains(&name) {
-            Ok(Step::Heal(name))
-        } else {
-            Err(format!("no fault is named {name:?}"))
-        };
-    }
-    if let Some(name) = raw.resume {
-        known.command(&name)?;
-        return Ok(Step::Resume(name));
-    }
-    let fault = raw.fault.ok_or("a step that is nothing")?;
-    if let Fault::Hold { kind, .. } = &fault
-        && !kind.is_empty()
-        && !Kind::ALL.iter().any(|known| known.info().kind == kind)
-    {
-        return Err(format!("there is no kind {kind:?}; a kind is like Pod or EndpointSlice"));
-    }
-    if let Some(name) = victim_of(&fault) {
-        known.command(name)?;
-    }
-    let after = raw.after.as_deref().map(duration::parse).transpose()?;
-    let moment = match (after, raw.when) {
-        (None, None) => Moment::Now,
-        (Some(time), None) => Moment::After(time),
-        (None, Some(condition)) => Moment::When(condition),
-        (Some(_), Some(_)) => return Err("a fault comes `after` a time or `when` something is so, not both".to_owned()),
-    };
-    let lasts = raw.r#for.as_deref().map(duration::parse).transpose()?;
-    let healing = match (lasts, raw.until) {
-        (None, None) => Healing::InTheEnd,
-        (Some(time), None) => Healing::After(time),
-        (None, Some(condition)) => Healing::When(condition),
-        (Some(_), Some(_)) => return Err("a fault lasts `for` a time or `until` something is so, not both".to_owned()),
-    };
-    let name = raw.name.unwrap_or_else(|| format!("fault-{}", known.faults.len() + 1));
-    if !known.faults.insert(name.clone()) {
-        return Err(format!("there are two faults named {name:?}"));
-    }
-    Ok(Step::Fault(FaultStep { name, fault, moment, healing }))
-}
-
-impl Known {
-    /// Of requests nothing can be said where none are made, nor of commands that were not started.
-    fn can_be(&self, condition: &Condition) -> Result<(), String> {
-        match condition {
-            Condition::Served { .. } | Condition::FailedRequests(_) if !self.is_loaded => {
-                Err("no request is made in this arm: it has no `load` before".to_owned())
-            }
-            Condition::Command { name, .. } => self.command(name),
-            Condition::All(conditions) if conditions.is_empty() => Err("`all` of nothing is always so".to_owned()),
-            Condition::All(conditions) => conditions.iter().try_for_each(|condition| self.can_be(condition)),
-            Condition::Served { .. }
-            | Condition::FailedRequests(_)
-            | Condition::RolledOut { .. }
-            | Condition::NewReplicaSet { .. }
-            | Condition::OldReplicaSets { .. }
-            | Condition::Controller { .. }
-            | Condition::NoController(_)
-            | Condition::Pods { .. } => Ok(()),
-        }
-    }
-
-    fn command(&self, name: &str) -> Result<(), String> {
-        match self.commands.contains(name) {
-            true => Ok(()),
-            false => Err(format!("no command was started as {name:?} before")),
-        }
-    }
-}
-
-fn victim_of(fault: &Fault) -> Option<&str> {
-    match fault {
-        Fault::Kill(Victim::Client(name))
-        | Fault::Terminate(Victim::Client(name))
-        | Fault::Pause(Victim::Client(name)) => Some(name),
-        _ => None,
-    }
+    Ok(Arm { name: form.name, steps, expect, clients_may_fail: form.clients_may_fail })
 }
 
 #[cfg(test)]
@@ -377,8 +157,8 @@ arms:
     within: 5s
   - fault: {kill: command updater}
     for: 1s
-  - fault: {cut: {from: client}}
-    name: cut
+  - name: cut
+    fault: {cut: {from: client}}
     when: {newReplicaSet: {deployment: kubia, replicas: '>=2'}}
   - heal: cut
   expect:
@@ -394,27 +174,44 @@ arms:
         let scenario = read(GOOD).unwrap();
         let names: Vec<&str> = scenario.arms.iter().map(|arm| arm.name.as_str()).collect();
         assert_eq!(names, ["arm-scale-up-1", "arm-pod-2"]);
-        assert!(matches!(&scenario.arms[1].steps[0], Step::Ctl { words, .. } if words[4] == "pod:2"));
-        assert_eq!(scenario.faults().count(), 4);
+        assert!(matches!(&scenario.arms[1].steps[0], Step::Ctl(ctl) if ctl.words[4] == "pod:2"));
+        let faults: Vec<&str> = scenario.faults().map(|(_, fault)| fault.name.as_str()).collect();
+        assert_eq!(faults, ["fault-1", "cut", "fault-1", "cut"]);
     }
 
     #[test]
     fn what_is_wrong_is_told_with_its_place() {
         for (from, to, told) in [
-            ("within: 5s", "within: soon", "x.yaml:12:5: invalid duration \"soon\""),
-            ("within: 5s", "for: 5s", "x.yaml:12:5: `for` means nothing beside `await`"),
-            ("kill: command updater", "kill: command nobody", "x.yaml:14:5: no command was started as \"nobody\""),
-            ("kill: command updater", "kill: the-moon", "x.yaml:14:"),
+            ("within: 5s", "within: soon", "x.yaml:13:13: invalid duration \"soon\""),
+            ("within: 5s", "for: 5s", "x.yaml:13:5: unknown field `for`, expected one of await, within"),
+            ("kill: command updater", "kill: command nobody", "x.yaml:14:5: no earlier step starts a command named"),
+            ("kill: command updater", "kill: the-moon", "x.yaml:14:19: unknown victim \"the-moon\""),
+            ("kill: command updater", "restart: command updater", "x.yaml:14:22: unknown victim \"command updater\""),
+            ("kill: command updater", "tear: node-1", "x.yaml:14:19: \"node-1\" is the wrong sort of victim"),
+            ("kill: command updater", "fullDisk: kubelets", "x.yaml:14:23: \"kubelets\" is the wrong sort"),
+            ("cut: {from: client}", "cut: {from: runtime-0}", "x.yaml:17:25: \"runtime-0\" is the wrong sort"),
+            (
+                "cut: {from: client}",
+                "hold: {of: raft-leader}",
+                "x.yaml:17:24: \"raft-leader\" is the wrong sort of victim",
+            ),
+            ("cut: {from: client}", "hold: {of: node-1, kind: pods}", "x.yaml:17:38: unknown kind \"pods\""),
             (
                 "{command: {name: updater, is: stopped}}",
                 "{all: [{noController: a}, {command: {name: nobody, is: ended}}]}",
-                "x.yaml:12:5: no command was started as \"nobody\"",
+                "x.yaml:12:5: no earlier step starts a command named \"nobody\"",
             ),
-            ("- heal: cut", "- heal: other", "x.yaml:19:5: no fault is named \"other\""),
-            ("- heal: cut", "- heal: cut\n    load: {service: x}", "x.yaml:19:5: a step is exactly one of"),
-            ("kill:", "slay:", "x.yaml:14:"),
+            ("- heal: cut", "- heal: other", "x.yaml:19:5: no earlier step injects a fault named \"other\""),
+            ("- heal: cut", "- heal: cut\n    load: {service: x}", "x.yaml:20:5: unknown field `load`"),
+            ("- heal: cut", "- within: 5s", "x.yaml:19:"),
+            ("- heal: cut", "- await: {acknowledged: '>=1'}", "x.yaml:19:5: this scenario has no checkers"),
+            ("    for: 1s", "    for: 1s\n    until: {noController: a}", "x.yaml:14:5: a fault has `for` or `until`"),
+            ("title: An", "cluster: {links: false}\ntitle: An", "x.yaml:17:5: this scenario has no links to break"),
+            ("kill:", "slay:", "x.yaml:14:13: unknown variant `slay`"),
             ("expect:", "expects:", "x.yaml:20:3: unknown field `expects`"),
             ("replicas: 1", "replicas: one", "x.yaml:21:"),
+            ("title: An", "mutant: none\ntitle: An", "x.yaml:3:9: unknown mutant \"none\""),
+            ("step: [", "stage: [", "x.yaml:6:3: no value for ${step}"),
         ] {
             let problem = read(&GOOD.replace(from, to)).unwrap_err();
             assert!(problem.starts_with(told), "{problem}\nis not\n{told}");

@@ -1,4 +1,4 @@
-//! What is left when all is over: pods that serve although nobody has them any more.
+//! Finds pods that still serve after a run although they were removed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -9,10 +9,10 @@ use tokio::net::TcpStream;
 
 use squall_referee::history::{Fate, History, Subject, World};
 
-/// A pod that is gone does not answer in this time, or at once.
+/// The timeout for connecting to a removed pod.
 const KNOCK: Duration = Duration::from_millis(500);
 
-/// Pods that were removed and serve all the same.
+/// Returns an error text for each removed pod that still serves.
 pub async fn zombies(history: &History, world: &World) -> Vec<String> {
     let taken: BTreeSet<&str> = world.pods().map(|pod| pod.status.pod_ip.as_str()).collect();
     let mut gone: BTreeMap<SocketAddr, String> = BTreeMap::new();
@@ -20,7 +20,7 @@ pub async fn zombies(history: &History, world: &World) -> Vec<String> {
         let Subject::Pod(pod) = &change.subject else { continue };
         let ip = pod.status.pod_ip.as_str();
         let ports = pod.spec.containers.iter().flat_map(|container| &container.ports).map(|port| port.container_port);
-        // The images of the chapter listen there without saying so.
+        // The chapter's images listen on this port without declaring it.
         for port in ports.chain([8080]).filter(|_| !taken.contains(ip)) {
             if let Ok(address) = format!("{ip}:{port}").parse() {
                 gone.insert(address, pod.metadata.name.clone());

@@ -1,27 +1,27 @@
-//! The life of a fault: it waits for its moment, breaks something, and is healed.
+//! Runs a fault: waits for its moment, injects it, and heals it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use squall_referee::evidence::{FaultRecord, Receipt};
 use tokio::sync::watch;
 
-use super::arm::Shared;
+use super::shared::Shared;
 use crate::faults::{Active, NotThere};
 use crate::scenario::{Condition, FaultStep, Healing, Moment};
-use squall_referee::evidence::{FaultRecord, Receipt};
 
-/// What a fault is told.
+/// An order to a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Order {
-    /// To live its life.
+    /// Run normally.
     Live,
-    /// The arm's steps are done: what has not come does not come, what has no end of its own ends.
+    /// The arm's steps are done: a pending fault is skipped, and a fault without its own end is healed.
     Over,
-    /// To end now.
+    /// Heal at once.
     Heal,
 }
 
-/// Waits for its moment. Whether it came before everything was over.
+/// Waits for the fault's moment; returns false if the arm's steps ended first.
 pub async fn moment(shared: &Arc<Shared>, step: &FaultStep, order: &mut watch::Receiver<Order>) -> bool {
     match &step.moment {
         Moment::Now => true,
@@ -30,27 +30,28 @@ pub async fn moment(shared: &Arc<Shared>, step: &FaultStep, order: &mut watch::R
     }
 }
 
-/// Breaks something. `None` if that was not possible; it is noted.
+/// Injects the fault. Returns `None` and records the error if that fails.
 pub async fn begin(shared: &Arc<Shared>, step: &FaultStep) -> Option<(Active, Duration)> {
     let name = format!("{}/{}", shared.name, step.name);
-    // What it does it may do before it is done.
-    let from = shared.stage.start.elapsed();
+    // The fault can take effect before `inject` returns.
+    let from = shared.stage.now();
     let active = step.fault.inject(&name, &shared.scene()).await;
     match active {
         Ok(active) => {
-            shared.note(format!("broken: {} ({})", step.fault, step.name));
+            shared.note(format!("injected: {} ({})", step.fault, step.name));
             Some((active, from))
         }
         Err(error) => {
             let failed = !error.is::<NotThere>();
-            let text = format!("could not be done: {error:#}");
-            keep(shared, step, (from, from), Receipt { bit: false, failed, text });
+            let text = format!("could not be injected: {error:#}");
+            let time = InForce { victims: Vec::new(), from, to: from };
+            keep(shared, step, time, Receipt { bit: false, failed, text });
             None
         }
     }
 }
 
-/// Waits until it is to be healed, and heals it.
+/// Waits for the fault's end, and heals it.
 pub async fn live(
     shared: Arc<Shared>,
     step: FaultStep,
@@ -58,43 +59,53 @@ pub async fn live(
     mut order: watch::Receiver<Order>,
 ) {
     match &step.healing {
-        // Whoever sends this may be gone: then it is over too.
+        // If the sender is gone, the run is over too.
         Healing::InTheEnd => drop(order.wait_for(|order| *order >= Order::Over).await),
         Healing::After(time) => drop(sooner(&mut order, Order::Heal, tokio::time::sleep(*time)).await),
         Healing::When(condition) => drop(sooner(&mut order, Order::Over, until(&shared, condition)).await),
     }
+    let victims = active.victims();
     let receipt = active.heal(&shared.scene()).await;
     let receipt = receipt.unwrap_or_else(|error| Receipt::failed(format!("could not be healed: {error:#}")));
-    let to = shared.stage.start.elapsed();
+    let to = shared.stage.now();
     shared.note(format!("healed: {} ({}): {}", step.fault, step.name, receipt.text));
-    keep(&shared, &step, (from, to), receipt);
+    keep(&shared, &step, InForce { victims, from, to }, receipt);
 }
 
-/// A fault whose moment never came.
+/// Records a fault whose moment never came.
 pub fn never_came(shared: &Shared, step: &FaultStep) {
-    let now = shared.stage.start.elapsed();
+    let now = shared.stage.now();
     let text = match &step.moment {
-        Moment::When(condition) => format!("its moment never came: {condition}"),
+        Moment::When(condition) => format!("its condition never held: {condition}"),
         Moment::Now | Moment::After(_) => "its moment never came".to_owned(),
     };
-    keep(shared, step, (now, now), Receipt { bit: false, failed: false, text });
+    let never = InForce { victims: Vec::new(), from: now, to: now };
+    keep(shared, step, never, Receipt { bit: false, failed: false, text });
 }
 
-fn keep(shared: &Shared, step: &FaultStep, (from, to): (Duration, Duration), receipt: Receipt) {
+/// The victims of a fault, and the time in which they were broken.
+struct InForce {
+    victims: Vec<String>,
+    from: Duration,
+    to: Duration,
+}
+
+fn keep(shared: &Shared, step: &FaultStep, in_force: InForce, receipt: Receipt) {
+    let InForce { victims, from, to } = in_force;
     let (arm, name, text) = (shared.name.clone(), step.name.clone(), step.fault.to_string());
     shared.note_healed(&step.name);
-    shared.stage.keep(FaultRecord { arm, name, text, victims: Vec::new(), from, to, receipt });
+    shared.stage.keep(FaultRecord { arm, name, text, victims, from, to, receipt });
 }
 
 async fn until(shared: &Shared, condition: &Condition) {
-    // It ends with the condition, or is not waited for any more.
+    // Returns when the condition holds, or is dropped.
     drop(shared.until(condition, Duration::MAX).await);
 }
 
-/// Whether something comes before an order does.
+/// Returns true if `other` completes before the order.
 async fn sooner(orders: &mut watch::Receiver<Order>, order: Order, other: impl Future<Output = ()>) -> bool {
     tokio::select! {
-        // What has come already comes first, however late it is looked at.
+        // Check `other` first: a moment that has come counts, even if it is noticed late.
         biased;
         () = other => true,
         _ = orders.wait_for(|given| *given >= order) => false,

@@ -1,4 +1,4 @@
-//! What came of a scenario: everything that a report shows.
+//! The result of a scenario: the data for all reports.
 
 use std::time::{Duration, Instant};
 
@@ -9,56 +9,58 @@ use squall_referee::evidence::{ArmRecord, FailedRequest, FaultRecord, Lane, Requ
 use squall_referee::history::History;
 use squall_referee::verdict::Verdict;
 
-/// A played scenario.
+/// The result of running a scenario.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
-    /// Its name.
+    /// The scenario's name.
     pub scenario: String,
-    /// In a sentence.
+    /// The scenario's one-sentence summary.
     pub title: String,
-    /// What it shows.
+    /// The scenario's explanation.
     pub explain: String,
     /// Squall's version.
     pub version: String,
-    /// Which constants were used.
+    /// The timing profile.
     pub timing: String,
     /// The protection that was left out.
     pub mutant: Option<String>,
-    /// How long it took, from the first process to the verdict.
+    /// The time from the first process to a ready cluster, in seconds.
+    pub ready_seconds: f64,
+    /// The time from the first process to the verdict, in seconds.
     pub seconds: f64,
-    /// How long of it was recorded.
+    /// The recorded part of that time.
     #[serde(with = "squall_api::duration")]
     pub played: Duration,
-    /// What it came to.
+    /// The outcome with its reasons.
     pub verdict: Verdict,
-    /// Its arms.
+    /// The results of each arm.
     pub arms: Vec<ArmRecord>,
-    /// What was broken.
+    /// Every fault, by its start.
     pub faults: Vec<FaultRecord>,
-    /// Who led.
+    /// The leaders over time.
     pub lanes: Vec<Lane>,
-    /// What happened, in order.
+    /// The notes, in order.
     pub notes: Vec<Note>,
-    /// Every change of the store.
+    /// Every recorded change of the store.
     #[serde(skip)]
     pub history: History,
 }
 
-/// Something that happened.
+/// An event during a run.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Note {
-    /// When.
+    /// When it happened, since the start of the recording.
     #[serde(with = "squall_api::duration")]
     pub at: Duration,
-    /// In which arm.
+    /// The arm in which it happened.
     pub arm: String,
-    /// What.
+    /// A description for the user.
     pub text: String,
 }
 
-/// Sums up the requests of a load; times count from `start`. Failures are not charged yet.
+/// Summarizes the requests of a load; times count from `start`. The causes of failures are not known yet.
 #[must_use]
 pub fn requests_of(tally: Tally, all: Vec<Asked>, start: Instant) -> Requests {
     let mut times: Vec<Duration> = all.iter().filter(|asked| asked.answer.is_ok()).map(|asked| asked.took).collect();

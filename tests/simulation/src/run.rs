@@ -104,9 +104,9 @@ pub fn run(plan: Plan) -> anyhow::Result<Report> {
         if !faults.is_over(&mut sim, &machines) {
             continue;
         }
-        let (since, acknowledged) = *over.get_or_insert_with(|| (now, ledger.borrow().acknowledged));
+        let (since, acknowledged) = *over.get_or_insert_with(|| (now, ledger.borrow().acknowledged()));
         // After all faults, the clients must make progress.
-        if now >= since + AFTERWARDS && ledger.borrow().acknowledged > acknowledged {
+        if now >= since + AFTERWARDS && ledger.borrow().acknowledged() > acknowledged {
             enough.send_replace(true);
         }
     }
@@ -117,7 +117,7 @@ pub fn run(plan: Plan) -> anyhow::Result<Report> {
     }
     Ok(Report {
         plan,
-        acknowledged: ledger.acknowledged,
+        acknowledged: ledger.acknowledged(),
         unknown: ledger.unknown,
         reads: ledger.reads,
         watched: ledger.watched(),

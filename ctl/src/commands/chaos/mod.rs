@@ -8,7 +8,7 @@ use serde_json::json;
 use squall_faults::mutants;
 use squall_lab::report::{html, junit, text};
 use squall_lab::scenario::{Scenario, built_in};
-use squall_lab::stage::{self, Note, Playing, Record};
+use squall_lab::stage::{self, Audience, Note, Playing, Record};
 use squall_referee::verdict::Outcome;
 use tempfile::TempDir;
 
@@ -195,7 +195,7 @@ enum Kept {
 /// Runs a scenario.
 async fn play_in(folder: TempDir, scenario: &Scenario, playing: &Playing, kept: Kept) -> Result<Record, Failure> {
     line_error(&format!("{}: {}", scenario.name, scenario.title));
-    let record = stage::play(scenario, playing, tell).await;
+    let record = stage::play(scenario, playing, Audience::of_notes(tell)).await;
     let is_to_be_kept =
         kept == Kept::Always || !record.as_ref().is_ok_and(|record| record.verdict.outcome != Outcome::Fail);
     if is_to_be_kept {
@@ -204,6 +204,7 @@ async fn play_in(folder: TempDir, scenario: &Scenario, playing: &Playing, kept: 
     Ok(record?)
 }
 
-fn tell(note: &Note) {
+/// Prints a note of a run.
+pub fn tell(note: &Note) {
     line_error(&format!("{:6.1} s  {:<20} {}", note.at.as_secs_f64(), note.arm, note.text));
 }

@@ -1,24 +1,21 @@
-//! Who is meant, at the moment at which it is asked.
+//! Resolves victims to members at the moment of the fault.
 
 use anyhow::{Context, bail};
-use squall_client::Client;
-use squall_cluster::{Cluster, End, MemberName, Role};
+use squall_client::{Client, wait_for};
+use squall_cluster::{Cluster, End, MemberName, Role, leaders};
 use tokio::sync::Mutex;
 
-use crate::scenario::{Place, Victim};
-use crate::stage::Commands;
-use squall_client::wait_for;
-use squall_cluster::leaders;
+use super::{Commands, Place, Victim};
 
-/// What can be broken.
+/// The targets that a fault can affect.
 pub struct Scene<'a> {
-    /// The cluster.
+    /// The cluster under test.
     pub cluster: &'a Mutex<Cluster>,
-    /// A client of it that no fault concerns.
+    /// A client that no fault affects.
     pub client: &'a Client,
-    /// The commands that run beside.
+    /// The background commands of the arm.
     pub commands: &'a Commands,
-    /// The number of the arm's own client.
+    /// The number of the arm's own client, for its links.
     pub slot: usize,
 }
 
@@ -27,7 +24,7 @@ fn of_role(members: &[MemberName], role: Role) -> Vec<MemberName> {
 }
 
 impl Scene<'_> {
-    /// The members that a victim means now.
+    /// Returns the members that a victim stands for now.
     pub async fn members(&self, victim: &Victim) -> anyhow::Result<Vec<MemberName>> {
         let all = self.cluster.lock().await.members();
         let found = match victim {
@@ -57,7 +54,6 @@ impl Scene<'_> {
                     .into_iter()
                     .collect()
             }
-            Victim::Client(name) => bail!("{name} is a command, and no member"),
         };
         match found.iter().find(|member| !all.contains(member)) {
             Some(missing) => bail!("the cluster has no member {missing}"),
@@ -74,7 +70,7 @@ impl Scene<'_> {
         Ok(wait_for("an elected controller-manager", || leaders::elected(self.client)).await?.0)
     }
 
-    /// The ends of links that a place means now; none: any.
+    /// Returns the ends of links that a place stands for now; `None` means any end.
     pub async fn ends(&self, place: &Place) -> anyhow::Result<Vec<Option<End>>> {
         Ok(match place {
             Place::Any => vec![None],
@@ -83,7 +79,7 @@ impl Scene<'_> {
                 vec![Some(End::Member(MemberName { role: Role::Kubelet, index: *index }))]
             }
             Place::Victim(victim) => {
-                let members = self.members(victim).await.context("one end of a link")?;
+                let members = self.members(victim).await.context("resolving one end of a link")?;
                 members.into_iter().map(|member| Some(End::Member(member))).collect()
             }
         })

@@ -1,19 +1,18 @@
-//! The commands that run beside an arm's steps, by name.
+//! The background commands of an arm, by name.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use serde::{Deserialize, Serialize};
 use squall_cluster::{ClientCommand, ClientProcess, Cluster, ProcessState};
 
-use crate::scenario::ClientState;
-
-/// How long a command that is asked to end may take, and how often it is looked at.
+/// How long to wait for a command to exit, and how often to check.
 const PATIENCE: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(10);
 
-/// All of them. They are ended when this is dropped.
+/// The background commands. Dropping this ends them.
 #[derive(Default)]
 pub struct Commands {
     running: Mutex<BTreeMap<String, Running>>,
@@ -21,8 +20,20 @@ pub struct Commands {
 
 struct Running {
     process: ClientProcess,
-    /// How to start it again when it was killed; `None`: a command of a user, which nobody would start again.
+    /// How to start it again after a kill; `None` for a user's command, which is not started again.
     again: Option<ClientCommand>,
+}
+
+/// The state of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CommandState {
+    /// It is running.
+    Running,
+    /// It stopped itself, or was stopped (SIGSTOP).
+    Stopped,
+    /// It has ended.
+    Ended,
 }
 
 impl Commands {
@@ -30,15 +41,15 @@ impl Commands {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One more; one of the same name is ended.
+    /// Adds a command; ends a previous one of the same name.
     pub fn add(&self, name: &str, process: ClientProcess, again: Option<ClientCommand>) {
         self.running().insert(name.to_owned(), Running { process, again });
     }
 
-    /// Waits until it has ended; one that does not is killed.
+    /// Waits until a command has exited; kills it on timeout.
     pub async fn ended(&self, name: &str) -> anyhow::Result<()> {
         let start = Instant::now();
-        while self.states().get(name).is_some_and(|state| *state != ClientState::Ended) {
+        while self.states().get(name).is_some_and(|state| *state != CommandState::Ended) {
             if start.elapsed() >= PATIENCE {
                 return self.kill(name);
             }
@@ -47,7 +58,7 @@ impl Commands {
         Ok(())
     }
 
-    /// Starts it again, if it has ended and is one of those that are.
+    /// Starts a command again if it has exited and is one that can be started again.
     pub fn start_again(&self, name: &str, cluster: &Cluster) -> anyhow::Result<()> {
         let mut running = self.running();
         let Some(ended) = running.get_mut(name) else { return Ok(()) };
@@ -63,17 +74,17 @@ impl Commands {
         act(&found.process).with_context(|| format!("the command {name}"))
     }
 
-    /// SIGKILL.
+    /// Sends SIGKILL to a command.
     pub fn kill(&self, name: &str) -> anyhow::Result<()> {
         self.with(name, ClientProcess::kill)
     }
 
-    /// SIGTERM.
+    /// Sends SIGTERM to a command.
     pub fn terminate(&self, name: &str) -> anyhow::Result<()> {
         self.with(name, ClientProcess::terminate)
     }
 
-    /// SIGSTOP.
+    /// Sends SIGSTOP to a command.
     pub fn pause(&self, name: &str) -> anyhow::Result<()> {
         self.with(name, ClientProcess::pause)
     }
@@ -83,17 +94,17 @@ impl Commands {
         self.with(name, ClientProcess::resume)
     }
 
-    /// How each is.
-    pub fn states(&self) -> BTreeMap<String, ClientState> {
+    /// Returns the state of each command.
+    pub fn states(&self) -> BTreeMap<String, CommandState> {
         let state = |running: &Running| match running.process.state() {
-            ProcessState::Running => ClientState::Running,
-            ProcessState::Paused => ClientState::Stopped,
-            ProcessState::Stopped => ClientState::Ended,
+            ProcessState::Running => CommandState::Running,
+            ProcessState::Paused => CommandState::Stopped,
+            ProcessState::Stopped => CommandState::Ended,
         };
         self.running().iter().map(|(name, running)| (name.clone(), state(running))).collect()
     }
 
-    /// How each ended that has: its exit code (-1: by a signal) and what it printed last.
+    /// Returns the exit code (-1: by a signal) and the last line of output of each command that has exited.
     pub fn ends(&self) -> Vec<(String, i32, String)> {
         let mut running = self.running();
         let ended = running.iter_mut().filter_map(|(name, running)| {
