@@ -14,6 +14,7 @@ pub mod keys;
 pub mod metrics;
 pub mod raft;
 pub mod registry;
+pub mod request;
 pub mod rest;
 pub mod restore;
 pub mod scan;

@@ -11,8 +11,8 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::registry::{Fence, WriteOptions};
-use crate::store::{Revision, Write as Put};
+use crate::request::Fence;
+use crate::store::Revision;
 
 /// An open write log.
 pub struct WriteLog {
@@ -39,14 +39,10 @@ struct Line<'a> {
 }
 
 impl Intent {
-    /// Collects the keys, the user and the election of these writes.
+    /// A write of these keys by a user, who may have won an election.
     #[must_use]
-    pub fn of(writes: &[Put], options: &WriteOptions) -> Self {
-        Self {
-            keys: writes.iter().map(|write| write.key.clone()).collect(),
-            user: options.caller.user().to_owned(),
-            elected: options.fence.clone(),
-        }
+    pub fn new(keys: Vec<String>, user: &str, elected: Option<Fence>) -> Self {
+        Self { keys, user: user.to_owned(), elected }
     }
 }
 
@@ -97,22 +93,19 @@ fn ends_whole(file: &mut File) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_daemon::identity::Caller;
 
     #[test]
     fn a_line_says_which_revisions_a_write_made_and_for_whom() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("writes");
-        let put = |key: &str| Put { key: key.to_owned(), value: None };
         let elected = Fence {
             namespace: "kube-system".to_owned(),
             lease: "managers".to_owned(),
             holder: "a".to_owned(),
             transitions: 3,
         };
-        let by = |user, fence| WriteOptions { caller: Caller::new(user, &[]), fence, ..WriteOptions::default() };
-        let intents =
-            [Intent::of(&[put("x"), put("y")], &by("alice", Some(elected))), Intent::of(&[put("z")], &by("bob", None))];
+        let keys = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect();
+        let intents = [Intent::new(keys(&["x", "y"]), "alice", Some(elected)), Intent::new(keys(&["z"]), "bob", None)];
         for (intent, last) in intents.iter().zip([7, 8]) {
             WriteLog::open(&path).unwrap().note(intent, last, Timestamp::UNIX_EPOCH);
         }

@@ -6,7 +6,7 @@ use squall_api::decode::{Decoded, FieldValidation, from_json};
 use squall_api::metav1::v1::Time;
 use squall_api::{Error, Object};
 
-use crate::registry::Resource;
+use crate::request::Resource;
 
 /// The manager's name, the subresource that it writes, and the current time.
 type Who<'a> = (&'a str, &'a str, Time);

@@ -6,7 +6,7 @@ use squall_api::core::v1::Pod;
 use squall_api::{Error, Kind, Object};
 use squall_daemon::identity::Caller;
 
-use crate::registry::Resource;
+use crate::request::{Resource, Subresource};
 
 const LEASES: &str = "kube-node-lease";
 
@@ -25,7 +25,7 @@ pub fn restrict_node(caller: &Caller, resource: &Resource, old: Option<&Object>)
             refuse("can only access node lease with the same name as the requesting node")
         }
         (Kind::Pod, Some(Object::Pod(pod))) if pod.spec.node_name != node => {
-            let what = if resource.subresource == "status" { "update pod status for" } else { "delete" };
+            let what = if resource.subresource == Subresource::Status { "update pod status for" } else { "delete" };
             refuse(&format!("node {node:?} can only {what} pods with spec.nodeName set to itself"))
         }
         _ => Ok(()),
@@ -47,7 +47,7 @@ mod tests {
     use squall_api::core::v1::{ConfigMapEnvSource, Container, EnvFromSource, LocalObjectReference};
 
     fn resource(kind: Kind, namespace: &str, name: &str, subresource: &str) -> Resource {
-        Resource { kind, namespace: namespace.to_owned(), name: name.to_owned(), subresource: subresource.to_owned() }
+        Resource::object(kind, namespace, name).part(Subresource::parse(kind, subresource))
     }
 
     #[test]

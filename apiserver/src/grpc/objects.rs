@@ -14,7 +14,8 @@ use uuid::Uuid;
 use super::handlers_of;
 use crate::admission::DeleteOptions;
 use crate::handlers::{Body, Deleting, ListQuery, LogQuery, PatchBody, WatchQuery};
-use crate::registry::{Fence, Registry, Reply, Resource, WriteOptions, any};
+use crate::registry::{Registry, Reply, any};
+use crate::request::{Fence, Resource, WriteOptions};
 use crate::store::RequestId;
 use crate::watch::{Event, Fate};
 

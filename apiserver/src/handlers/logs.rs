@@ -14,7 +14,7 @@ use tonic::transport::Endpoint;
 
 use super::Handlers;
 use crate::authorization::Verb;
-use crate::registry::Resource;
+use crate::request::{Resource, Subresource};
 
 /// Connection timeout of a kubelet.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -46,8 +46,8 @@ pub type LogStream = BoxStream<'static, Result<Bytes, Error>>;
 impl Handlers {
     /// Streams the log of a container.
     pub async fn logs(&self, resource: &Resource, query: &LogQuery) -> Result<LogStream, Error> {
-        self.authorize(Verb::Get, &Resource { subresource: "log".to_owned(), ..resource.clone() })?;
-        let whole = Resource { subresource: String::new(), ..resource.clone() };
+        self.authorize(Verb::Get, &resource.part(Subresource::Log))?;
+        let whole = resource.part(Subresource::Whole);
         let Object::Pod(pod) = Object::from_any(&self.registry().get(&whole, "").await?)? else {
             return Err(Error::not_found(Kind::Pod, &resource.name));
         };
@@ -70,8 +70,7 @@ impl Handlers {
         if name.is_empty() {
             return Err(Error::bad_request(format!("pod {} does not have a host assigned", pod.metadata.name)));
         }
-        let resource =
-            Resource { kind: Kind::Node, namespace: String::new(), name: name.clone(), subresource: String::new() };
+        let resource = Resource::object(Kind::Node, "", name);
         let Object::Node(node) = Object::from_any(&self.registry().get(&resource, "0").await?)? else {
             return Err(Error::not_found(Kind::Node, name));
         };

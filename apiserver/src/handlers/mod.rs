@@ -11,7 +11,8 @@ use squall_api::Error;
 use squall_daemon::identity::Caller;
 
 use crate::authorization::{Action, Target, Verb, authorize};
-use crate::registry::{Registry, Resource};
+use crate::registry::Registry;
+use crate::request::Resource;
 
 pub use body::{Body, PROTOBUF_MAGIC};
 pub use logs::LogQuery;
@@ -50,7 +51,7 @@ impl Handlers {
         let target = Target::Resource {
             group: info.group,
             resource: info.plural,
-            subresource: &resource.subresource,
+            subresource: resource.subresource.as_str(),
             namespace: &resource.namespace,
             name: &resource.name,
         };

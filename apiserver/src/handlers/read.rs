@@ -9,7 +9,8 @@ use tokio::time::Instant;
 use super::Handlers;
 use crate::admission;
 use crate::authorization::Verb;
-use crate::registry::{ListOptions, Listing, Resource, Selection, VersionOptions, WatchStart, decode_stored};
+use crate::registry::{ListOptions, Listing, Selection, VersionOptions, WatchStart, decode_stored};
+use crate::request::Resource;
 use crate::watch::Watcher;
 
 /// Without a client timeout, a watch ends after this time or up to twice this time (Kubernetes: 30 to 60 minutes).

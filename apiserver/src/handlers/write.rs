@@ -14,7 +14,8 @@ use squall_api::{Error, Kind, Object};
 use super::{Body, Handlers, ListQuery};
 use crate::admission::DeleteOptions;
 use crate::authorization::Verb;
-use crate::registry::{Reply, Resource, WriteOptions, decode_stored};
+use crate::registry::{Reply, decode_stored};
+use crate::request::{Resource, Subresource, WriteOptions};
 use crate::store::RequestId;
 
 /// A patch as the client sent it.
@@ -59,15 +60,15 @@ impl Handlers {
     pub async fn create(&self, resource: &Resource, body: Body, options: WriteOptions) -> Result<Reply, Error> {
         self.authorize(Verb::Create, resource)?;
         let options = self.on_behalf(options);
-        match (resource.subresource.as_str(), resource.kind) {
-            ("binding", Kind::Pod) => {
+        match resource.subresource {
+            Subresource::Binding => {
                 let binding: Binding = body.message("core.v1.Binding")?;
                 if binding.target.name.is_empty() {
                     return Err(Error::bad_request("target.name: Required value"));
                 }
                 self.registry.bind(resource, &binding.target.name, &options).await
             }
-            ("eviction", Kind::Pod) => {
+            Subresource::Eviction => {
                 let eviction: Eviction = body.message("policy.v1.Eviction")?;
                 let given = eviction.delete_options.unwrap_or_default();
                 let how = DeleteOptions {
@@ -78,7 +79,13 @@ impl Handlers {
                 let dry_run = options.dry_run || !given.dry_run.is_empty();
                 self.registry.evict(resource, &how, &WriteOptions { dry_run, ..options }).await
             }
-            _ => {
+            Subresource::Whole
+            | Subresource::Status
+            | Subresource::Scale
+            | Subresource::Finalize
+            | Subresource::Log
+            | Subresource::Proxy(_)
+            | Subresource::Unknown(_) => {
                 let decoded = body.object(resource.kind, options.validation)?;
                 self.registry.create(resource, decoded, &options).await
             }
@@ -87,12 +94,7 @@ impl Handlers {
 
     /// Creates events concurrently, so that they are written together. Returns the errors of those that failed.
     pub async fn record(&self, namespace: &str, events: Vec<Any>, id: RequestId) -> Result<Vec<Error>, Error> {
-        let events_of = Resource {
-            kind: Kind::Event,
-            namespace: namespace.to_owned(),
-            name: String::new(),
-            subresource: String::new(),
-        };
+        let events_of = Resource::collection(Kind::Event, namespace);
         self.authorize(Verb::Create, &events_of)?;
         if events.len() > MAX_RECORDED {
             return Err(Error::bad_request(format!("at most {MAX_RECORDED} events can be recorded at once")));
@@ -118,7 +120,7 @@ impl Handlers {
     pub async fn update(&self, resource: &Resource, body: Body, options: WriteOptions) -> Result<Reply, Error> {
         self.authorize(Verb::Update, resource)?;
         let options = self.on_behalf(options);
-        if resource.subresource == "scale" {
+        if resource.subresource == Subresource::Scale {
             let scale: Scale = body.message("autoscaling.v1.Scale")?;
             return self.registry.update_scale(resource, &scale, &options).await;
         }

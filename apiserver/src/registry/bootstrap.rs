@@ -7,7 +7,8 @@ use squall_api::error::Reason;
 use squall_api::intstr::IntOrString;
 use squall_api::{Error, Kind, Object};
 
-use super::{Registry, Resource, WriteOptions};
+use super::Registry;
+use crate::request::{Resource, WriteOptions};
 
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-node-lease", "kube-public"];
 
@@ -44,8 +45,7 @@ impl Registry {
             return Ok(());
         }
         let meta = &wanted.metadata;
-        let (kind, namespace, name) = (Kind::EndpointSlice, meta.namespace.clone(), meta.name.clone());
-        let resource = Resource { kind, namespace, name, subresource: String::new() };
+        let resource = Resource::object(Kind::EndpointSlice, &meta.namespace, &meta.name);
         let stored = Object::from_any(&self.get(&resource, "0").await?)?;
         let Ok(mut stored) = EndpointSlice::try_from(stored) else { return Ok(()) };
         if stored.endpoints == wanted.endpoints {
@@ -86,9 +86,7 @@ impl Registry {
     }
 
     async fn create_if_absent(&self, object: Object) -> Result<(), Error> {
-        let namespace = object.meta().namespace.clone();
-        let name = object.meta().name.clone();
-        let mut resource = Resource { kind: object.kind(), namespace, name, subresource: String::new() };
+        let mut resource = Resource::object(object.kind(), &object.meta().namespace, &object.meta().name);
         // This member's own state is cheap to read.
         if self.get(&resource, "0").await.is_ok() {
             return Ok(());

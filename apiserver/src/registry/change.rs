@@ -1,275 +1,326 @@
-//! One change: read the stored object, decide what it becomes, and write that if the stored object is still the same.
+//! One change: read the object, decide what becomes of it, charge it, write it, and retry if it has changed meanwhile.
+//!
+//! All verbs go through this loop. They differ in their pure decision, from the stored object to a [`Decided`].
 
-use squall_api::{Error, Kind, Object};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use squall_api::{Error, Object};
 use squall_faults::mutants::Mutant;
 use uuid::Uuid;
 
-use super::fence::Fence;
 use super::freshness::Freshness;
-use super::pending::Pending;
+use super::ownership::note_owner;
 use super::repeated::{ATTEMPTS, Attempt, Done};
 use super::service::Claims;
-use super::write::{WriteOptions, note_owner};
-use super::{Registry, Resource, decode_stored};
-use crate::admission;
-use crate::store::{Compare, Outcome, RequestId, Revision, Target, Transaction, Write};
-use crate::write_log::Intent;
+use super::transaction::{Change, Written, at, put, removal, revision_of, versioned};
+use super::{Registry, decode_stored};
+use crate::request::{Resource, WriteOptions};
+use crate::store::{RequestId, Revision, State};
+use crate::{admission, keys};
 
-/// The comparisons and writes of a decided change.
-pub(super) struct Change {
-    pub(super) compares: Vec<Compare>,
-    pub(super) writes: Vec<Write>,
+/// What becomes of an object.
+pub(super) struct Decided {
+    pub(super) fate: Fate,
+    /// Other objects that change with it, each read at its resource version and written anew.
+    pub(super) beside: Vec<(Object, Object)>,
 }
 
-/// The result of a write.
-pub(super) enum Written {
-    At(Revision),
-    /// The comparison at this index failed.
-    Refused(usize),
+/// The fate of an object.
+pub(super) enum Fate {
+    /// It stays as it is.
+    Keep,
+    /// It is stored in this form.
+    Store(Box<Object>),
+    /// It is removed.
+    Remove,
 }
 
-/// The request that a change belongs to.
-struct Request<'a> {
-    key: &'a str,
-    resource: &'a Resource,
-    id: RequestId,
-    options: &'a WriteOptions,
-}
-
-/// The decided new version of an object.
-struct Decided {
-    new: Object,
-    claims: Claims,
-    /// Revision of the object that the decision is based on.
-    read_at: Revision,
-    /// Nothing holds the object any longer: it is removed.
-    done: bool,
-}
-
-impl Decided {
-    fn is_unchanged(&self, old: &Object) -> bool {
-        !self.done && unchanged(&self.new, old)
+impl From<Object> for Decided {
+    fn from(new: Object) -> Self {
+        Fate::Store(Box::new(new)).into()
     }
 }
 
-/// The result of an attempt to write.
-enum Tried {
-    Written(Object),
-    ChangedMeanwhile,
-    /// Another write took an address that the server chose, or changed a quota: the change can be retried.
-    Overtaken,
+impl From<Fate> for Decided {
+    fn from(fate: Fate) -> Self {
+        Self { fate, beside: Vec::new() }
+    }
 }
 
-/// The result of reading an object for a change.
-pub(super) enum Read {
-    Found(Box<Object>),
-    /// The request was already executed.
-    Done(Done),
+/// The inputs of a decision beside the stored object.
+pub(super) struct Moment {
+    pub(super) now: Timestamp,
+    /// A state at least as recent as the stored object.
+    pub(super) state: Arc<State>,
+    /// The same for a repeated request, so that it generates the same name.
+    pub(super) seed: u64,
+    /// The uid of a new object.
+    pub(super) uid: String,
+}
+
+/// The object that a change starts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    /// There is none: the object is new.
+    Nothing,
+    /// This member's own, if deciding from it leads to a write; else the most recent one.
+    Own,
+    /// The most recent one.
+    MostRecent,
+}
+
+/// A change that a request asks for.
+pub(super) struct Job<'a> {
+    pub(super) resource: &'a Resource,
+    pub(super) options: &'a WriteOptions,
+    pub(super) start: Start,
+    /// The resource version that the object must have; empty for any.
+    pub(super) version: &'a str,
+}
+
+/// The result of a change.
+pub(super) struct Changed {
+    /// The object after the change, or as it was before its removal.
+    pub(super) object: Object,
+    /// The change removed the object.
+    pub(super) removed: bool,
+}
+
+/// An attempt, ready to be written.
+struct Attempted {
+    key: String,
+    old: Option<Object>,
+    /// The new version; the old one if it is removed.
+    new: Object,
+    remove: bool,
+    claims: Claims,
+    beside: Vec<(Object, Object)>,
+}
+
+/// The result of preparing an attempt.
+enum Prepared {
+    /// The request is done: executed earlier, or nothing changes.
+    Done(Changed),
+    Ready(Box<Attempted>),
+}
+
+/// The result of writing an attempt.
+enum Tried {
+    Written(Changed),
+    /// The object has changed since it was read.
+    Overtaken,
+    /// Another write took an address or a quota: the change can be retried.
+    Again,
+}
+
+/// One round of the loop.
+#[derive(Clone, Copy)]
+struct Round {
+    /// The request's.
+    id: RequestId,
+    number: usize,
+    /// Of the object that is read.
+    freshness: Freshness,
+    /// Whether to look for the result of an earlier request with the same ID.
+    may_repeat: bool,
+}
+
+impl Job<'_> {
+    fn attempt(&self, number: usize) -> Attempt {
+        match self.start {
+            Start::Nothing => Attempt::Create(number),
+            Start::Own | Start::MostRecent => Attempt::Change(number),
+        }
+    }
+
+    /// The error of a change whose object another write has taken; `None` if it may try again.
+    fn overtaken(&self) -> Option<Error> {
+        let Resource { kind, name, .. } = self.resource;
+        match self.start {
+            // A generated name has been taken: the next one is another.
+            Start::Nothing if name.is_empty() => None,
+            Start::Nothing => Some(Error::already_exists(*kind, name)),
+            Start::Own | Start::MostRecent if self.version.is_empty() => None,
+            Start::Own | Start::MostRecent => Some(Error::modified(*kind, name)),
+        }
+    }
 }
 
 impl Registry {
-    /// Reads the object, lets `decide` determine what it becomes, and writes that if the object has not changed
+    /// Reads the object, lets `decide` determine what becomes of it, and writes that if the object has not changed
     /// meanwhile. Otherwise retries, unless the caller requires a resource version.
     pub(super) async fn change(
         &self,
-        resource: &Resource,
-        version: &str,
-        options: &WriteOptions,
-        mut decide: impl FnMut(&Object) -> Result<Object, Error>,
-    ) -> Result<Object, Error> {
-        let id = options.request_id.unwrap_or_else(|| Uuid::new_v4().into_bytes());
-        let request = Request { key: &resource.key()?, resource, id, options };
+        job: &Job<'_>,
+        mut decide: impl FnMut(Option<&Object>, &Moment) -> Result<Decided, Error>,
+    ) -> Result<Changed, Error> {
+        let id = job.options.request_id.unwrap_or_else(|| Uuid::new_v4().into_bytes());
         // Most objects are up to date on this member, and the comparison in the store detects those that are not.
         // Deciding from local state avoids a quorum read. Only a successful write counts; otherwise, decide again.
-        if version.is_empty()
-            && let Ok(Read::Found(old)) = self.read(resource, "0", None).await
-            && let Ok(decided) = self.decide(&request, &old, &mut decide)
-            && !decided.is_unchanged(&old)
-            && let Tried::Written(object) = self.try_write(&request, &old, decided, 0).await?
+        let starts_here = job.start == Start::Own && job.version.is_empty();
+        let own = Round { id, number: 0, freshness: Freshness::Any, may_repeat: false };
+        if starts_here
+            && let Ok(Prepared::Ready(attempted)) = self.prepare(job, own, &mut decide).await
+            && let Tried::Written(changed) = self.try_write(job, own, *attempted).await?
         {
-            return Ok(object);
+            return Ok(changed);
         }
-        for attempt in 1..ATTEMPTS {
-            let old = match self.read(resource, version, (attempt == 1).then_some(id)).await? {
-                Read::Found(old) => *old,
-                Read::Done(done) => return Ok(done.object),
+        let (first, freshness) = (usize::from(starts_here), Freshness::of_get(job.version)?);
+        for number in first..ATTEMPTS {
+            let round = Round { id, number, freshness, may_repeat: number == first };
+            let attempted = match self.prepare(job, round, &mut decide).await? {
+                Prepared::Done(changed) => return Ok(changed),
+                Prepared::Ready(attempted) => *attempted,
             };
-            if !version.is_empty() && old.meta().resource_version != version && !Mutant::NoConflicts.is_on() {
-                return Err(Error::modified(resource.kind, &resource.name));
-            }
-            let decided = self.decide(&request, &old, &mut decide)?;
-            if decided.is_unchanged(&old) {
-                return Ok(old);
-            }
-            match self.try_write(&request, &old, decided, attempt).await? {
-                Tried::Written(object) => return Ok(object),
-                Tried::ChangedMeanwhile if version.is_empty() => {}
-                Tried::ChangedMeanwhile => return Err(Error::modified(resource.kind, &resource.name)),
-                Tried::Overtaken => {}
+            match self.try_write(job, round, attempted).await? {
+                Tried::Written(changed) => return Ok(changed),
+                Tried::Overtaken => job.overtaken().map_or(Ok(()), Err)?,
+                Tried::Again => {}
             }
         }
-        Err(Error::modified(resource.kind, &resource.name))
+        Err(Error::modified(job.resource.kind, &job.resource.name))
     }
 
-    fn decide(
+    /// Reads the object and decides.
+    async fn prepare(
         &self,
-        request: &Request<'_>,
-        old: &Object,
-        decide: &mut impl FnMut(&Object) -> Result<Object, Error>,
-    ) -> Result<Decided, Error> {
-        admission::restrict_node(&request.options.caller, request.resource, Some(old))?;
-        let mut new = decide(old)?;
-        note_owner(Some(old), &mut new, request.resource, request.options, (self.inner.clock)());
-        new.meta_mut().resource_version.clear();
-        self.count_quota(&mut new, Some(old))?;
-        let claims = self.claim_addresses(&mut new, Some(old))?;
-        Ok(Decided { done: is_done(&new), new, claims, read_at: revision_of(old)? })
+        job: &Job<'_>,
+        round: Round,
+        decide: &mut impl FnMut(Option<&Object>, &Moment) -> Result<Decided, Error>,
+    ) -> Result<Prepared, Error> {
+        let old = match job.start {
+            Start::Nothing => None,
+            Start::Own | Start::MostRecent => match self.read(job.resource, round).await? {
+                Read::Found(old) => Some(*old),
+                Read::Done(Done { object, deleted }) => {
+                    return Ok(Prepared::Done(Changed { object, removed: deleted }));
+                }
+            },
+        };
+        admission::restrict_node(&job.options.caller, job.resource, old.as_ref())?;
+        if let Some(old) = &old
+            && !job.version.is_empty()
+            && old.meta().resource_version != job.version
+            && !Mutant::NoConflicts.is_on()
+        {
+            return Err(Error::modified(job.resource.kind, &job.resource.name));
+        }
+        let uid = if old.is_none() { Uuid::new_v4().to_string() } else { String::new() };
+        let seed = job.attempt(round.number).seed(round.id);
+        let moment = Moment { now: self.now(), state: self.member().view().state(), seed, uid };
+        let decided = decide(old.as_ref(), &moment)?;
+        self.settle(job, old, decided, moment.now)
     }
 
-    /// Writes the decided version, if the stored object is still the one that was read.
+    /// Completes a decided object: its owner, its counted quota, its claims, its key.
+    fn settle(
+        &self,
+        job: &Job<'_>,
+        old: Option<Object>,
+        Decided { fate, beside }: Decided,
+        now: Timestamp,
+    ) -> Result<Prepared, Error> {
+        let (new, remove, claims) = match (fate, &old) {
+            (Fate::Store(new), _) => {
+                let mut new = *new;
+                note_owner(old.as_ref(), &mut new, job.resource, job.options, now);
+                new.meta_mut().resource_version.clear();
+                self.count_quota(&mut new, old.as_ref())?;
+                let claims = self.claim_addresses(&mut new, old.as_ref())?;
+                let remove = nothing_holds(&new);
+                (new, remove, claims)
+            }
+            (Fate::Remove, Some(old)) => (old.clone(), true, Claims::default()),
+            (Fate::Keep, Some(old)) => {
+                return Ok(Prepared::Done(Changed { object: old.clone(), removed: false }));
+            }
+            (Fate::Remove | Fate::Keep, None) => {
+                return Err(Error::not_found(job.resource.kind, &job.resource.name));
+            }
+        };
+        if let Some(old) = &old
+            && !remove
+            && beside.is_empty()
+            && is_same(&new, old)
+        {
+            return Ok(Prepared::Done(Changed { object: old.clone(), removed: false }));
+        }
+        let key = keys::object(new.kind(), &new.meta().namespace, &new.meta().name);
+        Ok(Prepared::Ready(Box::new(Attempted { key, old, new, remove, claims, beside })))
+    }
+
+    /// Charges an attempt and writes it, if everything that it was decided from is still the same.
     async fn try_write(
         &self,
-        request: &Request<'_>,
-        old: &Object,
-        decided: Decided,
-        attempt: usize,
+        job: &Job<'_>,
+        Round { id, number, .. }: Round,
+        attempted: Attempted,
     ) -> Result<Tried, Error> {
-        let Decided { new, claims, read_at, done } = decided;
-        let Request { key, options, .. } = *request;
-        let writes = if done { removal(key, &new) } else { vec![put(key, &new)] };
-        let mut change = Change { compares: vec![at(key, read_at)], writes };
-        change.writes.extend(Fence::of(&new).map(|fence| fence.put()));
+        let Attempted { key, old, new, remove, claims, beside } = attempted;
+        let charges = match self.charge(old.as_ref(), (!remove).then_some(&new), number).await {
+            Ok(charges) => charges,
+            // An earlier attempt of this very request may have used up the quota.
+            Err(refusal) => {
+                let state = self.state(Freshness::MostRecent).await?;
+                let Done { object, deleted } = self.done_before(id, new.kind(), &key, &state)?.ok_or(refusal)?;
+                return Ok(Tried::Written(Changed { object, removed: deleted }));
+            }
+        };
+        let read_at: Revision = old.as_ref().map_or(Ok(0), revision_of)?;
+        let writes = if remove { removal(&key, &new) } else { vec![put(&key, &new)] };
+        let mut change = Change { compares: vec![at(&key, read_at)], writes };
+        change.writes.extend(super::fence::put(&new).filter(|_| !remove));
         claims.add_to(&mut change);
-        let charges = self.charge(Some(old), (!done).then_some(&new), attempt).await?;
+        for (read, written) in &beside {
+            let key = keys::object(read.kind(), &read.meta().namespace, &read.meta().name);
+            change.compares.push(at(&key, revision_of(read)?));
+            change.writes.push(put(&key, written));
+        }
         charges.add_to(&mut change)?;
-        match self.write(change, request.id, Attempt::Change(attempt), options).await? {
-            Written::At(revision) if done => Ok(Tried::Written(versioned(new, revision))),
-            Written::At(revision) => self.as_written(key, new, revision, options).map(Tried::Written),
-            Written::Refused(0) => Ok(Tried::ChangedMeanwhile),
-            Written::Refused(place) => claims.refused(place - 1, &new).map(|()| Tried::Overtaken),
+        match self.write(change, id, job.attempt(number), job.options).await? {
+            Written::At(revision) if remove => {
+                Ok(Tried::Written(Changed { object: versioned(new, revision), removed: true }))
+            }
+            Written::At(revision) => {
+                let object = self.as_written(&key, new, revision, job.options)?;
+                Ok(Tried::Written(Changed { object, removed: false }))
+            }
+            Written::Refused(0) => Ok(Tried::Overtaken),
+            Written::Refused(place) => claims.refused(place - 1, &new).map(|()| Tried::Again),
         }
     }
 
-    /// Reads the object, at least as recent as `version`; an empty version reads the most recent one. If the request
-    /// `repeated` was already executed, returns its result.
-    pub(super) async fn read(
-        &self,
-        resource: &Resource,
-        version: &str,
-        repeated: Option<RequestId>,
-    ) -> Result<Read, Error> {
+    /// Reads the object. If the request was already executed, returns its result.
+    async fn read(&self, resource: &Resource, round: Round) -> Result<Read, Error> {
         let key = resource.key()?;
-        let state = self.state(Freshness::of_get(version)?).await?;
-        if let Some(id) = repeated
-            && let Some(done) = self.done_before(id, resource.kind, &key, &state)?
+        let state = self.state(round.freshness).await?;
+        if round.may_repeat
+            && let Some(done) = self.done_before(round.id, resource.kind, &key, &state)?
         {
             return Ok(Read::Done(done));
         }
         let entry = state.get(&key).ok_or_else(|| Error::not_found(resource.kind, &resource.name))?;
         Ok(Read::Found(Box::new(decode_stored(resource.kind, entry)?)))
     }
-
-    /// Returns the object as it is stored. A repeated request finds what the first one wrote, and the revision of a
-    /// transaction is not that of its first write.
-    pub(super) fn as_written(
-        &self,
-        key: &str,
-        new: Object,
-        revision: Revision,
-        options: &WriteOptions,
-    ) -> Result<Object, Error> {
-        let state = self.member().view().state();
-        match (state.get(key), options.dry_run) {
-            (Some(entry), false) => decode_stored(new.kind(), entry),
-            // Kubernetes: a dry run returns the resource version of the object that it would replace.
-            (entry, true) => Ok(versioned(new, entry.map_or(0, |entry| entry.mod_revision))),
-            // Already deleted.
-            (None, false) => Ok(versioned(new, revision)),
-        }
-    }
-
-    /// Proposes a change. `attempt` distinguishes repeated decisions within one request.
-    pub(super) async fn write(
-        &self,
-        change: Change,
-        id: RequestId,
-        attempt: Attempt,
-        options: &WriteOptions,
-    ) -> Result<Written, Error> {
-        if options.dry_run {
-            return Ok(Written::At(self.member().view().state().revision()));
-        }
-        let Change { mut compares, writes } = change;
-        let fence = compares.len();
-        if Mutant::NoConflicts.is_on() {
-            compares.iter_mut().for_each(|compare| forget_revision(compare, self.member().view().state().as_ref()));
-        }
-        if !Mutant::NoFencing.is_on() {
-            compares.extend(options.fence.as_ref().map(Fence::holds));
-        }
-        let transaction = Transaction { request_id: attempt.transaction_id(id), compares, writes };
-        let intent = || Intent::of(&transaction.writes, options);
-        let pending = self.inner.write_log.as_ref().map(|_| Pending::new(self, transaction.request_id, intent()));
-        let outcome = self.member().propose(transaction, self.deadline()).await;
-        if let Some(pending) = pending {
-            pending.ended(&outcome);
-        }
-        match outcome? {
-            Outcome::Applied(revision) => Ok(Written::At(revision)),
-            Outcome::Refused(place, _) if place == fence => {
-                Err(Error::forbidden(Kind::Lease, "", "the writer is no longer the elected leader"))
-            }
-            Outcome::Refused(place, _) => Ok(Written::Refused(place)),
-        }
-    }
 }
 
-/// Makes a comparison match any existing revision, for a mutant.
-fn forget_revision(compare: &mut Compare, state: &crate::store::State) {
-    if let Target::ModRevision(revision) = &mut compare.target
-        && *revision > 0
-        && let Some(entry) = state.get(&compare.key)
-    {
-        *revision = entry.mod_revision;
-    }
+/// The result of reading an object for a change.
+enum Read {
+    Found(Box<Object>),
+    /// The request was already executed.
+    Done(Done),
 }
 
-pub(super) fn at(key: &str, revision: Revision) -> Compare {
-    Compare { key: key.to_owned(), target: Target::ModRevision(revision) }
-}
-
-pub(super) fn put(key: &str, object: &Object) -> Write {
-    Write { key: key.to_owned(), value: Some(object.encode().into()) }
-}
-
-pub(super) fn removal(key: &str, object: &Object) -> Vec<Write> {
-    let claims = match object {
-        Object::Service(service) => admission::claims(service),
-        _ => Vec::new(),
-    };
-    std::iter::once(key.to_owned())
-        .chain(claims.into_iter().map(|claim| claim.key))
-        .map(|key| Write { key, value: None })
-        .collect()
-}
-
-pub(super) fn versioned(mut object: Object, revision: Revision) -> Object {
-    object.meta_mut().resource_version = if revision == 0 { String::new() } else { revision.to_string() };
-    object
-}
-
-pub(super) fn revision_of(object: &Object) -> Result<Revision, Error> {
-    squall_api::meta::parse_resource_version(&object.meta().resource_version)
-}
-
-fn unchanged(new: &Object, old: &Object) -> bool {
+/// Whether nothing changes; the new object has no resource version.
+fn is_same(new: &Object, old: &Object) -> bool {
     let mut old = old.clone();
     old.meta_mut().resource_version.clear();
     *new == old
 }
 
 /// Whether nothing holds the object any longer: it is being deleted, and its finalizers and grace period are gone.
-fn is_done(object: &Object) -> bool {
+fn nothing_holds(object: &Object) -> bool {
     let meta = object.meta();
     meta.deletion_timestamp.is_some()
         && meta.finalizers.is_empty()

@@ -8,14 +8,13 @@ use squall_api::kinds::{is_pod_active, is_pod_ready};
 use squall_api::metav1::v1::OwnerReference;
 use squall_api::policy::v1::PodDisruptionBudget;
 use squall_api::{Error, Kind, Object};
-use uuid::Uuid;
 
-use super::change::{Change, Read, Written, at, put, removal, revision_of};
-use super::repeated::{ATTEMPTS, Attempt, Done};
-use super::write::{Reply, WriteOptions};
-use super::{Registry, Resource, decode_stored};
-use crate::admission::{self, DeleteOptions, Deletion};
+use super::change::{Changed, Decided, Fate, Job, Moment, Start};
+use super::write::{Reply, fate_of, stored};
+use super::{Registry, decode_stored};
+use crate::admission::{self, DeleteOptions};
 use crate::keys;
+use crate::request::{Ownership, Resource, WriteOptions};
 use crate::store::State;
 
 impl Registry {
@@ -26,49 +25,36 @@ impl Registry {
         how: &DeleteOptions,
         options: &WriteOptions,
     ) -> Result<Reply, Error> {
-        let key = resource.key()?;
-        let id = options.request_id.unwrap_or_else(|| Uuid::new_v4().into_bytes());
-        for attempt in 0..ATTEMPTS {
-            let old = match self.read(resource, "", (attempt == 0).then_some(id)).await? {
-                Read::Found(old) => *old,
-                Read::Done(Done { object, deleted }) => {
-                    return Ok(Reply { deleted, ..Reply::of(&object, Vec::new()) });
-                }
+        // A mark changes no fields of the caller's own.
+        let noted = WriteOptions { ownership: Ownership::Noted, ..options.clone() };
+        let job = Job { resource, options: &noted, start: Start::MostRecent, version: "" };
+        let mut evicted = None;
+        let changed = self.change(&job, |old, moment| {
+            let Some(Object::Pod(pod)) = old else { return Err(Error::not_found(Kind::Pod, &resource.name)) };
+            evicted = old.cloned();
+            let old = stored(old, resource)?;
+            let fate = fate_of(admission::delete(old, how, moment.now)?);
+            let beside = match fate {
+                Fate::Keep => Vec::new(),
+                Fate::Store(_) | Fate::Remove => charged_budget(pod, moment)?.into_iter().collect(),
             };
-            // At least as recent as the pod that was read. The write compares the revision of the budget.
-            let state = self.member().view().state();
-            let Object::Pod(pod) = &old else { return Err(Error::not_found(Kind::Pod, &resource.name)) };
-            let going = admission::delete(&old, how, (self.inner.clock)())?;
-            let left = match &going {
-                Deletion::Mark(new) => Some(new.as_ref()),
-                _ => None,
-            };
-            let charges = self.charge(Some(&old), left, attempt).await?;
-            let mut change = match going {
-                Deletion::Nothing => return Ok(Reply::of(&old, Vec::new())),
-                Deletion::Mark(new) => Change { compares: vec![], writes: vec![put(&key, &new)] },
-                Deletion::Remove => Change { compares: vec![], writes: removal(&key, &old) },
-            };
-            change.compares.push(at(&key, revision_of(&old)?));
-            // Kubernetes: a pod that is pending, has ended or is being deleted does not count.
-            if is_pod_active(pod)
-                && pod.status.phase != "Pending"
-                && let Some(budget) = budget_of(pod, &state)?
-            {
-                let used = use_up(&budget, pod, &state, (self.inner.clock)())?;
-                let meta = &budget.metadata;
-                let key = keys::object(Kind::PodDisruptionBudget, &meta.namespace, &meta.name);
-                let object = Object::from(budget.clone());
-                change.compares.push(at(&key, revision_of(&object)?));
-                change.writes.push(put(&key, &used));
-            }
-            charges.add_to(&mut change)?;
-            if let Written::At(_) = self.write(change, id, Attempt::Change(attempt), options).await? {
-                return Ok(Reply::of(&old, Vec::new()));
-            }
-        }
-        Err(Error::modified(resource.kind, &resource.name))
+            Ok(Decided { fate, beside })
+        });
+        let Changed { object, removed } = changed.await?;
+        // The reply is the pod before its eviction; of a repeated request, as it is now.
+        Ok(Reply { deleted: evicted.is_none() && removed, ..Reply::of(&evicted.unwrap_or(object), Vec::new()) })
     }
+}
+
+/// The budget of a pod before and after the eviction; `None` if no budget counts it.
+fn charged_budget(pod: &Pod, moment: &Moment) -> Result<Option<(Object, Object)>, Error> {
+    // Kubernetes: a pod that is pending, has ended or is being deleted does not count.
+    if !is_pod_active(pod) || pod.status.phase == "Pending" {
+        return Ok(None);
+    }
+    let Some(budget) = budget_of(pod, &moment.state)? else { return Ok(None) };
+    let used = use_up(&budget, pod, &moment.state, moment.now)?;
+    Ok(Some((budget.into(), used)))
 }
 
 fn all_of<K: TryFrom<Object>>(kind: Kind, namespace: &str, state: &State) -> Result<Vec<K>, Error> {

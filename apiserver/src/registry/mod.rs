@@ -1,10 +1,10 @@
 //! The calls of the API, for gRPC and REST alike: reads and writes with the store's guarantees.
 //!
 //! `read` serves gets and lists (`freshness` selects the state, `page` the start of the next page). Every change goes
-//! through the loop in `change`: read, decide, compare-and-write. `write` implements the verbs with it. `repeated`
-//! answers repeated requests, `fence` lets only elected leaders write, and `pending` reports outcomes to the write log.
-//! `evict` removes pods within their disruption budgets. `service` adds the claims of services to a change, and `quota`
-//! its cost. `bootstrap` creates the initial objects, and `contact` detects a lost quorum.
+//! through the loop in `change`: read, decide, charge, write, retry. `write` and `evict` are the verbs, as pure decisions.
+//! `ownership` records who wrote a field, `service` adds the claims of services, and `quota` the cost. `transaction` is
+//! what the store executes: `fence` lets only elected leaders write, `repeated` answers repeated requests, and `pending`
+//! reports outcomes to the write log. `bootstrap` creates the initial objects, and `contact` detects a lost quorum.
 
 mod bootstrap;
 mod change;
@@ -12,6 +12,7 @@ mod contact;
 mod evict;
 mod fence;
 mod freshness;
+mod ownership;
 mod page;
 mod pending;
 mod quota;
@@ -19,13 +20,13 @@ mod read;
 mod repeated;
 mod service;
 mod stored;
+mod transaction;
 mod write;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use squall_api::{Error, Kind};
-use squall_proto::squall::api::v1 as proto;
+use squall_api::Error;
 use tokio::time::Instant;
 
 use crate::admission::Range;
@@ -34,12 +35,11 @@ use crate::raft::{Member, ProposeError};
 use crate::write_log::WriteLog;
 
 pub use contact::out_of_touch;
-pub use fence::Fence;
 pub use freshness::{Freshness, VersionOptions, WatchStart};
 pub use page::Continuation;
 pub use read::{ListOptions, Listing, Selection};
 pub use stored::{any, any_len, decode, decode_stored};
-pub use write::{Ownership, Reply, WriteOptions};
+pub use write::Reply;
 
 /// Time limit of a request.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -62,44 +62,6 @@ struct Inner {
     quota_turn: quota::Turn,
     contact: contact::Contact,
     write_log: Option<WriteLog>,
-}
-
-/// The collection or object of a request.
-#[derive(Debug, Clone)]
-pub struct Resource {
-    /// Determines group, version and plural name.
-    pub kind: Kind,
-    /// Namespace; empty for cluster-scoped kinds and for all namespaces.
-    pub namespace: String,
-    /// Object name; empty for a collection.
-    pub name: String,
-    /// "status", "scale" or "binding", for example; empty for the object itself.
-    pub subresource: String,
-}
-
-impl Resource {
-    /// Parses a request's resource.
-    pub fn parse(resource: Option<proto::Resource>) -> Result<Self, Error> {
-        let resource = resource.ok_or_else(|| Error::bad_request("the request names no resource"))?;
-        let kind = Kind::find(&resource.group, &resource.plural)
-            .filter(|kind| kind.info().version == resource.version)
-            .ok_or_else(|| Error::bad_request("the server could not find the requested resource"))?;
-        if !kind.info().is_namespaced() && !resource.namespace.is_empty() {
-            return Err(Error::bad_request(format!("{} are not namespaced", kind.info().plural)));
-        }
-        Ok(Self { kind, namespace: resource.namespace, name: resource.name, subresource: resource.subresource })
-    }
-
-    /// Returns the key of the object. Fails if the request names none.
-    fn key(&self) -> Result<String, Error> {
-        if self.name.is_empty() {
-            return Err(Error::bad_request("the request names no object"));
-        }
-        if self.kind.info().is_namespaced() && self.namespace.is_empty() {
-            return Err(Error::bad_request("an empty namespace may not be set when a resource name is provided"));
-        }
-        Ok(crate::keys::object(self.kind, &self.namespace, &self.name))
-    }
 }
 
 impl Registry {

@@ -11,10 +11,12 @@ use squall_api::error::Reason;
 use squall_api::{Error, Kind, Object};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::change::{Change, at, put, revision_of};
-use super::{Freshness, Registry, Resource, WriteOptions, decode_stored};
+use super::change::{Job, Start};
+use super::transaction::{Change, at, put, revision_of};
+use super::{Freshness, Registry, decode_stored};
 use crate::admission;
 use crate::keys;
+use crate::request::{Resource, Subresource, WriteOptions};
 use crate::store::State;
 
 /// Serializes the changes that quotas count. Otherwise all would compare the same quota, and only one could win.
@@ -90,14 +92,12 @@ impl Registry {
             if recounted(&quota, &state, None)?.status == quota.status {
                 continue;
             }
-            let resource = Resource {
-                kind: Kind::ResourceQuota,
-                namespace: quota.metadata.namespace.clone(),
-                name: quota.metadata.name.clone(),
-                subresource: "status".to_owned(),
-            };
+            let meta = &quota.metadata;
+            let whole = Resource::object(Kind::ResourceQuota, &meta.namespace, &meta.name);
+            let resource = whole.part(Subresource::Status);
             let options = WriteOptions::default();
-            let counted = self.change(&resource, "", &options, |old| match old {
+            let job = Job { resource: &resource, options: &options, start: Start::Own, version: "" };
+            let counted = self.change_part(&job, |old| match old {
                 // The state is at least as recent as the quota. The comparison detects concurrent charges.
                 Object::ResourceQuota(old) => recounted(old, &self.member().view().state(), None).map(Object::from),
                 other => Ok(other.clone()),

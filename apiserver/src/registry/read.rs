@@ -12,7 +12,8 @@ use tokio::time::Instant;
 
 use super::freshness::{Freshness, VersionOptions};
 use super::page::Continuation;
-use super::{REVISION_PATIENCE, Registry, Resource, any, decode_stored};
+use super::{REVISION_PATIENCE, Registry, any, decode_stored};
+use crate::request::{Resource, Subresource};
 use crate::store::{Entry, Revision, State, Term};
 use crate::{keys, scan};
 
@@ -160,10 +161,15 @@ impl Registry {
         let key = resource.key()?;
         let state = self.state(Freshness::of_get(resource_version)?).await?;
         let entry = state.get(&key).ok_or_else(|| Error::not_found(resource.kind, &resource.name))?;
-        match resource.subresource.as_str() {
-            "" | "status" => Ok(any(resource.kind, &entry.value, entry.mod_revision)),
-            "scale" => super::write::scale_any(&mut decode_stored(resource.kind, entry)?),
-            other => Err(Error::method_not_allowed("get", &format!("{}/{other}", resource.kind.info().plural))),
+        match &resource.subresource {
+            Subresource::Whole | Subresource::Status => Ok(any(resource.kind, &entry.value, entry.mod_revision)),
+            Subresource::Scale => super::write::scale_any(&mut decode_stored(resource.kind, entry)?),
+            Subresource::Binding
+            | Subresource::Eviction
+            | Subresource::Finalize
+            | Subresource::Log
+            | Subresource::Proxy(_)
+            | Subresource::Unknown(_) => Err(resource.refuses("get")),
         }
     }
 
@@ -266,8 +272,7 @@ mod tests {
         ];
         for (labels, fields) in labels.iter().flat_map(|labels| fields.iter().map(move |fields| (labels, fields))) {
             for namespace in ["", "default"] {
-                let (namespace, name, subresource) = (namespace.to_owned(), String::new(), String::new());
-                let resource = Resource { kind: Kind::Pod, namespace, name, subresource };
+                let resource = Resource::collection(Kind::Pod, namespace);
                 let selection = Selection::parse(&resource, labels, fields).unwrap();
                 let found: Vec<&str> = selection
                     .candidates(state, "")
@@ -312,8 +317,7 @@ mod tests {
         for number in 0..72 {
             write(&mut store, &pod(number, if number == 5 { 0 } else { 1 + number / 36 * 36 }), true);
         }
-        let resource =
-            Resource { kind: Kind::Pod, namespace: String::new(), name: String::new(), subresource: String::new() };
+        let resource = Resource::collection(Kind::Pod, "");
         let looked_at = |labels: &str, fields: &str| {
             let selection = Selection::parse(&resource, labels, fields).unwrap();
             selection.candidates(&store.state, "").count()

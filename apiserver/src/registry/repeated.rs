@@ -2,7 +2,7 @@
 
 use squall_api::{Error, Kind, Object};
 
-use super::change::versioned;
+use super::transaction::versioned;
 use super::{Registry, decode_stored};
 use crate::store::{RequestId, State};
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use squall_api::{Error, Object};
 
 use super::Registry;
-use super::change::Change;
+use super::transaction::Change;
 use crate::admission::{Claim, choose_addresses, claims};
 use crate::store::{Compare, Target, Write};
 

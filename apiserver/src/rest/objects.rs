@@ -19,7 +19,8 @@ use super::failure::is_pretty;
 use super::query::{Query, dry_run};
 use super::{MAX_REQUEST_BYTES, list, table, watch};
 use crate::handlers::{Body, Deleting, Handlers, LogQuery, PatchBody, WatchQuery};
-use crate::registry::{Reply, Resource, WriteOptions};
+use crate::registry::Reply;
+use crate::request::{Resource, Subresource, WriteOptions};
 
 /// The parsed head of a request.
 pub(super) struct Head {
@@ -110,10 +111,10 @@ pub async fn serve(handlers: Handlers, resource: Resource, request: Request) -> 
     let collection = resource.name.is_empty();
     match parts.method {
         Method::GET | Method::HEAD if collection => head.list_or_watch(&resource).await,
-        Method::GET | Method::HEAD if head.query.flag("watch") && resource.subresource.is_empty() => {
+        Method::GET | Method::HEAD if head.query.flag("watch") && resource.subresource.is_whole() => {
             head.watch(&resource).await
         }
-        Method::GET if resource.kind == Kind::Pod && resource.subresource == "log" => head.logs(&resource).await,
+        Method::GET if resource.subresource == Subresource::Log => head.logs(&resource).await,
         Method::GET | Method::HEAD => {
             let object = head.handlers.get(&resource, head.query.text("resourceVersion")).await?;
             head.writer.object(&object, StatusCode::OK)
@@ -164,12 +165,12 @@ impl Head {
     }
 
     async fn create(&self, resource: &Resource, body: axum::body::Body) -> Result<Response, Error> {
-        if !resource.name.is_empty() && resource.subresource.is_empty() {
+        if !resource.name.is_empty() && resource.subresource.is_whole() {
             return Err(Error::no_such_method());
         }
         let options = self.query.write(&self.headers)?;
         let reply = self.handlers.create(resource, self.body(body).await?, options).await?;
-        if resource.subresource.is_empty() {
+        if resource.subresource.is_whole() {
             return self.answer(&reply);
         }
         // Kubernetes: a binding or an eviction is not returned to the client.

@@ -2,7 +2,7 @@
 
 use squall_api::Kind;
 
-use crate::registry::Resource;
+use crate::request::{Resource, Subresource};
 
 /// What a path names.
 #[derive(Debug, Clone)]
@@ -52,13 +52,14 @@ pub fn parse(path: &str) -> Option<Target> {
         rest => ("", rest.to_vec()),
     };
     let kind = Kind::find(group, rest.first()?).filter(|kind| kind.info().version == version)?;
-    let (name, subresource) = match rest.get(1..)? {
+    let (name, part) = match rest.get(1..)? {
         [] => ("", String::new()),
         [name] => (*name, String::new()),
-        [name, subresource @ ..] => (*name, subresource.join("/")),
+        [name, part @ ..] => (*name, part.join("/")),
     };
     // An unknown part of a namespace is a collection in it that does not exist.
-    if kind == Kind::Namespace && !subresource.is_empty() && kind.parts().iter().all(|part| part.name != subresource) {
+    let subresource = Subresource::parse(kind, &part);
+    if kind == Kind::Namespace && !part.is_empty() && kind.parts().iter().all(|known| known.name != part) {
         return None;
     }
     let placed = match (kind.info().is_namespaced(), namespace, name) {
@@ -101,10 +102,17 @@ fn decoded(part: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn part(subresource: &Subresource) -> String {
+        match subresource {
+            Subresource::Proxy(path) if !path.is_empty() => format!("proxy/{path}"),
+            other => other.as_str().to_owned(),
+        }
+    }
+
     fn named(path: &str) -> Option<String> {
         match parse(path)? {
             Target::Objects(r) => {
-                Some(format!("{} {:?} {:?} {:?}", r.kind.info().kind, r.namespace, r.name, r.subresource))
+                Some(format!("{} {:?} {:?} {:?}", r.kind.info().kind, r.namespace, r.name, part(&r.subresource)))
             }
             Target::Review(review) => Some(format!("{review:?}")),
             Target::CustomResources => Some("CustomResources".to_owned()),

@@ -17,7 +17,8 @@ use squall_daemon::Gateway;
 
 use crate::authorization::Verb;
 use crate::handlers::{Handlers, ListQuery};
-use crate::registry::{Resource, decode_stored};
+use crate::registry::decode_stored;
+use crate::request::{Resource, Subresource};
 
 /// Timeout of a connection to a pod.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -34,31 +35,24 @@ struct Destination<'a> {
 impl<'a> Destination<'a> {
     /// Returns `None` if the resource is not a proxy.
     fn parse(resource: &'a Resource) -> Option<Self> {
-        let path = resource.subresource.strip_prefix("proxy")?;
-        if !path.is_empty() && !path.starts_with('/') {
-            return None;
-        }
+        let Subresource::Proxy(path) = &resource.subresource else { return None };
         let name = resource.name.strip_prefix("http:").unwrap_or(&resource.name);
         let (name, port) = name.split_once(':').unwrap_or((name, ""));
-        Some(Self { name, port, path: path.trim_start_matches('/') })
+        Some(Self { name, port, path })
     }
 }
 
 /// Whether a request is to be forwarded.
 pub fn is_meant(resource: &Resource) -> bool {
-    matches!(resource.kind, Kind::Pod | Kind::Service) && Destination::parse(resource).is_some()
+    Destination::parse(resource).is_some()
 }
 
 /// Forwards a request and returns the response.
 pub async fn serve(handlers: &Handlers, resource: &Resource, request: Request) -> Result<Response, Error> {
     let Some(destination) = Destination::parse(resource) else { return Err(Error::no_such_path()) };
-    let one = |subresource: &str| Resource {
-        name: destination.name.to_owned(),
-        subresource: subresource.to_owned(),
-        ..resource.clone()
-    };
-    handlers.authorize(verb_of(request.method()), &one("proxy"))?;
-    let object = Object::from_any(&handlers.registry().get(&one(""), "").await?)?;
+    let object = Resource::object(resource.kind, &resource.namespace, destination.name);
+    handlers.authorize(verb_of(request.method()), &object.part(Subresource::Proxy(String::new())))?;
+    let object = Object::from_any(&handlers.registry().get(&object, "").await?)?;
     let (address, port) = match object {
         Object::Pod(pod) => pod_address(&pod, destination.port)?,
         Object::Service(service) => service_address(handlers, &service, destination.port).await?,
@@ -131,12 +125,7 @@ async fn service_address(handlers: &Handlers, service: &Service, port: &str) -> 
     });
     let no_port = || Error::unavailable(format!("no service port {port:?} found for service {:?}", meta.name));
     let port_name = &known.ok_or_else(no_port)?.name;
-    let collection = Resource {
-        kind: Kind::EndpointSlice,
-        namespace: meta.namespace.clone(),
-        name: String::new(),
-        subresource: String::new(),
-    };
+    let collection = Resource::collection(Kind::EndpointSlice, &meta.namespace);
     let query = ListQuery { labels: format!("{SERVICE_NAME}={}", meta.name), ..ListQuery::default() };
     let trusted = Handlers::new(handlers.registry().clone(), squall_daemon::identity::Caller::server());
     let listing = trusted.list(&collection, &query, usize::MAX).await?;
@@ -161,12 +150,7 @@ mod tests {
     use squall_api::core::v1::{Container, ContainerPort};
 
     fn resource(name: &str, subresource: &str) -> Resource {
-        Resource {
-            kind: Kind::Pod,
-            namespace: "default".to_owned(),
-            name: name.to_owned(),
-            subresource: subresource.to_owned(),
-        }
+        Resource::object(Kind::Pod, "default", name).part(Subresource::parse(Kind::Pod, subresource))
     }
 
     #[test]

@@ -8,7 +8,7 @@ use squall_api::field::{Errors, Path};
 
 use crate::admission::DeleteOptions;
 use crate::handlers::{Deleting, ListQuery, WatchQuery};
-use crate::registry::WriteOptions;
+use crate::request::WriteOptions;
 
 /// Kubernetes: maximum length of a field manager's name.
 const MAX_MANAGER: usize = 128;

@@ -1,0 +1,12 @@
+//! A request in typed form: its resource with the subresource, and the options of a write. Plain values, which every layer
+//! below the faces shares.
+
+mod fence;
+mod options;
+mod resource;
+mod subresource;
+
+pub use fence::Fence;
+pub use options::{Ownership, WriteOptions};
+pub use resource::Resource;
+pub use subresource::Subresource;

@@ -1,0 +1,70 @@
+//! The collection or object that a request is about.
+
+use squall_api::{Error, Kind};
+use squall_proto::squall::api::v1 as proto;
+
+use super::Subresource;
+use crate::keys;
+
+/// The collection or object of a request.
+#[derive(Debug, Clone)]
+pub struct Resource {
+    /// Determines group, version and plural name.
+    pub kind: Kind,
+    /// Namespace; empty for cluster-scoped kinds and for all namespaces.
+    pub namespace: String,
+    /// Object name; empty for a collection.
+    pub name: String,
+    /// The part of the object.
+    pub subresource: Subresource,
+}
+
+impl Resource {
+    /// An object as a whole.
+    #[must_use]
+    pub fn object(kind: Kind, namespace: &str, name: &str) -> Self {
+        Self { kind, namespace: namespace.to_owned(), name: name.to_owned(), subresource: Subresource::Whole }
+    }
+
+    /// A collection; an empty namespace is all of them.
+    #[must_use]
+    pub fn collection(kind: Kind, namespace: &str) -> Self {
+        Self::object(kind, namespace, "")
+    }
+
+    /// Another part of the same object.
+    #[must_use]
+    pub fn part(&self, subresource: Subresource) -> Self {
+        Self { subresource, ..self.clone() }
+    }
+
+    /// Parses a request's resource.
+    pub fn parse(resource: Option<proto::Resource>) -> Result<Self, Error> {
+        let resource = resource.ok_or_else(|| Error::bad_request("the request names no resource"))?;
+        let kind = Kind::find(&resource.group, &resource.plural)
+            .filter(|kind| kind.info().version == resource.version)
+            .ok_or_else(|| Error::bad_request("the server could not find the requested resource"))?;
+        if !kind.info().is_namespaced() && !resource.namespace.is_empty() {
+            return Err(Error::bad_request(format!("{} are not namespaced", kind.info().plural)));
+        }
+        let subresource = Subresource::parse(kind, &resource.subresource);
+        Ok(Self { kind, namespace: resource.namespace, name: resource.name, subresource })
+    }
+
+    /// Returns the key of the object. Fails if the request names none.
+    pub fn key(&self) -> Result<String, Error> {
+        if self.name.is_empty() {
+            return Err(Error::bad_request("the request names no object"));
+        }
+        if self.kind.info().is_namespaced() && self.namespace.is_empty() {
+            return Err(Error::bad_request("an empty namespace may not be set when a resource name is provided"));
+        }
+        Ok(keys::object(self.kind, &self.namespace, &self.name))
+    }
+
+    /// Returns the error for a verb that this part does not have.
+    #[must_use]
+    pub fn refuses(&self, verb: &str) -> Error {
+        Error::method_not_allowed(verb, &format!("{}/{}", self.kind.info().plural, self.subresource.as_str()))
+    }
+}
