@@ -14,6 +14,7 @@ pub mod duration;
 pub mod error;
 pub mod field;
 pub mod field_selector;
+pub mod happening;
 pub mod hash;
 pub mod kinds;
 pub mod labels;

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use prost_types::Any;
+use squall_api::Object;
 use squall_api::core::v1::{Event, EventSource, ObjectReference};
-use squall_api::metav1::v1::ObjectMeta;
+use squall_api::happening::Happening;
 use squall_api::metav1::v1::Time;
-use squall_api::{KindInfo, Object, Resource};
 use tokio::sync::mpsc;
 
 use crate::api::Api;
@@ -21,65 +21,6 @@ const QUEUE: usize = 1_000;
 const BATCH: usize = 128;
 /// How many events are remembered, so that a repetition increments a count instead of creating a new event.
 const REMEMBERED: usize = 4_096;
-
-/// The type of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum EventType {
-    /// Everything is as it should be.
-    Normal,
-    /// A problem that may need attention.
-    Warning,
-}
-
-/// An occurrence to report as an event.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Happening {
-    /// The object that the event is about.
-    pub object: ObjectId,
-    /// Normal, or a problem.
-    pub event_type: EventType,
-    /// The reason, in one word: `ScalingReplicaSet`.
-    pub reason: &'static str,
-    /// A sentence for people.
-    pub message: String,
-}
-
-/// The identity of the object that an event is about.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct ObjectId {
-    api_version: String,
-    kind: &'static str,
-    namespace: String,
-    name: String,
-    uid: String,
-    /// The part of the object: `spec.containers{nodejs}`, or empty.
-    pub field_path: String,
-}
-
-impl ObjectId {
-    /// Returns the identity of an object.
-    #[must_use]
-    pub fn of<K: Resource>(object: &K) -> Self {
-        Self::of_kind(&K::INFO, object.meta())
-    }
-
-    /// Returns the identity of an object of any kind.
-    #[must_use]
-    pub fn of_object(object: &Object) -> Self {
-        Self::of_kind(object.kind().info(), object.meta())
-    }
-
-    fn of_kind(info: &KindInfo, meta: &ObjectMeta) -> Self {
-        Self {
-            api_version: info.api_version(),
-            kind: info.kind,
-            namespace: meta.namespace.clone(),
-            name: meta.name.clone(),
-            uid: meta.uid.clone(),
-            field_path: String::new(),
-        }
-    }
-}
 
 /// Records events. Clones share the queue.
 #[derive(Clone)]

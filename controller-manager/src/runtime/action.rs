@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use squall_api::happening::Happening;
 use squall_api::metav1::v1::OwnerReference;
 use squall_api::{Kind, Object};
-use squall_client::events::Happening;
 
 /// One effect, performed by the executor.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use futures_util::future::{BoxFuture, FutureExt, join_all};
+use squall_api::happening::{EventType, Happening};
 use squall_api::meta::parse_resource_version;
 use squall_api::{Kind, Object};
-use squall_client::events::{EventType, Happening, Recorder};
+use squall_client::events::Recorder;
 use squall_client::{Api, Client, DeleteRequest, Error, Reason, Reply, ResourceRef, manifest};
 
 use super::action::Action;

@@ -8,16 +8,7 @@ use squall_api::config_source::{ConfigSource, config_sources};
 use squall_api::core::v1::{ConfigMap, Container, Pod, Secret};
 use squall_client::{Api, Client};
 
-/// Why a container cannot be started.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StartProblem {
-    /// A volume that it mounts refers to a missing object or key.
-    Volume(String),
-    /// An environment variable refers to a missing object or key.
-    Config(String),
-    /// The runtime failed to start it.
-    Runtime(String),
-}
+use crate::lifecycle::StartProblem;
 
 /// Checks that all objects and keys that the container requires exist.
 pub async fn check(client: &Client, pod: &Pod, container: &Container) -> Result<(), StartProblem> {

@@ -14,15 +14,7 @@ use squall_proto::squall::cri::v1 as cri;
 use tokio::net::TcpStream;
 
 use super::runtime_client::Runtime;
-
-/// Why a probe or hook did not succeed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Problem {
-    /// The container did not pass it.
-    Failed(String),
-    /// It could not be run.
-    Error(String),
-}
+use crate::lifecycle::Problem;
 
 /// A container as the target of probes and hooks.
 #[derive(Clone)]

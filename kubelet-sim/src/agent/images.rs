@@ -3,20 +3,13 @@
 use std::time::Duration;
 
 use squall_api::duration;
-use squall_client::events::{EventType, Happening, ObjectId, Recorder};
+use squall_api::happening::{EventType, Happening, ObjectId};
+use squall_client::events::Recorder;
 use squall_proto::squall::cri::v1 as cri;
 use tokio::time::Instant;
 
 use super::runtime_client::Runtime;
-
-/// Why an image could not be obtained.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PullFailure {
-    /// The reason in the container's waiting state: `ErrImagePull`.
-    pub reason: &'static str,
-    /// The message in the container's waiting state.
-    pub message: String,
-}
+use crate::lifecycle::PullFailure;
 
 /// Obtains an image for a container.
 pub struct Puller {

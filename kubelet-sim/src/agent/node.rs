@@ -6,10 +6,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use squall_api::coordination::v1::Lease;
 use squall_api::core::v1::{Node, NodeAddress, NodeCondition, NodeSystemInfo};
+use squall_api::happening::{EventType, Happening, ObjectId};
 use squall_api::metav1::v1::{MicroTime, Time};
 use squall_api::resource::Quantity;
 use squall_api::timing;
-use squall_client::events::{EventType, Happening, ObjectId, Recorder};
+use squall_client::events::Recorder;
 use squall_client::{Api, Client, Error, Reason};
 use squall_daemon::Timing;
 

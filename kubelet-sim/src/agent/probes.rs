@@ -5,7 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use squall_api::core::v1::Probe;
 
-use super::hooks::{Asked, Problem, within};
+use super::hooks::{Asked, within};
+use crate::lifecycle::Problem;
 
 /// The result of one attempt.
 pub type Found = Result<(), Problem>;

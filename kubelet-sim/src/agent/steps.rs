@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use squall_api::core::v1::{Container, Pod};
-use squall_client::events::{EventType, Happening, ObjectId};
+use squall_api::happening::{EventType, Happening, ObjectId};
 use squall_proto::squall::cri::v1 as cri;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::config::{self, StartProblem};
-use super::hooks::{Asked, Problem};
+use super::config;
+use super::hooks::Asked;
 use super::images::Puller;
 use super::worker::{Message, Tools};
+use crate::lifecycle::{Problem, StartProblem};
 
 /// Minimum grace period that is left after a preStop hook, as in Kubernetes.
 const LEAST_GRACE_SECONDS: i64 = 2;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use squall_api::core::v1::{ContainerState, ContainerStateWaiting, Pod};
 use squall_api::duration;
-use squall_client::events::EventType;
+use squall_api::happening::EventType;
 use squall_proto::squall::cri::v1 as cri;
 
 use super::backoff::{after, finished_at, restart_wait};

@@ -1,24 +1,27 @@
 //! Decides the next steps for a pod's containers and computes its status: a pure function of the pod, the runtime's
 //! containers and the results of the probes.
 //!
-//! `container` decides for one container, `backoff` computes its waits, and `status` builds the pod's status.
+//! `views` folds `reports` of steps and probes into the known state of the containers. `container` decides for one
+//! container, `backoff` computes its waits, and `status` builds the pod's status.
 
 mod backoff;
 mod container;
+mod reports;
 mod status;
 #[cfg(test)]
 mod tests;
+mod views;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use squall_api::core::v1::{Container, ContainerState, Pod, PodStatus};
-use squall_client::events::EventType;
+use squall_api::happening::EventType;
 use squall_daemon::Timing;
 use squall_proto::squall::cri::v1 as cri;
 
-pub use backoff::pull_wait;
-pub use status::container_id;
+pub use reports::{Problem, PullFailure, StartProblem};
+pub use views::{ProbeReport, ReadinessRule, Views, probes_of};
 
 /// Number of earlier attempts to remember for each container: the back-off reaches its maximum well before.
 const REMEMBERED: usize = 12;
@@ -171,7 +174,7 @@ pub struct Decision {
 
 /// The addresses of a pod and its node.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct Addresses<'a> {
     /// The address of the pod.
     pub pod_ip: &'a str,
     /// The address of the node.
@@ -214,7 +217,13 @@ struct Look<'a> {
 
 /// Decides what a pod needs now. There is one view for each of [`all_containers`].
 #[must_use]
-pub fn decide(pod: &Pod, views: &[ContainerView], place: Place<'_>, timing: &Timing, now: Timestamp) -> Decision {
+pub fn decide(
+    pod: &Pod,
+    views: &[ContainerView],
+    addresses: Addresses<'_>,
+    timing: &Timing,
+    now: Timestamp,
+) -> Decision {
     let slots = all_containers(pod).zip(views).map(|((role, container), view)| (role, container, view)).collect();
     let mut look = Look { pod, slots, timing, now, expired: false, steps: Vec::new(), told: Vec::new(), wake_at: None };
     look.check_deadline();
@@ -224,7 +233,7 @@ pub fn decide(pod: &Pod, views: &[ContainerView], place: Place<'_>, timing: &Tim
     if finished {
         look.steps = vec![Step::Finish];
     }
-    let status = status::status(&look, states, place, finished);
+    let status = status::status(&look, states, addresses, finished);
     Decision { status, steps: look.steps, told: look.told, wake_at: look.wake_at }
 }
 

@@ -9,7 +9,7 @@ use squall_api::kinds::pod_condition;
 use squall_api::metav1::v1::Time;
 use squall_proto::squall::cri::v1 as cri;
 
-use super::{DEADLINE, Look, Place, Role};
+use super::{Addresses, DEADLINE, Look, Role};
 
 /// The conditions that a kubelet writes, in Kubernetes' order; others are left as they are.
 const OWN: [&str; 5] = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"];
@@ -45,7 +45,7 @@ pub fn terminated(container: &cri::Container) -> ContainerState {
 }
 
 /// Returns the status of a pod whose containers have these states. `finished`: it was deleted, and all of them ended.
-pub fn status(look: &Look<'_>, states: Vec<ContainerState>, place: Place<'_>, finished: bool) -> PodStatus {
+pub fn status(look: &Look<'_>, states: Vec<ContainerState>, addresses: Addresses<'_>, finished: bool) -> PodStatus {
     let pod = look.pod;
     let statuses: Vec<(Role, ContainerStatus)> = states
         .into_iter()
@@ -53,14 +53,14 @@ pub fn status(look: &Look<'_>, states: Vec<ContainerState>, place: Place<'_>, fi
         .map(|(index, state)| (look.slots[index].0, container_status(look, index, state)))
         .collect();
     let phase = phase(look, &statuses, finished);
-    let address = place.pod_ip.to_owned();
+    let address = addresses.pod_ip.to_owned();
     let conditions = conditions(look, &statuses, phase, !address.is_empty());
     let (main, init): (Vec<_>, Vec<_>) = statuses.into_iter().partition(|(role, _)| *role == Role::Main);
     PodStatus {
         phase: phase.to_owned(),
         conditions,
-        host_ip: place.host_ip.to_owned(),
-        host_ips: vec![HostIp { ip: place.host_ip.to_owned() }],
+        host_ip: addresses.host_ip.to_owned(),
+        host_ips: vec![HostIp { ip: addresses.host_ip.to_owned() }],
         pod_ips: vec![PodIp { ip: address.clone() }],
         pod_ip: address,
         start_time: Some(pod.status.start_time.unwrap_or_else(|| Time::from_timestamp(look.now))),

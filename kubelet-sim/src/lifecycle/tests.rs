@@ -6,7 +6,7 @@ use squall_api::metav1::v1::Time;
 use squall_api::{Kind, Object};
 use squall_daemon::TimingProfile;
 
-const PLACE: Place<'static> = Place { pod_ip: "127.64.64.2", host_ip: "127.64.64.1" };
+const ADDRESSES: Addresses<'static> = Addresses { pod_ip: "127.64.64.2", host_ip: "127.64.64.1" };
 
 fn pod_of(spec: Value) -> Pod {
     let json = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "kubia", "namespace": "default", "uid": "u"}, "spec": spec});
@@ -54,7 +54,7 @@ fn with(current: cri::Container) -> ContainerView {
 }
 
 fn at(pod: &Pod, views: &[ContainerView], second: i64) -> Decision {
-    decide(pod, views, PLACE, &TimingProfile::K8s.timing(), Timestamp::from_second(second).unwrap())
+    decide(pod, views, ADDRESSES, &TimingProfile::K8s.timing(), Timestamp::from_second(second).unwrap())
 }
 
 fn decided(pod: &Pod, view: &ContainerView, second: i64) -> Decision {

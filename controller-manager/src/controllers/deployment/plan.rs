@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use squall_api::apps::v1::{Deployment, DeploymentStatus, ReplicaSet};
+use squall_api::happening::{EventType, Happening, ObjectId};
 use squall_api::labels::Selector;
 use squall_api::revision::{DESIRED, MAX_REPLICAS, REVISION, find_new};
-use squall_client::events::{EventType, Happening, ObjectId};
 use squall_daemon::Timing;
 use squall_faults::mutants::Mutant;
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use squall_api::Object;
+use squall_api::happening::{EventType, Happening, ObjectId};
 use squall_api::metav1::v1::OwnerReference;
-use squall_client::events::{EventType, Happening, ObjectId};
 
 use super::{FOREGROUND, Item, ORPHAN, Owner, has};
 use crate::runtime::{Action, Plan};

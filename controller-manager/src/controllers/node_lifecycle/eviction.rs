@@ -6,9 +6,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use squall_api::Kind;
 use squall_api::core::v1::{Node, Pod, PodCondition, Taint};
+use squall_api::happening::{EventType, Happening, ObjectId};
 use squall_api::kinds::{covers, pod_condition};
 use squall_api::metav1::v1::Time;
-use squall_client::events::{EventType, Happening, ObjectId};
 use squall_daemon::Timing;
 
 use crate::runtime::{Action, Plan};

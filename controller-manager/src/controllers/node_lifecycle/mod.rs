@@ -12,9 +12,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use squall_api::Kind;
 use squall_api::core::v1::{Node, NodeCondition, Pod};
+use squall_api::happening::{EventType, Happening, ObjectId};
 use squall_api::kinds::is_pod_ready;
 use squall_api::metav1::v1::Time;
-use squall_client::events::{EventType, Happening, ObjectId};
 use squall_daemon::Timing;
 
 use crate::runtime::{Action, Caches, Controller, Key, ObjectChange, Plan};

@@ -11,10 +11,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use squall_api::apps::v1::ReplicaSet;
 use squall_api::core::v1::{Pod, PodTemplateSpec, ReplicationController, ReplicationControllerCondition};
+use squall_api::happening::ObjectId;
 use squall_api::labels::Selector;
 use squall_api::metav1::v1::{ObjectMeta, Time};
 use squall_api::{Kind, Object, Resource, meta};
-use squall_client::events::ObjectId;
 use squall_daemon::Timing;
 
 use availability::Seen;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use squall_api::Kind;
 use squall_api::core::v1::Pod;
+use squall_api::happening::{EventType, Happening};
 use squall_api::kinds::{is_pod_active, is_pod_ready, is_pod_terminal, pod_condition};
 use squall_api::metav1::v1::Time;
-use squall_client::events::{EventType, Happening};
 use squall_daemon::Timing;
 
 use super::ranking;

@@ -17,9 +17,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use squall_api::Kind;
 use squall_api::core::v1::{Node, Pod, PodCondition};
+use squall_api::happening::{EventType, Happening, ObjectId};
 use squall_api::kinds::{is_pod_terminal, pod_condition};
 use squall_api::metav1::v1::Time;
-use squall_client::events::{EventType, Happening, ObjectId};
 
 use crate::runtime::{Action, Caches, Controller, Key, ObjectChange, Plan};
 use room::Room;
