@@ -10,7 +10,7 @@ use squall_api::core::v1::{
 use squall_api::discovery::v1::EndpointSlice;
 use squall_api::metav1::v1::ObjectMeta;
 use squall_api::policy::v1::PodDisruptionBudget;
-use squall_api::{Kind, Object, Resource};
+use squall_api::{Kind, KindInfo, Object, Resource};
 use squall_client::{Cache, Change, Client, Error, Selection};
 use tokio::sync::broadcast;
 
@@ -22,7 +22,7 @@ use super::graph::Graph;
 #[derive(Debug, Clone)]
 pub struct ObjectChange {
     /// Kind of the object.
-    pub kind: Kind,
+    pub kind: CachedKind,
     /// Metadata before the change; `None` if the object is new.
     pub old: Option<Arc<ObjectMeta>>,
     /// Metadata after the change; `None` if the object was deleted.
@@ -40,7 +40,42 @@ impl ObjectChange {
 macro_rules! caches {
     (@cache Pod) => { Cache::grouped(|pod: &Pod| &pod.spec.node_name) };
     (@cache $kind:ident) => { Cache::new() };
-    ($($field:ident: $kind:ident),* $(,)?) => {
+    (cached: { $($field:ident: $kind:ident),* $(,)? }, uncached: { $($uncached:ident),* $(,)? } $(,)?) => {
+        /// A kind that has a cache. A decision can read no other kind.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[expect(missing_docs, reason = "the names are Kubernetes' own")]
+        pub enum CachedKind {
+            $($kind,)*
+        }
+
+        impl CachedKind {
+            /// Every cached kind.
+            pub const ALL: &'static [Self] = &[$(Self::$kind),*];
+
+            /// Returns `None` for the kinds that have no cache. A new kind has to be listed below as one or the other.
+            #[must_use]
+            pub const fn of(kind: Kind) -> Option<Self> {
+                match kind {
+                    $(Kind::$kind => Some(Self::$kind),)*
+                    $(Kind::$uncached => None,)*
+                }
+            }
+
+            /// Returns the facts of the kind.
+            #[must_use]
+            pub fn info(self) -> &'static KindInfo {
+                self.kind().info()
+            }
+
+            /// Returns the kind.
+            #[must_use]
+            pub const fn kind(self) -> Kind {
+                match self {
+                    $(Self::$kind => Kind::$kind,)*
+                }
+            }
+        }
+
         /// A cache of each kind that a controller reads.
         #[derive(Clone)]
         #[expect(missing_docs, reason = "each is the cache of the kind it is named for")]
@@ -60,7 +95,7 @@ macro_rules! caches {
 
             /// Watches all collections. Returns only on an error that a retry cannot fix.
             pub async fn follow(&self, client: &Client) -> Error {
-                let all: Vec<BoxFuture<'_, Error>> = vec![$(self.follow_one(&self.$field, client).boxed()),*];
+                let all: Vec<BoxFuture<'_, Error>> = vec![$(self.follow_one(CachedKind::$kind, &self.$field, client).boxed()),*];
                 select_all(all).await.0
             }
 
@@ -75,60 +110,50 @@ macro_rules! caches {
             }
 
             /// Waits until the cache of a kind has reached a revision.
-            pub async fn wait_for(&self, kind: Kind, revision: u64) {
+            pub async fn wait_for(&self, kind: CachedKind, revision: u64) {
                 match kind {
-                    $(Kind::$kind => self.$field.wait_for(revision).await,)*
-                    // No controller reads these: there is nothing to wait for.
-                    _ => {}
+                    $(CachedKind::$kind => self.$field.wait_for(revision).await,)*
                 }
             }
 
-            /// Returns the revision that the cache of a kind has reached; 0 for a kind without a cache.
+            /// Returns the revision that the cache of a kind has reached.
             #[must_use]
-            pub fn reached(&self, kind: Kind) -> u64 {
+            pub fn reached(&self, kind: CachedKind) -> u64 {
                 match kind {
-                    $(Kind::$kind => self.$field.reached_revision(),)*
-                    _ => 0,
+                    $(CachedKind::$kind => self.$field.reached_revision(),)*
                 }
             }
 
             /// Returns every object of a kind, untyped.
             #[must_use]
-            pub fn objects(&self, kind: Kind) -> Vec<Object> {
+            pub fn objects(&self, kind: CachedKind) -> Vec<Object> {
                 match kind {
-                    $(Kind::$kind => self.$field.all().iter().map(|object| Object::from((**object).clone())).collect(),)*
-                    _ => Vec::new(),
+                    $(CachedKind::$kind => self.$field.all().iter().map(|object| Object::from((**object).clone())).collect(),)*
                 }
             }
 
             /// The metadata of every object of a kind.
             #[must_use]
-            pub fn metadata(&self, kind: Kind) -> Vec<ObjectMeta> {
+            pub fn metadata(&self, kind: CachedKind) -> Vec<ObjectMeta> {
                 match kind {
-                    $(Kind::$kind => self.$field.all().iter().map(|object| object.metadata.clone()).collect(),)*
-                    _ => Vec::new(),
+                    $(CachedKind::$kind => self.$field.all().iter().map(|object| object.metadata.clone()).collect(),)*
                 }
             }
 
             /// Calls `read` with the metadata of one object; `None` if it is not cached.
-            pub fn meta<T>(&self, kind: Kind, namespace: &str, name: &str, read: impl FnOnce(&ObjectMeta) -> T) -> Option<T> {
+            pub fn meta<T>(&self, kind: CachedKind, namespace: &str, name: &str, read: impl FnOnce(&ObjectMeta) -> T) -> Option<T> {
                 match kind {
-                    $(Kind::$kind => self.$field.get(namespace, name).map(|object| read(&object.metadata)),)*
-                    _ => None,
+                    $(CachedKind::$kind => self.$field.get(namespace, name).map(|object| read(&object.metadata)),)*
                 }
             }
 
             /// Returns one object, untyped; `None` if it is not cached.
             #[must_use]
-            pub fn find(&self, kind: Kind, namespace: &str, name: &str) -> Option<Object> {
+            pub fn find(&self, kind: CachedKind, namespace: &str, name: &str) -> Option<Object> {
                 match kind {
-                    $(Kind::$kind => self.$field.get(namespace, name).map(|object| Object::from((*object).clone())),)*
-                    _ => None,
+                    $(CachedKind::$kind => self.$field.get(namespace, name).map(|object| Object::from((*object).clone())),)*
                 }
             }
-
-            /// The kinds that are cached.
-            pub const KINDS: &'static [Kind] = &[$(Kind::$kind),*];
         }
     };
 }
@@ -137,6 +162,7 @@ macro_rules! caches {
 const CHANGES: usize = 4_096;
 
 caches! {
+    cached: {
     deployments: Deployment,
     replica_sets: ReplicaSet,
     replication_controllers: ReplicationController,
@@ -152,6 +178,9 @@ caches! {
     endpoints: Endpoints,
     disruption_budgets: PodDisruptionBudget,
     resource_quotas: ResourceQuota,
+    },
+    // Their namespace deletes them all at once; no decision reads them.
+    uncached: { Event },
 }
 
 impl Caches {
@@ -161,18 +190,14 @@ impl Caches {
         self.changes.subscribe()
     }
 
-    async fn follow_one<K>(&self, cache: &Cache<K>, client: &Client) -> Error
+    async fn follow_one<K>(&self, kind: CachedKind, cache: &Cache<K>, client: &Client) -> Error
     where
         K: Resource + TryFrom<Object> + Send + Sync,
     {
         let meta = |object: Option<Arc<K>>| object.map(|object| Arc::new(object.meta().clone()));
         let tell = |change: Change<K>| {
-            self.graph.note(
-                K::KIND,
-                change.old.as_ref().map(|old| old.meta()),
-                change.new.as_ref().map(|new| new.meta()),
-            );
-            let change = ObjectChange { kind: K::KIND, old: meta(change.old), new: meta(change.new) };
+            self.graph.note(kind, change.old.as_ref().map(|old| old.meta()), change.new.as_ref().map(|new| new.meta()));
+            let change = ObjectChange { kind, old: meta(change.old), new: meta(change.new) };
             // On a standby no controller is subscribed.
             drop(self.changes.send(change));
         };

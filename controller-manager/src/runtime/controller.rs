@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use squall_api::Kind;
 use squall_api::metav1::v1::ObjectMeta;
 use squall_client::events::Recorder;
 use squall_client::{Client, Error, Reason};
@@ -14,7 +13,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 
 use super::action::{Action, Plan};
-use super::caches::{Caches, ObjectChange};
+use super::caches::{CachedKind, Caches, ObjectChange};
 use super::executor::{Executor, Written};
 use super::queue::{Key, Queue};
 
@@ -79,7 +78,7 @@ struct Memory {
     written: Written,
     failure: Option<String>,
     /// Kinds with a write whose outcome is unknown.
-    uncertain: BTreeSet<Kind>,
+    uncertain: BTreeSet<CachedKind>,
 }
 
 impl<C: Controller> Running<C> {
@@ -152,7 +151,11 @@ impl<C: Controller> Running<C> {
         actions.iter().for_each(|action| action.collect_kinds(&mut kinds));
         let mut written = Written::new();
         let result = self.executor.perform(actions, &mut written).await;
-        let uncertain = if result.as_ref().is_err_and(|error| !is_definite(error)) { kinds } else { BTreeSet::new() };
+        let uncertain = match &result {
+            // No decision reads the other kinds: there is no cache to wait for.
+            Err(error) if !is_definite(error) => kinds.into_iter().filter_map(CachedKind::of).collect(),
+            Err(_) | Ok(()) => BTreeSet::new(),
+        };
         // A conflict with another writer is no failure to report: it is only retried.
         let failed = result.as_ref().err().filter(|error| !error.is(Reason::Conflict));
         let failure = failed.map(ToString::to_string);
@@ -247,7 +250,7 @@ mod tests {
             memory: Mutex::default(),
         };
         let key = Key::new("default", "kubia");
-        running.remember(&key, Memory { written: HashMap::from([(Kind::Pod, 10)]), ..Memory::default() });
+        running.remember(&key, Memory { written: HashMap::from([(CachedKind::Pod, 10)]), ..Memory::default() });
         let looking = running.look(&key);
         tokio::pin!(looking);
         let minutes = Duration::from_secs(600);

@@ -10,9 +10,10 @@ use squall_client::events::Recorder;
 use squall_client::{Api, Client, DeleteRequest, Error, Reason, Reply, ResourceRef, manifest};
 
 use super::action::Action;
+use super::caches::CachedKind;
 
 /// The highest revision written, by kind.
-pub type Written = HashMap<Kind, u64>;
+pub type Written = HashMap<CachedKind, u64>;
 
 /// Performs the actions of a controller.
 #[derive(Clone)]
@@ -183,11 +184,15 @@ impl Executor {
 
 fn note(reply: &Reply, written: &mut Written) -> Result<(), Error> {
     let object = reply.object()?;
-    reached(written, object.kind(), parse_resource_version(&object.meta().resource_version)?);
+    let revision = parse_resource_version(&object.meta().resource_version)?;
+    // No decision reads the other kinds: there is no cache to wait for.
+    if let Some(kind) = CachedKind::of(object.kind()) {
+        reached(written, kind, revision);
+    }
     Ok(())
 }
 
-fn reached(written: &mut Written, kind: Kind, revision: u64) {
+fn reached(written: &mut Written, kind: CachedKind, revision: u64) {
     let reached = written.entry(kind).or_default();
     *reached = revision.max(*reached);
 }

@@ -3,27 +3,28 @@
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use squall_api::Kind;
 use squall_api::metav1::v1::ObjectMeta;
+
+use super::caches::CachedKind;
 
 /// Number of deleted objects to remember, so that their dependents are recognized as garbage at once.
 const REMEMBERED: usize = 65_536;
 
 /// Kind, namespace and name of an object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Place {
-    /// A cached kind.
-    pub kind: Kind,
+pub struct ObjectRef {
+    /// Its kind.
+    pub kind: CachedKind,
     /// Empty for cluster-scoped objects.
     pub namespace: String,
     /// Unique only within kind and namespace.
     pub name: String,
 }
 
-impl Place {
-    /// Returns the place of the object with this metadata.
+impl ObjectRef {
+    /// Returns the object of the object with this metadata.
     #[must_use]
-    pub fn of(kind: Kind, meta: &ObjectMeta) -> Self {
+    pub fn of(kind: CachedKind, meta: &ObjectMeta) -> Self {
         Self { kind, namespace: meta.namespace.clone(), name: meta.name.clone() }
     }
 }
@@ -31,8 +32,8 @@ impl Place {
 /// The known state of an owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Known {
-    /// It exists at this place.
-    At(Place),
+    /// It exists at this object.
+    At(ObjectRef),
     /// It existed and was deleted.
     Gone,
     /// It has never been seen: it is gone, or the caches lag behind.
@@ -47,9 +48,9 @@ pub struct Graph {
 
 #[derive(Debug, Default)]
 struct State {
-    alive: HashMap<String, Place>,
+    alive: HashMap<String, ObjectRef>,
     /// The dependents by the uid of their owner, whether or not the owner exists.
-    dependents: HashMap<String, BTreeSet<Place>>,
+    dependents: HashMap<String, BTreeSet<ObjectRef>>,
     gone: HashSet<String>,
     /// The uids in `gone`, oldest first.
     gone_in_order: VecDeque<String>,
@@ -61,13 +62,13 @@ impl Graph {
     }
 
     /// Records a change, given the metadata of an object before and after.
-    pub fn note(&self, kind: Kind, old: Option<&ObjectMeta>, new: Option<&ObjectMeta>) {
+    pub fn note(&self, kind: CachedKind, old: Option<&ObjectMeta>, new: Option<&ObjectMeta>) {
         let mut state = self.state();
         if let Some(old) = old {
-            let place = Place::of(kind, old);
+            let object = ObjectRef::of(kind, old);
             for owner in &old.owner_references {
                 if let Some(dependents) = state.dependents.get_mut(&owner.uid) {
-                    dependents.remove(&place);
+                    dependents.remove(&object);
                     if dependents.is_empty() {
                         state.dependents.remove(&owner.uid);
                     }
@@ -78,11 +79,11 @@ impl Graph {
             }
         }
         if let Some(new) = new {
-            let place = Place::of(kind, new);
+            let object = ObjectRef::of(kind, new);
             for owner in &new.owner_references {
-                state.dependents.entry(owner.uid.clone()).or_default().insert(place.clone());
+                state.dependents.entry(owner.uid.clone()).or_default().insert(object.clone());
             }
-            state.alive.insert(new.uid.clone(), place);
+            state.alive.insert(new.uid.clone(), object);
         }
     }
 
@@ -91,7 +92,7 @@ impl Graph {
     pub fn find(&self, uid: &str) -> Known {
         let state = self.state();
         match state.alive.get(uid) {
-            Some(place) => Known::At(place.clone()),
+            Some(object) => Known::At(object.clone()),
             None if state.gone.contains(uid) => Known::Gone,
             None => Known::Unseen,
         }
@@ -99,13 +100,13 @@ impl Graph {
 
     /// The objects that name this uid as one of their owners.
     #[must_use]
-    pub fn dependents(&self, uid: &str) -> Vec<Place> {
+    pub fn dependents(&self, uid: &str) -> Vec<ObjectRef> {
         self.state().dependents.get(uid).into_iter().flatten().cloned().collect()
     }
 
     /// Returns all objects that have an owner.
     #[must_use]
-    pub fn owned(&self) -> BTreeSet<Place> {
+    pub fn owned(&self) -> BTreeSet<ObjectRef> {
         self.state().dependents.values().flatten().cloned().collect()
     }
 }
@@ -143,18 +144,18 @@ mod tests {
     fn an_owner_is_there_gone_or_unseen() {
         let graph = Graph::default();
         let (owner, pod) = (meta("a", &[]), meta("p", &["a-uid"]));
-        graph.note(Kind::Pod, None, Some(&pod));
+        graph.note(CachedKind::Pod, None, Some(&pod));
         assert_eq!(graph.find("a-uid"), Known::Unseen);
-        graph.note(Kind::ReplicaSet, None, Some(&owner));
-        assert_eq!(graph.find("a-uid"), Known::At(Place::of(Kind::ReplicaSet, &owner)));
-        assert_eq!(graph.dependents("a-uid"), [Place::of(Kind::Pod, &pod)]);
-        graph.note(Kind::ReplicaSet, Some(&owner), None);
+        graph.note(CachedKind::ReplicaSet, None, Some(&owner));
+        assert_eq!(graph.find("a-uid"), Known::At(ObjectRef::of(CachedKind::ReplicaSet, &owner)));
+        assert_eq!(graph.dependents("a-uid"), [ObjectRef::of(CachedKind::Pod, &pod)]);
+        graph.note(CachedKind::ReplicaSet, Some(&owner), None);
         assert_eq!(graph.find("a-uid"), Known::Gone);
         let adopted = ObjectMeta { owner_references: meta("p", &["b-uid"]).owner_references, ..pod.clone() };
-        graph.note(Kind::Pod, Some(&pod), Some(&adopted));
+        graph.note(CachedKind::Pod, Some(&pod), Some(&adopted));
         assert!(graph.dependents("a-uid").is_empty());
         assert_eq!(graph.owned().len(), 1);
-        graph.note(Kind::Pod, Some(&adopted), None);
+        graph.note(CachedKind::Pod, Some(&adopted), None);
         assert!(graph.owned().is_empty());
     }
 
@@ -162,8 +163,8 @@ mod tests {
     fn another_object_of_the_same_name_is_another() {
         let graph = Graph::default();
         let (first, second) = (meta("a", &[]), ObjectMeta { uid: "second".to_owned(), ..meta("a", &[]) });
-        graph.note(Kind::ReplicaSet, None, Some(&first));
-        graph.note(Kind::ReplicaSet, Some(&first), Some(&second));
+        graph.note(CachedKind::ReplicaSet, None, Some(&first));
+        graph.note(CachedKind::ReplicaSet, Some(&first), Some(&second));
         assert_eq!(graph.find("a-uid"), Known::Gone);
         assert!(matches!(graph.find("second"), Known::At(_)));
     }

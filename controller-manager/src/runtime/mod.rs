@@ -12,7 +12,7 @@ pub mod ownership;
 mod queue;
 
 pub use action::{Action, Plan};
-pub use caches::{Caches, ObjectChange};
+pub use caches::{CachedKind, Caches, ObjectChange};
 pub use controller::{Controller, Handle, start};
-pub use graph::{Known, Place};
+pub use graph::{Known, ObjectRef};
 pub use queue::Key;

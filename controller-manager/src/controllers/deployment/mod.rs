@@ -23,10 +23,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use squall_api::apps::v1::{Deployment, ReplicaSet};
 use squall_api::labels::Selector;
-use squall_api::{Kind, meta};
+use squall_api::meta;
 use squall_daemon::Timing;
 
-use crate::runtime::{Caches, Controller, Key, ObjectChange, Plan};
+use crate::runtime::{CachedKind, Caches, Controller, Key, ObjectChange, Plan};
 
 /// Rolls out Deployments.
 pub struct DeploymentController {
@@ -56,14 +56,14 @@ impl Controller for DeploymentController {
         let mut keys = Vec::new();
         for meta in change.both() {
             match change.kind {
-                Kind::Deployment => keys.push(Key::new(&meta.namespace, &meta.name)),
-                Kind::ReplicaSet => match meta::controller_of(meta) {
+                CachedKind::Deployment => keys.push(Key::new(&meta.namespace, &meta.name)),
+                CachedKind::ReplicaSet => match meta::controller_of(meta) {
                     Some(owner) if owner.kind == "Deployment" => keys.push(Key::new(&meta.namespace, &owner.name)),
                     Some(_) => {}
                     None => keys.extend(selecting(caches, meta)),
                 },
                 // Recreate waits for the last old pod to be gone.
-                Kind::Pod if change.new.is_none() => keys.extend(owner_of_pod(caches, meta)),
+                CachedKind::Pod if change.new.is_none() => keys.extend(owner_of_pod(caches, meta)),
                 _ => {}
             }
         }

@@ -9,7 +9,7 @@ use squall_api::metav1::v1::OwnerReference;
 use squall_api::policy::v1::PodDisruptionBudget;
 use squall_api::{Kind, Object};
 
-use crate::runtime::{Action, Caches, Controller, Key, ObjectChange, Plan};
+use crate::runtime::{Action, CachedKind, Caches, Controller, Key, ObjectChange, Plan};
 
 /// Keeps the status of budgets up to date.
 pub struct DisruptionController;
@@ -29,9 +29,9 @@ impl Controller for DisruptionController {
     fn keys(&self, change: &ObjectChange, caches: &Caches) -> Vec<Key> {
         let Some(meta) = change.latest() else { return Vec::new() };
         match change.kind {
-            Kind::PodDisruptionBudget => vec![Key::new(&meta.namespace, &meta.name)],
+            CachedKind::PodDisruptionBudget => vec![Key::new(&meta.namespace, &meta.name)],
             // These determine the expected number of pods.
-            Kind::Pod | Kind::Deployment | Kind::ReplicaSet | Kind::ReplicationController => {
+            CachedKind::Pod | CachedKind::Deployment | CachedKind::ReplicaSet | CachedKind::ReplicationController => {
                 let budgets = caches.disruption_budgets.in_namespace(&meta.namespace);
                 budgets.iter().map(|budget| Key::new(&meta.namespace, &budget.metadata.name)).collect()
             }
@@ -49,7 +49,7 @@ impl Controller for DisruptionController {
         let mut pods = caches.pods.in_namespace(&key.namespace);
         pods.retain(|pod| is_for(&budget, pod));
         let find = |namespace: &str, owner: &OwnerReference| -> Option<Object> {
-            let kind = Kind::of_manifest(&owner.api_version, &owner.kind)?;
+            let kind = Kind::of_manifest(&owner.api_version, &owner.kind).and_then(CachedKind::of)?;
             caches.find(kind, namespace, &owner.name).filter(|found| found.meta().uid == owner.uid)
         };
         let expected = expected(pods.iter().map(AsRef::as_ref), find);

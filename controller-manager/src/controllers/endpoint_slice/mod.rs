@@ -6,13 +6,12 @@ mod plan;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use squall_api::Kind;
 use squall_api::core::v1::{Pod, Service};
 use squall_api::discovery::v1::EndpointSlice;
 use squall_api::labels::Selector;
 use squall_api::metav1::v1::ObjectMeta;
 
-use crate::runtime::{Caches, Controller, Key, ObjectChange, Plan};
+use crate::runtime::{CachedKind, Caches, Controller, Key, ObjectChange, Plan};
 
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
@@ -36,7 +35,7 @@ impl Controller for EndpointSliceController {
     fn keys(&self, change: &ObjectChange, caches: &Caches) -> Vec<Key> {
         let slice_of = |meta: &ObjectMeta| meta.labels.get(SERVICE_NAME).map(|name| Key::new(&meta.namespace, name));
         match change.kind {
-            Kind::EndpointSlice => change.both().filter_map(slice_of).collect(),
+            CachedKind::EndpointSlice => change.both().filter_map(slice_of).collect(),
             _ => services_of(change, caches),
         }
     }
@@ -69,8 +68,8 @@ pub fn services_of(change: &ObjectChange, caches: &Caches) -> Vec<Key> {
     let mut keys = Vec::new();
     for meta in change.both() {
         match change.kind {
-            Kind::Service => keys.push(Key::new(&meta.namespace, &meta.name)),
-            Kind::Pod => {
+            CachedKind::Service => keys.push(Key::new(&meta.namespace, &meta.name)),
+            CachedKind::Pod => {
                 let selects = |service: &&Arc<Service>| {
                     !service.spec.selector.is_empty()
                         && Selector::from_map(&service.spec.selector).matches(&meta.labels)

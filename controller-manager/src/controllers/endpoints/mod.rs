@@ -11,7 +11,7 @@ use squall_api::labels::Selector;
 
 use super::endpoint_slice::members::{reference, target};
 use super::endpoint_slice::{is_managed, services_of};
-use crate::runtime::{Action, Caches, Controller, Key, ObjectChange, Plan};
+use crate::runtime::{Action, CachedKind, Caches, Controller, Key, ObjectChange, Plan};
 
 const MANAGED_BY: &str = "endpoints.kubernetes.io/managed-by";
 const MANAGER: &str = "endpoint-controller";
@@ -37,7 +37,7 @@ impl Controller for EndpointsController {
 
     fn keys(&self, change: &ObjectChange, caches: &Caches) -> Vec<Key> {
         match change.kind {
-            Kind::Endpoints => change.both().map(|meta| Key::new(&meta.namespace, &meta.name)).collect(),
+            CachedKind::Endpoints => change.both().map(|meta| Key::new(&meta.namespace, &meta.name)).collect(),
             _ => services_of(change, caches),
         }
     }

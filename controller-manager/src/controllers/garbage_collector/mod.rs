@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use squall_api::metav1::v1::{ObjectMeta, OwnerReference};
 use squall_api::{Kind, Object};
 
-use crate::runtime::{Caches, Controller, Key, Known, ObjectChange, Place, Plan};
+use crate::runtime::{CachedKind, Caches, Controller, Key, Known, ObjectChange, ObjectRef, Plan};
 
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
@@ -40,14 +40,14 @@ enum Owner {
 }
 
 /// Encodes the kind and the name of the object in the name of the key.
-fn key(place: &Place) -> Key {
-    Key::new(&place.namespace, format!("{}/{}", place.kind.info().kind, place.name))
+fn key(object_ref: &ObjectRef) -> Key {
+    Key::new(&object_ref.namespace, format!("{}/{}", object_ref.kind.info().kind, object_ref.name))
 }
 
-fn place(key: &Key) -> Option<Place> {
+fn object_ref(key: &Key) -> Option<ObjectRef> {
     let (kind, name) = key.name.split_once('/')?;
-    let kind = Caches::KINDS.iter().copied().find(|known| known.info().kind == kind)?;
-    Some(Place { kind, namespace: key.namespace.clone(), name: name.to_owned() })
+    let kind = CachedKind::ALL.iter().copied().find(|known| known.info().kind == kind)?;
+    Some(ObjectRef { kind, namespace: key.namespace.clone(), name: name.to_owned() })
 }
 
 fn has(meta: &ObjectMeta, finalizer: &str) -> bool {
@@ -72,7 +72,7 @@ impl Controller for GarbageCollector {
                 let finalizing = new.deletion_timestamp.is_some() && (has(new, FOREGROUND) || has(new, ORPHAN));
                 let owners_changed = old.is_none_or(|old| old.owner_references != new.owner_references);
                 if finalizing || (owners_changed && !new.owner_references.is_empty()) {
-                    keys.push(key(&Place::of(change.kind, new)));
+                    keys.push(key(&ObjectRef::of(change.kind, new)));
                 }
                 if is_waiting(new) && !old.is_some_and(is_waiting) {
                     keys.extend(dependents(new).iter().map(key));
@@ -87,10 +87,10 @@ impl Controller for GarbageCollector {
         }
         // An owner that waits for this object may have nothing left to wait for.
         for owner in change.old.iter().flat_map(|old| &old.owner_references) {
-            if let Known::At(place) = caches.graph.find(&owner.uid)
-                && caches.meta(place.kind, &place.namespace, &place.name, is_waiting) == Some(true)
+            if let Known::At(object_ref) = caches.graph.find(&owner.uid)
+                && caches.meta(object_ref.kind, &object_ref.namespace, &object_ref.name, is_waiting) == Some(true)
             {
-                keys.push(key(&place));
+                keys.push(key(&object_ref));
             }
         }
         keys
@@ -98,28 +98,30 @@ impl Controller for GarbageCollector {
 
     fn all_keys(&self, caches: &Caches) -> Vec<Key> {
         let mut keys: Vec<Key> = caches.graph.owned().iter().map(key).collect();
-        for kind in Caches::KINDS {
+        for kind in CachedKind::ALL {
             let going = caches.metadata(*kind).into_iter().filter(|meta| meta.deletion_timestamp.is_some());
-            keys.extend(going.map(|meta| key(&Place::of(*kind, &meta))));
+            keys.extend(going.map(|meta| key(&ObjectRef::of(*kind, &meta))));
         }
         keys
     }
 
     fn observe(&self, caches: &Caches, key: &Key, _: Option<&str>) -> Option<Item> {
-        let place = place(key)?;
+        let object_ref = object_ref(key)?;
         // Most objects are in order: do not copy them.
         let is_in_order = |meta: &ObjectMeta| {
             let solid = |owner: &OwnerReference| state(owner, meta, caches) == Owner::Solid;
             meta.deletion_timestamp.is_none() && meta.owner_references.iter().all(solid)
         };
-        if caches.meta(place.kind, &place.namespace, &place.name, is_in_order)? {
+        if caches.meta(object_ref.kind, &object_ref.namespace, &object_ref.name, is_in_order)? {
             return None;
         }
-        let object = caches.find(place.kind, &place.namespace, &place.name)?;
+        let object = caches.find(object_ref.kind, &object_ref.namespace, &object_ref.name)?;
         let owners =
             object.meta().owner_references.iter().map(|owner| (owner.clone(), state(owner, object.meta(), caches)));
         let dependents = caches.graph.dependents(&object.meta().uid);
-        let dependents = dependents.iter().filter_map(|place| caches.find(place.kind, &place.namespace, &place.name));
+        let dependents = dependents
+            .iter()
+            .filter_map(|object_ref| caches.find(object_ref.kind, &object_ref.namespace, &object_ref.name));
         Some(Item { owners: owners.collect(), dependents: dependents.collect(), object })
     }
 
@@ -130,16 +132,19 @@ impl Controller for GarbageCollector {
 
 fn state(owner: &OwnerReference, dependent: &ObjectMeta, caches: &Caches) -> Owner {
     match caches.graph.find(&owner.uid) {
-        Known::At(place) if !place.namespace.is_empty() && place.namespace != dependent.namespace => Owner::Elsewhere,
-        Known::At(place) => match caches.meta(place.kind, &place.namespace, &place.name, is_waiting) {
-            Some(true) if owner.block_owner_deletion == Some(true) => Owner::Waiting,
-            _ => Owner::Solid,
-        },
+        Known::At(object_ref) if !object_ref.namespace.is_empty() && object_ref.namespace != dependent.namespace => {
+            Owner::Elsewhere
+        }
+        Known::At(object_ref) => {
+            match caches.meta(object_ref.kind, &object_ref.namespace, &object_ref.name, is_waiting) {
+                Some(true) if owner.block_owner_deletion == Some(true) => Owner::Waiting,
+                _ => Owner::Solid,
+            }
+        }
         Known::Gone => Owner::Gone,
-        Known::Unseen => match Kind::of_manifest(&owner.api_version, &owner.kind) {
+        Known::Unseen => match Kind::of_manifest(&owner.api_version, &owner.kind).and_then(CachedKind::of) {
             // An owner of a kind that is not cached is assumed to exist.
             None => Owner::Solid,
-            Some(kind) if !Caches::KINDS.contains(&kind) => Owner::Solid,
             // A cache that has passed the revision of the dependent would show its owner.
             Some(kind) if caches.reached(kind) >= revision(dependent) => Owner::Gone,
             Some(_) => Owner::Unseen,

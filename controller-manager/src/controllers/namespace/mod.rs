@@ -8,7 +8,7 @@ use squall_api::core::v1::Namespace;
 use squall_api::meta::parse_resource_version;
 use squall_api::{Kind, Object};
 
-use crate::runtime::{Action, Caches, Controller, Key, ObjectChange, Plan};
+use crate::runtime::{Action, CachedKind, Caches, Controller, Key, ObjectChange, Plan};
 
 /// The finalizer that keeps a deleted namespace until it is empty.
 const FINALIZER: &str = "squall.dev/namespace-content";
@@ -30,7 +30,7 @@ impl Controller for NamespaceController {
     const NAME: &'static str = "namespace-controller";
 
     fn keys(&self, change: &ObjectChange, _: &Caches) -> Vec<Key> {
-        let new = change.new.as_ref().filter(|_| change.kind == Kind::Namespace);
+        let new = change.new.as_ref().filter(|_| change.kind == CachedKind::Namespace);
         new.map(|meta| Key::new("", &meta.name)).into_iter().collect()
     }
 
@@ -41,10 +41,10 @@ impl Controller for NamespaceController {
     fn observe(&self, caches: &Caches, key: &Key, _: Option<&str>) -> Option<Observed> {
         let namespace = caches.namespaces.get("", &key.name)?;
         let leaving = namespace.metadata.deletion_timestamp.is_some();
-        let kinds = Caches::KINDS.iter().filter(|kind| leaving && kind.info().is_namespaced());
+        let kinds = CachedKind::ALL.iter().filter(|kind| leaving && kind.info().is_namespaced());
         let objects = kinds.flat_map(|kind| caches.objects(*kind)).filter(|object| object.meta().namespace == key.name);
         let deleted = parse_resource_version(&namespace.metadata.resource_version).unwrap_or(u64::MAX);
-        let kinds = Caches::KINDS.iter().filter(|kind| kind.info().is_namespaced());
+        let kinds = CachedKind::ALL.iter().filter(|kind| kind.info().is_namespaced());
         let complete = kinds.into_iter().all(|kind| caches.reached(*kind) >= deleted);
         Some(Observed { content: objects.collect(), complete, namespace })
     }
@@ -74,7 +74,7 @@ fn plan(observed: &Observed) -> Plan {
             return Plan { wake_after: Some(RETRY), ..Plan::default() };
         }
         // Kinds that no controller reads are not cached. They are deleted last, when no new objects can be added.
-        let uncached = Kind::ALL.iter().filter(|kind| kind.info().is_namespaced() && !Caches::KINDS.contains(kind));
+        let uncached = Kind::ALL.iter().filter(|kind| kind.info().is_namespaced() && CachedKind::of(**kind).is_none());
         let mut actions: Vec<Action> = uncached
             .map(|kind| Action::DeleteAll { kind: *kind, namespace: namespace.metadata.name.clone() })
             .collect();

@@ -10,14 +10,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use squall_api::Kind;
 use squall_api::core::v1::{Node, NodeCondition, Pod};
 use squall_api::happening::{EventType, Happening, ObjectId};
 use squall_api::kinds::is_pod_ready;
 use squall_api::metav1::v1::Time;
 use squall_daemon::Timing;
 
-use crate::runtime::{Action, Caches, Controller, Key, ObjectChange, Plan};
+use crate::runtime::{Action, CachedKind, Caches, Controller, Key, ObjectChange, Plan};
 use health::{Health, Trouble, trouble};
 
 const SILENT: &str = "Kubelet stopped posting node status.";
@@ -55,7 +54,7 @@ impl Controller for NodeLifecycleController {
 
     fn keys(&self, change: &ObjectChange, _: &Caches) -> Vec<Key> {
         let node = match change.kind {
-            Kind::Node => change.new.as_ref(),
+            CachedKind::Node => change.new.as_ref(),
             _ => None,
         };
         node.map(|meta| Key::new("", &meta.name)).into_iter().collect()

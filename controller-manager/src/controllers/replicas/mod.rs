@@ -14,12 +14,12 @@ use squall_api::core::v1::{Pod, PodTemplateSpec, ReplicationController, Replicat
 use squall_api::happening::ObjectId;
 use squall_api::labels::Selector;
 use squall_api::metav1::v1::{ObjectMeta, Time};
-use squall_api::{Kind, Object, Resource, meta};
+use squall_api::{Object, Resource, meta};
 use squall_daemon::Timing;
 
 use availability::Seen;
 
-use crate::runtime::{Caches, Controller, Key, ObjectChange, Plan};
+use crate::runtime::{CachedKind, Caches, Controller, Key, ObjectChange, Plan};
 
 /// Creates and deletes the pods of ReplicaSets.
 pub struct ReplicaSetController {
@@ -254,8 +254,8 @@ where
     let mut keys = Vec::new();
     for meta in change.both() {
         match change.kind {
-            kind if kind == K::KIND => keys.push(Key::new(&meta.namespace, &meta.name)),
-            Kind::Pod => match meta::controller_of(meta) {
+            kind if kind.kind() == K::KIND => keys.push(Key::new(&meta.namespace, &meta.name)),
+            CachedKind::Pod => match meta::controller_of(meta) {
                 Some(owner) if owner.kind == K::INFO.kind => keys.push(Key::new(&meta.namespace, &owner.name)),
                 Some(_) => {}
                 None => {

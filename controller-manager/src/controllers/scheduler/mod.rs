@@ -15,13 +15,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use squall_api::Kind;
 use squall_api::core::v1::{Node, Pod, PodCondition};
 use squall_api::happening::{EventType, Happening, ObjectId};
 use squall_api::kinds::{is_pod_terminal, pod_condition};
 use squall_api::metav1::v1::Time;
 
-use crate::runtime::{Action, Caches, Controller, Key, ObjectChange, Plan};
+use crate::runtime::{Action, CachedKind, Caches, Controller, Key, ObjectChange, Plan};
 use room::Room;
 
 /// Maximum number of pods bound in one go. Each takes the placement of the earlier ones into account.
@@ -49,7 +48,7 @@ impl Controller for Scheduler {
     const NAME: &'static str = "default-scheduler";
 
     fn keys(&self, change: &ObjectChange, _: &Caches) -> Vec<Key> {
-        if matches!(change.kind, Kind::Pod | Kind::Node) { vec![everything()] } else { Vec::new() }
+        if matches!(change.kind, CachedKind::Pod | CachedKind::Node) { vec![everything()] } else { Vec::new() }
     }
 
     fn all_keys(&self, _: &Caches) -> Vec<Key> {

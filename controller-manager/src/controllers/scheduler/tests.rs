@@ -2,6 +2,7 @@
 
 use super::*;
 use serde_json::{Value, json};
+use squall_api::Kind;
 use squall_api::Object;
 
 fn node(name: &str, more: Value) -> Arc<Node> {

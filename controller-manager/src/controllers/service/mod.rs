@@ -4,10 +4,9 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use squall_api::Kind;
 use squall_api::core::v1::{LoadBalancerIngress, Service};
 
-use crate::runtime::{Action, Caches, Controller, Key, ObjectChange, Plan};
+use crate::runtime::{Action, CachedKind, Caches, Controller, Key, ObjectChange, Plan};
 
 /// Offset of the external address from the cluster address; the two ranges have the same size.
 const ABOVE: u32 = 16 << 8;
@@ -20,7 +19,7 @@ impl Controller for ServiceController {
     const NAME: &'static str = "service-controller";
 
     fn keys(&self, change: &ObjectChange, _: &Caches) -> Vec<Key> {
-        let new = change.new.as_ref().filter(|_| change.kind == Kind::Service);
+        let new = change.new.as_ref().filter(|_| change.kind == CachedKind::Service);
         new.map(|meta| Key::new(&meta.namespace, &meta.name)).into_iter().collect()
     }
 
