@@ -12,6 +12,7 @@ use squall_client::{Api, Client, Error, Event, Reason, Selection, Watch};
 use tokio::sync::watch;
 
 use crate::ledger::{Ledger, Segment};
+use crate::marker::mark;
 
 /// The number of keys of each writer.
 pub const KEYS_OF_A_WRITER: usize = 4;
@@ -21,7 +22,9 @@ const NAMESPACE: &str = "default";
 const VALUE: &str = "value";
 /// The pause between two reads of one reader.
 const READ_PAUSE: Duration = Duration::from_millis(2);
-/// The pause before a read is retried.
+/// The interval of looks at the progress of watches.
+const LOOK: Duration = Duration::from_millis(20);
+/// The pause before a read or a mark is retried.
 const RETRY: Duration = Duration::from_millis(50);
 
 fn name(key: usize) -> String {
@@ -162,14 +165,33 @@ pub async fn ask(
     let told_enough = watch::Sender::new(false);
     let writing = join_all(writers.into_iter().map(|writer| writer.run(ledger, enough.clone())));
     let reading = join_all((0..others.readers).map(|_| read(client, ledger, enough.clone())));
-    let watching = join_all((0..others.watchers).map(|place| watch(client, place, ledger, told_enough.subscribe())));
+    let seen = RefCell::new(vec![0; others.watchers]);
+    let watches = (0..others.watchers).map(|place| watch(client, place, ledger, &seen, told_enough.subscribe()));
+    let watching = join_all(watches);
     let asking = async {
         tokio::join!(writing, reading);
         // The watches must deliver the last writes too.
-        tokio::time::sleep(SETTLE).await;
+        drop(tokio::time::timeout(SETTLE, all_have_reached(client, &seen)).await);
         told_enough.send_replace(true);
     };
     tokio::join!(asking, watching);
+}
+
+/// Waits until every watch has reached the present revision.
+async fn all_have_reached(client: &Client, seen: &RefCell<Vec<u64>>) {
+    while let Err(error) = mark_and_wait(client, seen).await {
+        // Whoever waits for this has a limit.
+        drop(error);
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+async fn mark_and_wait(client: &Client, seen: &RefCell<Vec<u64>>) -> Result<(), Error> {
+    let now = mark(client).await?;
+    while seen.borrow().iter().any(|reached| *reached < now) {
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(())
 }
 
 /// Reads random keys until `done`.
@@ -192,10 +214,17 @@ async fn read(client: &Client, ledger: &RefCell<Ledger>, done: watch::Receiver<b
 }
 
 /// Watches all keys until `done`, first at the apiserver of this place.
-async fn watch(client: &Client, place: usize, ledger: &RefCell<Ledger>, mut done: watch::Receiver<bool>) {
+async fn watch(
+    client: &Client,
+    place: usize,
+    ledger: &RefCell<Ledger>,
+    seen: &RefCell<Vec<u64>>,
+    mut done: watch::Receiver<bool>,
+) {
     let mut watch = Watch::new(client.beginning_with(place), Selection::all(Kind::ConfigMap));
     let mut segment: Option<Segment> = None;
     loop {
+        seen.borrow_mut()[place] = segment.as_ref().map_or(0, Segment::end);
         let event = tokio::select! {
             event = watch.next() => event,
             _ = done.wait_for(|done| *done) => break,

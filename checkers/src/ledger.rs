@@ -43,6 +43,11 @@ impl Segment {
         self.reached(revision);
     }
 
+    /// The last revision that the watch has reached.
+    pub fn end(&self) -> u64 {
+        self.to
+    }
+
     /// Records that there was no other event up to this revision.
     pub fn reached(&mut self, revision: u64) {
         self.to = self.to.max(revision);

@@ -3,13 +3,14 @@
 //!
 //! `clients` write, read and watch keys, `ledger` records their answers, `counter` is a number that several clients
 //! increment, `checkers` runs all of these together. `traffic` sends requests to a service (found by `service`),
-//! `recorder` records the history of the store, `agreement` compares the apiservers.
+//! `recorder` records the history of the store, `agreement` compares the apiservers, `marker` makes watches report their progress.
 
 pub mod agreement;
 mod checkers;
 pub mod clients;
 mod counter;
 pub mod ledger;
+mod marker;
 mod recorder;
 pub mod service;
 pub mod traffic;

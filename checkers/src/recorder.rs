@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use squall_api::meta::parse_resource_version;
 use squall_api::{Kind, Object};
-use squall_client::{Client, Error, Event, ResourceRef, Selection, Watch};
+use squall_client::{Client, Error, Event, Selection, Watch};
 use squall_referee::history::{Change, Election, Fate, History, Subject, World};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+
+use crate::marker::mark;
 
 /// The recorded kinds.
 const KINDS: [Kind; 7] = [
@@ -244,8 +245,7 @@ impl Recorder {
 
     /// Returns the history up to now and the revisions that it covers; an error if any change was missed.
     pub async fn finish(&mut self) -> anyhow::Result<(RangeInclusive<u64>, History)> {
-        let (now, _) = self.client.list(&ResourceRef::collection(Kind::Namespace, ""), "", "", "").await?;
-        let now = parse_resource_version(&now)?;
+        let now = mark(&self.client).await?;
         let reached = |recorded: &Recorded| Ok(recorded.complete()?.filter(|(_, end)| *end >= now));
         let (begin, _) = self.until_recorded(&format!("the history up to revision {now}"), PATIENCE, reached).await?;
         let range = begin..=now;
