@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use crate::transcript::Shell;
 
-/// The supported minor versions, installed as `kubectl.1.NN` (as in Google's package) or as `kubectl`.
-const MINORS: std::ops::RangeInclusive<u32> = 27..=33;
+/// The minor versions that are looked for on the machine: `kubectl.1.NN` (as in Google's package).
+const MINORS: std::ops::RangeInclusive<u32> = 27..=35;
+/// The minor versions that `.ci/run` installs beside the build.
+const INSTALLED: [u32; 2] = [36, 37];
 
 /// An installed kubectl.
 #[derive(Debug, Clone)]
@@ -27,6 +29,12 @@ impl Kubectl {
         let real = plain.as_ref().and_then(|program| program.canonicalize().ok());
         folders.extend(real.and_then(|program| program.parent().map(Path::to_owned)));
         let mut found = BTreeMap::new();
+        for minor in INSTALLED {
+            let program = build_folder().join(format!("kubectl/1.{minor}/bin/kubectl"));
+            if program.is_file() {
+                found.insert(minor, Self { version: format!("1.{minor}"), program });
+            }
+        }
         for minor in MINORS {
             let name = format!("kubectl.1.{minor}");
             if let Some(program) = folders.iter().map(|folder| folder.join(&name)).find(|program| program.is_file()) {
@@ -49,4 +57,10 @@ impl Kubectl {
             kubeconfig: kubeconfig.to_owned(),
         }
     }
+}
+
+/// The target folder of the build: tests run in `target/PROFILE/deps`.
+fn build_folder() -> PathBuf {
+    let own = std::env::current_exe().unwrap_or_default();
+    own.ancestors().nth(3).map(Path::to_owned).unwrap_or_default()
 }

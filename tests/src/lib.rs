@@ -13,3 +13,8 @@ pub use lab::Lab;
 pub use scratch::{Scratch, running};
 pub use squall_checkers::traffic::{Tally, Traffic};
 pub use squall_client::wait_for;
+
+/// A condition for [`wait_for`]: the error shows the state that was seen instead.
+pub fn holds<T>(condition: bool, seen: T) -> Result<(), T> {
+    if condition { Ok(()) } else { Err(seen) }
+}

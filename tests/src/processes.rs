@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
+use crate::holds;
 use crate::wait_for;
 
 /// Returns the processes in a folder or below it, whether the folder exists or not.
@@ -19,7 +20,7 @@ pub fn processes_in(folder: &Path) -> Vec<i32> {
 pub async fn nothing_runs_in(folder: &Path) -> anyhow::Result<()> {
     let ended = wait_for("all processes to end", || async {
         let left = processes_in(folder);
-        if left.is_empty() { Ok(()) } else { Err(format!("{left:?} still run")) }
+        holds(left.is_empty(), format!("{left:?} still run"))
     });
     Ok(ended.await?)
 }

@@ -18,7 +18,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, ResourceExt};
 use serde_json::json;
 use squall_cluster::MemberName;
-use squall_tests::{Lab, wait_for};
+use squall_tests::{Lab, holds, wait_for};
 
 use squall_client_tests::client_of;
 
@@ -121,7 +121,7 @@ async fn scale_and_status_of_a_deployment_work() {
     wait_for("one replica", || async {
         let status = deployments.get_status("kubia").await.map_err(|error| error.to_string())?.status;
         let (all, available) = status.map_or((None, None), |status| (status.replicas, status.available_replicas));
-        if (all, available) == (Some(1), Some(1)) { Ok(()) } else { Err(format!("{all:?} {available:?}")) }
+        holds((all, available) == (Some(1), Some(1)), format!("{all:?} {available:?}"))
     })
     .await
     .unwrap();

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 
 use squall_api::Kind;
 use squall_tests::processes::processes_in;
-use squall_tests::{Ctl, Lab, Scratch, running, wait_for};
+use squall_tests::{Ctl, Lab, Scratch, holds, running, wait_for};
 
 /// Returns a Deployment with `spec` inserted as a line.
 fn deployment(spec: &str) -> String {
@@ -152,7 +152,7 @@ async fn what_every_cluster_has_cannot_be_deleted_or_comes_back() {
     assert_eq!(ctl.run("delete service kubernetes").await.unwrap().code, 0);
     wait_for("the service to come back", || async {
         let after = ctl.run(get).await.map_err(|error| error.to_string())?;
-        if after.code == 0 && after.stdout != before { Ok(()) } else { Err(format!("{after:?}")) }
+        holds(after.code == 0 && after.stdout != before, format!("{after:?}"))
     })
     .await
     .unwrap();

@@ -3,8 +3,11 @@
 use serde_json::Value;
 use squall_tests::Ctl;
 
+use crate::ALONE;
+
 #[tokio::test]
 async fn the_demo_passes_and_its_figures_say_what_happened() {
+    let _alone = ALONE.lock().await;
     let folder = tempfile::tempdir().unwrap();
     let output = Ctl::in_folder(folder.path()).unwrap().run("demo -o json").await.unwrap();
     assert_eq!(output.code, 0, "{}", output.stderr);

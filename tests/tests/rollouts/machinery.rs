@@ -9,11 +9,11 @@ use squall_api::kinds::is_pod_ready;
 use squall_api::policy::v1::PodDisruptionBudget;
 use squall_api::{Kind, Object};
 use squall_client::{Api, DeleteParams};
-use squall_tests::{Lab, Traffic, wait_for};
+use squall_tests::{Lab, Traffic, holds, wait_for};
 
-const KUBIA: &str = include_str!("../../examples/chapter/kubia-deployment-and-service-v1.yaml");
-const KUBIA_ALONE: &str = include_str!("../../examples/chapter/kubia-deployment-v1.yaml");
-const V3_PROBED: &str = include_str!("../../examples/chapter/kubia-deployment-v3-with-readinesscheck.yaml");
+const KUBIA: &str = include_str!("../../../examples/chapter/kubia-deployment-and-service-v1.yaml");
+const KUBIA_ALONE: &str = include_str!("../../../examples/chapter/kubia-deployment-v1.yaml");
+const V3_PROBED: &str = include_str!("../../../examples/chapter/kubia-deployment-v3-with-readinesscheck.yaml");
 
 fn pods(lab: &Lab) -> Api<Pod> {
     Api::new(lab.client.clone(), "default")
@@ -49,7 +49,7 @@ async fn a_bad_version_is_stopped_by_its_probe_and_undone() {
     wait_for("the deadline of the rollout", || async {
         let status = lab.deployments().get("kubia").await.map_err(|error| error.to_string())?.status;
         let exceeded = status.conditions.iter().any(|condition| condition.reason == "ProgressDeadlineExceeded");
-        if exceeded { Ok(()) } else { Err(format!("{:?}", status.conditions)) }
+        holds(exceeded, format!("{:?}", status.conditions))
     })
     .await
     .unwrap();
@@ -60,9 +60,7 @@ async fn a_bad_version_is_stopped_by_its_probe_and_undone() {
         "one canary, unready"
     );
     let traffic = Traffic::start(address, 2);
-    wait_for("answers", || async { if traffic.tally().answered() > 200 { Ok(()) } else { Err(traffic.tally()) } })
-        .await
-        .unwrap();
+    wait_for("answers", || async { holds(traffic.tally().answered() > 200, traffic.tally()) }).await.unwrap();
     let undone = ctl.run("rollout undo deployment kubia").await.unwrap();
     assert_eq!(undone.code, 0, "{}", undone.stderr);
     lab.rolled_out("kubia").await.unwrap();
@@ -83,17 +81,13 @@ async fn a_bad_version_without_a_probe_goes_out_and_is_rolled_back() {
     lab.set_image("kubia", "luksa/kubia:v3").await.unwrap();
     lab.rolled_out("kubia").await.unwrap();
     let traffic = Traffic::start(lab.service_address().await.unwrap(), 2);
-    wait_for("failures", || async { if traffic.tally().failed > 0 { Ok(()) } else { Err(traffic.tally()) } })
-        .await
-        .unwrap();
+    wait_for("failures", || async { holds(traffic.tally().failed > 0, traffic.tally()) }).await.unwrap();
     traffic.end().await;
     let undone = lab.ctl().unwrap().run("rollout undo deployment kubia").await.unwrap();
     assert_eq!(undone.code, 0, "{}", undone.stderr);
     lab.rolled_out("kubia").await.unwrap();
     let traffic = Traffic::start(lab.service_address().await.unwrap(), 1);
-    wait_for("v1 to answer", || async { if traffic.tally().answered() > 20 { Ok(()) } else { Err(traffic.tally()) } })
-        .await
-        .unwrap();
+    wait_for("v1 to answer", || async { holds(traffic.tally().answered() > 20, traffic.tally()) }).await.unwrap();
     assert_eq!(traffic.end().await.failed, 0);
 }
 
@@ -166,7 +160,7 @@ async fn pods_live_as_their_containers_do() {
     let state = async |name: &str, wanted: &dyn Fn(&Pod) -> bool| {
         wait_for(name, || async {
             let pod = pods(&lab).get(name).await.map_err(|error| error.to_string())?;
-            if wanted(&pod) { Ok(()) } else { Err(format!("{:?}", pod.status)) }
+            holds(wanted(&pod), format!("{:?}", pod.status))
         })
         .await
         .unwrap();
@@ -197,7 +191,7 @@ async fn pods_live_as_their_containers_do() {
     ] {
         wait_for("the events", || async {
             let told = reasons(&lab, name).await;
-            if expected.iter().all(|reason| told.iter().any(|one| one == reason)) { Ok(()) } else { Err((name, told)) }
+            holds(expected.iter().all(|reason| told.iter().any(|one| one == reason)), (name, told))
         })
         .await
         .unwrap();
@@ -211,7 +205,7 @@ async fn pods_live_as_their_containers_do() {
     wait_for("the pods to be gone", || async {
         let names: Vec<String> =
             pods(&lab).list("", "").await.unwrap().into_iter().map(|pod| pod.metadata.name).collect();
-        if names == ["job", "live", "never"] { Ok(()) } else { Err(names) }
+        holds(names == ["job", "live", "never"], names)
     })
     .await
     .unwrap();
@@ -234,7 +228,7 @@ async fn a_lost_node_is_given_up_and_leaves_no_zombie_when_it_comes_back() {
     wait_for("its pod to be replaced", || async {
         let all = pods(&lab).list("", "").await.map_err(|error| error.to_string())?;
         let elsewhere = all.iter().filter(|pod| pod.spec.node_name != "node-2" && is_pod_ready(pod)).count();
-        if elsewhere == 3 { Ok(()) } else { Err(format!("{elsewhere} of {}", all.len())) }
+        holds(elsewhere == 3, format!("{elsewhere} of {}", all.len()))
     })
     .await
     .unwrap();
@@ -289,7 +283,7 @@ async fn a_budget_counts_and_endpoints_follow() {
     wait_for("five endpoints", || async {
         let found = endpoints.get("kubia").await.map_err(|error| error.to_string())?;
         let ready: usize = found.subsets.iter().map(|subset| subset.addresses.len()).sum();
-        if ready == 5 { Ok(()) } else { Err(format!("{ready}")) }
+        holds(ready == 5, format!("{ready}"))
     })
     .await
     .unwrap();
@@ -298,7 +292,7 @@ async fn a_budget_counts_and_endpoints_follow() {
     wait_for("the endpoints to go with their service", || async {
         let (slices, left) = (lab.list(Kind::EndpointSlice).await.unwrap(), endpoints.list("", "").await.unwrap());
         let of_kubia = slices.iter().filter(|slice| slice.meta().name.starts_with("kubia")).count();
-        if of_kubia == 0 && left.iter().all(|one| one.metadata.name != "kubia") { Ok(()) } else { Err(of_kubia) }
+        holds(of_kubia == 0 && left.iter().all(|one| one.metadata.name != "kubia"), of_kubia)
     })
     .await
     .unwrap();
@@ -320,14 +314,14 @@ async fn a_client_with_affinity_keeps_its_pod() {
     };
     wait_for("several pods", || async {
         let names = pods_asked().await?;
-        if names.len() > 1 { Ok(()) } else { Err(format!("{names:?}")) }
+        holds(names.len() > 1, format!("{names:?}"))
     })
     .await
     .unwrap();
     services.patch("kubia", &json!({"spec": {"sessionAffinity": "ClientIP"}})).await.unwrap();
     wait_for("one pod", || async {
         let names = pods_asked().await?;
-        if names.len() == 1 { Ok(()) } else { Err(format!("{names:?}")) }
+        holds(names.len() == 1, format!("{names:?}"))
     })
     .await
     .unwrap();
@@ -343,7 +337,7 @@ async fn a_quota_that_stops_a_rollout_is_shown_where_one_looks() {
         let deployment = lab.deployments().get("kubia").await.map_err(|error| error.to_string())?;
         let failure = deployment.status.conditions.iter().find(|condition| condition.r#type == "ReplicaFailure");
         let text = failure.map(|condition| condition.message.clone()).unwrap_or_default();
-        if text.contains("exceeded quota: few") { Ok(()) } else { Err(format!("{:?}", deployment.status)) }
+        holds(text.contains("exceeded quota: few"), format!("{:?}", deployment.status))
     })
     .await
     .unwrap();
@@ -357,7 +351,7 @@ async fn a_quota_that_stops_a_rollout_is_shown_where_one_looks() {
     lab.rolled_out("kubia").await.unwrap();
     wait_for("the failure to be over", || async {
         let set = sets.get(&set.metadata.name).await.map_err(|error| error.to_string())?;
-        if set.status.conditions.is_empty() { Ok(()) } else { Err(format!("{:?}", set.status)) }
+        holds(set.status.conditions.is_empty(), format!("{:?}", set.status))
     })
     .await
     .unwrap();
@@ -380,7 +374,7 @@ async fn an_orphan_is_adopted_and_nothing_is_left_behind() {
     let sets: Api<ReplicaSet> = Api::new(lab.client.clone(), "default");
     wait_for("the set to be an orphan", || async {
         let set = sets.list("", "").await.unwrap().remove(0);
-        if set.metadata.owner_references.is_empty() { Ok(()) } else { Err(set.metadata.owner_references) }
+        holds(set.metadata.owner_references.is_empty(), set.metadata.owner_references)
     })
     .await
     .unwrap();
@@ -390,7 +384,7 @@ async fn an_orphan_is_adopted_and_nothing_is_left_behind() {
     ctl.run("delete deployment kubia --cascade=foreground").await.unwrap();
     wait_for("everything to be gone", || async {
         let left = (lab.list(Kind::ReplicaSet).await.unwrap().len(), lab.list(Kind::Pod).await.unwrap().len());
-        if left == (0, 0) { Ok(()) } else { Err(left) }
+        holds(left == (0, 0), left)
     })
     .await
     .unwrap();
@@ -411,14 +405,14 @@ async fn a_namespace_that_is_deleted_leaves_nothing() {
     };
     wait_for("pods and events", || async {
         let found = (count(Kind::Pod).await, count(Kind::Event).await);
-        if found.0 == 3 && found.1 > 3 { Ok(()) } else { Err(found) }
+        holds(found.0 == 3 && found.1 > 3, found)
     })
     .await
     .unwrap();
     assert_eq!(ctl.run("delete namespace shop").await.unwrap().code, 0);
     wait_for("the namespace to be gone", || async {
         let names = ctl.run("get namespaces").await.unwrap().stdout;
-        if names.contains("shop") { Err(names) } else { Ok(()) }
+        holds(!names.contains("shop"), names)
     })
     .await
     .unwrap();
@@ -438,7 +432,7 @@ async fn a_node_that_is_deleted_registers_again() {
     wait_for("the node to be there again", || async {
         let node = nodes.get("node-1").await.map_err(|error| error.to_string())?;
         let ready = node.status.conditions.iter().any(|c| c.r#type == "Ready" && c.status == "True");
-        if ready && node.metadata.uid != before { Ok(()) } else { Err(node.metadata.uid) }
+        holds(ready && node.metadata.uid != before, node.metadata.uid)
     })
     .await
     .unwrap();

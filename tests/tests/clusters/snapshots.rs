@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 use squall_tests::Scratch;
 
-const KUBIA: &str = include_str!("../../examples/chapter/kubia-deployment-and-service-v1.yaml");
+const KUBIA: &str = include_str!("../../../examples/chapter/kubia-deployment-and-service-v1.yaml");
 const SHAPE: &str = "--apiservers 1 --controller-managers 1 --nodes 1";
 
 #[tokio::test]

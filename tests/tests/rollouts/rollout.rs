@@ -4,9 +4,9 @@
 
 use squall_api::{Kind, Object};
 use squall_client::{DeleteParams, Event, Selection, Watch};
-use squall_tests::{Lab, Traffic, wait_for};
+use squall_tests::{Lab, Traffic, holds, wait_for};
 
-const KUBIA: &str = include_str!("../../examples/chapter/kubia-deployment-and-service-v1.yaml");
+const KUBIA: &str = include_str!("../../../examples/chapter/kubia-deployment-and-service-v1.yaml");
 
 #[tokio::test]
 async fn a_rollout_loses_no_request_while_both_leaders_are_killed() {
@@ -14,16 +14,14 @@ async fn a_rollout_loses_no_request_while_both_leaders_are_killed() {
     lab.create(KUBIA).await.unwrap();
     lab.rolled_out("kubia").await.unwrap();
     let traffic = Traffic::start(lab.service_address().await.unwrap(), 2);
-    wait_for("an answer", || async {
-        if traffic.tally().by_version.contains_key("v1") { Ok(()) } else { Err(traffic.tally()) }
-    })
-    .await
-    .unwrap();
+    wait_for("an answer", || async { holds(traffic.tally().by_version.contains_key("v1"), traffic.tally()) })
+        .await
+        .unwrap();
 
     lab.set_image("kubia", "luksa/kubia:v2").await.unwrap();
     wait_for("the rollout to be under way", || async {
         let sets = lab.list(Kind::ReplicaSet).await.map_err(|error| error.to_string())?;
-        if sets.len() == 2 { Ok(()) } else { Err(format!("{} ReplicaSets", sets.len())) }
+        holds(sets.len() == 2, format!("{} ReplicaSets", sets.len()))
     })
     .await
     .unwrap();
@@ -41,7 +39,7 @@ async fn a_rollout_loses_no_request_while_both_leaders_are_killed() {
     wait_for("every pod to run v2", || async {
         let pods = lab.list(Kind::Pod).await.map_err(|error| error.to_string())?;
         let images: Vec<String> = pods.iter().map(image).collect();
-        if images == ["luksa/kubia:v2"; 3] { Ok(()) } else { Err(format!("{images:?}")) }
+        holds(images == ["luksa/kubia:v2"; 3], format!("{images:?}"))
     })
     .await
     .unwrap();
@@ -121,7 +119,7 @@ async fn a_killed_kubelet_leaves_its_pods_serving_and_deleting_cleans_up() {
     wait_for("everything to be gone", || async {
         let (sets, pods) = (lab.list(Kind::ReplicaSet).await, lab.list(Kind::Pod).await);
         let (sets, pods) = (sets.map_err(|e| e.to_string())?, pods.map_err(|e| e.to_string())?);
-        if sets.is_empty() && pods.is_empty() { Ok(()) } else { Err(format!("{} and {}", sets.len(), pods.len())) }
+        holds(sets.is_empty() && pods.is_empty(), format!("{} and {}", sets.len(), pods.len()))
     })
     .await
     .unwrap();

@@ -5,7 +5,7 @@
 use squall_api::Kind;
 use squall_api::core::v1::{ConfigMap, ResourceQuota};
 use squall_client::{Api, Client, DeleteParams, Reason, ResourceRef, WriteOptions, manifest};
-use squall_tests::{Lab, wait_for};
+use squall_tests::{Lab, holds, wait_for};
 
 const QUOTA: &str = r#"
 apiVersion: v1
@@ -74,7 +74,7 @@ async fn a_quota_that_is_wrong_is_counted_anew() {
     wait_for("the quota to be counted", || async {
         let quota = quotas.get("maps").await.map_err(|error| error.to_string())?;
         let used = quota.status.used.get("count/configmaps").map(|used| used.string.clone());
-        if used.as_deref() == Some("1") { Ok(()) } else { Err(format!("{used:?}")) }
+        holds(used.as_deref() == Some("1"), format!("{used:?}"))
     })
     .await
     .unwrap();

@@ -6,9 +6,9 @@ use std::time::Duration;
 use squall_api::Kind;
 use squall_client::ResourceRef;
 use squall_cluster::{Cluster, Lifetime, ProcessState};
-use squall_tests::{Ctl, Lab, running, wait_for};
+use squall_tests::{Ctl, Lab, holds, running, wait_for};
 
-const KUBIA: &str = include_str!("../../examples/chapter/kubia-deployment-and-service-v1.yaml");
+const KUBIA: &str = include_str!("../../../examples/chapter/kubia-deployment-and-service-v1.yaml");
 
 #[tokio::test]
 async fn the_members_end_when_their_launcher_is_killed() {
@@ -19,7 +19,7 @@ async fn the_members_end_when_their_launcher_is_killed() {
     let dir = folder.path().join(".squall");
     wait_for("the cluster to be ready", || async {
         let output = ctl.run("get nodes --no-headers").await.map_err(|error| error.to_string())?;
-        if output.stdout.contains(" Ready ") { Ok(()) } else { Err(format!("{output:?}")) }
+        holds(output.stdout.contains(" Ready "), format!("{output:?}"))
     })
     .await
     .unwrap();
@@ -28,7 +28,7 @@ async fn the_members_end_when_their_launcher_is_killed() {
         let cluster = Cluster::open(&dir, Lifetime::Detached).map_err(|error| error.to_string())?;
         let running = cluster.members().into_iter().filter(|member| cluster.state(*member).0 != ProcessState::Stopped);
         let running: Vec<String> = running.map(|member| member.to_string()).collect();
-        if running.is_empty() { Ok(()) } else { Err(format!("{running:?} still run")) }
+        holds(running.is_empty(), format!("{running:?} still run"))
     })
     .await
     .unwrap();
@@ -88,7 +88,7 @@ async fn whichever_member_is_killed_the_rollout_goes_on_and_the_member_comes_bac
     let ctl = lab.ctl().unwrap();
     wait_for("the members to be compared", || async {
         let output = ctl.run("cluster check").await.map_err(|error| error.to_string())?;
-        if output.stdout.starts_with("all 3 apiservers have the state ") { Ok(()) } else { Err(output.stderr) }
+        holds(output.stdout.starts_with("all 3 apiservers have the state "), output.stderr)
     })
     .await
     .unwrap();

@@ -10,10 +10,10 @@ use squall_api::Kind;
 use squall_api::core::v1::{Namespace, Pod, ReplicationController};
 use squall_api::kinds::{is_pod_active, is_pod_ready};
 use squall_client::{Api, DeleteParams};
-use squall_tests::{Ctl, Lab, Output, wait_for};
+use squall_tests::{Ctl, Lab, Output, holds, wait_for};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 
-const RC: &str = include_str!("../../examples/chapter/kubia-rc-and-service-v1.yaml");
+const RC: &str = include_str!("../../../examples/chapter/kubia-rc-and-service-v1.yaml");
 const QUICK: &str = "--update-period=50ms --poll-interval=50ms";
 /// The number of cases that run concurrently.
 const AT_ONCE: usize = 4;
@@ -241,7 +241,7 @@ async fn killed_while_it_renames_it_leaves_pods_without_a_controller() {
     case.killed_after("kubia-v1", "unnamed").await;
     wait_for("no controller", || async {
         let left = case.controllers().list("", "").await.unwrap();
-        if left.is_empty() { Ok(()) } else { Err(left.len()) }
+        holds(left.is_empty(), left.len())
     })
     .await
     .unwrap();

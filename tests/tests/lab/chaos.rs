@@ -10,7 +10,8 @@
 
 use serde_json::Value;
 use squall_tests::{Ctl, Output, Scratch};
-use tokio::sync::Mutex;
+
+use crate::ALONE;
 
 /// Fast scenarios, and the finding when their protection is left out.
 const FAST: [(&str, &str); 6] = [
@@ -24,8 +25,6 @@ const FAST: [(&str, &str); 6] = [
 
 /// How many runs a mutant gets until one must fail.
 const TRIES: usize = 3;
-/// Run one scenario at a time, because the timing depends on the machine's load.
-static ALONE: Mutex<()> = Mutex::const_new(());
 
 fn outcome(output: &Output) -> (String, String) {
     let records: Value = serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("no JSON: {output:?}"));

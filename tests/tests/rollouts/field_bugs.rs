@@ -13,9 +13,9 @@ use squall_api::kinds::is_pod_ready;
 use squall_api::{Kind, Object};
 use squall_client::{Api, Event, Selection, Watch};
 use squall_cluster::{MemberName, Role};
-use squall_tests::{Lab, wait_for};
+use squall_tests::{Lab, holds, wait_for};
 
-const KUBIA: &str = include_str!("../../examples/chapter/kubia-deployment-and-service-v1.yaml");
+const KUBIA: &str = include_str!("../../../examples/chapter/kubia-deployment-and-service-v1.yaml");
 
 /// Returns every state of the objects of a kind since a revision.
 async fn history(lab: &Lab, kind: Kind, since: u64) -> Vec<Object> {
@@ -49,7 +49,7 @@ async fn nodes_are_heard(lab: &Lab, nodes: usize, after: jiff::Timestamp) {
         let all = leases.list("", "").await.map_err(|error| error.to_string())?;
         let renewed = |lease: &Lease| lease.spec.renew_time.is_some_and(|time| time.timestamp() > after);
         let heard = all.iter().filter(|lease| renewed(lease)).count();
-        if heard == nodes { Ok(()) } else { Err(format!("{heard} of {nodes}")) }
+        holds(heard == nodes, format!("{heard} of {nodes}"))
     })
     .await
     .unwrap();
@@ -91,14 +91,14 @@ async fn kubernetes_77864_an_outage_does_not_empty_endpoints() {
     wait_for("all nodes to be marked", || async {
         let marked = |node: &Node| node.spec.taints.iter().any(|taint| taint.key.ends_with("/unreachable"));
         let count = nodes.list("", "").await.map_err(|error| error.to_string())?.iter().filter(|n| marked(n)).count();
-        if count == 3 { Ok(()) } else { Err(count.to_string()) }
+        holds(count == 3, count.to_string())
     })
     .await
     .unwrap();
     // The controller checks each node several more times.
     let start = Instant::now();
     wait_for("the controller to have looked again", || async {
-        if start.elapsed() > Duration::from_secs(2) { Ok(()) } else { Err(start.elapsed()) }
+        holds(start.elapsed() > Duration::from_secs(2), start.elapsed())
     })
     .await
     .unwrap();

@@ -9,9 +9,9 @@ use squall_api::Kind;
 use squall_api::core::v1::ConfigMap;
 use squall_client::{Api, Client};
 use squall_cluster::MemberName;
-use squall_tests::{Lab, wait_for};
+use squall_tests::{Lab, holds, wait_for};
 
-const KUBIA: &str = include_str!("../../examples/chapter/kubia-deployment-and-service-v1.yaml");
+const KUBIA: &str = include_str!("../../../examples/chapter/kubia-deployment-and-service-v1.yaml");
 
 /// Creates objects in sequence until `stop`; `written` counts the acknowledged ones.
 async fn write(client: Client, stop: Arc<AtomicBool>, written: Arc<AtomicU64>) -> anyhow::Result<()> {
@@ -50,7 +50,7 @@ async fn all_apiservers_are_replaced_under_load() {
         let url = lab.cluster.apiserver_url(added.index);
         wait_for("the new apiserver to be known", || async {
             let known = follower.endpoints();
-            if known.contains(&url) { Ok(()) } else { Err(known) }
+            holds(known.contains(&url), known)
         })
         .await
         .unwrap();
@@ -58,7 +58,7 @@ async fn all_apiservers_are_replaced_under_load() {
         let before = written.load(Ordering::Relaxed);
         wait_for("writes to go on", || async {
             let now = written.load(Ordering::Relaxed);
-            if now > before { Ok(()) } else { Err(now) }
+            holds(now > before, now)
         })
         .await
         .unwrap();
@@ -125,7 +125,7 @@ async fn a_removal_that_would_leave_too_few_is_refused() {
     lab.cluster.kill(others[0]).unwrap();
     let killed = Instant::now();
     // It counts as available until it has been silent for a while.
-    let missed = || async { if killed.elapsed() > Duration::from_secs(3) { Ok(()) } else { Err(killed.elapsed()) } };
+    let missed = || async { holds(killed.elapsed() > Duration::from_secs(3), killed.elapsed()) };
     wait_for("the dead one to be missed", missed).await.unwrap();
     let ctl = lab.ctl().unwrap();
     let output = ctl.run(&format!("cluster remove {}", others[1])).await.unwrap();

@@ -1,8 +1,8 @@
 //! Tests `ctl patch` with each kind of patch, and the patch of `ctl apply`: the server's own code applies them.
 
-use squall_tests::{Lab, wait_for};
+use squall_tests::{Lab, holds, wait_for};
 
-const KUBIA: &str = include_str!("../../examples/chapter/kubia-deployment-v1.yaml");
+const KUBIA: &str = include_str!("../../../examples/chapter/kubia-deployment-v1.yaml");
 
 #[tokio::test]
 async fn each_kind_of_patch_does_what_it_says() {
@@ -23,7 +23,7 @@ async fn each_kind_of_patch_does_what_it_says() {
     // A controller may write between the read and the patch, which looks like a change.
     wait_for("a patch that changes nothing", || async {
         let output = ctl.run("patch deployment kubia -p {\"spec\":{\"paused\":false}}").await.unwrap();
-        if output.stdout == "deployment.apps/kubia patched (no change)\n" { Ok(()) } else { Err(output.stdout) }
+        holds(output.stdout == "deployment.apps/kubia patched (no change)\n", output.stdout)
     })
     .await
     .unwrap();

@@ -3,8 +3,11 @@
 use serde_json::Value;
 use squall_tests::Ctl;
 
+use crate::ALONE;
+
 #[tokio::test]
 async fn nothing_acknowledged_is_lost() {
+    let _alone = ALONE.lock().await;
     let folder = tempfile::tempdir().unwrap();
     let ctl = Ctl::in_folder(folder.path()).unwrap();
     // A different seed each day would find more; this one is repeatable, and the timing varies anyway.

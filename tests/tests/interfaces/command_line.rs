@@ -1,9 +1,9 @@
 //! Tests `ctl` with closed pipes, terminals, no cluster, a cluster without a quorum, Ctrl-C.
 
-use squall_tests::{Lab, wait_for};
+use squall_tests::{Lab, holds, wait_for};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-const KUBIA: &str = include_str!("../../examples/chapter/kubia-deployment-v1.yaml");
+const KUBIA: &str = include_str!("../../../examples/chapter/kubia-deployment-v1.yaml");
 
 #[tokio::test]
 async fn a_cluster_without_a_quorum_is_told_in_time_and_so_is_none_at_all() {
@@ -101,7 +101,7 @@ async fn requests_are_logged_when_asked_for() {
     assert!(bodies.stderr.contains(patch) && bodies.stderr.contains("Response Body: {"), "{bodies:?}");
     wait_for("the change", || async {
         let status = lab.deployments().get("kubia").await.unwrap().status;
-        if status.replicas == 2 { Ok(()) } else { Err(status.replicas) }
+        holds(status.replicas == 2, status.replicas)
     })
     .await
     .unwrap();

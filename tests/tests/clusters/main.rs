@@ -1,0 +1,10 @@
+//! Clusters as a whole: their processes, their members, their disks, and the promises of their store.
+
+mod full_disk;
+mod launcher;
+mod leftovers;
+mod metrics;
+mod repeated_requests;
+mod resumed_watch;
+mod scaling;
+mod snapshots;

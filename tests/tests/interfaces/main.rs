@@ -1,0 +1,8 @@
+//! The interfaces: `ctl` and real kubectl, with good input and bad.
+
+mod bad_input;
+mod chapter;
+mod command_line;
+mod kubectl;
+mod parity;
+mod patches;

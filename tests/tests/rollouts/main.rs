@@ -1,0 +1,7 @@
+//! Rollouts and the machinery under them, on real processes.
+
+mod field_bugs;
+mod machinery;
+mod quota;
+mod rolling_update;
+mod rollout;
