@@ -1,10 +1,11 @@
-//! Decodes JSON to an object with Kubernetes' strict decoding, which reports unknown fields and values of the wrong
-//! type.
+//! Decodes objects: from protobuf, and from JSON with Kubernetes' strict decoding, which reports unknown fields and
+//! values of the wrong type.
 //!
 //! Walks the schema of the kind along with the JSON, because serde does not detect unknown keys next to inlined fields.
 
 use std::fmt;
 
+use prost_types::Any;
 use serde_json::Value;
 use squall_proto::schema::{Field, Kind as ValueKind, MESSAGES, Message, Shape};
 
@@ -68,6 +69,21 @@ impl fmt::Display for Refusal {
             Self::Mismatch { text, .. } | Self::Value(text) => f.write_str(text),
             Self::Strict(unknown) => write!(f, "strict decoding error: {}", unknown.join(", ")),
         }
+    }
+}
+
+impl Object {
+    /// Decodes an object from protobuf bytes.
+    pub fn decode(kind: Kind, bytes: &[u8]) -> Result<Self, Error> {
+        kind.decode_object(bytes)
+            .map_err(|error| Error::bad_request(format!("{} cannot be decoded: {error}", kind.info().kind)))
+    }
+
+    /// Decodes the object in an `Any`.
+    pub fn from_any(any: &Any) -> Result<Self, Error> {
+        let kind = Kind::of_type_url(&any.type_url)
+            .ok_or_else(|| Error::bad_request(format!("unknown type URL {:?}", any.type_url)))?;
+        Self::decode(kind, &any.value)
     }
 }
 

@@ -15,6 +15,7 @@ use http::{Request, Response};
 use http_body_util::BodyExt;
 use jiff::Timestamp;
 use proptest::prelude::*;
+use prost::Message;
 use serde_json::{Value, json};
 use squall_api::Object;
 use squall_apiserver::admission::Range;
@@ -188,8 +189,8 @@ impl Call {
                 }
             }
             Err(status) => {
-                let error = squall_api::Error::from(status);
-                let mut json = serde_json::to_value(&*error.status).unwrap();
+                let sent = squall_proto::meta::v1::Status::decode(status.details()).unwrap();
+                let mut json = serde_json::to_value(&sent).unwrap();
                 json["kind"] = "Status".into();
                 json["apiVersion"] = "v1".into();
                 json

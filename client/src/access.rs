@@ -8,6 +8,7 @@ use tonic::{Response, Status};
 use crate::client::{Client, no_answer, unreachable};
 use crate::error::Error;
 use crate::resource::ResourceRef;
+use crate::status::api_error;
 
 /// The answer to a permission check.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +57,7 @@ impl Client {
         for (_, channel) in self.channels() {
             match tokio::time::timeout(self.deadline(), ask(AccessClient::new(channel))).await {
                 Ok(Ok(reply)) => return Ok(reply.into_inner()),
-                Ok(Err(status)) if !status.details().is_empty() => return Err(squall_api::Error::from(status).into()),
+                Ok(Err(status)) if !status.details().is_empty() => return Err(api_error(&status).into()),
                 Ok(Err(status)) => last = status,
                 Err(_) => {}
             }

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::endpoints::{Connect, Endpoints, over_tls};
 use crate::error::Error;
 use crate::kubeconfig::ClusterEntry;
+use crate::status::api_error;
 use crate::trace::Observer;
 
 /// The name in every apiserver's certificate.
@@ -154,7 +155,7 @@ impl Client {
                     self.endpoints.leave(place);
                     return Err(unreachable(&self.endpoints(), &status));
                 }
-                let error = squall_api::Error::from(status);
+                let error = api_error(&status);
                 if error.is(Reason::ServiceUnavailable) || error.is(Reason::Timeout) {
                     self.endpoints.leave(place);
                 }
@@ -219,7 +220,7 @@ impl Client {
             let status = match tokio::time::timeout(left, call(client, attempt_request)).await {
                 Ok(Ok(reply)) => return Ok(reply.into_inner()),
                 Ok(Err(status)) if !from_transport(&status) && status.code() != Code::Unavailable => {
-                    let error = squall_api::Error::from(status.clone());
+                    let error = api_error(&status);
                     lagging += usize::from(error.is(Reason::Timeout));
                     if !error.is(Reason::Timeout) || lagging >= self.endpoints.len() {
                         return Err(error.into());

@@ -13,6 +13,7 @@ use tonic::Streaming;
 use crate::client::Client;
 use crate::error::Error;
 use crate::resource::ResourceRef;
+use crate::status::api_error;
 
 /// The delays before a broken watch is retried.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
@@ -114,7 +115,7 @@ impl Watch {
                 Ok(None) => self.stream = None,
                 Err(status) => {
                     self.stream = None;
-                    let error = squall_api::Error::from(status);
+                    let error = api_error(&status);
                     if error.is(Reason::Expired) {
                         self.position = None;
                     } else {

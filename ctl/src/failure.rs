@@ -1,11 +1,7 @@
-//! Failures of commands: messages on standard error, in kubectl's words, and exit codes.
-
-use std::process::ExitCode;
+//! Failures of commands: messages in kubectl's words, and exit codes.
 
 use squall_api::error::Reason;
 use squall_client::Error;
-
-use crate::output::{self, line_error};
 
 /// Why a command failed: one complete message for each failure.
 #[derive(Debug)]
@@ -70,10 +66,14 @@ impl Failure {
         if texts.is_empty() { Ok(()) } else { Err(Self::of(texts)) }
     }
 
-    /// Prints the messages and returns the exit code.
-    pub fn report(self) -> ExitCode {
-        self.texts.iter().for_each(|text| line_error(text));
-        ExitCode::from(self.code)
+    /// The messages, one for each failure.
+    pub fn texts(&self) -> &[String] {
+        &self.texts
+    }
+
+    /// The exit code.
+    pub const fn code(&self) -> u8 {
+        self.code
     }
 }
 
@@ -131,15 +131,4 @@ fn text(error: &Error, file: Option<(&str, &str)>) -> String {
         None => status.message.clone(),
     };
     format!("Error from server ({}): {message}", status.reason)
-}
-
-/// Reports a command line that clap rejects. Help and version are not failures.
-pub fn usage(error: &clap::Error) -> ExitCode {
-    if !error.use_stderr() {
-        output::text(&error.render().to_string());
-        return output::checked().map_or_else(Failure::report, |()| ExitCode::SUCCESS);
-    }
-    let rendered = error.render().to_string();
-    line_error(rendered.trim_end());
-    ExitCode::FAILURE
 }

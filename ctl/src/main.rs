@@ -31,7 +31,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return failure::usage(&error),
+        Err(error) => return output::report_usage(&error),
     };
     // Fault injection must not delay the clients and recorders.
     let runtime = match cli.command {
@@ -44,6 +44,6 @@ fn main() -> ExitCode {
     };
     match result.and_then(|()| output::checked()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+        Err(failure) => output::report(&failure),
     }
 }

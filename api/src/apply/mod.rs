@@ -4,10 +4,12 @@
 //! fields of a document and the differences between two, `merge` merges a configuration into a document and removes
 //! fields from it, `owners` tracks the owners of fields.
 
+mod conflict;
 mod fields;
 mod form;
 mod merge;
 mod owners;
 mod walk;
 
-pub use owners::{Conflict, Manager, Operation, applied, updated};
+pub use conflict::Conflict;
+pub use owners::{Manager, Operation, applied, updated};

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use squall_proto::meta::v1::{FieldsV1, ManagedFieldsEntry, Time};
 use squall_proto::schema::Message;
 
+use super::conflict::Conflict;
 use super::fields::Fields;
 use super::form::Schema;
 use super::merge::{merge, remove};
@@ -45,15 +46,6 @@ impl Manager<'_> {
     fn stamp(&self) -> Time {
         Time { nanos: 0, ..self.now }
     }
-}
-
-/// A field that another manager owns with a different value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Conflict {
-    /// The manager, as messages name it: `"kubectl" using apps/v1`.
-    pub manager: String,
-    /// The path of the field: `.spec.replicas`.
-    pub path: String,
 }
 
 /// An entry of `managedFields`.

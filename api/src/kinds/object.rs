@@ -17,7 +17,6 @@ use squall_proto::meta::v1::ObjectMeta;
 use squall_proto::policy::v1::PodDisruptionBudget;
 
 use super::{KindInfo, Meta, Resource, StatusUpdate};
-use crate::error::Error;
 use crate::field::Errors;
 use crate::table::Column;
 
@@ -44,7 +43,7 @@ macro_rules! kinds {
                 match self { $(Self::$kind => <$kind as Resource>::COLUMNS),* }
             }
 
-            fn decode_object(self, bytes: &[u8]) -> Result<Object, prost::DecodeError> {
+            pub(crate) fn decode_object(self, bytes: &[u8]) -> Result<Object, prost::DecodeError> {
                 match self { $(Self::$kind => <$kind as Message>::decode(bytes).map(|o| Object::$kind(Box::new(o)))),* }
             }
 
@@ -156,19 +155,6 @@ impl Kind {
 }
 
 impl Object {
-    /// Decodes an object from protobuf bytes.
-    pub fn decode(kind: Kind, bytes: &[u8]) -> Result<Self, Error> {
-        kind.decode_object(bytes)
-            .map_err(|error| Error::bad_request(format!("{} cannot be decoded: {error}", kind.info().kind)))
-    }
-
-    /// Decodes the object in an `Any`.
-    pub fn from_any(any: &Any) -> Result<Self, Error> {
-        let kind = Kind::of_type_url(&any.type_url)
-            .ok_or_else(|| Error::bad_request(format!("unknown type URL {:?}", any.type_url)))?;
-        Self::decode(kind, &any.value)
-    }
-
     /// Encodes the object as an `Any`.
     #[must_use]
     pub fn to_any(&self) -> Any {

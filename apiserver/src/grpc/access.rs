@@ -6,6 +6,7 @@ use squall_proto::squall::api::v1::access_server::{Access, AccessServer};
 use tonic::{Request, Response, Status};
 
 use super::handlers_of;
+use super::status::answered;
 use crate::authorization::{Action, Target, Verb};
 use crate::registry::Registry;
 
@@ -26,21 +27,24 @@ impl AccessService {
 impl Access for AccessService {
     async fn review(&self, request: Request<proto::ReviewRequest>) -> Result<Response<proto::ReviewReply>, Status> {
         let handlers = handlers_of(&self.registry, &request);
-        let request = request.into_inner();
-        let verb =
-            Verb::parse(&request.verb).ok_or_else(|| Error::bad_request(format!("unknown verb {:?}", request.verb)))?;
-        let target = match &request.resource {
-            Some(resource) => Target::Resource {
-                group: &resource.group,
-                resource: &resource.plural,
-                subresource: &resource.subresource,
-                namespace: &resource.namespace,
-                name: &resource.name,
-            },
-            None => Target::Path(&request.path),
-        };
-        let review = handlers.review(&Action { verb, target });
-        Ok(Response::new(proto::ReviewReply { allowed: review.allowed, reason: review.reason }))
+        answered(async {
+            let request = request.into_inner();
+            let verb = Verb::parse(&request.verb)
+                .ok_or_else(|| Error::bad_request(format!("unknown verb {:?}", request.verb)))?;
+            let target = match &request.resource {
+                Some(resource) => Target::Resource {
+                    group: &resource.group,
+                    resource: &resource.plural,
+                    subresource: &resource.subresource,
+                    namespace: &resource.namespace,
+                    name: &resource.name,
+                },
+                None => Target::Path(&request.path),
+            };
+            let review = handlers.review(&Action { verb, target });
+            Ok(proto::ReviewReply { allowed: review.allowed, reason: review.reason })
+        })
+        .await
     }
 
     async fn who_am_i(&self, request: Request<proto::WhoAmIRequest>) -> Result<Response<proto::WhoAmIReply>, Status> {

@@ -3,6 +3,7 @@
 mod access;
 mod admin;
 mod objects;
+mod status;
 
 use squall_daemon::identity::Caller;
 use tonic::{Request, Status};
@@ -31,5 +32,5 @@ pub fn masters_only(request: Request<()>) -> Result<Request<()>, Status> {
         return Ok(request);
     }
     let detail = format!("User {:?} is not in the group \"system:masters\"", caller.user());
-    Err(squall_api::Error::refused("", "", "", &detail).into())
+    Err(status::status(squall_api::Error::refused("", "", "", &detail)))
 }

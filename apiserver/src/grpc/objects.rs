@@ -12,6 +12,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::handlers_of;
+use super::status::{answered, status};
 use crate::admission::DeleteOptions;
 use crate::handlers::{Body, Deleting, ListQuery, LogQuery, PatchBody, WatchQuery};
 use crate::registry::{Registry, Reply, any};
@@ -51,137 +52,168 @@ impl Objects for ObjectsService {
 
     async fn get(&self, request: Request<proto::GetRequest>) -> Result<Response<proto::ObjectReply>, Status> {
         let handlers = handlers_of(&self.registry, &request);
-        let request = request.into_inner();
-        let resource = Resource::parse(request.resource)?;
-        let object = handlers.get(&resource, &request.resource_version).await?;
-        Ok(Response::new(proto::ObjectReply { object: Some(object), ..Default::default() }))
+        answered(async {
+            let request = request.into_inner();
+            let resource = Resource::parse(request.resource)?;
+            let object = handlers.get(&resource, &request.resource_version).await?;
+            Ok(proto::ObjectReply { object: Some(object), ..Default::default() })
+        })
+        .await
     }
 
     async fn list(&self, request: Request<proto::ListRequest>) -> Result<Response<proto::ListReply>, Status> {
         let handlers = handlers_of(&self.registry, &request);
-        let request = request.into_inner();
-        let resource = Resource::parse(request.resource)?;
-        let query = ListQuery {
-            labels: request.label_selector,
-            fields: request.field_selector,
-            version: request.resource_version,
-            matching: request.resource_version_match,
-            limit: usize::try_from(request.limit).unwrap_or(0),
-            continue_token: request.continue_token,
-            send_initial_events: None,
-        };
-        let listing = handlers.list(&resource, &query, MAX_PAGE_BYTES).await?;
-        Ok(Response::new(proto::ListReply {
-            resource_version: listing.revision.to_string(),
-            items: listing.entries.iter().map(|entry| any(resource.kind, &entry.value, entry.mod_revision)).collect(),
-            continue_token: listing.next.map(|page| page.token()).unwrap_or_default(),
-            remaining_item_count: listing.remaining.and_then(|count| i64::try_from(count).ok()),
-        }))
-    }
-
-    async fn watch(&self, request: Request<proto::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
-        let handlers = handlers_of(&self.registry, &request);
-        let request = request.into_inner();
-        let resource = Resource::parse(request.resource)?;
-        let query = WatchQuery {
-            list: ListQuery {
+        answered(async {
+            let request = request.into_inner();
+            let resource = Resource::parse(request.resource)?;
+            let query = ListQuery {
                 labels: request.label_selector,
                 fields: request.field_selector,
                 version: request.resource_version,
                 matching: request.resource_version_match,
-                send_initial_events: request.send_initial_events,
-                ..ListQuery::default()
-            },
-            bookmarks: request.bookmarks,
-            timeout_seconds: u64::try_from(request.timeout_seconds).unwrap_or(0),
-        };
-        let watcher = handlers.watch(&resource, &query).await?;
-        let kind = watcher.kind();
-        let events = stream::unfold(Some(watcher), move |watcher| async move {
-            let mut watcher = watcher?;
-            match watcher.next().await {
-                Ok(Some(events)) => {
-                    let replies = events.into_iter().map(move |event| Ok(reply(kind, event)));
-                    Some((stream::iter(replies).left_stream(), Some(watcher)))
+                limit: usize::try_from(request.limit).unwrap_or(0),
+                continue_token: request.continue_token,
+                send_initial_events: None,
+            };
+            let listing = handlers.list(&resource, &query, MAX_PAGE_BYTES).await?;
+            Ok(proto::ListReply {
+                resource_version: listing.revision.to_string(),
+                items: listing
+                    .entries
+                    .iter()
+                    .map(|entry| any(resource.kind, &entry.value, entry.mod_revision))
+                    .collect(),
+                continue_token: listing.next.map(|page| page.token()).unwrap_or_default(),
+                remaining_item_count: listing.remaining.and_then(|count| i64::try_from(count).ok()),
+            })
+        })
+        .await
+    }
+
+    async fn watch(&self, request: Request<proto::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        let handlers = handlers_of(&self.registry, &request);
+        answered(async {
+            let request = request.into_inner();
+            let resource = Resource::parse(request.resource)?;
+            let query = WatchQuery {
+                list: ListQuery {
+                    labels: request.label_selector,
+                    fields: request.field_selector,
+                    version: request.resource_version,
+                    matching: request.resource_version_match,
+                    send_initial_events: request.send_initial_events,
+                    ..ListQuery::default()
+                },
+                bookmarks: request.bookmarks,
+                timeout_seconds: u64::try_from(request.timeout_seconds).unwrap_or(0),
+            };
+            let watcher = handlers.watch(&resource, &query).await?;
+            let kind = watcher.kind();
+            let events = stream::unfold(Some(watcher), move |watcher| async move {
+                let mut watcher = watcher?;
+                match watcher.next().await {
+                    Ok(Some(events)) => {
+                        let replies = events.into_iter().map(move |event| Ok(reply(kind, event)));
+                        Some((stream::iter(replies).left_stream(), Some(watcher)))
+                    }
+                    Ok(None) => None,
+                    Err(error) => Some((stream::iter([Err(status(error))]).right_stream(), None)),
                 }
-                Ok(None) => None,
-                Err(error) => Some((stream::iter([Err(error.into())]).right_stream(), None)),
-            }
-        });
-        Ok(Response::new(events.flatten().boxed()))
+            });
+            Ok(events.flatten().boxed())
+        })
+        .await
     }
 
     async fn create(&self, request: Request<proto::CreateRequest>) -> Result<Response<proto::ObjectReply>, Status> {
         let handlers = handlers_of(&self.registry, &request);
-        let request = request.into_inner();
-        let resource = Resource::parse(request.resource)?;
-        let options = write_options(request.options)?;
-        answer(handlers.create(&resource, body(request.manifest)?, options).await)
+        answered(async {
+            let request = request.into_inner();
+            let resource = Resource::parse(request.resource)?;
+            let options = write_options(request.options)?;
+            handlers.create(&resource, body(request.manifest)?, options).await.map(reply_of)
+        })
+        .await
     }
 
     async fn record(&self, request: Request<proto::RecordRequest>) -> Result<Response<proto::RecordReply>, Status> {
         let handlers = handlers_of(&self.registry, &request);
-        let proto::RecordRequest { namespace, events, request_id } = request.into_inner();
-        let id = read_request_id(&request_id)?.unwrap_or_else(|| Uuid::new_v4().into_bytes());
-        let errors = handlers.record(&namespace, events, id).await?;
-        Ok(Response::new(proto::RecordReply { errors: errors.iter().map(ToString::to_string).collect() }))
+        answered(async {
+            let proto::RecordRequest { namespace, events, request_id } = request.into_inner();
+            let id = read_request_id(&request_id)?.unwrap_or_else(|| Uuid::new_v4().into_bytes());
+            let errors = handlers.record(&namespace, events, id).await?;
+            Ok(proto::RecordReply { errors: errors.iter().map(ToString::to_string).collect() })
+        })
+        .await
     }
 
     async fn update(&self, request: Request<proto::UpdateRequest>) -> Result<Response<proto::ObjectReply>, Status> {
         let handlers = handlers_of(&self.registry, &request);
-        let request = request.into_inner();
-        let resource = Resource::parse(request.resource)?;
-        let options = write_options(request.options)?;
-        answer(handlers.update(&resource, body(request.manifest)?, options).await)
+        answered(async {
+            let request = request.into_inner();
+            let resource = Resource::parse(request.resource)?;
+            let options = write_options(request.options)?;
+            handlers.update(&resource, body(request.manifest)?, options).await.map(reply_of)
+        })
+        .await
     }
 
     async fn patch(&self, request: Request<proto::PatchRequest>) -> Result<Response<proto::ObjectReply>, Status> {
         let handlers = handlers_of(&self.registry, &request);
-        let request = request.into_inner();
-        let resource = Resource::parse(request.resource)?;
-        let options = write_options(request.options)?;
-        let body = PatchBody { content_type: request.content_type, bytes: request.patch, force: request.force };
-        answer(handlers.patch(&resource, body, options).await)
+        answered(async {
+            let request = request.into_inner();
+            let resource = Resource::parse(request.resource)?;
+            let options = write_options(request.options)?;
+            let body = PatchBody { content_type: request.content_type, bytes: request.patch, force: request.force };
+            handlers.patch(&resource, body, options).await.map(reply_of)
+        })
+        .await
     }
 
     async fn delete(&self, request: Request<proto::DeleteRequest>) -> Result<Response<proto::ObjectReply>, Status> {
         let handlers = handlers_of(&self.registry, &request);
-        let request = request.into_inner();
-        let resource = Resource::parse(request.resource)?;
-        let options = write_options(request.options)?;
-        let how = Deleting {
-            options: DeleteOptions {
-                grace_period: request.grace_period_seconds,
-                propagation: request.propagation_policy,
-                uid: request.precondition_uid,
-            },
-            version: request.precondition_resource_version,
-        };
-        answer(handlers.delete(&resource, &how, options).await)
+        answered(async {
+            let request = request.into_inner();
+            let resource = Resource::parse(request.resource)?;
+            let options = write_options(request.options)?;
+            let how = Deleting {
+                options: DeleteOptions {
+                    grace_period: request.grace_period_seconds,
+                    propagation: request.propagation_policy,
+                    uid: request.precondition_uid,
+                },
+                version: request.precondition_resource_version,
+            };
+            handlers.delete(&resource, &how, options).await.map(reply_of)
+        })
+        .await
     }
 
     type LogsStream = BoxStream<'static, Result<proto::LogsReply, Status>>;
 
     async fn logs(&self, request: Request<proto::LogsRequest>) -> Result<Response<Self::LogsStream>, Status> {
         let handlers = handlers_of(&self.registry, &request);
-        let request = request.into_inner();
-        let resource = Resource::parse(request.resource)?;
-        let query = LogQuery {
-            container: request.container,
-            previous: request.previous,
-            follow: request.follow,
-            timestamps: request.timestamps,
-            tail_lines: request.tail_lines,
-            since_seconds: request.since_seconds,
-            since_time: request.since_time,
-            limit_bytes: request.limit_bytes,
-        };
-        let lines = handlers.logs(&resource, &query).await?;
-        let replies = lines.map(|line| match line {
-            Ok(data) => Ok(proto::LogsReply { data }),
-            Err(error) => Err(error.into()),
-        });
-        Ok(Response::new(replies.boxed()))
+        answered(async {
+            let request = request.into_inner();
+            let resource = Resource::parse(request.resource)?;
+            let query = LogQuery {
+                container: request.container,
+                previous: request.previous,
+                follow: request.follow,
+                timestamps: request.timestamps,
+                tail_lines: request.tail_lines,
+                since_seconds: request.since_seconds,
+                since_time: request.since_time,
+                limit_bytes: request.limit_bytes,
+            };
+            let lines = handlers.logs(&resource, &query).await?;
+            let replies = lines.map(|line| match line {
+                Ok(data) => Ok(proto::LogsReply { data }),
+                Err(error) => Err(status(error)),
+            });
+            Ok(replies.boxed())
+        })
+        .await
     }
 
     async fn delete_collection(
@@ -189,32 +221,30 @@ impl Objects for ObjectsService {
         request: Request<proto::DeleteCollectionRequest>,
     ) -> Result<Response<proto::ListReply>, Status> {
         let handlers = handlers_of(&self.registry, &request);
-        let request = request.into_inner();
-        let resource = Resource::parse(request.resource)?;
-        let options = write_options(request.options)?;
-        let query =
-            ListQuery { labels: request.label_selector, fields: request.field_selector, ..ListQuery::default() };
-        let how = Deleting {
-            options: DeleteOptions {
-                grace_period: request.grace_period_seconds,
-                propagation: request.propagation_policy,
-                uid: String::new(),
-            },
-            version: String::new(),
-        };
-        let deleted = handlers.delete_collection(&resource, &query, &how, options).await?;
-        let items = deleted.iter().map(squall_api::Object::to_any).collect();
-        Ok(Response::new(proto::ListReply { items, ..proto::ListReply::default() }))
+        answered(async {
+            let request = request.into_inner();
+            let resource = Resource::parse(request.resource)?;
+            let options = write_options(request.options)?;
+            let query =
+                ListQuery { labels: request.label_selector, fields: request.field_selector, ..ListQuery::default() };
+            let how = Deleting {
+                options: DeleteOptions {
+                    grace_period: request.grace_period_seconds,
+                    propagation: request.propagation_policy,
+                    uid: String::new(),
+                },
+                version: String::new(),
+            };
+            let deleted = handlers.delete_collection(&resource, &query, &how, options).await?;
+            let items = deleted.iter().map(squall_api::Object::to_any).collect();
+            Ok(proto::ListReply { items, ..proto::ListReply::default() })
+        })
+        .await
     }
 }
 
-fn answer(reply: Result<Reply, Error>) -> Result<Response<proto::ObjectReply>, Status> {
-    let reply = reply?;
-    Ok(Response::new(proto::ObjectReply {
-        object: Some(reply.object),
-        warnings: reply.warnings,
-        deleted: reply.deleted,
-    }))
+fn reply_of(reply: Reply) -> proto::ObjectReply {
+    proto::ObjectReply { object: Some(reply.object), warnings: reply.warnings, deleted: reply.deleted }
 }
 
 fn reply(kind: Kind, event: Event) -> proto::WatchReply {

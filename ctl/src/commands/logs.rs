@@ -154,7 +154,7 @@ fn containers(pod: &Pod, args: &PodLogsArgs, many: bool) -> Result<Vec<Source>, 
 async fn copy(context: &Context, source: Source, how: LogsRequest) -> Result<(), Failure> {
     let mut stream = context.client.logs(&source.pod, LogsRequest { container: source.container, ..how }).await?;
     let mut rest = Vec::new();
-    while let Some(reply) = stream.message().await.map_err(|status| Failure::from(squall_api::Error::from(status)))? {
+    while let Some(reply) = stream.message().await.map_err(|status| Failure::from(squall_client::api_error(&status)))? {
         rest.extend_from_slice(&reply.data);
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             let whole: Vec<u8> = rest.drain(..=end).collect();

@@ -4,6 +4,7 @@ mod changes;
 pub mod jsonpath;
 mod live;
 mod object;
+mod report;
 mod table;
 mod unwatched;
 
@@ -13,6 +14,7 @@ use std::sync::OnceLock;
 pub use changes::Changes;
 pub use live::{Live, number};
 pub use object::{Format, Shown, indented, json_of, list_of, named, print_objects};
+pub use report::{report, report_usage};
 pub use table::{Rows, print_cells, print_table, rows_as_text};
 pub use unwatched::unwatched;
 
