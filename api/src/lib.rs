@@ -28,6 +28,7 @@ pub mod quantity;
 pub mod revision;
 pub mod table;
 pub mod timing;
+pub mod write_log;
 
 pub use error::Error;
 pub use kinds::{Kind, KindInfo, Object, Resource, Scope};

@@ -72,7 +72,13 @@ impl DataFolder {
     /// Returns the path of the Raft log.
     #[must_use]
     pub fn log(&self) -> PathBuf {
-        self.path.join("log")
+        Self::log_of(&self.path)
+    }
+
+    /// Returns the path of the Raft log in a data folder.
+    #[must_use]
+    pub fn log_of(path: &Path) -> PathBuf {
+        path.join("log")
     }
 
     /// Returns the path of the snapshots.

@@ -1,4 +1,4 @@
-//! The subcommands that read a snapshot file: `summary` and `restore`.
+//! The subcommands for files: `summary` and `restore` read a snapshot, and `tear` damages a log.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
+use squall_flags::{RestoreFlags, SnapshotSummary};
 
 use crate::folder::{DataFolder, Origin};
 use crate::host::LocalDisk;
-use crate::raft::{self, Summary};
-use crate::server::parse_founder;
+use crate::raft;
 
 /// Arguments of `summary`.
 #[derive(Debug, Args)]
@@ -19,44 +19,42 @@ pub struct SummaryArgs {
     file: PathBuf,
 }
 
-/// Arguments of `restore`.
-#[derive(Debug, Args)]
-pub struct RestoreArgs {
-    /// Snapshot file to restore
-    file: PathBuf,
-
-    /// Raft ID of the member
-    #[arg(long)]
-    id: u64,
-
-    /// Data directory of the member; must not hold data yet
-    #[arg(long, value_name = "DIR")]
-    data_dir: PathBuf,
-
-    /// Member of the new group, such as 1=https://127.0.0.1:6443; repeat for each member
-    #[arg(long, value_name = "ID=URL", value_parser = parse_founder, required = true)]
-    founder: Vec<(u64, String)>,
-}
-
 /// Summarizes a snapshot.
-pub fn summary(args: &SummaryArgs) -> anyhow::Result<Summary> {
+pub fn summary(args: &SummaryArgs) -> anyhow::Result<SnapshotSummary> {
     raft::summary(&args.file)
 }
 
 /// Writes a member's first data from a snapshot and summarizes it.
-pub fn restore(args: &RestoreArgs) -> anyhow::Result<Summary> {
-    let folder = DataFolder::open(Arc::new(LocalDisk), &args.data_dir, args.id, Origin::New)?;
-    raft::restore(&args.file, &folder, &args.founder.iter().cloned().collect())
+pub fn restore(flags: &RestoreFlags) -> anyhow::Result<SnapshotSummary> {
+    let folder = DataFolder::open(Arc::new(LocalDisk), &flags.data_dir, flags.id, Origin::New)?;
+    let founders = flags.founder.iter().map(|founder| (founder.id, founder.url.clone())).collect();
+    raft::restore(&flags.file, &folder, &founders)
+}
+
+/// Arguments of `tear`.
+#[derive(Debug, Args)]
+pub struct TearArgs {
+    /// Data directory of a member that is not running
+    data_dir: PathBuf,
+}
+
+/// Tears the log of a member, as a power cut in the middle of a write does.
+pub fn tear(args: &TearArgs) -> anyhow::Result<()> {
+    Ok(raft::tear(&LocalDisk, &DataFolder::log_of(&args.data_dir))?)
 }
 
 /// Prints the result as JSON on standard output, or the error on standard error.
-pub fn report(result: anyhow::Result<Summary>) -> ExitCode {
-    let written = result.and_then(|summary| {
+pub fn report(result: anyhow::Result<SnapshotSummary>) -> ExitCode {
+    ended(result.and_then(|summary| {
         let mut out = std::io::stdout();
         serde_json::to_writer(&mut out, &summary)?;
         Ok(writeln!(out)?)
-    });
-    match written {
+    }))
+}
+
+/// Prints an error on standard error.
+pub fn ended(result: anyhow::Result<()>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nothing can be done if standard error cannot be written.

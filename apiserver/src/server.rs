@@ -1,19 +1,16 @@
 //! A complete apiserver: its member and its services, from start to clean shutdown.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use clap::Args;
 use futures_util::Stream;
 use squall_daemon::Gateway;
 use squall_daemon::identity::{self, Caller};
-use squall_daemon::tls::TlsArgs;
-use squall_faults::FaultArgs;
+use squall_daemon::tls;
+use squall_flags::ApiserverFlags;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -33,6 +30,10 @@ use crate::write_log::WriteLog;
 
 /// Time limit for a clean stop of the member. Open requests are served until then.
 const DRAIN: Duration = Duration::from_secs(2);
+/// Heartbeat interval of the Raft leader, if no flag sets it.
+const HEARTBEAT: Duration = Duration::from_millis(100);
+/// Minimum election timeout, if no flag sets it.
+const ELECTION: Duration = Duration::from_millis(250);
 /// Interval for recreating missing initial objects. Kubernetes uses 10 s; the check costs nothing here.
 const RECONCILE: Duration = Duration::from_secs(1);
 /// Interval for recounting quotas, which reads their namespaces' objects. Kubernetes: every 5 min and after deletions.
@@ -43,68 +44,6 @@ const RETRY: Duration = Duration::from_millis(100);
 const STREAMS: u32 = 4_096;
 /// Interval of keepalive pings on a silent connection, and the timeout for their answers.
 const KEEPALIVE: Duration = Duration::from_secs(5);
-
-/// Command-line flags of an apiserver.
-#[derive(Debug, Clone, Args)]
-pub struct ServerArgs {
-    /// Name of this member, such as apiserver-0
-    #[arg(long)]
-    name: String,
-
-    /// Raft ID of this member
-    #[arg(long)]
-    id: u64,
-
-    /// Address to listen on for clients and other members
-    #[arg(long, value_name = "ADDRESS")]
-    listen: SocketAddr,
-
-    /// Data directory of this member
-    #[arg(long, value_name = "DIR")]
-    data_dir: PathBuf,
-
-    /// Member of a new group to found if there is no data yet: 1=https://127.0.0.1:6443; repeat for each member
-    #[arg(long, value_name = "ID=URL", value_parser = parse_founder)]
-    founder: Vec<(u64, String)>,
-
-    /// Wait to be added to a group, if there is no data yet
-    #[arg(long, conflicts_with = "founder")]
-    join: bool,
-
-    /// Connect to other members through links, at this port of their addresses
-    #[arg(long, value_name = "PORT")]
-    link_port: Option<u16>,
-
-    #[command(flatten)]
-    gateway: Gateway,
-
-    #[command(flatten)]
-    faults: FaultArgs,
-
-    /// Address range of services
-    #[arg(long, value_name = "CIDR", value_parser = Range::parse, default_value = "127.64.0.0/20")]
-    service_cidr: Range,
-
-    /// Heartbeat interval of the Raft leader, in milliseconds
-    #[arg(long, default_value_t = 100)]
-    heartbeat_ms: u64,
-
-    /// Minimum election timeout in milliseconds; the maximum is twice as long
-    #[arg(long, default_value_t = 250)]
-    election_ms: u64,
-
-    /// Append a line of JSON to this file for each write: its revisions, keys and user
-    #[arg(long, value_name = "FILE")]
-    write_log: Option<PathBuf>,
-
-    #[command(flatten)]
-    tls: TlsArgs,
-}
-
-pub(crate) fn parse_founder(text: &str) -> Result<(u64, String), String> {
-    let (id, url) = text.split_once('=').ok_or_else(|| format!("{text:?} is not of the form ID=URL"))?;
-    Ok((id.parse().map_err(|_| format!("{id:?} is not a number"))?, url.to_owned()))
-}
 
 /// The parts of an apiserver, independent of its machine.
 pub struct Setup {
@@ -123,35 +62,36 @@ pub struct Setup {
 }
 
 /// Serves on this machine until `stopping` becomes true or raft stops.
-pub async fn serve(args: ServerArgs, stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(args.listen).await.with_context(|| format!("listening on {}", args.listen))?;
-    args.faults.begin()?;
-    let origin = if args.join || !args.founder.is_empty() { Origin::New } else { Origin::Existing };
-    let folder = DataFolder::open(Arc::new(BreakableDisk::default()), &args.data_dir, args.id, origin)?;
-    let election = Duration::from_millis(args.election_ms);
+pub async fn serve(flags: ApiserverFlags, stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(flags.listen).await.with_context(|| format!("listening on {}", flags.listen))?;
+    squall_faults::begin(&flags.faults)?;
+    let origin = if flags.join || !flags.founder.is_empty() { Origin::New } else { Origin::Existing };
+    let folder = DataFolder::open(Arc::new(BreakableDisk::default()), &flags.data_dir, flags.id, origin)?;
+    let heartbeat = flags.heartbeat_ms.map_or(HEARTBEAT, Duration::from_millis);
+    let election = flags.election_ms.map_or(ELECTION, Duration::from_millis);
     let member = raft::Config {
-        id: args.id,
+        id: flags.id,
         folder,
-        founders: args.founder.iter().cloned().collect::<BTreeMap<_, _>>(),
+        founders: flags.founder.iter().map(|founder| (founder.id, founder.url.clone())).collect(),
         network: Arc::new(LocalNetwork {
-            members: args.tls.client()?,
-            kubelets: args.tls.client_of_kubelets()?,
-            gateway: args.gateway,
+            members: tls::client(&flags.tls)?,
+            kubelets: tls::client_of_kubelets(&flags.tls)?,
+            gateway: Gateway::new(flags.gateway),
         }),
-        link_port: args.link_port,
-        heartbeat: Duration::from_millis(args.heartbeat_ms),
+        link_port: flags.link_port,
+        heartbeat,
         election: (election, election * 2),
         log: LogLimits::default(),
     };
     let open = |path: &PathBuf| WriteLog::open(path).with_context(|| format!("opening write log {}", path.display()));
-    let write_log = args.write_log.as_ref().map(open).transpose()?;
-    let incoming = Box::pin(identity::incoming(listener, args.tls.server().context("loading the certificate")?));
+    let write_log = flags.write_log.as_ref().map(open).transpose()?;
+    let incoming = Box::pin(identity::incoming(listener, tls::server(&flags.tls).context("loading the certificate")?));
     let setup = Setup {
-        name: args.name,
+        name: flags.name,
         member,
-        service_range: args.service_cidr,
+        service_range: Range::of(flags.service_cidr).map_err(anyhow::Error::msg)?,
         clock: squall_faults::now,
-        ca: Some(args.tls.ca_text()?),
+        ca: Some(tls::ca_text(&flags.tls)?),
         write_log,
     };
     run(setup, incoming, stopping).await

@@ -9,9 +9,8 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
-use serde::Serialize;
+use squall_api::write_log::{Election, WriteLine};
 
-use crate::request::Fence;
 use crate::store::Revision;
 
 /// An open write log.
@@ -20,28 +19,18 @@ pub struct WriteLog {
 }
 
 /// What is known about a write before it completes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intent {
     keys: Vec<String>,
     user: String,
     /// The election that the writer had won, if only elected leaders may write.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    elected: Option<Fence>,
-}
-
-#[derive(Serialize)]
-struct Line<'a> {
-    time: String,
-    first: Revision,
-    last: Revision,
-    #[serde(flatten)]
-    intent: &'a Intent,
+    elected: Option<Election>,
 }
 
 impl Intent {
     /// A write of these keys by a user, who may have won an election.
     #[must_use]
-    pub fn new(keys: Vec<String>, user: &str, elected: Option<Fence>) -> Self {
+    pub fn new(keys: Vec<String>, user: &str, elected: Option<Election>) -> Self {
         Self { keys, user: user.to_owned(), elected }
     }
 }
@@ -69,7 +58,14 @@ impl WriteLog {
     /// Records a completed write. `last` is the revision of its last key.
     pub fn note(&self, intent: &Intent, last: Revision, time: Timestamp) {
         let count = intent.keys.len() as u64;
-        let line = Line { time: time.to_string(), first: (last + 1).saturating_sub(count), last, intent };
+        let line = WriteLine {
+            time: time.to_string(),
+            first: (last + 1).saturating_sub(count),
+            last,
+            keys: intent.keys.clone(),
+            user: intent.user.clone(),
+            elected: intent.elected.clone(),
+        };
         let written = serde_json::to_vec(&line).map_err(io::Error::from).and_then(|mut bytes| {
             bytes.push(b'\n');
             self.out.lock().unwrap_or_else(PoisonError::into_inner).write_all(&bytes)
@@ -98,7 +94,7 @@ mod tests {
     fn a_line_says_which_revisions_a_write_made_and_for_whom() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("writes");
-        let elected = Fence {
+        let elected = Election {
             namespace: "kube-system".to_owned(),
             lease: "managers".to_owned(),
             holder: "a".to_owned(),

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use squall_api::write_log::Election;
 use squall_api::{Kind, Object};
 use squall_client::{Client, Error, Event, Selection, Watch};
-use squall_referee::history::{Change, Election, Fate, History, Subject, World};
+use squall_referee::history::{Change, Fate, History, Subject, World};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 

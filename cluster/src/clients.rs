@@ -44,7 +44,7 @@ impl Cluster {
         let output = self.folder().join("logs").join(&command.log);
         let log = File::options().create(true).append(true).open(&output);
         let log = log.with_context(|| format!("opening {}", output.display()))?;
-        let program = command.program.clone().unwrap_or_else(|| self.binaries.join("ctl"));
+        let program = command.program.clone().unwrap_or_else(|| self.launcher.programs.join("ctl"));
         let child = Command::new(&program)
             .args(&command.words)
             .current_dir(&command.folder)

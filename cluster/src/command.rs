@@ -1,130 +1,115 @@
 //! The command line of each member.
 
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 
-use crate::cluster::Cluster;
+use anyhow::Context;
+use squall_flags::{
+    ApiserverFlags, ControllerManagerFlags, FaultFlags, KubeletFlags, LinkProxyFlags, ProcessFlags, RuntimeFlags,
+    TlsFlags, Words,
+};
+
+use crate::folder::{Folder, data, faults_socket, raft_id, runtime_socket, write_log};
 use crate::links::End;
 use crate::member::{MemberName, Role};
 
-impl Cluster {
-    /// Returns the data folder of an apiserver.
-    pub(super) fn data(&self, member: MemberName) -> PathBuf {
-        self.folder.join(format!("data/{member}"))
-    }
+/// Returns the command that starts a member. The process works in the cluster's folder, which identifies it, and uses
+/// relative paths: the folder may be moved, and socket paths must be short.
+pub fn command(folder: &Folder, programs: &Path, member: MemberName, end_with_stdin: bool) -> anyhow::Result<Command> {
+    let (program, words) = match member.role {
+        Role::Links => ("link-proxy", links(member).to_args()),
+        Role::Apiserver => ("apiserver", Words::default().word("serve").and(apiserver(folder, member)?.to_args())),
+        Role::ControllerManager => ("controller-manager", controller_manager(folder, member).to_args()),
+        Role::Runtime => ("kubelet-sim", Words::default().word("runtime").and(runtime(folder, member).to_args())),
+        Role::Kubelet => ("kubelet-sim", Words::default().word("agent").and(kubelet(folder, member)?.to_args())),
+    };
+    let process = ProcessFlags { end_with_stdin, ..ProcessFlags::default() };
+    let mut command = Command::new(programs.join(program));
+    command.current_dir(folder.path()).args(words).args(process.to_args());
+    Ok(command)
+}
 
-    /// Returns the id of an apiserver in its Raft group, which starts at 1.
-    pub(super) fn raft_id(&self, member: MemberName) -> u64 {
-        member.index as u64 + 1
-    }
+fn links(member: MemberName) -> LinkProxyFlags {
+    LinkProxyFlags { name: member.to_string(), faults: faults_socket(member).into() }
+}
 
-    /// Returns the flags that name the members of a new group.
-    pub(super) fn founders(&self) -> Vec<String> {
-        let flag = |index| ["--founder".to_owned(), format!("{}={}", index + 1, self.apiserver_url(index))];
-        (0..self.description.founders).flat_map(flag).collect()
-    }
+fn apiserver(folder: &Folder, member: MemberName) -> anyhow::Result<ApiserverFlags> {
+    let (options, description) = (folder.options(), &folder.description);
+    let is_founder = member.index < description.founders;
+    let founds = is_founder && !description.founded;
+    let network = description.network;
+    Ok(ApiserverFlags {
+        name: member.to_string(),
+        id: raft_id(member.index),
+        listen: network.apiserver(member.index).parse().context("building the address of an apiserver")?,
+        data_dir: data(member).into(),
+        founder: if founds { folder.founders() } else { Vec::new() },
+        // Only once: after that, it must not return without its data.
+        join: !is_founder && !folder.record(member).exists(),
+        link_port: link_port(folder, member),
+        gateway: gateway(folder, member),
+        faults: faults(folder, member),
+        service_cidr: network.services().parse().map_err(anyhow::Error::msg)?,
+        heartbeat_ms: None,
+        election_ms: None,
+        write_log: options.write_log.then(|| write_log(member).into()),
+        tls: tls(member),
+    })
+}
 
-    /// Returns the command that starts a member. The process works in the cluster's folder, which identifies it, and
-    /// uses relative paths: the folder may be moved, and socket paths must be short.
-    pub(super) fn command(&self, member: MemberName) -> Command {
-        let options = self.options();
-        let network = self.description.network;
-        let program = match member.role {
-            Role::Links => "link-proxy",
-            Role::Apiserver => "apiserver",
-            Role::ControllerManager => "controller-manager",
-            Role::Runtime | Role::Kubelet => "kubelet-sim",
-        };
-        let mut command = Command::new(self.binaries.join(program));
-        command.current_dir(&self.folder);
-        let index = member.index;
-        match member.role {
-            Role::Links => {
-                command.args(["--name", &member.to_string()]);
-            }
-            Role::Apiserver => {
-                command.args(["serve", "--name", &member.to_string(), "--id", &self.raft_id(member).to_string()]);
-                command
-                    .args(["--listen", &network.apiserver(index), "--service-cidr", &network.services()])
-                    .args(["--data-dir", &format!("data/{member}")]);
-                if options.write_log {
-                    command.args(["--write-log", &write_log(member)]);
-                }
-                if index >= self.description.founders {
-                    let is_new = !self.data(member).join("member.json").exists() && !self.record(member).exists();
-                    command.args(is_new.then_some("--join"));
-                } else if !self.description.founded {
-                    command.args(self.founders());
-                }
-            }
-            Role::ControllerManager => {
-                command.args(["--name", &member.to_string(), "--timing", &options.timing]);
-            }
-            Role::Runtime => {
-                command.args(["runtime", "--socket", &socket(index)]);
-                if let Some(images) = &options.images {
-                    command.arg("--images").arg(images);
-                }
-            }
-            Role::Kubelet => {
-                command.args([
-                    "agent",
-                    "--node",
-                    &format!("node-{index}"),
-                    "--pod-cidr",
-                    &network.node(index),
-                    "--timing",
-                    &options.timing,
-                ]);
-                command.args(["--runtime", &socket(index)]);
-            }
-        }
-        if matches!(member.role, Role::ControllerManager | Role::Kubelet) {
-            command.args(self.apiserver_urls().into_iter().flat_map(|url| ["--apiserver".to_owned(), url]));
-        }
-        command.args(self.breakable(member));
-        if !matches!(member.role, Role::Links | Role::Runtime) {
-            command.args(["--ca", "pki/ca.crt"]);
-            command.args(["--cert", &format!("pki/{member}.crt"), "--key", &format!("pki/{member}.key")]);
-        }
-        command
-    }
-
-    /// Returns the flags for breaking a member: the ports of its links, its socket for faults, and the protection that
-    /// it leaves out.
-    fn breakable(&self, member: MemberName) -> Vec<String> {
-        let options = self.options();
-        let mut flags = Vec::new();
-        let mut add = |flag: &str, value: String| flags.extend([flag.to_owned(), value]);
-        if options.links {
-            if let Some(port) = End::Member(member).port() {
-                add("--link-port", port.to_string());
-            }
-            if let Some(port) = End::at_gateway(member).and_then(End::port) {
-                add("--gateway", self.description.network.gateway(port).to_string());
-            }
-        }
-        if member.role != Role::Runtime {
-            add("--faults", faults_socket(member));
-        }
-        if let Some(mutant) = options.mutant.as_ref().filter(|_| member.role != Role::Links) {
-            add("--mutant", mutant.clone());
-        }
-        flags
+fn controller_manager(folder: &Folder, member: MemberName) -> ControllerManagerFlags {
+    ControllerManagerFlags {
+        name: member.to_string(),
+        apiserver: folder.apiserver_urls(),
+        timing: folder.options().timing,
+        link_port: link_port(folder, member),
+        faults: faults(folder, member),
+        tls: tls(member),
     }
 }
 
-/// Returns a member's socket for faults, relative to the cluster's folder.
-pub fn faults_socket(member: MemberName) -> String {
-    format!("run/{member}.faults")
+fn runtime(folder: &Folder, member: MemberName) -> RuntimeFlags {
+    RuntimeFlags {
+        socket: runtime_socket(member.index).into(),
+        images: folder.options().images.clone(),
+        gateway: gateway(folder, member),
+        faults: FaultFlags { faults: None, ..faults(folder, member) },
+    }
 }
 
-/// Returns the write log of an apiserver, relative to the cluster's folder.
-pub fn write_log(member: MemberName) -> String {
-    format!("logs/{member}.writes")
+fn kubelet(folder: &Folder, member: MemberName) -> anyhow::Result<KubeletFlags> {
+    Ok(KubeletFlags {
+        node: format!("node-{}", member.index),
+        pod_cidr: folder.description.network.node(member.index).parse().map_err(anyhow::Error::msg)?,
+        runtime: runtime_socket(member.index).into(),
+        apiserver: folder.apiserver_urls(),
+        timing: folder.options().timing,
+        link_port: link_port(folder, member),
+        faults: faults(folder, member),
+        tls: tls(member),
+    })
 }
 
-/// Returns the socket of a node's runtime, relative to the cluster's folder.
-pub fn socket(node: usize) -> String {
-    format!("run/node-{node}.sock")
+/// Returns the port over which the links carry a member's connections to apiservers.
+fn link_port(folder: &Folder, member: MemberName) -> Option<u16> {
+    End::Member(member).port().filter(|_| folder.options().links)
+}
+
+/// Returns the gateway through which the links carry a member's connections to nodes and pods.
+fn gateway(folder: &Folder, member: MemberName) -> Option<SocketAddr> {
+    let port = End::at_gateway(member).and_then(End::port).filter(|_| folder.options().links)?;
+    Some(folder.description.network.gateway(port))
+}
+
+fn faults(folder: &Folder, member: MemberName) -> FaultFlags {
+    FaultFlags { faults: Some(faults_socket(member).into()), mutant: folder.options().mutant.clone() }
+}
+
+fn tls(member: MemberName) -> TlsFlags {
+    TlsFlags {
+        ca: "pki/ca.crt".into(),
+        cert: format!("pki/{member}.crt").into(),
+        key: format!("pki/{member}.key").into(),
+    }
 }

@@ -1,9 +1,7 @@
 //! Injects faults into members, and into the links between them.
 
-use std::fs::File;
-use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::{Context, ensure};
@@ -12,12 +10,9 @@ use squall_client::ClusterEntry;
 use squall_faults::Switch;
 
 use crate::cluster::Cluster;
-use crate::command::faults_socket;
+use crate::folder::faults_socket;
 use crate::links::{CLIENTS, End, Proxy, Way};
 use crate::member::{MemberName, Role};
-
-/// The beginning of a log frame whose rest was never written.
-const TORN: [u8; 13] = *b"SQFR\x40\0\0\0torn!";
 
 /// The only member with this role.
 const LINKS: MemberName = MemberName { role: Role::Links, index: 0 };
@@ -41,7 +36,7 @@ impl Cluster {
     /// Returns the kubeconfig entry of a client whose links can be broken.
     pub fn linked_client(&self, index: usize) -> anyhow::Result<ClusterEntry> {
         let port = End::Client(index).port().filter(|_| index < CLIENTS).context("finding the port of the client")?;
-        let mut entry = self.admin()?;
+        let mut entry = self.folder.admin()?;
         for endpoint in &mut entry.endpoints {
             if let Some((host, _)) = endpoint.rsplit_once(':') {
                 *endpoint = format!("{host}:{port}");
@@ -52,19 +47,15 @@ impl Cluster {
 
     /// Appends half a frame to the log of an apiserver that has ended, as a power cut may leave it.
     pub fn tear_log(&self, member: MemberName) -> anyhow::Result<()> {
-        let folder = self.data(member);
-        let mut found = Vec::new();
-        logs_in(&folder, &mut found).with_context(|| format!("looking for logs in {}", folder.display()))?;
-        found.sort();
-        let last = found.last().with_context(|| format!("there is no log in {} to tear", folder.display()))?;
-        let mut file =
-            File::options().append(true).open(last).with_context(|| format!("opening {}", last.display()))?;
-        file.write_all(&TORN).with_context(|| format!("writing {}", last.display()))
+        let mut command = Command::new(self.launcher.programs.join("apiserver"));
+        let output = command.arg("tear").arg(self.folder.data(member)).output().context("starting apiserver")?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim_end());
+        Ok(())
     }
 
     /// Notifies the link proxy of another apiserver, if there are links.
     pub(super) fn links_have_grown(&self) -> anyhow::Result<()> {
-        match self.started(LINKS) {
+        match self.signals().process(LINKS) {
             Some(process) => process.signal(Signal::HUP),
             None => Ok(()),
         }
@@ -77,7 +68,7 @@ impl Cluster {
         let ends: Vec<End> = self.members().into_iter().map(End::Member).chain(clients).collect();
         let apiservers = self.members().into_iter().filter(|member| member.role == Role::Apiserver);
         for apiserver in apiservers {
-            let target: SocketAddr = self.apiserver_address(apiserver.index).parse()?;
+            let target: SocketAddr = self.folder.description.network.apiserver(apiserver.index).parse()?;
             let to = End::Member(apiserver);
             for from in ends.iter().filter(|from| **from != to) {
                 if let Some(port) = from.port() {
@@ -87,7 +78,7 @@ impl Cluster {
         }
         for from in self.members().into_iter().filter_map(End::at_gateway) {
             if let Some(port) = from.port() {
-                let network = self.description.network;
+                let network = self.folder.description.network;
                 let node = move |index| End::Member(MemberName { role: Role::Kubelet, index });
                 let whose = move |address| network.node_of(address).map(node);
                 proxy.gateway(from, network.gateway(port), whose)?;
@@ -95,16 +86,4 @@ impl Cluster {
         }
         Ok(())
     }
-}
-
-fn logs_in(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            logs_in(&path, found)?;
-        } else if path.extension().is_some_and(|extension| extension == "log") {
-            found.push(path);
-        }
-    }
-    Ok(())
 }

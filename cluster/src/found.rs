@@ -6,16 +6,18 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use rustix::process::Signal;
+use squall_flags::{NAME, NODE, SOCKET};
 
-use crate::ending::STOP_PATIENCE;
 use crate::member::{MemberName, Role};
+use crate::pause::wait_a_moment;
 use crate::process::{ProcessId, ProcessState};
-use crate::wait_a_moment;
 
+/// How long members may take to end before they are killed.
+pub const STOP_PATIENCE: Duration = Duration::from_secs(5);
 /// The programs that the members of a cluster run.
 const PROGRAMS: [&str; 4] = ["link-proxy", "apiserver", "controller-manager", "kubelet-sim"];
 /// The suffix that the kernel adds to the path of a removed folder.
@@ -37,10 +39,10 @@ impl Found {
 
 fn member_of(flag: &str, value: &str) -> Option<MemberName> {
     let of_node = |role, name: &str| Some(MemberName { role, index: name.strip_prefix("node-")?.parse().ok()? });
-    match flag {
-        "--name" => value.parse().ok(),
-        "--node" => of_node(Role::Kubelet, value),
-        "--socket" => of_node(Role::Runtime, value.strip_prefix("run/")?.strip_suffix(".sock")?),
+    match flag.strip_prefix("--")? {
+        NAME => value.parse().ok(),
+        NODE => of_node(Role::Kubelet, value),
+        SOCKET => of_node(Role::Runtime, value.strip_prefix("run/")?.strip_suffix(".sock")?),
         _ => None,
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use rustix::fs::{FlockOperation, flock};
 
-use crate::wait_a_moment;
+use crate::pause::wait_a_moment;
 
 /// The lock file in a cluster's folder.
 pub const LOCK: &str = "lock";

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use squall_flags::TimingProfile;
 
 /// The members of a cluster, and how they run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,8 +15,8 @@ pub struct Options {
     pub controller_managers: usize,
     /// Number of nodes, 0 to 192.
     pub nodes: usize,
-    /// Timing profile: `fast` or `k8s`.
-    pub timing: String,
+    /// The set of timing constants.
+    pub timing: TimingProfile,
     /// Image catalogue to use in addition to the built-in images.
     pub images: Option<PathBuf>,
     /// Whether members reach each other over links that can be broken.
@@ -36,7 +37,7 @@ impl Default for Options {
             apiservers: 3,
             controller_managers: 2,
             nodes: 3,
-            timing: "fast".to_owned(),
+            timing: TimingProfile::Fast,
             images: None,
             links: false,
             write_log: false,

@@ -13,7 +13,7 @@ use squall_client::{Api, Client};
 use tokio::time::Instant;
 
 use crate::cluster::Cluster;
-use crate::command::socket;
+use crate::folder::runtime_socket;
 use crate::member::{MemberName, Role};
 use crate::process::ProcessState;
 
@@ -69,7 +69,7 @@ async fn look(cluster: &Cluster, client: &Client) -> Result<(), String> {
 /// Connects by the folder's descriptor, because socket paths must be short.
 fn reach_runtime(cluster: &Cluster, node: usize) -> std::io::Result<()> {
     let folder = File::open(cluster.folder())?;
-    UnixStream::connect(format!("/proc/self/fd/{}/{}", folder.as_raw_fd(), socket(node))).map(drop)
+    UnixStream::connect(format!("/proc/self/fd/{}/{}", folder.as_raw_fd(), runtime_socket(node))).map(drop)
 }
 
 /// Checks that every node is ready, and that each kubelet that was just started has renewed its Lease since then: the
@@ -84,7 +84,7 @@ async fn nodes(cluster: &Cluster, client: &Client, kubelets: impl Iterator<Item 
         if !nodes.get(name.as_str()).is_some_and(|node| is_ready(node)) {
             return Err(format!("{name} is not ready"));
         }
-        let Some(started) = cluster.started_at(kubelet) else { continue };
+        let Some(started) = cluster.launcher.started_at(kubelet) else { continue };
         let lease = leases.iter().find(|lease| lease.metadata.name == name);
         let renewed = lease.and_then(|lease| lease.spec.renew_time).map(|time| time.timestamp());
         if renewed.is_none_or(|renewed| renewed < started) {

@@ -3,17 +3,17 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use squall_controller_manager::manager::{ManagerArgs, run};
-use squall_daemon::ProcessArgs;
+use squall_controller_manager::manager::run;
+use squall_flags::{ControllerManagerFlags, ProcessFlags};
 
 /// The controllers of a Squall cluster.
 #[derive(Debug, Parser)]
 #[command(name = "controller-manager", version)]
 struct Arguments {
     #[command(flatten)]
-    manager: ManagerArgs,
+    manager: ControllerManagerFlags,
     #[command(flatten)]
-    process: ProcessArgs,
+    process: ProcessFlags,
 }
 
 fn main() -> ExitCode {

@@ -3,60 +3,33 @@
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use clap::Args;
 use squall_client::{Client, Elector, ElectorConfig, Gate, Term, over_tls};
-use squall_daemon::tls::TlsArgs;
-use squall_daemon::{Timing, TimingProfile};
+use squall_daemon::{Timing, tls};
+use squall_faults::may_see;
 use squall_faults::mutants::Mutant;
-use squall_faults::{FaultArgs, may_see};
+use squall_flags::ControllerManagerFlags;
 use tokio::sync::watch;
 
 use crate::controllers;
 use crate::runtime::Caches;
 
-/// The flags of a controller-manager.
-#[derive(Debug, Clone, Args)]
-pub struct ManagerArgs {
-    /// Name of this process, also its identity in leader election: controller-manager-0
-    #[arg(long)]
-    name: String,
-
-    /// Address of an apiserver; repeat the flag for each one
-    #[arg(long, value_name = "URL", required = true)]
-    apiserver: Vec<String>,
-
-    /// Set of timing constants
-    #[arg(long, value_enum, default_value_t)]
-    timing: TimingProfile,
-
-    /// Reach apiservers through link proxies that listen on this port of their addresses
-    #[arg(long, value_name = "PORT")]
-    link_port: Option<u16>,
-
-    #[command(flatten)]
-    faults: FaultArgs,
-
-    #[command(flatten)]
-    tls: TlsArgs,
-}
-
 /// Runs until `stopping` becomes true.
-pub async fn run(args: ManagerArgs, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
-    let timing = args.timing.timing();
-    let connect = over_tls(args.tls.client()?, args.link_port);
+pub async fn run(flags: ControllerManagerFlags, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
+    let timing = Timing::of(flags.timing);
+    let connect = over_tls(tls::client(&flags.tls)?, flags.link_port);
     let gate: Gate = Arc::new(|kind, namespace, name| Box::pin(may_see(kind.info().kind, namespace, name)));
-    let client = Client::connect(&args.apiserver, connect).context("creating a client of the apiservers")?.gated(gate);
-    args.faults.begin()?;
+    let client = Client::connect(&flags.apiserver, connect).context("creating a client of the apiservers")?.gated(gate);
+    squall_faults::begin(&flags.faults)?;
     let caches = Caches::new();
     let config = ElectorConfig {
         namespace: "kube-system".to_owned(),
         name: "kube-controller-manager".to_owned(),
-        identity: args.name.clone(),
+        identity: flags.name.clone(),
         duration: timing.leader_lease,
         retry: timing.leader_retry,
         clock: squall_faults::now,
     };
-    tracing::info!(name = args.name, ?timing, "started");
+    tracing::info!(name = flags.name, ?timing, "started");
     tokio::select! {
         error = caches.follow(&client) => bail!("a watch failed permanently: {error}"),
         error = client.follow_apiservers() => bail!("the watch of the apiservers failed permanently: {error}"),

@@ -11,18 +11,16 @@ use tokio::net::TcpStream;
 const CONNECTED: u8 = 1;
 
 /// How to reach nodes and pods: through a gateway, or directly if there is no address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::Args)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Gateway {
-    /// Reach nodes and their pods through this gateway
-    #[arg(long = "gateway", value_name = "ADDRESS")]
     address: Option<SocketAddr>,
 }
 
 impl Gateway {
-    /// Creates a gateway that listens at this address.
+    /// Creates a gateway that listens at this address; without an address, connections are direct.
     #[must_use]
-    pub const fn at(address: SocketAddr) -> Self {
-        Self { address: Some(address) }
+    pub const fn new(address: Option<SocketAddr>) -> Self {
+        Self { address }
     }
 
     /// Connects to a target.
@@ -78,7 +76,7 @@ mod tests {
     #[tokio::test]
     async fn a_gateway_hears_where_to_and_says_when_it_is_there() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let gateway = Gateway::at(listener.local_addr().unwrap());
+        let gateway = Gateway::new(listener.local_addr().ok());
         let target: SocketAddr = "127.91.65.7:8080".parse().unwrap();
         let serving = tokio::spawn(async move {
             let mut first = listener.accept().await.unwrap().0;

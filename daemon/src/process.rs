@@ -4,43 +4,29 @@ use std::future::Future;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Args;
+use squall_flags::ProcessFlags;
 use tokio::io::AsyncReadExt;
+use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
 /// The timeout of a graceful shutdown.
 const DRAIN: Duration = Duration::from_secs(4);
-
-/// Flags that every process has.
-#[derive(Debug, Clone, Args)]
-pub struct ProcessArgs {
-    /// Log filter: a level, or `module=level` pairs separated by commas
-    #[arg(long, default_value = "info,openraft=warn", env = "SQUALL_LOG")]
-    log: String,
-
-    /// Shut down when standard input closes, as it does when the parent process dies
-    #[arg(long)]
-    end_with_stdin: bool,
-
-    /// Number of threads that serve requests
-    #[arg(long, default_value_t = 1)]
-    worker_threads: usize,
-}
+/// The log filter of a process without one.
+const LOG: &str = "info,openraft=warn";
 
 /// Runs `work` until it returns or a signal arrives. On a signal, the value that `work` receives becomes true: it
 /// should drain and return.
-pub fn run<F>(args: &ProcessArgs, work: impl FnOnce(watch::Receiver<bool>) -> F) -> ExitCode
+pub fn run<F>(flags: &ProcessFlags, work: impl FnOnce(watch::Receiver<bool>) -> F) -> ExitCode
 where
     F: Future<Output = anyhow::Result<()>>,
 {
-    let filter = EnvFilter::try_new(&args.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_new(flags.log.as_deref().unwrap_or(LOG)).unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
-    let runtime = if args.worker_threads > 1 {
-        tokio::runtime::Builder::new_multi_thread().worker_threads(args.worker_threads).enable_all().build()
-    } else {
-        tokio::runtime::Builder::new_current_thread().enable_all().build()
+    let runtime = match flags.worker_threads {
+        Some(threads) if threads > 1 => Builder::new_multi_thread().worker_threads(threads).enable_all().build(),
+        _ => Builder::new_current_thread().enable_all().build(),
     };
     let result = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
         let result = runtime.block_on(async {
@@ -51,7 +37,7 @@ where
             tokio::pin!(work);
             tokio::select! {
                 result = &mut work => return result,
-                () = end_requested(args.end_with_stdin) => tracing::info!("shutting down"),
+                () = end_requested(flags.end_with_stdin) => tracing::info!("shutting down"),
             }
             stop.send_replace(true);
             match tokio::time::timeout(DRAIN, work).await {

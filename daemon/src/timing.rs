@@ -2,37 +2,7 @@
 
 use std::time::Duration;
 
-use clap::ValueEnum;
-
-/// The set of timing constants that a cluster uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum TimingProfile {
-    /// Kubernetes' constants divided by ten, with the same ratios
-    #[default]
-    Fast,
-    /// Kubernetes' constants
-    K8s,
-}
-
-impl TimingProfile {
-    /// Returns the name on the command line.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Fast => "fast",
-            Self::K8s => "k8s",
-        }
-    }
-
-    /// Returns the constants of the profile.
-    #[must_use]
-    pub fn timing(self) -> Timing {
-        match self {
-            Self::K8s => Timing::KUBERNETES,
-            Self::Fast => Timing::KUBERNETES.divided_by(10),
-        }
-    }
-}
+use squall_flags::TimingProfile;
 
 /// The constants of controllers and kubelets, in real time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +30,8 @@ pub struct Timing {
 }
 
 impl Timing {
-    const KUBERNETES: Self = Self {
+    /// Kubernetes' constants.
+    pub const KUBERNETES: Self = Self {
         divisor: 1,
         leader_lease: Duration::from_secs(15),
         leader_retry: Duration::from_secs(2),
@@ -72,6 +43,15 @@ impl Timing {
         backoff_first: Duration::from_secs(10),
         backoff_max: Duration::from_secs(300),
     };
+
+    /// Returns the constants of a profile.
+    #[must_use]
+    pub fn of(profile: TimingProfile) -> Self {
+        match profile {
+            TimingProfile::K8s => Self::KUBERNETES,
+            TimingProfile::Fast => Self::KUBERNETES.divided_by(10),
+        }
+    }
 
     fn divided_by(self, divisor: u32) -> Self {
         Self {
@@ -101,7 +81,7 @@ mod tests {
 
     #[test]
     fn fast_keeps_the_ratios() {
-        let (fast, slow) = (TimingProfile::Fast.timing(), TimingProfile::K8s.timing());
+        let (fast, slow) = (Timing::of(TimingProfile::Fast), Timing::of(TimingProfile::K8s));
         assert_eq!(fast.leader_lease * 10, slow.leader_lease);
         assert_eq!(fast.node_grace * 10, slow.node_grace);
         assert_eq!(fast.seconds(30), Duration::from_secs(3));

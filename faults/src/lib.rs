@@ -2,20 +2,20 @@
 //! that is started without such a socket cannot be broken.
 //!
 //! `board` holds the active faults of this process; `clock`, `watches` and an apiserver's disk look them up. `switch`
-//! is the client and `service` the server of the protocol. `flags` make a process breakable. `mutants` are protections
+//! is the client and `service` the server of the protocol. `begin` makes a process breakable. `mutants` are protections
 //! that can be disabled, to check that their absence is detected.
 
+mod begin;
 mod board;
 mod clock;
-mod flags;
 pub mod mutants;
 mod service;
 mod switch;
 mod watches;
 
+pub use begin::begin;
 pub use board::{Bite, Board, process};
 pub use clock::now;
-pub use flags::FaultArgs;
 pub use service::{Target, listen, serve};
 pub use squall_proto::squall::faults::v1::fault::What;
 pub use squall_proto::squall::faults::v1::{

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use squall_daemon::ProcessArgs;
-use squall_kubelet_sim::agent::{AgentArgs, run_agent};
+use squall_flags::{KubeletFlags, ProcessFlags, RuntimeFlags};
+use squall_kubelet_sim::agent::run_agent;
 use squall_kubelet_sim::catalogue::Catalogue;
-use squall_kubelet_sim::runtime::{RuntimeArgs, run_runtime};
+use squall_kubelet_sim::runtime::run_runtime;
 
 /// A simulated node.
 #[derive(Debug, Parser)]
@@ -23,16 +23,16 @@ enum Role {
     /// Run the kubelet, which manages the pods of its node and reports on them
     Agent {
         #[command(flatten)]
-        agent: AgentArgs,
+        agent: KubeletFlags,
         #[command(flatten)]
-        process: ProcessArgs,
+        process: ProcessFlags,
     },
     /// Run the runtime, which runs the containers and forwards connections to services
     Runtime {
         #[command(flatten)]
-        runtime: RuntimeArgs,
+        runtime: RuntimeFlags,
         #[command(flatten)]
-        process: ProcessArgs,
+        process: ProcessFlags,
     },
     /// Check whether an image catalogue is valid
     CheckImages {

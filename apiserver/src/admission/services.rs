@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use squall_api::core::v1::Service;
 use squall_api::field::{Errors, Path};
 use squall_api::{Error, Kind};
+use squall_flags::Cidr;
 
 use crate::keys;
 
@@ -22,12 +23,15 @@ pub struct Range {
 impl Range {
     /// Parses a range such as `127.64.0.0/20`.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let invalid = || format!("invalid address range {text:?}; write it like 127.64.0.0/20");
-        let (base, bits) = text.split_once('/').ok_or_else(invalid)?;
-        let base: Ipv4Addr = base.parse().map_err(|_| invalid())?;
-        let prefix: u32 = bits.parse().map_err(|_| invalid())?;
-        let bits = 32u32.checked_sub(prefix).filter(|bits| (2..=20).contains(bits)).ok_or_else(invalid)?;
-        Ok(Self { base: u32::from(base) & !((1 << bits) - 1), bits })
+        Self::of(text.parse()?)
+    }
+
+    /// Returns the range with these addresses: 4 to 2^20 of them.
+    pub fn of(cidr: Cidr) -> Result<Self, String> {
+        match cidr.bits() {
+            bits @ 2..=20 => Ok(Self { base: u32::from(cidr.base()), bits }),
+            _ => Err(format!("the address range {cidr} is too large or too small; use a prefix of 12 to 30")),
+        }
     }
 
     /// Returns the address at this offset in the range. Offset 1 belongs to the `kubernetes` service.

@@ -12,7 +12,7 @@ use futures_util::stream::BoxStream;
 use openraft::Membership;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::impls::BasicNode;
-use serde::Serialize;
+use squall_flags::SnapshotSummary;
 use tokio::time::Instant;
 
 use super::member::{Member, ProposeError};
@@ -25,20 +25,6 @@ use crate::host::LocalDisk;
 const QUORUM_PATIENCE: Duration = Duration::from_secs(5);
 /// Interval between snapshot requests until a snapshot is recent enough.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
-
-/// A summary of a snapshot file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Summary {
-    /// Revision of the store.
-    pub revision: u64,
-    /// Checksum of the state, as members report it.
-    pub state_hash: u64,
-    /// Number of objects, including bookkeeping such as the claims on service addresses.
-    pub objects: usize,
-    /// Addresses of the members of the original group, by Raft ID.
-    pub members: BTreeMap<u64, String>,
-}
 
 impl Member {
     /// Streams a snapshot that contains everything acknowledged before the call.
@@ -72,21 +58,21 @@ impl Member {
 }
 
 /// Reads a whole snapshot file. Damage is an error that names the file.
-pub fn summary(path: &Path) -> anyhow::Result<Summary> {
+pub fn summary(path: &Path) -> anyhow::Result<SnapshotSummary> {
     let contents = snapshot::read(&LocalDisk, path)?;
     let membership = contents.meta.last_membership.membership();
     let members = membership.nodes().map(|(id, node)| (*id, node.addr.clone()));
-    Ok(Summary {
+    Ok(SnapshotSummary {
         revision: contents.state.revision(),
         state_hash: contents.state.hash(),
-        objects: contents.state.len(),
+        objects: contents.state.len() as u64,
         members: members.collect(),
     })
 }
 
 /// Restores a snapshot into the empty folder of a member, as the start of a new group. Every member of that group must
 /// start from the same snapshot.
-pub fn restore(file: &Path, folder: &DataFolder, founders: &BTreeMap<u64, String>) -> anyhow::Result<Summary> {
+pub fn restore(file: &Path, folder: &DataFolder, founders: &BTreeMap<u64, String>) -> anyhow::Result<SnapshotSummary> {
     let contents = snapshot::read(&LocalDisk, file)?;
     let snapshots = SnapshotFolder::open(Arc::new(LocalDisk), &folder.snapshots()).context("opening the snapshots")?;
     ensure!(snapshots.newest()?.is_none(), "{} already holds data", folder.snapshots().display());

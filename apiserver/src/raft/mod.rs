@@ -25,7 +25,8 @@ mod tasks;
 mod types;
 mod wire;
 
-pub use backup::{Summary, restore, summary};
+pub use backup::{restore, summary};
 pub use config::{Config, LogLimits};
+pub use log::tear;
 pub use member::{Member, MemberStatus, ProposeError};
 pub use service::RaftService;

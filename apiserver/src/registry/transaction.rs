@@ -7,7 +7,7 @@ use super::pending::Pending;
 use super::repeated::Attempt;
 use super::{Registry, decode_stored, fence};
 use crate::admission;
-use crate::request::WriteOptions;
+use crate::request::{Fence, WriteOptions};
 use crate::store::{Compare, Outcome, RequestId, Revision, State, Target, Transaction, Write};
 use crate::write_log::Intent;
 
@@ -47,7 +47,7 @@ impl Registry {
         }
         let transaction = Transaction { request_id: attempt.transaction_id(id), compares, writes };
         let keys = || transaction.writes.iter().map(|write| write.key.clone()).collect();
-        let intent = || Intent::new(keys(), options.caller.user(), options.fence.clone());
+        let intent = || Intent::new(keys(), options.caller.user(), options.fence.as_ref().map(Fence::election));
         let pending = self.inner.write_log.as_ref().map(|_| Pending::new(self, transaction.request_id, intent()));
         let outcome = self.member().propose(transaction, self.deadline()).await;
         if let Some(pending) = pending {

@@ -1,12 +1,12 @@
 //! The process that carries the links of a cluster. It works in the cluster's folder.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
 use squall_cluster::{Cluster, Lifetime, Proxy};
-use squall_daemon::ProcessArgs;
+use squall_flags::{LinkProxyFlags, ProcessFlags};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -14,29 +14,24 @@ use tokio::sync::watch;
 #[derive(Debug, Parser)]
 #[command(name = "link-proxy", version)]
 struct Arguments {
-    /// Name of this process: links-0
-    #[arg(long)]
-    name: String,
-
-    /// Unix socket to listen on for faults
-    #[arg(long, value_name = "FILE")]
-    faults: PathBuf,
+    #[command(flatten)]
+    link_proxy: LinkProxyFlags,
 
     #[command(flatten)]
-    process: ProcessArgs,
+    process: ProcessFlags,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    squall_daemon::run(&arguments.process, |stopping| run(&arguments.name, &arguments.faults, stopping))
+    squall_daemon::run(&arguments.process, |stopping| run(arguments.link_proxy, stopping))
 }
 
-async fn run(name: &str, faults: &Path, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
+async fn run(flags: LinkProxyFlags, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
     let proxy = Arc::new(Proxy::default());
     // Registered first: a cluster may grow at any time.
     let mut grown = signal(SignalKind::hangup())?;
-    squall_faults::serve(faults, proxy.clone())?;
-    tracing::info!(name, "started");
+    squall_faults::serve(&flags.faults, proxy.clone())?;
+    tracing::info!(name = flags.name, "started");
     let connect = || Cluster::open(Path::new("."), Lifetime::Detached)?.connect_links(&proxy);
     connect()?;
     loop {

@@ -109,7 +109,7 @@ mod tests {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let whose = |address: IpAddr| address.is_loopback().then(|| "kubelet-1".parse().unwrap());
         proxy.gateway("kubelet-0".parse().unwrap(), free, whose).unwrap();
-        (proxy, Gateway::at(free), target)
+        (proxy, Gateway::new(Some(free)), target)
     }
 
     async fn ask(gateway: Gateway, target: SocketAddr) -> io::Result<String> {

@@ -5,7 +5,9 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use squall_bench::store::{Target, Workload};
 
-use super::lab::{LabArgs, StatusOutput, Timing};
+use squall_cluster::TimingProfile;
+
+use super::lab::{LabArgs, StatusOutput};
 
 #[derive(Debug, Subcommand)]
 pub enum BenchCommand {
@@ -107,7 +109,7 @@ pub struct BenchRolloutArgs {
     pub nodes: u8,
     /// Timing: Kubernetes' constants, or all of them divided by ten
     #[arg(long, value_enum, default_value = "fast")]
-    pub timing: Timing,
+    pub timing: TimingProfile,
     /// Output format
     #[arg(short, long, value_enum)]
     pub output: Option<StatusOutput>,

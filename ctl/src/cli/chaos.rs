@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::lab::{StatusOutput, Timing};
+use squall_cluster::TimingProfile;
+
+use super::lab::StatusOutput;
 
 #[derive(Debug, Subcommand)]
 pub enum ChaosCommand {
@@ -88,8 +90,8 @@ pub struct ChaosRunArgs {
     #[arg(long, value_name = "MUTANT")]
     pub mutant: Option<String>,
     /// Timing: Kubernetes' constants, or all of them divided by ten
-    #[arg(long, value_enum, default_value_t = Timing::Fast)]
-    pub timing: Timing,
+    #[arg(long, value_enum, default_value_t = TimingProfile::Fast)]
+    pub timing: TimingProfile,
     /// Keep the cluster's folder with its logs
     #[arg(long)]
     pub keep: bool,

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::lab::{StatusOutput, Timing};
+use squall_cluster::TimingProfile;
+
+use super::lab::StatusOutput;
 
 #[derive(Debug, Subcommand)]
 pub enum ClusterCommand {
@@ -64,7 +66,7 @@ pub struct ShapeArgs {
     pub nodes: Option<usize>,
     /// Timing: Kubernetes' constants, or all of them divided by ten [default: fast]
     #[arg(long, value_enum)]
-    pub timing: Option<Timing>,
+    pub timing: Option<TimingProfile>,
     /// Connect the members through links that can be cut and slowed down (ctl fault)
     #[arg(long)]
     pub links: bool,

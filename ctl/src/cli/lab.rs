@@ -1,6 +1,7 @@
 //! The flags of `ctl demo` and `ctl soak`, and types that other commands of the lab share with them.
 
 use clap::{Args, ValueEnum};
+use squall_cluster::TimingProfile;
 
 /// Flags for a cluster that lives only as long as the command.
 #[derive(Debug, Args)]
@@ -9,8 +10,8 @@ pub struct LabArgs {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=100))]
     pub nodes: u8,
     /// Timing: Kubernetes' constants, or all of them divided by ten
-    #[arg(long, value_enum, default_value_t = Timing::Fast)]
-    pub timing: Timing,
+    #[arg(long, value_enum, default_value_t = TimingProfile::Fast)]
+    pub timing: TimingProfile,
     /// Output format of the result on standard output
     #[arg(short, long, value_enum)]
     pub output: Option<StatusOutput>,
@@ -39,24 +40,6 @@ pub struct SoakArgs {
     /// Output format
     #[arg(short, long, value_enum)]
     pub output: Option<StatusOutput>,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Timing {
-    /// Kubernetes' constants divided by ten
-    Fast,
-    /// Kubernetes' constants
-    K8s,
-}
-
-impl Timing {
-    /// The value that processes are started with.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Fast => "fast",
-            Self::K8s => "k8s",
-        }
-    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -26,7 +26,7 @@ pub use cluster::{
     UpArgs,
 };
 pub use fault::{ByHand, FaultCommand, FaultFlags, FaultListArgs, HealArgs};
-pub use lab::{LabArgs, SoakArgs, StatusOutput, Timing};
+pub use lab::{LabArgs, SoakArgs, StatusOutput};
 pub use node::{CordonArgs, DrainArgs, TaintArgs};
 pub use read::{
     ApiResourcesArgs, DescribeArgs, DiffArgs, EventsArgs, ExplainArgs, GetArgs, PodLogsArgs, SelectArgs, VersionArgs,

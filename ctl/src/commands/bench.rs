@@ -4,10 +4,10 @@ use squall_bench::load::Load;
 use squall_bench::store::{self, Bench, Report};
 use squall_bench::{failover, rollout, startup};
 
+use squall_cluster::TimingProfile;
+
 use super::demo::options_of;
-use crate::cli::{
-    BenchCommand, BenchFailoverArgs, BenchRolloutArgs, BenchSizeArgs, BenchStartupArgs, BenchStoreArgs, Timing,
-};
+use crate::cli::{BenchCommand, BenchFailoverArgs, BenchRolloutArgs, BenchSizeArgs, BenchStartupArgs, BenchStoreArgs};
 use crate::failure::Failure;
 use crate::output::{line, line_error, print_cells};
 
@@ -34,7 +34,7 @@ async fn startup(args: BenchStartupArgs) -> Result<(), Failure> {
 }
 
 async fn failover(args: BenchFailoverArgs) -> Result<(), Failure> {
-    let options = squall_cluster::Options { controller_managers: 1, ..options_of(0, Timing::Fast) };
+    let options = squall_cluster::Options { controller_managers: 1, ..options_of(0, TimingProfile::Fast) };
     let report = failover::run(&options, usize::from(args.rounds), |text| line_error(&text)).await?;
     if args.output.is_some() {
         line(&serde_json::to_string_pretty(&report).map_err(Failure::error)?);
@@ -112,7 +112,7 @@ async fn store(args: BenchStoreArgs) -> Result<(), Failure> {
 
 /// Three apiservers, and as few other members as possible.
 fn store_options() -> squall_cluster::Options {
-    squall_cluster::Options { controller_managers: 1, ..options_of(0, Timing::K8s) }
+    squall_cluster::Options { controller_managers: 1, ..options_of(0, TimingProfile::K8s) }
 }
 
 fn print_store(reports: &[Report]) {

@@ -6,7 +6,9 @@ use std::time::Instant;
 use squall_lab::demo::{self, Summary, View};
 use tokio::sync::watch;
 
-use crate::cli::{LabArgs, StatusOutput, Timing};
+use squall_cluster::TimingProfile;
+
+use crate::cli::{LabArgs, StatusOutput};
 use crate::failure::Failure;
 use crate::interruption::Interruption;
 use crate::output::{Live, line, line_error, number};
@@ -22,7 +24,7 @@ pub async fn run(args: LabArgs) -> Result<(), Failure> {
     let folder = tempfile::Builder::new().prefix("squall-demo-").tempdir().map_err(anyhow::Error::from)?;
     let (sender, views) = watch::channel(View::default());
     let result = tokio::select! {
-        result = demo::run(folder.path(), usize::from(args.nodes), args.timing.as_str(), sender) => result,
+        result = demo::run(folder.path(), usize::from(args.nodes), args.timing, sender) => result,
         () = show(views) => Err(anyhow::anyhow!("the demo ended without a result")),
         signal = interruption.wait() => return Err(Failure::error(format!("interrupted by {signal}"))),
     };
@@ -45,12 +47,12 @@ pub async fn run(args: LabArgs) -> Result<(), Failure> {
 }
 
 /// A cluster with the default numbers of apiservers and controller-managers.
-pub fn options_of(nodes: u8, timing: Timing) -> squall_cluster::Options {
+pub fn options_of(nodes: u8, timing: TimingProfile) -> squall_cluster::Options {
     squall_cluster::Options {
         apiservers: APISERVERS,
         controller_managers: CONTROLLER_MANAGERS,
         nodes: usize::from(nodes),
-        timing: timing.as_str().to_owned(),
+        timing,
         ..squall_cluster::Options::default()
     }
 }

@@ -3,9 +3,11 @@
 use squall_lab::soak::{self, Plan, Report};
 use squall_lab::stage::{self, Audience, Playing};
 
+use squall_cluster::TimingProfile;
+
 use super::chaos::tell;
 use super::demo::APISERVERS;
-use crate::cli::{SoakArgs, Timing};
+use crate::cli::SoakArgs;
 use crate::failure::Failure;
 use crate::output::{line, line_error, number};
 
@@ -25,7 +27,7 @@ pub async fn run(args: SoakArgs) -> Result<(), Failure> {
         plan.writes, plan.faults
     ));
     let folder = tempfile::tempdir().map_err(Failure::error)?;
-    let playing = Playing { timing: Timing::K8s.as_str().to_owned(), mutant: None, folder: folder.path().to_owned() };
+    let playing = Playing { timing: TimingProfile::K8s, mutant: None, folder: folder.path().to_owned() };
     let record = stage::play(&soak::scenario(&plan, APISERVERS), &playing, Audience::of_notes(tell)).await?;
     let report = Report::of(&plan, &record);
     if !report.violations.is_empty() {

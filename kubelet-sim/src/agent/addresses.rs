@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
+use squall_flags::Cidr;
+
 /// The addresses of one node: the first is its own, the rest are for its pods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PodRange {
@@ -11,16 +13,12 @@ pub struct PodRange {
 }
 
 impl PodRange {
-    /// Parses a range such as `127.64.64.0/24`.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let invalid = || format!("invalid address range {text:?}; write it like 127.64.64.0/24");
-        let (base, prefix) = text.split_once('/').ok_or_else(invalid)?;
-        let base: Ipv4Addr = base.parse().map_err(|_| invalid())?;
-        let bits = 32u32
-            .checked_sub(prefix.parse().map_err(|_| invalid())?)
-            .filter(|bits| (3..=16).contains(bits))
-            .ok_or_else(invalid)?;
-        Ok(Self { base: u32::from(base) & !((1 << bits) - 1), size: 1 << bits })
+    /// Returns the range with these addresses: 8 to 65,536 of them.
+    pub fn of(cidr: Cidr) -> Result<Self, String> {
+        match cidr.bits() {
+            bits @ 3..=16 => Ok(Self { base: u32::from(cidr.base()), size: 1 << bits }),
+            _ => Err(format!("the address range {cidr} is too large or too small; use a prefix of 16 to 29")),
+        }
     }
 
     /// The node's own address.
@@ -78,7 +76,7 @@ mod tests {
 
     #[test]
     fn addresses_are_used_in_turn() {
-        let range = PodRange::parse("127.64.64.0/29").unwrap();
+        let range = PodRange::of("127.64.64.0/29".parse().unwrap()).unwrap();
         assert_eq!(range.node().to_string(), "127.64.64.1");
         let mut pool = AddressPool::new(range);
         pool.take("127.64.64.3");
@@ -86,6 +84,6 @@ mod tests {
         assert_eq!(taken, ["127.64.64.2", "127.64.64.4", "127.64.64.5", "127.64.64.6"]);
         pool.free("127.64.64.4");
         assert_eq!(pool.any().as_deref(), Some("127.64.64.4"));
-        assert!(PodRange::parse("127.64.64.0").is_err());
+        assert!(PodRange::of("127.64.64.0/8".parse().unwrap()).is_err());
     }
 }

@@ -14,82 +14,42 @@ mod services;
 mod steps;
 mod worker;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use clap::Args;
 use squall_client::events::Recorder;
 use squall_client::{Client, Gate, over_tls};
-use squall_daemon::TimingProfile;
-use squall_daemon::tls::TlsArgs;
-use squall_faults::{FaultArgs, may_see};
+use squall_daemon::{Timing, tls};
+use squall_faults::may_see;
+use squall_flags::KubeletFlags;
 use tokio::sync::watch;
 
 use addresses::PodRange;
 
-/// The flags of a kubelet.
-#[derive(Debug, Clone, Args)]
-pub struct AgentArgs {
-    /// The name of the node
-    #[arg(long)]
-    node: String,
-
-    /// Address range of the node and its pods; the first address is the node's
-    #[arg(long, value_name = "CIDR", value_parser = PodRange::parse)]
-    pod_cidr: PodRange,
-
-    /// The Unix socket of the node's runtime
-    #[arg(long, value_name = "FILE")]
-    runtime: PathBuf,
-
-    /// Address of an apiserver; repeat the flag for each one
-    #[arg(long, value_name = "URL", required = true)]
-    apiserver: Vec<String>,
-
-    /// Set of timing constants
-    #[arg(long, value_enum, default_value_t)]
-    timing: TimingProfile,
-
-    /// Reach apiservers through link proxies that listen on this port of their addresses
-    #[arg(long, value_name = "PORT")]
-    link_port: Option<u16>,
-
-    #[command(flatten)]
-    faults: FaultArgs,
-
-    #[command(flatten)]
-    tls: TlsArgs,
-}
-
 /// Runs until `stopping` becomes true. The pods keep running without it.
-pub async fn run_agent(args: AgentArgs, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
-    let timing = args.timing.timing();
-    let connect = over_tls(args.tls.client()?, args.link_port);
+pub async fn run_agent(flags: KubeletFlags, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
+    let timing = Timing::of(flags.timing);
+    let range = PodRange::of(flags.pod_cidr).map_err(anyhow::Error::msg)?;
+    let connect = over_tls(tls::client(&flags.tls)?, flags.link_port);
     let gate: Gate = Arc::new(|kind, namespace, name| Box::pin(may_see(kind.info().kind, namespace, name)));
-    let client = Client::connect(&args.apiserver, connect).context("creating a client of the apiservers")?.gated(gate);
-    args.faults.begin()?;
-    let runtime = runtime_client::connect(&args.runtime);
-    let (recorder, telling) = Recorder::new(client.clone(), "kubelet", &args.node);
-    let node = node::NodeAgent {
-        name: args.node.clone(),
-        range: args.pod_cidr,
-        client: client.clone(),
-        recorder: recorder.clone(),
-        timing,
-    };
-    tracing::info!(node = args.node, ?timing, "started");
+    let client = Client::connect(&flags.apiserver, connect).context("creating a client of the apiservers")?.gated(gate);
+    squall_faults::begin(&flags.faults)?;
+    let runtime = runtime_client::connect(&flags.runtime);
+    let (recorder, telling) = Recorder::new(client.clone(), "kubelet", &flags.node);
+    let node =
+        node::NodeAgent { name: flags.node.clone(), range, client: client.clone(), recorder: recorder.clone(), timing };
+    tracing::info!(node = flags.node, ?timing, "started");
     tokio::select! {
         () = telling => bail!("the event recorder stopped"),
         error = client.follow_apiservers() => bail!("the watch of the apiservers failed permanently: {error}"),
         error = node.run() => bail!("could not keep the node up to date: {error}"),
-        error = pods::follow(&args.node, args.pod_cidr, &client, &runtime, &recorder, timing) => {
+        error = pods::follow(&flags.node, range, &client, &runtime, &recorder, timing) => {
             bail!("the watch of the pods failed permanently: {error}")
         }
-        served = service::serve((args.pod_cidr.node(), service::PORT).into(), &args.tls, runtime.clone()) => {
+        served = service::serve((range.node(), service::PORT).into(), &flags.tls, runtime.clone()) => {
             served.and_then(|()| bail!("the kubelet's server stopped"))
         }
-        error = services::follow(args.pod_cidr, &client, &runtime) => {
+        error = services::follow(range, &client, &runtime) => {
             bail!("the watch of the services failed permanently: {error}")
         }
         _ = stopping.wait_for(|stop| *stop) => Ok(()),

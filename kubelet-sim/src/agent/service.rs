@@ -6,7 +6,8 @@ use anyhow::Context;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use squall_daemon::identity::{self, Caller};
-use squall_daemon::tls::TlsArgs;
+use squall_daemon::tls;
+use squall_flags::TlsFlags;
 use squall_proto::squall::cri::v1 as cri;
 use squall_proto::squall::node::v1 as proto;
 use squall_proto::squall::node::v1::kubelet_server::{Kubelet, KubeletServer};
@@ -25,9 +26,9 @@ struct KubeletService {
 }
 
 /// Serves at the node's address. Returns only on an error.
-pub async fn serve(address: SocketAddr, tls: &TlsArgs, runtime: Runtime) -> anyhow::Result<()> {
+pub async fn serve(address: SocketAddr, files: &TlsFlags, runtime: Runtime) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?;
-    let incoming = Box::pin(identity::incoming(listener, tls.server()?));
+    let incoming = Box::pin(identity::incoming(listener, tls::server(files)?));
     let service = InterceptedService::new(KubeletServer::new(KubeletService { runtime }), apiservers_only);
     Server::builder().add_service(service).serve_with_incoming(incoming).await.context("serving")
 }

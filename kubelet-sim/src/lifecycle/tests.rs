@@ -4,7 +4,7 @@ use super::*;
 use serde_json::{Value, json};
 use squall_api::metav1::v1::Time;
 use squall_api::{Kind, Object};
-use squall_daemon::TimingProfile;
+use squall_daemon::Timing;
 
 const ADDRESSES: Addresses<'static> = Addresses { pod_ip: "127.64.64.2", host_ip: "127.64.64.1" };
 
@@ -54,7 +54,7 @@ fn with(current: cri::Container) -> ContainerView {
 }
 
 fn at(pod: &Pod, views: &[ContainerView], second: i64) -> Decision {
-    decide(pod, views, ADDRESSES, &TimingProfile::K8s.timing(), Timestamp::from_second(second).unwrap())
+    decide(pod, views, ADDRESSES, &Timing::KUBERNETES, Timestamp::from_second(second).unwrap())
 }
 
 fn decided(pod: &Pod, view: &ContainerView, second: i64) -> Decision {

@@ -237,7 +237,7 @@ mod tests {
     use serde_json::json;
     use squall_api::metav1::v1::Time;
     use squall_api::{Kind, Object};
-    use squall_daemon::TimingProfile;
+    use squall_daemon::Timing;
 
     use super::*;
 
@@ -356,7 +356,7 @@ mod tests {
 
     #[test]
     fn pulls_back_off_and_a_new_image_forgets_the_failures() {
-        let (mut views, timing) = (running(), TimingProfile::K8s.timing());
+        let (mut views, timing) = (running(), Timing::KUBERNETES);
         let failed = || Err(PullFailure { reason: "ErrImagePull", message: "no".to_owned() });
         let mut waits = Vec::new();
         for _ in 0..3 {
@@ -375,7 +375,7 @@ mod tests {
 
     #[test]
     fn failed_starts_have_kubernetes_reasons_and_only_the_runtimes_back_off() {
-        let (mut views, timing) = (running(), TimingProfile::K8s.timing());
+        let (mut views, timing) = (running(), Timing::KUBERNETES);
         let problem = || "gone".to_owned();
         for (start_problem, reason, event, about, waits) in [
             (StartProblem::Volume(problem()), "ContainerCreating", "FailedMount", None, [10, 10]),

@@ -7,52 +7,31 @@ mod log_stream;
 mod proxy;
 mod service;
 
-use std::path::PathBuf;
-
 use anyhow::Context;
-use clap::Args;
 use squall_daemon::Gateway;
-use squall_faults::FaultArgs;
+use squall_flags::RuntimeFlags;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tokio_stream::wrappers::UnixListenerStream;
 
 use crate::catalogue::Catalogue;
 
-/// The flags of a runtime.
-#[derive(Debug, Clone, Args)]
-pub struct RuntimeArgs {
-    /// The Unix socket the kubelet connects to
-    #[arg(long, value_name = "FILE")]
-    socket: PathBuf,
-
-    /// Image catalogue to use in addition to the built-in images
-    #[arg(long, value_name = "FILE")]
-    images: Option<PathBuf>,
-
-    #[command(flatten)]
-    gateway: Gateway,
-
-    #[command(flatten)]
-    faults: FaultArgs,
-}
-
 /// Serves until `stopping` becomes true. Its containers end with it.
-pub async fn run_runtime(args: RuntimeArgs, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
-    args.faults.begin()?;
-    let catalogue = Catalogue::load(args.images.as_deref())?;
+pub async fn run_runtime(flags: RuntimeFlags, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
+    squall_faults::begin(&flags.faults)?;
+    let catalogue = Catalogue::load(flags.images.as_deref())?;
     // A runtime that was killed leaves its socket behind.
-    match std::fs::remove_file(&args.socket) {
+    match std::fs::remove_file(&flags.socket) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             return Err(error).context("removing the old socket");
         }
         _ => {}
     }
     let listener =
-        UnixListener::bind(&args.socket).with_context(|| format!("listening on {}", args.socket.display()))?;
-    tracing::info!(socket = %args.socket.display(), "serving");
+        UnixListener::bind(&flags.socket).with_context(|| format!("listening on {}", flags.socket.display()))?;
+    tracing::info!(socket = %flags.socket.display(), "serving");
     let server = tonic::transport::Server::builder()
-        .add_service(service::RuntimeService::server(catalogue, args.gateway))
+        .add_service(service::RuntimeService::server(catalogue, Gateway::new(flags.gateway)))
         .serve_with_incoming(UnixListenerStream::new(listener));
     tokio::select! {
         result = server => result.context("serving"),

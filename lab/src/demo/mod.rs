@@ -7,6 +7,7 @@ mod summary;
 
 use std::path::Path;
 
+use squall_cluster::TimingProfile;
 use tokio::sync::watch;
 
 pub use phase::Phase;
@@ -28,11 +29,16 @@ pub struct View {
 
 /// Runs the demo in an empty folder. `views` receives what can be seen meanwhile. An error means that the demo could not be
 /// carried through; whether it passed is in the summary.
-pub async fn run(folder: &Path, nodes: usize, timing: &str, views: watch::Sender<View>) -> anyhow::Result<Summary> {
+pub async fn run(
+    folder: &Path,
+    nodes: usize,
+    timing: TimingProfile,
+    views: watch::Sender<View>,
+) -> anyhow::Result<Summary> {
     built_in::unpack(folder)?;
     let mut scenario = Scenario::read(SCENARIO, "demo.yaml", folder).map_err(anyhow::Error::msg)?;
     scenario.cluster.nodes = nodes;
-    let playing = Playing { timing: timing.to_owned(), mutant: None, folder: folder.to_owned() };
+    let playing = Playing { timing, mutant: None, folder: folder.to_owned() };
     let of_notes = views.clone();
     let audience = Audience {
         note: Box::new(move |note| {

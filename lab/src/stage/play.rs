@@ -9,7 +9,7 @@ use anyhow::{Context, bail, ensure};
 use futures_util::future::join_all;
 use squall_checkers::{Checkers, Recorder, Witness, agreement};
 use squall_client::{Client, PATIENCE, wait_for};
-use squall_cluster::{CLIENTS, Cluster, Lifetime, Options, wait_until_ready};
+use squall_cluster::{CLIENTS, Cluster, Lifetime, Options, TimingProfile, wait_until_ready};
 use squall_referee::evidence::ArmRecord;
 use squall_referee::history::{Author, History, WriteLog, read_authors};
 use squall_referee::invariants::owners;
@@ -29,8 +29,8 @@ const FAST: u32 = 10;
 /// How to run a scenario.
 #[derive(Debug, Clone)]
 pub struct Playing {
-    /// The timing profile: `fast` or `k8s`.
-    pub timing: String,
+    /// The set of timing constants.
+    pub timing: TimingProfile,
     /// The protection to leave out.
     pub mutant: Option<String>,
     /// The folder for the cluster and the scenario's files.
@@ -68,7 +68,7 @@ pub async fn play(scenario: &Scenario, playing: &Playing, audience: Audience) ->
     };
     let (lanes, seen_at) = lanes.end().await;
     let authors = authors(stage.cluster.lock().await.write_logs());
-    let seconds_divided_by = if playing.timing == "fast" { FAST } else { 1 };
+    let seconds_divided_by = if playing.timing == TimingProfile::Fast { FAST } else { 1 };
     let recorded = recorded.and_then(|(range, history)| {
         Ok((range, History { seconds_divided_by, seen_at, authors: authors?, ..history }))
     });
@@ -96,7 +96,7 @@ pub async fn play(scenario: &Scenario, playing: &Playing, audience: Audience) ->
         title: scenario.title.clone(),
         explain: scenario.explain.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        timing: playing.timing.clone(),
+        timing: playing.timing.as_str().to_owned(),
         mutant: playing.mutant.clone(),
         ready_seconds,
         seconds: began.elapsed().as_secs_f64(),
@@ -129,7 +129,7 @@ async fn raise(scenario: &Scenario, playing: &Playing) -> anyhow::Result<(Cluste
         apiservers: shape.apiservers,
         controller_managers: shape.controller_managers,
         nodes: shape.nodes,
-        timing: playing.timing.clone(),
+        timing: playing.timing,
         links: shape.links,
         // It is about the writes of controllers to rollouts, and grows with every write.
         write_log: shape.nodes > 0,

@@ -4,8 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-use squall_api::coordination::v1::Lease;
+use squall_api::write_log::{Election, WriteLine};
 
 /// The author of a revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,46 +13,6 @@ pub struct Author {
     pub user: String,
     /// The election that the writer had won, if only an elected leader may write.
     pub elected: Option<Election>,
-}
-
-/// An election of a leader.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Election {
-    /// The Lease's namespace.
-    pub namespace: String,
-    /// The Lease's name.
-    pub lease: String,
-    /// The winner.
-    pub holder: String,
-    /// The number of the Lease's transitions.
-    pub transitions: i32,
-}
-
-impl Election {
-    /// Returns the election that a Lease records.
-    #[must_use]
-    pub fn of(lease: &Lease) -> Self {
-        Self {
-            namespace: lease.metadata.namespace.clone(),
-            lease: lease.metadata.name.clone(),
-            holder: lease.spec.holder_identity.clone().unwrap_or_default(),
-            transitions: lease.spec.lease_transitions.unwrap_or(0),
-        }
-    }
-
-    /// Returns whether both elections are for the same Lease.
-    #[must_use]
-    pub fn is_of(&self, other: &Self) -> bool {
-        (&self.namespace, &self.lease) == (&other.namespace, &other.lease)
-    }
-}
-
-#[derive(Deserialize)]
-struct Line {
-    first: u64,
-    last: u64,
-    user: String,
-    elected: Option<Election>,
 }
 
 /// The write log of one apiserver.
@@ -69,7 +28,7 @@ pub fn read(logs: &[WriteLog]) -> Result<BTreeMap<u64, Author>, String> {
     let mut lines = Vec::new();
     for WriteLog { name, text } in logs {
         for (number, line) in (1..).zip(text.lines()) {
-            match serde_json::from_str::<Line>(line) {
+            match serde_json::from_str::<WriteLine>(line) {
                 Ok(line) => lines.push(line),
                 // The apiserver was killed in the middle of the line, or is still writing it.
                 Err(error) if error.is_eof() => {}
@@ -78,19 +37,17 @@ pub fn read(logs: &[WriteLog]) -> Result<BTreeMap<u64, Author>, String> {
         }
     }
     // A retried write is logged twice, and may have fewer revisions than keys: only the last revision is certain.
-    let mut authors: BTreeMap<u64, Author> = lines.iter().map(|line| (line.last, line.author())).collect();
+    let mut authors: BTreeMap<u64, Author> = lines.iter().map(|line| (line.last, author(line))).collect();
     for line in &lines {
         for revision in line.first..line.last {
-            authors.entry(revision).or_insert_with(|| line.author());
+            authors.entry(revision).or_insert_with(|| author(line));
         }
     }
     Ok(authors)
 }
 
-impl Line {
-    fn author(&self) -> Author {
-        Author { user: self.user.clone(), elected: self.elected.clone() }
-    }
+fn author(line: &WriteLine) -> Author {
+    Author { user: line.user.clone(), elected: line.elected.clone() }
 }
 
 #[cfg(test)]

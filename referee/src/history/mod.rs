@@ -16,7 +16,7 @@ use squall_api::core::v1::{Event, Pod, ReplicationController};
 use squall_api::discovery::v1::EndpointSlice;
 use squall_api::metav1::v1::ObjectMeta;
 
-pub use authors::{Author, Election, WriteLog, read as read_authors};
+pub use authors::{Author, WriteLog, read as read_authors};
 pub use world::World;
 
 /// An object of the history.

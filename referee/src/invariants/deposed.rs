@@ -7,9 +7,10 @@ use std::fmt::{self, Display};
 use serde::Serialize;
 use squall_api::coordination::v1::Lease;
 use squall_api::meta::parse_resource_version;
+use squall_api::write_log::Election;
 
 use super::{Finding, Rule, Scope};
-use crate::history::{Election, Fate, History, Subject};
+use crate::history::{Fate, History, Subject};
 
 pub const RULE: Rule =
     Rule { name: "no leader writes after another has been elected", writer: "a controller", scope: Scope::EveryWrite };

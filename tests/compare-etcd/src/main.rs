@@ -53,7 +53,7 @@ async fn compare(arguments: &Arguments) -> anyhow::Result<()> {
     let options = squall_cluster::Options {
         controller_managers: 1,
         nodes: 0,
-        timing: "k8s".to_owned(),
+        timing: squall_cluster::TimingProfile::K8s,
         ..squall_cluster::Options::default()
     };
     let squall = Bench::start(options).await?;

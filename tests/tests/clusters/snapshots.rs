@@ -27,7 +27,7 @@ async fn a_cluster_begins_with_what_another_had() {
     // Its addresses are in use as long as the first cluster runs.
     let output = ctl.run("snapshot restore kept --dir again").await.unwrap();
     assert_eq!(output.code, 1);
-    assert!(output.stderr.contains("end that cluster first: the addresses 127."), "{}", output.stderr);
+    assert!(output.stderr.contains("stop that cluster first: the addresses 127."), "{}", output.stderr);
     assert_eq!(ctl.run("cluster down").await.unwrap().code, 0);
 
     let output = ctl.run("snapshot restore kept --dir again --nodes 1").await.unwrap();

@@ -91,10 +91,16 @@ pub fn segment_path(folder: &Path, first_frame: u64) -> PathBuf {
     folder.join(format!("{first_frame:020}.log"))
 }
 
-/// Recovers the log of a folder. Cuts off a torn end; any other damage is an error that names the file and the offset.
-pub fn recover(disk: &dyn Disk, folder: &Path) -> io::Result<Recovered> {
+/// Returns the segments of a folder, the oldest first.
+pub fn segments_in(disk: &dyn Disk, folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = disk.files(folder)?;
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
+    Ok(paths)
+}
+
+/// Recovers the log of a folder. Cuts off a torn end; any other damage is an error that names the file and the offset.
+pub fn recover(disk: &dyn Disk, folder: &Path) -> io::Result<Recovered> {
+    let paths = segments_in(disk, folder)?;
     let mut recovered = Recovered::default();
     let last = paths.len().saturating_sub(1);
     for (index, path) in paths.into_iter().enumerate() {

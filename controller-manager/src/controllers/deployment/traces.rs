@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use squall_api::apps::v1::{Deployment, ReplicaSet};
-use squall_daemon::TimingProfile;
+use squall_daemon::Timing;
 
 use super::world::World;
 use super::{Observed, plan};
@@ -153,7 +153,7 @@ fn a_replica_set_that_cannot_be_made_is_told_of() {
         pods: Vec::new(),
         failure: Some("exceeded quota".to_owned()),
     };
-    let plan = plan::plan(&observed, &TimingProfile::K8s.timing(), Timestamp::UNIX_EPOCH);
+    let plan = plan::plan(&observed, &Timing::KUBERNETES, Timestamp::UNIX_EPOCH);
     let [Action::Tell(told), Action::UpdateStatus(object), Action::Create(_), ..] = &plan.actions[..] else {
         unreachable!("{plan:?}");
     };

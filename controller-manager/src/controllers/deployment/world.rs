@@ -7,7 +7,7 @@ use squall_api::Object;
 use squall_api::apps::v1::{Deployment, ReplicaSet};
 use squall_api::intstr::IntOrString;
 use squall_api::kinds::Resource;
-use squall_daemon::TimingProfile;
+use squall_daemon::Timing;
 
 use super::{Observed, plan};
 use crate::runtime::Action;
@@ -65,7 +65,7 @@ impl World {
             failure: None,
         };
         let now = Timestamp::from_second(self.seconds).unwrap();
-        let plan = plan::plan(&observed, &TimingProfile::K8s.timing(), now);
+        let plan = plan::plan(&observed, &Timing::KUBERNETES, now);
         let acted = !plan.actions.is_empty();
         for action in plan.actions {
             match action {

@@ -99,7 +99,7 @@ pub fn trouble<'a>(node: &Node, nodes: impl Iterator<Item = (&'a Node, bool)>) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_daemon::TimingProfile;
+    use squall_daemon::Timing;
 
     fn around(zones: &[(&str, bool)]) -> Trouble {
         let nodes: Vec<(Node, bool)> = zones
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn nodes_are_given_up_one_after_the_other() {
-        let (mut health, timing, node) = (Health::default(), TimingProfile::K8s.timing(), Node::default());
+        let (mut health, timing, node) = (Health::default(), Timing::KUBERNETES, Node::default());
         assert!(!health.may_give_up(&node, Trouble::All, &timing));
         assert!(!health.may_give_up(&node, Trouble::Most { large: false }, &timing));
         assert!(health.may_give_up(&node, Trouble::Some, &timing));

@@ -171,7 +171,7 @@ mod tests {
     use super::*;
     use squall_api::Resource;
     use squall_api::core::v1::{PodCondition, Taint};
-    use squall_daemon::TimingProfile;
+    use squall_daemon::Timing;
 
     fn observed(ready: &str, silence: u64) -> Observed {
         let mut node = Node::default();
@@ -191,7 +191,7 @@ mod tests {
     }
 
     fn at(observed: &Observed, second: i64) -> Plan {
-        plan(observed, &TimingProfile::K8s.timing(), Timestamp::from_second(second).unwrap())
+        plan(observed, &Timing::KUBERNETES, Timestamp::from_second(second).unwrap())
     }
 
     fn updated(plan: Plan) -> Node {

@@ -163,7 +163,7 @@ mod tests {
     use squall_api::Object;
     use squall_api::apps::v1::ReplicaSet;
     use squall_api::core::v1::PodCondition;
-    use squall_daemon::TimingProfile;
+    use squall_daemon::Timing;
 
     fn set(replicas: i32, min_ready_seconds: i32) -> ReplicaSet {
         let mut set = ReplicaSet::default();
@@ -200,7 +200,7 @@ mod tests {
             failure: failure.map(str::to_owned),
             with_status: Box::new(move |counts, failure| Object::from(changed.with_status(counts, failure))),
         };
-        plan(&observed, &TimingProfile::K8s.timing(), Timestamp::from_second(now).unwrap())
+        plan(&observed, &Timing::KUBERNETES, Timestamp::from_second(now).unwrap())
     }
 
     #[test]

@@ -179,7 +179,7 @@ async fn play(word: &str, args: &ChaosRunArgs) -> Result<Record, Failure> {
         scenario = scenario.only(arm).ok_or_else(missing)?;
     }
     let mutant = mutant_of(&scenario, args.mutant.as_deref())?;
-    let playing = Playing { timing: args.timing.as_str().to_owned(), mutant, folder: folder.path().to_owned() };
+    let playing = Playing { timing: args.timing, mutant, folder: folder.path().to_owned() };
     let kept = if args.keep { Kept::Always } else { Kept::OfFailures };
     play_in(folder, &scenario, &playing, kept).await
 }

@@ -7,8 +7,10 @@ use squall_lab::scenario::{Scenario, built_in};
 use squall_lab::stage::{Playing, Record};
 use squall_referee::verdict::Outcome;
 
+use squall_cluster::TimingProfile;
+
 use super::{Kept, Outputs, finish, one_by_one, play_in};
-use crate::cli::{ChaosRandomArgs, Timing};
+use crate::cli::ChaosRandomArgs;
 use crate::failure::Failure;
 use crate::output::{line_error, text as print};
 
@@ -61,7 +63,7 @@ async fn play(scenario: &Scenario, args: &ChaosRandomArgs) -> Result<Record, Fai
     let folder = tempfile::tempdir().map_err(Failure::error)?;
     built_in::unpack(folder.path())?;
     let scenario = Scenario { folder: folder.path().to_owned(), ..scenario.clone() };
-    let (timing, mutant) = (Timing::Fast.as_str().to_owned(), args.mutant.clone());
+    let (timing, mutant) = (TimingProfile::Fast, args.mutant.clone());
     let playing = Playing { timing, mutant, folder: folder.path().to_owned() };
     play_in(folder, &scenario, &playing, Kept::OfFailures).await
 }

@@ -9,7 +9,7 @@ use squall_cluster::{Cluster, Lifetime, MemberName, Options, Role, end_all_in, e
 
 use super::demo::{APISERVERS, CONTROLLER_MANAGERS};
 use crate::cli::{
-    AddArgs, Addable, ClusterCommand, DirArgs, DownArgs, LogsArgs, MemberArgs, RemoveArgs, ShapeArgs, Timing, UpArgs,
+    AddArgs, Addable, ClusterCommand, DirArgs, DownArgs, LogsArgs, MemberArgs, RemoveArgs, ShapeArgs, UpArgs,
 };
 use crate::failure::Failure;
 use crate::interruption::Interruption;
@@ -71,7 +71,7 @@ async fn up(args: UpArgs) -> Result<(), Failure> {
         options.apiservers,
         options.controller_managers,
         options.nodes,
-        options.timing
+        options.timing.as_str()
     ));
     line(&format!("kubeconfig: {}", cluster.kubeconfig().display()));
     if args.detach {
@@ -121,7 +121,7 @@ pub fn options_of_shape(shape: &ShapeArgs) -> Result<Options, Failure> {
         apiservers: shape.apiservers.unwrap_or(APISERVERS),
         controller_managers: shape.controller_managers.unwrap_or(CONTROLLER_MANAGERS),
         nodes: shape.nodes.unwrap_or(NODES),
-        timing: shape.timing.unwrap_or(Timing::Fast).as_str().to_owned(),
+        timing: shape.timing.unwrap_or_default(),
         images,
         links: shape.links,
         write_log: shape.write_log,
