@@ -9,6 +9,8 @@ use squall_cluster::Usage;
 use tokio::process::{Child, Command};
 use tonic::transport::{Channel, Endpoint};
 
+// Not `expect`: the lints that the generated code violates change from version to version.
+#[allow(unused_qualifications, clippy::all, clippy::allow_attributes, missing_docs, reason = "generated code")]
 mod pb {
     tonic::include_proto!("etcdserverpb");
 }
@@ -82,10 +84,18 @@ impl Etcd {
     }
 
     /// Measures one load; also returns the CPU time of all members per operation, in microseconds.
-    pub async fn run(&self, load: &Load, connections: usize, put: bool, keys: usize, value_bytes: usize) -> anyhow::Result<(Figures, f64)> {
+    pub async fn run(
+        &self,
+        load: &Load,
+        connections: usize,
+        put: bool,
+        keys: usize,
+        value_bytes: usize,
+    ) -> anyhow::Result<(Figures, f64)> {
         let leader = self.leader().await?;
         let connect = || Ok(Endpoint::from_shared(leader.clone())?.tcp_nodelay(true).connect_lazy());
-        let channels: Vec<Channel> = (0..connections.clamp(1, load.clients)).map(|_| connect()).collect::<anyhow::Result<_>>()?;
+        let channels: Vec<Channel> =
+            (0..connections.clamp(1, load.clients)).map(|_| connect()).collect::<anyhow::Result<_>>()?;
         let mut filler = KvClient::new(channels[0].clone());
         for number in 0..keys {
             filler.put(pb::PutRequest { key: key(number), value: vec![b'x'; value_bytes] }).await?;

@@ -5,6 +5,8 @@
 //! plain bytes without TLS. Run it with `cargo run --release --target-dir ../../target`, after `cargo build --release`:
 //! it expects Squall's programs next to itself. Both serve from their leaders over the same number of connections.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool that is run by hand prints its figures")]
+
 mod etcd;
 
 use std::time::Duration;
