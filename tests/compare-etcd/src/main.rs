@@ -2,7 +2,7 @@
 //! ratios.
 //!
 //! Requests to Squall use its whole public API (TLS, decoding, defaults, validation, admission); requests to etcd carry
-//! plain bytes without TLS. Run it with `cargo run --release --target-dir ../../target`, after `cargo build --release`:
+//! plain bytes without TLS. Run it with `cargo run --release -p squall-compare-etcd`, after `cargo build --release`:
 //! it expects Squall's programs next to itself. Both serve from their leaders over the same number of connections.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool that is run by hand prints its figures")]
