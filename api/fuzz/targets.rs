@@ -1,7 +1,7 @@
 //! The fuzz targets. Only the assertions here may panic.
 
 use serde_json::{Value, json};
-use squall_api::apply::{Manager, applied};
+use squall_api::apply::{Manager, OnConflict, applied};
 use squall_api::decode::{FieldValidation, read};
 use squall_api::field_selector::FieldSelector;
 use squall_api::labels::{Labels, Selector};
@@ -85,7 +85,7 @@ pub fn patches(data: &[u8]) {
     }
     let Ok(config) = serde_json::from_slice::<Value>(data) else { return };
     let manager = Manager { name: "me", subresource: "", now: Time { seconds: 1, nanos: 0 } };
-    if let Ok(json) = applied(&stored, &config, &manager, true) {
+    if let Ok(json) = applied(&stored, &config, &manager, OnConflict::TakeOver) {
         reads_back(Kind::Deployment, json);
     }
 }

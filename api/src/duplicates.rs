@@ -10,18 +10,18 @@ use serde_json::{Map, Value};
 pub fn from_slice(bytes: &[u8]) -> Result<(Value, Vec<String>), serde_json::Error> {
     let found = RefCell::default();
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = Place { path: String::new(), found: &found }.deserialize(&mut deserializer)?;
+    let value = Cursor { path: String::new(), found: &found }.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok((value, found.into_inner()))
 }
 
-/// The place of a value in the document.
-struct Place<'a> {
+/// A position in the document.
+struct Cursor<'a> {
     path: String,
     found: &'a RefCell<Vec<String>>,
 }
 
-impl<'de> DeserializeSeed<'de> for Place<'_> {
+impl<'de> DeserializeSeed<'de> for Cursor<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -29,7 +29,7 @@ impl<'de> DeserializeSeed<'de> for Place<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Place<'_> {
+impl<'de> Visitor<'de> for Cursor<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -66,7 +66,7 @@ impl<'de> Visitor<'de> for Place<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        let place = |index| Place { path: format!("{}[{index}]", self.path), found: self.found };
+        let place = |index| Cursor { path: format!("{}[{index}]", self.path), found: self.found };
         while let Some(item) = items.next_element_seed(place(list.len()))? {
             list.push(item);
         }
@@ -80,7 +80,7 @@ impl<'de> Visitor<'de> for Place<'_> {
             if fields.contains_key(&key) {
                 self.found.borrow_mut().push(path.clone());
             }
-            let value = entries.next_value_seed(Place { path, found: self.found })?;
+            let value = entries.next_value_seed(Cursor { path, found: self.found })?;
             fields.insert(key, value);
         }
         Ok(Value::Object(fields))

@@ -5,7 +5,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use squall_api::Kind;
-use squall_api::apply::{Manager, applied};
+use squall_api::apply::{Manager, OnConflict, applied};
 use squall_api::decode::{FieldValidation, read};
 use squall_api::metav1::v1::Time;
 
@@ -145,12 +145,12 @@ proptest! {
         if let Some(image) = &image {
             config["spec"]["template"]["spec"]["containers"] = json!([{"name": "mine", "image": image}]);
         }
-        let with = applied(&stored(), &config, &manager("me"), true).unwrap();
+        let with = applied(&stored(), &config, &manager("me"), OnConflict::TakeOver).unwrap();
         for (key, value) in &labels {
             prop_assert_eq!(&with["metadata"]["labels"][key], value);
         }
         let object = read(Kind::Deployment, with, FieldValidation::Strict).unwrap().object;
-        let without = applied(&object, &json!({}), &manager("me"), false).unwrap();
+        let without = applied(&object, &json!({}), &manager("me"), OnConflict::Refuse).unwrap();
         let containers = without["spec"]["template"]["spec"]["containers"].as_array().unwrap();
         prop_assert_eq!(containers.len(), 2, "its own container is gone, those of others are there");
         prop_assert!(labels.keys().all(|key| without["metadata"]["labels"].get(key).is_none()));

@@ -33,13 +33,13 @@ pub struct Counter {
 #[derive(Default)]
 struct Book {
     /// The steps by the value that they write.
-    steps: BTreeMap<u64, Step>,
+    steps: BTreeMap<u64, Increment>,
     reads: Vec<Read>,
 }
 
-/// The state of the step to a value.
+/// One increment of the counter.
 #[derive(Debug, Clone, Copy)]
-struct Step {
+struct Increment {
     /// When the first client began to try it.
     began: Instant,
     /// When it was acknowledged.
@@ -103,7 +103,7 @@ impl Counter {
 
 impl Book {
     fn tried(&mut self, to: u64, at: Instant) {
-        let step = self.steps.entry(to).or_insert(Step { began: at, acknowledged: None, times: 0 });
+        let step = self.steps.entry(to).or_insert(Increment { began: at, acknowledged: None, times: 0 });
         step.began = step.began.min(at);
     }
 

@@ -11,12 +11,13 @@ use squall_flags::{
 };
 
 use crate::folder::{Folder, data, faults_socket, raft_id, runtime_socket, write_log};
+use crate::lifetime::Lifetime;
 use crate::links::End;
 use crate::member::{MemberName, Role};
 
 /// Returns the command that starts a member. The process works in the cluster's folder, which identifies it, and uses
 /// relative paths: the folder may be moved, and socket paths must be short.
-pub fn command(folder: &Folder, programs: &Path, member: MemberName, end_with_stdin: bool) -> anyhow::Result<Command> {
+pub fn command(folder: &Folder, programs: &Path, member: MemberName, lifetime: Lifetime) -> anyhow::Result<Command> {
     let (program, words) = match member.role {
         Role::Links => ("link-proxy", links(member).to_args()),
         Role::Apiserver => ("apiserver", Words::default().word("serve").and(apiserver(folder, member)?.to_args())),
@@ -24,7 +25,7 @@ pub fn command(folder: &Folder, programs: &Path, member: MemberName, end_with_st
         Role::Runtime => ("kubelet-sim", Words::default().word("runtime").and(runtime(folder, member).to_args())),
         Role::Kubelet => ("kubelet-sim", Words::default().word("agent").and(kubelet(folder, member)?.to_args())),
     };
-    let process = ProcessFlags { end_with_stdin, ..ProcessFlags::default() };
+    let process = ProcessFlags { end_with_stdin: lifetime == Lifetime::Attached, ..ProcessFlags::default() };
     let mut command = Command::new(programs.join(program));
     command.current_dir(folder.path()).args(words).args(process.to_args());
     Ok(command)

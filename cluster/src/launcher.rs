@@ -10,19 +10,11 @@ use jiff::Timestamp;
 
 use crate::command::command;
 use crate::folder::Folder;
+use crate::lifetime::Lifetime;
 use crate::member::MemberName;
 use crate::process::{ProcessId, ProcessState};
 use crate::programs::programs;
 use crate::signals::Signals;
-
-/// Whether members outlive the process that starts them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lifetime {
-    /// They end with it, however it ends.
-    Attached,
-    /// They keep running.
-    Detached,
-}
 
 /// Starts members.
 #[derive(Debug)]
@@ -59,7 +51,7 @@ impl Launcher {
             .append(true)
             .open(&log_path)
             .with_context(|| format!("opening {}", log_path.display()))?;
-        let mut command = command(folder, &self.programs, member, self.lifetime == Lifetime::Attached)?;
+        let mut command = command(folder, &self.programs, member, self.lifetime)?;
         // A process group of its own: Ctrl-C in a terminal must not reach the members.
         command.process_group(0);
         command.stdout(log.try_clone()?).stderr(log);

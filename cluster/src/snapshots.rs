@@ -10,7 +10,7 @@ use crate::addresses::Network;
 use crate::cluster::Cluster;
 use crate::creation::{create, prepare};
 use crate::folder::{Folder, raft_id};
-use crate::launcher::Lifetime;
+use crate::lifetime::Lifetime;
 use crate::member::Role;
 use crate::options::Options;
 use crate::programs::programs;

@@ -48,16 +48,32 @@ impl Document {
     }
 }
 
+/// How much of a folder counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Only its own files.
+    Folder,
+    /// The files of its subfolders too.
+    Tree,
+}
+
+impl Depth {
+    /// Reads the flag `--recursive`.
+    pub const fn of(recursive: bool) -> Self {
+        if recursive { Self::Tree } else { Self::Folder }
+    }
+}
+
 /// Reads all documents. Invalid ones are added to `failures`.
 pub async fn read(
     context: &Context,
     paths: &[PathBuf],
-    recursive: bool,
+    depth: Depth,
     failures: &mut Vec<Failure>,
 ) -> Result<Vec<Document>, Failure> {
     let mut documents = Vec::new();
     for path in paths {
-        for (file, text) in texts(path, recursive).await? {
+        for (file, text) in texts(path, depth).await? {
             let values = manifest::documents(&text)
                 .map_err(|problem| Failure::error(format!("error parsing {file}: {problem}")))?;
             for json in values {
@@ -81,7 +97,7 @@ pub async fn read_some(
     if args.filename.is_empty() {
         return Err(Failure::error("must specify -f: a file, a folder, a URL or - for standard input"));
     }
-    let documents = read(context, &args.filename, args.recursive, failures).await?;
+    let documents = read(context, &args.filename, Depth::of(args.recursive), failures).await?;
     if documents.is_empty() && failures.is_empty() {
         return Err(Failure::error(format!("no objects passed to {verb}")));
     }
@@ -104,7 +120,7 @@ pub fn validation(text: &str) -> Result<&'static str, Failure> {
 }
 
 /// Reads the file at a path, or each file in a folder. Returns names and texts.
-pub async fn texts(path: &Path, recursive: bool) -> Result<Vec<(String, String)>, Failure> {
+pub async fn texts(path: &Path, depth: Depth) -> Result<Vec<(String, String)>, Failure> {
     let name = path.display().to_string();
     let unreadable = |error: std::io::Error| Failure::error(format!("reading {name}: {error}"));
     if name == "-" {
@@ -122,7 +138,7 @@ pub async fn texts(path: &Path, recursive: bool) -> Result<Vec<(String, String)>
         return Ok(vec![(name.clone(), std::fs::read_to_string(path).map_err(unreadable)?)]);
     }
     let mut files = Vec::new();
-    collect(path, recursive, &mut files).map_err(unreadable)?;
+    collect(path, depth, &mut files).map_err(unreadable)?;
     files.sort();
     files
         .into_iter()
@@ -130,13 +146,13 @@ pub async fn texts(path: &Path, recursive: bool) -> Result<Vec<(String, String)>
         .collect()
 }
 
-/// Collects the manifests in a folder, and with `recursive` in its subfolders.
-fn collect(folder: &Path, recursive: bool, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+/// Collects the manifests in a folder.
+fn collect(folder: &Path, depth: Depth, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         let extension = path.extension().and_then(|extension| extension.to_str());
-        if path.is_dir() && recursive {
-            collect(&path, recursive, files)?;
+        if path.is_dir() && depth == Depth::Tree {
+            collect(&path, depth, files)?;
         } else if matches!(extension, Some("yaml" | "yml" | "json")) {
             files.push(path);
         }

@@ -9,7 +9,7 @@ use squall_client::{Client, Reason, ResourceRef};
 use crate::cli::SelectArgs;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::manifests;
+use crate::manifests::{self, Depth};
 
 /// The types of `ctl get all`.
 const ALL: [Kind; 5] = [Kind::Pod, Kind::ReplicationController, Kind::Service, Kind::Deployment, Kind::ReplicaSet];
@@ -121,7 +121,7 @@ pub async fn choose(
             return Err(Failure::error("--field-selector cannot be used with -f"));
         }
         let selector = Selector::parse(wanted.selector.unwrap_or_default()).map_err(Failure::error)?;
-        let mut documents = manifests::read(context, wanted.filename, false, failures).await?;
+        let mut documents = manifests::read(context, wanted.filename, Depth::Folder, failures).await?;
         documents.retain(|document| selector.matches(&document.labels()));
         let chosen =
             documents.iter().map(|document| Chosen { resource: document.object(), file: Some(document.file.clone()) });

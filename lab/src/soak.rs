@@ -10,7 +10,7 @@ use serde::Serialize;
 use squall_cluster::{MemberName, Role};
 use squall_referee::verdict::Outcome;
 
-use crate::faults::{Cut, Fault, Kill, Pause, Place, Terminate, Victim};
+use crate::faults::{Cut, Fault, Kill, LinkEnd, Pause, Terminate, Victim};
 use crate::scenario::{Arm, Condition, Count, FaultStep, Healing, Moment, Scenario, Shape, Step};
 use crate::stage::Record;
 
@@ -95,14 +95,14 @@ fn one(random: &mut Rng, apiservers: usize) -> Victim {
 }
 
 fn cut_off(random: &mut Rng, apiservers: usize) -> Cut {
-    Cut::between(Place::Victim(one(random, apiservers)), Place::Any)
+    Cut::between(LinkEnd::Victim(one(random, apiservers)), LinkEnd::Any)
 }
 
 /// What one member sends to another does not arrive; the other way it does.
 fn cut_one_way(random: &mut Rng, apiservers: usize) -> Cut {
     let from = random.usize(..apiservers);
     let to = (from + random.usize(1..apiservers.max(2))) % apiservers;
-    Cut::between(Place::Victim(member(from)), Place::Victim(member(to))).one_way()
+    Cut::between(LinkEnd::Victim(member(from)), LinkEnd::Victim(member(to))).one_way()
 }
 
 /// The scenario of a plan, on this many apiservers.

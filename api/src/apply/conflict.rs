@@ -13,6 +13,23 @@ pub struct Conflict {
     pub path: String,
 }
 
+/// The treatment of fields that other managers own with different values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnConflict {
+    /// The apply is refused.
+    Refuse,
+    /// The apply takes them over (`force`).
+    TakeOver,
+}
+
+impl OnConflict {
+    /// Reads the API's parameter `force`.
+    #[must_use]
+    pub const fn of(force: bool) -> Self {
+        if force { Self::TakeOver } else { Self::Refuse }
+    }
+}
+
 impl Error {
     /// Applying would change fields that other managers own.
     #[must_use]

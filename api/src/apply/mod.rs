@@ -11,5 +11,5 @@ mod merge;
 mod owners;
 mod walk;
 
-pub use conflict::Conflict;
+pub use conflict::{Conflict, OnConflict};
 pub use owners::{Manager, Operation, applied, updated};

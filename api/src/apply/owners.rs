@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use squall_proto::meta::v1::{FieldsV1, ManagedFieldsEntry, Time};
 use squall_proto::schema::Message;
 
-use super::conflict::Conflict;
+use super::conflict::{Conflict, OnConflict};
 use super::fields::Fields;
 use super::form::Schema;
 use super::merge::{merge, remove};
@@ -183,8 +183,13 @@ pub fn updated(old: Option<&Object>, new: &mut Object, manager: &Manager<'_>) {
 }
 
 /// Applies a configuration to an object. Returns the JSON of the object with the new `managedFields`, or the conflicts
-/// with other managers. With `force`, takes over fields that others own.
-pub fn applied(live: &Object, config: &Value, manager: &Manager<'_>, force: bool) -> Result<Value, Vec<Conflict>> {
+/// with other managers.
+pub fn applied(
+    live: &Object,
+    config: &Value,
+    manager: &Manager<'_>,
+    on_conflict: OnConflict,
+) -> Result<Value, Vec<Conflict>> {
     let kind = live.kind();
     let (schema, api_version) = (schema_of(kind), kind.info().api_version());
     let config = stripped(config.as_object().cloned().unwrap_or_default());
@@ -198,7 +203,7 @@ pub fn applied(live: &Object, config: &Value, manager: &Manager<'_>, force: bool
     let own = owners.iter().position(|owner| owner.is(manager, Operation::Apply, &api_version));
     let is_other = |place: usize| Some(place) != own;
     let conflicts = conflicts(&owners, &changed, is_other);
-    if !force && !conflicts.is_empty() {
+    if on_conflict == OnConflict::Refuse && !conflicts.is_empty() {
         return Err(conflicts);
     }
     let others = owners.iter().enumerate().filter(|(place, _)| is_other(*place));
@@ -266,8 +271,8 @@ mod tests {
         Object::from_json(Kind::Deployment, json).unwrap()
     }
 
-    fn apply(live: &Object, name: &str, config: Value, force: bool) -> Result<Object, Vec<Conflict>> {
-        applied(live, &config, &manager(name), force).map(object)
+    fn apply(live: &Object, name: &str, config: Value, on_conflict: OnConflict) -> Result<Object, Vec<Conflict>> {
+        applied(live, &config, &manager(name), on_conflict).map(object)
     }
 
     fn config(replicas: Option<i32>, labels: Value, containers: Value) -> Value {
@@ -287,11 +292,16 @@ mod tests {
     fn what_is_no_longer_applied_goes_and_what_others_own_stays() {
         let live = object(json!({"metadata": {"name": "kubia"}}));
         let first = config(Some(3), json!({"a": "1", "b": "2"}), json!([{"name": "c", "image": "i:1"}]));
-        let live = apply(&live, "one", first, false).unwrap();
-        let live = apply(&live, "two", config(None, json!({"b": "2"}), json!([{"name": "d", "image": "j:1"}])), false)
-            .unwrap();
+        let live = apply(&live, "one", first, OnConflict::Refuse).unwrap();
+        let live = apply(
+            &live,
+            "two",
+            config(None, json!({"b": "2"}), json!([{"name": "d", "image": "j:1"}])),
+            OnConflict::Refuse,
+        )
+        .unwrap();
         let second = config(None, json!({}), json!([{"name": "c", "image": "i:2"}]));
-        let live = deployment(&apply(&live, "one", second, false).unwrap());
+        let live = deployment(&apply(&live, "one", second, OnConflict::Refuse).unwrap());
         assert_eq!(live.spec.replicas, None);
         assert_eq!(live.metadata.labels.into_iter().collect::<Vec<_>>(), [("b".to_owned(), "2".to_owned())]);
         let images: Vec<&str> = live.spec.template.spec.containers.iter().map(|c| c.image.as_str()).collect();
@@ -301,31 +311,35 @@ mod tests {
     #[test]
     fn another_value_for_what_another_owns_is_a_conflict() {
         let live = object(json!({"metadata": {"name": "kubia"}}));
-        let live = apply(&live, "one", config(Some(3), json!({}), json!([])), false).unwrap();
-        let same = apply(&live, "two", config(Some(3), json!({}), json!([])), false).unwrap();
+        let live = apply(&live, "one", config(Some(3), json!({}), json!([])), OnConflict::Refuse).unwrap();
+        let same = apply(&live, "two", config(Some(3), json!({}), json!([])), OnConflict::Refuse).unwrap();
         assert_eq!(same.meta().managed_fields.len(), 2, "both own it");
         let wanted = config(Some(5), json!({}), json!([]));
-        let conflicts = apply(&live, "two", wanted.clone(), false).unwrap_err();
+        let conflicts = apply(&live, "two", wanted.clone(), OnConflict::Refuse).unwrap_err();
         assert_eq!(conflicts, [Conflict { manager: "\"one\"".to_owned(), path: ".spec.replicas".to_owned() }]);
-        let forced = apply(&live, "two", wanted, true).unwrap();
+        let forced = apply(&live, "two", wanted, OnConflict::TakeOver).unwrap();
         assert_eq!(deployment(&forced).spec.replicas, Some(5));
-        assert!(apply(&forced, "one", config(Some(3), json!({}), json!([])), false).is_err(), "the other owns it now");
+        assert!(
+            apply(&forced, "one", config(Some(3), json!({}), json!([])), OnConflict::Refuse).is_err(),
+            "the other owns it now"
+        );
     }
 
     #[test]
     fn an_update_takes_over_what_it_changes() {
         let live = object(json!({"metadata": {"name": "kubia"}}));
-        let live = apply(&live, "one", config(Some(3), json!({"a": "1"}), json!([])), false).unwrap();
+        let live = apply(&live, "one", config(Some(3), json!({"a": "1"}), json!([])), OnConflict::Refuse).unwrap();
         let mut scaled = deployment(&live);
         scaled.spec.replicas = Some(7);
         let mut scaled = Object::from(scaled);
         updated(Some(&live), &mut scaled, &Manager { subresource: "scale", ..manager("kubectl") });
-        let conflicts = apply(&scaled, "one", config(Some(3), json!({"a": "1"}), json!([])), false).unwrap_err();
+        let conflicts =
+            apply(&scaled, "one", config(Some(3), json!({"a": "1"}), json!([])), OnConflict::Refuse).unwrap_err();
         assert_eq!(
             conflicts[0].manager,
             "\"kubectl\" with subresource \"scale\" using apps/v1 at 1970-01-01T00:00:00Z"
         );
-        let relaxed = apply(&scaled, "one", config(None, json!({"a": "1"}), json!([])), false).unwrap();
+        let relaxed = apply(&scaled, "one", config(None, json!({"a": "1"}), json!([])), OnConflict::Refuse).unwrap();
         assert_eq!(deployment(&relaxed).spec.replicas, Some(7), "the first manager no longer owns it");
     }
 
@@ -333,9 +347,9 @@ mod tests {
     fn nothing_new_changes_nothing() {
         let live = object(json!({"metadata": {"name": "kubia"}}));
         let wanted = config(Some(3), json!({"a": "1"}), json!([{"name": "c", "ports": [{"containerPort": 80}]}]));
-        let live = apply(&live, "one", wanted.clone(), false).unwrap();
+        let live = apply(&live, "one", wanted.clone(), OnConflict::Refuse).unwrap();
         let later = Manager { now: Time { seconds: 99, nanos: 0 }, ..manager("one") };
-        assert_eq!(object(applied(&live, &wanted, &later, false).unwrap()), live);
+        assert_eq!(object(applied(&live, &wanted, &later, OnConflict::Refuse).unwrap()), live);
         let mut same = live.clone();
         updated(Some(&live), &mut same, &later);
         assert_eq!(same, live);

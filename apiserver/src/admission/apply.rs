@@ -1,12 +1,12 @@
 //! Server-side apply: merges a configuration into an object and records field ownership, or reports the conflicts.
 
 use serde_json::Value;
-use squall_api::apply::{Manager, applied};
+use squall_api::apply::{Manager, OnConflict, applied};
 use squall_api::decode::{Decoded, FieldValidation, from_json};
 use squall_api::metav1::v1::Time;
 use squall_api::{Error, Object};
 
-use crate::request::Resource;
+use crate::request::ResourceRef;
 
 /// The manager's name, the subresource that it writes, and the current time.
 type Who<'a> = (&'a str, &'a str, Time);
@@ -16,7 +16,7 @@ pub fn apply(
     stored: &Object,
     config: &Value,
     who: Who<'_>,
-    force: bool,
+    on_conflict: OnConflict,
     validation: FieldValidation,
 ) -> Result<Decoded, Error> {
     let meta = stored.meta();
@@ -36,7 +36,7 @@ pub fn apply(
     // Unknown fields in the configuration are reported as they are for a whole object.
     let warnings = from_json(stored.kind(), config.clone(), validation)?.warnings;
     let (name, subresource, now) = who;
-    let merged = applied(stored, config, &Manager { name, subresource, now }, force)
+    let merged = applied(stored, config, &Manager { name, subresource, now }, on_conflict)
         .map_err(|conflicts| Error::apply_conflict(&conflicts))?;
     let object = from_json(stored.kind(), merged, FieldValidation::Ignore)?.object;
     Ok(Decoded { object, warnings })
@@ -44,7 +44,7 @@ pub fn apply(
 
 /// Returns the object that a configuration creates when none exists.
 pub fn apply_to_nothing(
-    resource: &Resource,
+    resource: &ResourceRef,
     config: &Value,
     who: Who<'_>,
     validation: FieldValidation,
@@ -52,7 +52,7 @@ pub fn apply_to_nothing(
     let mut nothing = Object::decode(resource.kind, &[])?;
     nothing.meta_mut().name.clone_from(&resource.name);
     nothing.meta_mut().namespace.clone_from(&resource.namespace);
-    let mut decoded = apply(&nothing, config, who, false, validation)?;
+    let mut decoded = apply(&nothing, config, who, OnConflict::Refuse, validation)?;
     decoded.object.meta_mut().resource_version.clear();
     Ok(decoded)
 }

@@ -6,12 +6,12 @@ use squall_api::core::v1::Pod;
 use squall_api::{Error, Kind, Object};
 use squall_daemon::identity::Caller;
 
-use crate::request::{Resource, Subresource};
+use crate::request::{ResourceRef, Subresource};
 
 const LEASES: &str = "kube-node-lease";
 
 /// Lets a kubelet use only its own objects. Other callers pass. `old` is the stored object, if any.
-pub fn restrict_node(caller: &Caller, resource: &Resource, old: Option<&Object>) -> Result<(), Error> {
+pub fn restrict_node(caller: &Caller, resource: &ResourceRef, old: Option<&Object>) -> Result<(), Error> {
     let Some(node) = caller.node() else { return Ok(()) };
     let refuse = |detail: &str| Err(Error::forbidden(resource.kind, &resource.name, detail));
     match (resource.kind, old) {
@@ -34,7 +34,7 @@ pub fn restrict_node(caller: &Caller, resource: &Resource, old: Option<&Object>)
 
 /// Whether the pod reads from this config map or secret.
 #[must_use]
-pub fn reads_from(pod: &Pod, resource: &Resource) -> bool {
+pub fn reads_from(pod: &Pod, resource: &ResourceRef) -> bool {
     let is_secret = resource.kind == Kind::Secret;
     let containers = pod.spec.init_containers.iter().chain(&pod.spec.containers);
     let mut sources = containers.flat_map(|container| config_sources(pod, container));
@@ -46,8 +46,8 @@ mod tests {
     use super::*;
     use squall_api::core::v1::{ConfigMapEnvSource, Container, EnvFromSource, LocalObjectReference};
 
-    fn resource(kind: Kind, namespace: &str, name: &str, subresource: &str) -> Resource {
-        Resource::object(kind, namespace, name).part(Subresource::parse(kind, subresource))
+    fn resource(kind: Kind, namespace: &str, name: &str, subresource: &str) -> ResourceRef {
+        ResourceRef::object(kind, namespace, name).part(Subresource::parse(kind, subresource))
     }
 
     #[test]
@@ -60,7 +60,7 @@ mod tests {
             pod.spec.node_name = "node-0".to_owned();
             Object::from(pod)
         });
-        let check = |resource: &Resource, old: Option<&Object>| {
+        let check = |resource: &ResourceRef, old: Option<&Object>| {
             restrict_node(&node, resource, old).map_err(|error| error.to_string())
         };
         let status = resource(Kind::Pod, "default", "x", "status");

@@ -2,6 +2,7 @@
 
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
+use squall_api::apply::OnConflict;
 use squall_api::decode::FieldValidation;
 use squall_api::{Error, Kind};
 use squall_proto::squall::api::v1 as proto;
@@ -16,7 +17,7 @@ use super::status::{answered, status};
 use crate::admission::DeleteOptions;
 use crate::handlers::{Body, Deleting, ListQuery, LogQuery, PatchBody, WatchQuery};
 use crate::registry::{Registry, Reply, any};
-use crate::request::{Fence, Resource, WriteOptions};
+use crate::request::{Fence, ResourceRef, WriteOptions};
 use crate::store::RequestId;
 use crate::watch::{Event, Fate};
 
@@ -54,7 +55,7 @@ impl Objects for ObjectsService {
         let handlers = handlers_of(&self.registry, &request);
         answered(async {
             let request = request.into_inner();
-            let resource = Resource::parse(request.resource)?;
+            let resource = ResourceRef::parse(request.resource)?;
             let object = handlers.get(&resource, &request.resource_version).await?;
             Ok(proto::ObjectReply { object: Some(object), ..Default::default() })
         })
@@ -65,7 +66,7 @@ impl Objects for ObjectsService {
         let handlers = handlers_of(&self.registry, &request);
         answered(async {
             let request = request.into_inner();
-            let resource = Resource::parse(request.resource)?;
+            let resource = ResourceRef::parse(request.resource)?;
             let query = ListQuery {
                 labels: request.label_selector,
                 fields: request.field_selector,
@@ -94,7 +95,7 @@ impl Objects for ObjectsService {
         let handlers = handlers_of(&self.registry, &request);
         answered(async {
             let request = request.into_inner();
-            let resource = Resource::parse(request.resource)?;
+            let resource = ResourceRef::parse(request.resource)?;
             let query = WatchQuery {
                 list: ListQuery {
                     labels: request.label_selector,
@@ -129,7 +130,7 @@ impl Objects for ObjectsService {
         let handlers = handlers_of(&self.registry, &request);
         answered(async {
             let request = request.into_inner();
-            let resource = Resource::parse(request.resource)?;
+            let resource = ResourceRef::parse(request.resource)?;
             let options = write_options(request.options)?;
             handlers.create(&resource, body(request.manifest)?, options).await.map(reply_of)
         })
@@ -151,7 +152,7 @@ impl Objects for ObjectsService {
         let handlers = handlers_of(&self.registry, &request);
         answered(async {
             let request = request.into_inner();
-            let resource = Resource::parse(request.resource)?;
+            let resource = ResourceRef::parse(request.resource)?;
             let options = write_options(request.options)?;
             handlers.update(&resource, body(request.manifest)?, options).await.map(reply_of)
         })
@@ -162,9 +163,13 @@ impl Objects for ObjectsService {
         let handlers = handlers_of(&self.registry, &request);
         answered(async {
             let request = request.into_inner();
-            let resource = Resource::parse(request.resource)?;
+            let resource = ResourceRef::parse(request.resource)?;
             let options = write_options(request.options)?;
-            let body = PatchBody { content_type: request.content_type, bytes: request.patch, force: request.force };
+            let body = PatchBody {
+                content_type: request.content_type,
+                bytes: request.patch,
+                on_conflict: OnConflict::of(request.force),
+            };
             handlers.patch(&resource, body, options).await.map(reply_of)
         })
         .await
@@ -174,7 +179,7 @@ impl Objects for ObjectsService {
         let handlers = handlers_of(&self.registry, &request);
         answered(async {
             let request = request.into_inner();
-            let resource = Resource::parse(request.resource)?;
+            let resource = ResourceRef::parse(request.resource)?;
             let options = write_options(request.options)?;
             let how = Deleting {
                 options: DeleteOptions {
@@ -195,7 +200,7 @@ impl Objects for ObjectsService {
         let handlers = handlers_of(&self.registry, &request);
         answered(async {
             let request = request.into_inner();
-            let resource = Resource::parse(request.resource)?;
+            let resource = ResourceRef::parse(request.resource)?;
             let query = LogQuery {
                 container: request.container,
                 previous: request.previous,
@@ -223,7 +228,7 @@ impl Objects for ObjectsService {
         let handlers = handlers_of(&self.registry, &request);
         answered(async {
             let request = request.into_inner();
-            let resource = Resource::parse(request.resource)?;
+            let resource = ResourceRef::parse(request.resource)?;
             let options = write_options(request.options)?;
             let query =
                 ListQuery { labels: request.label_selector, fields: request.field_selector, ..ListQuery::default() };

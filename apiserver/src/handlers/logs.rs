@@ -14,7 +14,7 @@ use tonic::transport::Endpoint;
 
 use super::Handlers;
 use crate::authorization::Verb;
-use crate::request::{Resource, Subresource};
+use crate::request::{ResourceRef, Subresource};
 
 /// Connection timeout of a kubelet.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -45,7 +45,7 @@ pub type LogStream = BoxStream<'static, Result<Bytes, Error>>;
 
 impl Handlers {
     /// Streams the log of a container.
-    pub async fn logs(&self, resource: &Resource, query: &LogQuery) -> Result<LogStream, Error> {
+    pub async fn logs(&self, resource: &ResourceRef, query: &LogQuery) -> Result<LogStream, Error> {
         self.authorize(Verb::Get, &resource.part(Subresource::Log))?;
         let whole = resource.part(Subresource::Whole);
         let Object::Pod(pod) = Object::from_any(&self.registry().get(&whole, "").await?)? else {
@@ -70,7 +70,7 @@ impl Handlers {
         if name.is_empty() {
             return Err(Error::bad_request(format!("pod {} does not have a host assigned", pod.metadata.name)));
         }
-        let resource = Resource::object(Kind::Node, "", name);
+        let resource = ResourceRef::object(Kind::Node, "", name);
         let Object::Node(node) = Object::from_any(&self.registry().get(&resource, "0").await?)? else {
             return Err(Error::not_found(Kind::Node, name));
         };

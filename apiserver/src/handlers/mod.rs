@@ -12,7 +12,7 @@ use squall_daemon::identity::Caller;
 
 use crate::authorization::{Action, Target, Verb, authorize};
 use crate::registry::Registry;
-use crate::request::Resource;
+use crate::request::ResourceRef;
 
 pub use body::{Body, PROTOBUF_MAGIC};
 pub use logs::LogQuery;
@@ -46,7 +46,7 @@ impl Handlers {
     }
 
     /// Returns an error if the caller may not use the verb on an object or a collection.
-    pub fn authorize(&self, verb: Verb, resource: &Resource) -> Result<(), Error> {
+    pub fn authorize(&self, verb: Verb, resource: &ResourceRef) -> Result<(), Error> {
         let info = resource.kind.info();
         let target = Target::Resource {
             group: info.group,

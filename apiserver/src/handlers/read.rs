@@ -10,7 +10,7 @@ use super::Handlers;
 use crate::admission;
 use crate::authorization::Verb;
 use crate::registry::{ListOptions, Listing, Selection, VersionOptions, WatchStart, decode_stored};
-use crate::request::Resource;
+use crate::request::ResourceRef;
 use crate::watch::Watcher;
 
 /// Without a client timeout, a watch ends after this time or up to twice this time (Kubernetes: 30 to 60 minutes).
@@ -59,7 +59,7 @@ impl ListQuery {
 
 impl Handlers {
     /// Returns an object, its status or its scale.
-    pub async fn get(&self, resource: &Resource, version: &str) -> Result<Any, Error> {
+    pub async fn get(&self, resource: &ResourceRef, version: &str) -> Result<Any, Error> {
         self.authorize(Verb::Get, resource)?;
         match resource.kind {
             Kind::Lease => admission::restrict_node(&self.caller, resource, None)?,
@@ -70,9 +70,9 @@ impl Handlers {
     }
 
     /// A kubelet may read only what a pod bound to its node reads from (Kubernetes: the node authorizer).
-    async fn restrict_reads(&self, resource: &Resource) -> Result<(), Error> {
+    async fn restrict_reads(&self, resource: &ResourceRef) -> Result<(), Error> {
         let Some(node) = self.caller.node() else { return Ok(()) };
-        let pods = Resource { kind: Kind::Pod, name: String::new(), ..resource.clone() };
+        let pods = ResourceRef { kind: Kind::Pod, name: String::new(), ..resource.clone() };
         let selection = Selection::parse(&pods, "", &format!("spec.nodeName={node}"))?;
         let query = ListQuery::default();
         let options = ListOptions { versions: query.versions(), limit: 0, max_bytes: usize::MAX };
@@ -86,7 +86,7 @@ impl Handlers {
     }
 
     /// Lists a collection. The list is truncated when its objects exceed `max_bytes`.
-    pub async fn list(&self, resource: &Resource, query: &ListQuery, max_bytes: usize) -> Result<Listing, Error> {
+    pub async fn list(&self, resource: &ResourceRef, query: &ListQuery, max_bytes: usize) -> Result<Listing, Error> {
         self.authorize(Verb::List, resource)?;
         let selection = Selection::parse(resource, &query.labels, &query.fields)?;
         let options = ListOptions { versions: query.versions(), limit: query.limit, max_bytes };
@@ -94,7 +94,7 @@ impl Handlers {
     }
 
     /// Watches a collection.
-    pub async fn watch(&self, resource: &Resource, query: &WatchQuery) -> Result<Watcher, Error> {
+    pub async fn watch(&self, resource: &ResourceRef, query: &WatchQuery) -> Result<Watcher, Error> {
         self.authorize(Verb::Watch, resource)?;
         let selection = Selection::parse(resource, &query.list.labels, &query.list.fields)?;
         let start = WatchStart::of(&query.list.versions())?;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use futures_util::future::join_all;
 use prost_types::Any;
+use squall_api::apply::OnConflict;
 use squall_api::autoscaling::v1::Scale;
 use squall_api::core::v1::Binding;
 use squall_api::error::Reason;
@@ -15,7 +16,7 @@ use super::{Body, Handlers, ListQuery};
 use crate::admission::DeleteOptions;
 use crate::authorization::Verb;
 use crate::registry::{Reply, decode_stored};
-use crate::request::{Resource, Subresource, WriteOptions};
+use crate::request::{ResourceRef, Subresource, WriteOptions};
 use crate::store::RequestId;
 
 /// A patch as the client sent it.
@@ -25,8 +26,8 @@ pub struct PatchBody {
     pub content_type: String,
     /// Patch document, not decoded yet.
     pub bytes: Bytes,
-    /// Whether apply takes over fields that others own.
-    pub force: bool,
+    /// The treatment of fields that others own, for an apply.
+    pub on_conflict: OnConflict,
 }
 
 /// The options and preconditions of a delete.
@@ -57,7 +58,7 @@ fn numbered(mut id: RequestId, number: usize) -> RequestId {
 
 impl Handlers {
     /// Creates an object, or binds or evicts a pod.
-    pub async fn create(&self, resource: &Resource, body: Body, options: WriteOptions) -> Result<Reply, Error> {
+    pub async fn create(&self, resource: &ResourceRef, body: Body, options: WriteOptions) -> Result<Reply, Error> {
         self.authorize(Verb::Create, resource)?;
         let options = self.on_behalf(options);
         match resource.subresource {
@@ -94,7 +95,7 @@ impl Handlers {
 
     /// Creates events concurrently, so that they are written together. Returns the errors of those that failed.
     pub async fn record(&self, namespace: &str, events: Vec<Any>, id: RequestId) -> Result<Vec<Error>, Error> {
-        let events_of = Resource::collection(Kind::Event, namespace);
+        let events_of = ResourceRef::collection(Kind::Event, namespace);
         self.authorize(Verb::Create, &events_of)?;
         if events.len() > MAX_RECORDED {
             return Err(Error::bad_request(format!("at most {MAX_RECORDED} events can be recorded at once")));
@@ -117,7 +118,7 @@ impl Handlers {
     }
 
     /// Replaces an object, its status or its scale.
-    pub async fn update(&self, resource: &Resource, body: Body, options: WriteOptions) -> Result<Reply, Error> {
+    pub async fn update(&self, resource: &ResourceRef, body: Body, options: WriteOptions) -> Result<Reply, Error> {
         self.authorize(Verb::Update, resource)?;
         let options = self.on_behalf(options);
         if resource.subresource == Subresource::Scale {
@@ -129,7 +130,7 @@ impl Handlers {
     }
 
     /// Changes a part of an object.
-    pub async fn patch(&self, resource: &Resource, body: PatchBody, options: WriteOptions) -> Result<Reply, Error> {
+    pub async fn patch(&self, resource: &ResourceRef, body: PatchBody, options: WriteOptions) -> Result<Reply, Error> {
         self.authorize(Verb::Patch, resource)?;
         let options = self.on_behalf(options);
         if body.content_type == patch::APPLY {
@@ -137,7 +138,7 @@ impl Handlers {
                 return Err(no_manager());
             }
             let config = Body::Yaml(body.bytes).document(resource.kind)?;
-            return self.registry.apply(resource, &config, body.force, &options).await;
+            return self.registry.apply(resource, &config, body.on_conflict, &options).await;
         }
         let patch =
             Patch::parse(PatchType::parse(&body.content_type)?, &body.bytes).map_err(|problem| match problem {
@@ -147,7 +148,7 @@ impl Handlers {
     }
 
     /// Deletes an object, or marks it for deletion.
-    pub async fn delete(&self, resource: &Resource, how: &Deleting, options: WriteOptions) -> Result<Reply, Error> {
+    pub async fn delete(&self, resource: &ResourceRef, how: &Deleting, options: WriteOptions) -> Result<Reply, Error> {
         self.authorize(Verb::Delete, resource)?;
         let options = self.on_behalf(options);
         self.registry.delete(resource, &how.options, &how.version, &options).await
@@ -156,7 +157,7 @@ impl Handlers {
     /// Deletes the objects of a collection one after the other and returns them as they were.
     pub async fn delete_collection(
         &self,
-        resource: &Resource,
+        resource: &ResourceRef,
         query: &ListQuery,
         how: &Deleting,
         options: WriteOptions,
@@ -170,7 +171,7 @@ impl Handlers {
         for entry in &listing.entries {
             let object = decode_stored(resource.kind, entry)?;
             let meta = object.meta();
-            let one = Resource { namespace: meta.namespace.clone(), name: meta.name.clone(), ..resource.clone() };
+            let one = ResourceRef { namespace: meta.namespace.clone(), name: meta.name.clone(), ..resource.clone() };
             match self.registry.delete(&one, &how.options, &how.version, &options).await {
                 Ok(_) => deleted.push(object),
                 // Another request deleted it first.

@@ -8,7 +8,7 @@ use squall_api::intstr::IntOrString;
 use squall_api::{Error, Kind, Object};
 
 use super::Registry;
-use crate::request::{Resource, WriteOptions};
+use crate::request::{ResourceRef, WriteOptions};
 
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-node-lease", "kube-public"];
 
@@ -45,7 +45,7 @@ impl Registry {
             return Ok(());
         }
         let meta = &wanted.metadata;
-        let resource = Resource::object(Kind::EndpointSlice, &meta.namespace, &meta.name);
+        let resource = ResourceRef::object(Kind::EndpointSlice, &meta.namespace, &meta.name);
         let stored = Object::from_any(&self.get(&resource, "0").await?)?;
         let Ok(mut stored) = EndpointSlice::try_from(stored) else { return Ok(()) };
         if stored.endpoints == wanted.endpoints {
@@ -86,7 +86,7 @@ impl Registry {
     }
 
     async fn create_if_absent(&self, object: Object) -> Result<(), Error> {
-        let mut resource = Resource::object(object.kind(), &object.meta().namespace, &object.meta().name);
+        let mut resource = ResourceRef::object(object.kind(), &object.meta().namespace, &object.meta().name);
         // This member's own state is cheap to read.
         if self.get(&resource, "0").await.is_ok() {
             return Ok(());

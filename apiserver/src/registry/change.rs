@@ -13,9 +13,9 @@ use super::freshness::Freshness;
 use super::ownership::note_owner;
 use super::repeated::{ATTEMPTS, Attempt, Done};
 use super::service::Claims;
-use super::transaction::{Change, Written, at, put, removal, revision_of, versioned};
+use super::transaction::{Draft, Written, at, put, removal, revision_of, versioned};
 use super::{Registry, decode_stored};
-use crate::request::{Resource, WriteOptions};
+use crate::request::{ResourceRef, WriteOptions};
 use crate::store::{RequestId, Revision, State};
 use crate::{admission, keys};
 
@@ -72,7 +72,7 @@ pub(super) enum Start {
 
 /// A change that a request asks for.
 pub(super) struct Job<'a> {
-    pub(super) resource: &'a Resource,
+    pub(super) resource: &'a ResourceRef,
     pub(super) options: &'a WriteOptions,
     pub(super) start: Start,
     /// The resource version that the object must have; empty for any.
@@ -136,7 +136,7 @@ impl Job<'_> {
 
     /// The error of a change whose object another write has taken; `None` if it may try again.
     fn overtaken(&self) -> Option<Error> {
-        let Resource { kind, name, .. } = self.resource;
+        let ResourceRef { kind, name, .. } = self.resource;
         match self.start {
             // A generated name has been taken: the next one is another.
             Start::Nothing if name.is_empty() => None,
@@ -269,7 +269,7 @@ impl Registry {
         };
         let read_at: Revision = old.as_ref().map_or(Ok(0), revision_of)?;
         let writes = if remove { removal(&key, &new) } else { vec![put(&key, &new)] };
-        let mut change = Change { compares: vec![at(&key, read_at)], writes };
+        let mut change = Draft { compares: vec![at(&key, read_at)], writes };
         change.writes.extend(super::fence::put(&new).filter(|_| !remove));
         claims.add_to(&mut change);
         for (read, written) in &beside {
@@ -292,7 +292,7 @@ impl Registry {
     }
 
     /// Reads the object. If the request was already executed, returns its result.
-    async fn read(&self, resource: &Resource, round: Round) -> Result<Read, Error> {
+    async fn read(&self, resource: &ResourceRef, round: Round) -> Result<Read, Error> {
         let key = resource.key()?;
         let state = self.state(round.freshness).await?;
         if round.may_repeat

@@ -14,14 +14,14 @@ use super::write::{Reply, fate_of, stored};
 use super::{Registry, decode_stored};
 use crate::admission::{self, DeleteOptions};
 use crate::keys;
-use crate::request::{Ownership, Resource, WriteOptions};
+use crate::request::{Ownership, ResourceRef, WriteOptions};
 use crate::store::State;
 
 impl Registry {
     /// Evicts a pod, unless its budget forbids it.
     pub async fn evict(
         &self,
-        resource: &Resource,
+        resource: &ResourceRef,
         how: &DeleteOptions,
         options: &WriteOptions,
     ) -> Result<Reply, Error> {

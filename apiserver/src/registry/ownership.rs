@@ -4,13 +4,13 @@ use jiff::Timestamp;
 use squall_api::metav1::v1::Time;
 use squall_api::{Object, apply};
 
-use crate::request::{Ownership, Resource, WriteOptions};
+use crate::request::{Ownership, ResourceRef, WriteOptions};
 
 /// Records the owner of the written fields, unless that has been done.
 pub(super) fn note_owner(
     old: Option<&Object>,
     new: &mut Object,
-    resource: &Resource,
+    resource: &ResourceRef,
     options: &WriteOptions,
     now: Timestamp,
 ) {

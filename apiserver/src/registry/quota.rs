@@ -12,11 +12,11 @@ use squall_api::{Error, Kind, Object};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::change::{Job, Start};
-use super::transaction::{Change, at, put, revision_of};
+use super::transaction::{Draft, at, put, revision_of};
 use super::{Freshness, Registry, decode_stored};
 use crate::admission;
 use crate::keys;
-use crate::request::{Resource, Subresource, WriteOptions};
+use crate::request::{ResourceRef, Subresource, WriteOptions};
 use crate::store::State;
 
 /// Serializes the changes that quotas count. Otherwise all would compare the same quota, and only one could win.
@@ -36,7 +36,7 @@ struct Charge {
 
 impl Charges {
     /// Adds the quotas to a change, after its own comparisons.
-    pub(super) fn add_to(&self, change: &mut Change) -> Result<(), Error> {
+    pub(super) fn add_to(&self, change: &mut Draft) -> Result<(), Error> {
         for Charge { read, charged } in &self.quotas {
             let key = keys::object(Kind::ResourceQuota, &read.meta().namespace, &read.meta().name);
             change.compares.push(at(&key, revision_of(read)?));
@@ -93,7 +93,7 @@ impl Registry {
                 continue;
             }
             let meta = &quota.metadata;
-            let whole = Resource::object(Kind::ResourceQuota, &meta.namespace, &meta.name);
+            let whole = ResourceRef::object(Kind::ResourceQuota, &meta.namespace, &meta.name);
             let resource = whole.part(Subresource::Status);
             let options = WriteOptions::default();
             let job = Job { resource: &resource, options: &options, start: Start::Own, version: "" };

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::freshness::{Freshness, VersionOptions};
 use super::page::Continuation;
 use super::{REVISION_PATIENCE, Registry, any, decode_stored};
-use crate::request::{Resource, Subresource};
+use crate::request::{ResourceRef, Subresource};
 use crate::store::{Entry, Revision, State, Term};
 use crate::{keys, scan};
 
@@ -32,7 +32,7 @@ pub struct Selection {
 
 impl Selection {
     /// Parses the selectors of a request.
-    pub fn parse(resource: &Resource, labels: &str, fields: &str) -> Result<Self, Error> {
+    pub fn parse(resource: &ResourceRef, labels: &str, fields: &str) -> Result<Self, Error> {
         let kind = resource.kind;
         let mut fields = FieldSelector::parse(fields).map_err(Error::bad_request)?;
         if !resource.name.is_empty() {
@@ -157,7 +157,7 @@ impl Registry {
     }
 
     /// Returns an object or its scale.
-    pub async fn get(&self, resource: &Resource, resource_version: &str) -> Result<Any, Error> {
+    pub async fn get(&self, resource: &ResourceRef, resource_version: &str) -> Result<Any, Error> {
         let key = resource.key()?;
         let state = self.state(Freshness::of_get(resource_version)?).await?;
         let entry = state.get(&key).ok_or_else(|| Error::not_found(resource.kind, &resource.name))?;
@@ -272,7 +272,7 @@ mod tests {
         ];
         for (labels, fields) in labels.iter().flat_map(|labels| fields.iter().map(move |fields| (labels, fields))) {
             for namespace in ["", "default"] {
-                let resource = Resource::collection(Kind::Pod, namespace);
+                let resource = ResourceRef::collection(Kind::Pod, namespace);
                 let selection = Selection::parse(&resource, labels, fields).unwrap();
                 let found: Vec<&str> = selection
                     .candidates(state, "")
@@ -317,7 +317,7 @@ mod tests {
         for number in 0..72 {
             write(&mut store, &pod(number, if number == 5 { 0 } else { 1 + number / 36 * 36 }), true);
         }
-        let resource = Resource::collection(Kind::Pod, "");
+        let resource = ResourceRef::collection(Kind::Pod, "");
         let looked_at = |labels: &str, fields: &str| {
             let selection = Selection::parse(&resource, labels, fields).unwrap();
             selection.candidates(&store.state, "").count()

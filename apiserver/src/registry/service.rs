@@ -5,7 +5,7 @@ use bytes::Bytes;
 use squall_api::{Error, Object};
 
 use super::Registry;
-use super::transaction::Change;
+use super::transaction::Draft;
 use crate::admission::{Claim, choose_addresses, claims};
 use crate::store::{Compare, Target, Write};
 
@@ -21,7 +21,7 @@ pub(super) struct Claims {
 
 impl Claims {
     /// Adds the claims to a change, after its own comparisons.
-    pub(super) fn add_to(&self, change: &mut Change) {
+    pub(super) fn add_to(&self, change: &mut Draft) {
         let free = |claim: &Claim| Compare { key: claim.key.clone(), target: Target::ModRevision(0) };
         change.compares.extend(self.taken.iter().map(free));
         change

@@ -11,8 +11,8 @@ use crate::request::{Fence, WriteOptions};
 use crate::store::{Compare, Outcome, RequestId, Revision, State, Target, Transaction, Write};
 use crate::write_log::Intent;
 
-/// The comparisons and writes of a decided change.
-pub(super) struct Change {
+/// A transaction in the making: its comparisons and writes so far.
+pub(super) struct Draft {
     pub(super) compares: Vec<Compare>,
     pub(super) writes: Vec<Write>,
 }
@@ -28,7 +28,7 @@ impl Registry {
     /// Proposes a change. `attempt` distinguishes repeated decisions within one request.
     pub(super) async fn write(
         &self,
-        change: Change,
+        change: Draft,
         id: RequestId,
         attempt: Attempt,
         options: &WriteOptions,
@@ -36,7 +36,7 @@ impl Registry {
         if options.dry_run {
             return Ok(Written::At(self.member().view().state().revision()));
         }
-        let Change { mut compares, writes } = change;
+        let Draft { mut compares, writes } = change;
         // The election is compared after everything else.
         let election = compares.len();
         if Mutant::NoConflicts.is_on() {

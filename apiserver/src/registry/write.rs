@@ -3,6 +3,7 @@
 use prost::Message;
 use prost_types::Any;
 use serde_json::Value;
+use squall_api::apply::OnConflict;
 use squall_api::autoscaling::v1::Scale;
 use squall_api::decode::Decoded;
 use squall_api::error::Reason;
@@ -15,7 +16,7 @@ use super::change::{Changed, Decided, Fate, Job, Start};
 use super::{Freshness, Registry, decode_stored};
 use crate::admission::{self, Birth, DeleteOptions, Deletion};
 use crate::keys;
-use crate::request::{Ownership, Resource, Subresource, WriteOptions};
+use crate::request::{Ownership, ResourceRef, Subresource, WriteOptions};
 
 /// The reply to a write.
 #[derive(Debug)]
@@ -38,14 +39,19 @@ impl Reply {
 
 impl Registry {
     /// Creates an object.
-    pub async fn create(&self, resource: &Resource, decoded: Decoded, options: &WriteOptions) -> Result<Reply, Error> {
+    pub async fn create(
+        &self,
+        resource: &ResourceRef,
+        decoded: Decoded,
+        options: &WriteOptions,
+    ) -> Result<Reply, Error> {
         if !resource.subresource.is_whole() {
             return Err(resource.refuses("create"));
         }
         let Decoded { mut object, warnings } = decoded;
         in_namespace(&mut object, &resource.namespace)?;
         self.check_namespace(&object).await?;
-        let named = Resource::object(resource.kind, &resource.namespace, &object.meta().name);
+        let named = ResourceRef::object(resource.kind, &resource.namespace, &object.meta().name);
         let job = Job { resource: &named, options, start: Start::Nothing, version: "" };
         let created = self.change(&job, |_, moment| {
             let birth = Birth { uid: moment.uid.clone(), now: moment.now, seed: moment.seed };
@@ -62,7 +68,12 @@ impl Registry {
     }
 
     /// Replaces an object or its status. Creates a missing object, for kinds that allow it.
-    pub async fn update(&self, resource: &Resource, decoded: Decoded, options: &WriteOptions) -> Result<Reply, Error> {
+    pub async fn update(
+        &self,
+        resource: &ResourceRef,
+        decoded: Decoded,
+        options: &WriteOptions,
+    ) -> Result<Reply, Error> {
         let Decoded { object: mut new, warnings } = decoded;
         in_namespace(&mut new, &resource.namespace)?;
         if new.meta().name.is_empty() {
@@ -88,7 +99,7 @@ impl Registry {
     }
 
     /// Applies a patch to an object, its status or its scale.
-    pub async fn patch(&self, resource: &Resource, patch: &Patch, options: &WriteOptions) -> Result<Reply, Error> {
+    pub async fn patch(&self, resource: &ResourceRef, patch: &Patch, options: &WriteOptions) -> Result<Reply, Error> {
         let mut warnings = Vec::new();
         let job = Job { resource, options, start: Start::Own, version: "" };
         let patched = self.change_part(&job, |old| {
@@ -109,7 +120,7 @@ impl Registry {
     /// Sets the number of replicas.
     pub async fn update_scale(
         &self,
-        resource: &Resource,
+        resource: &ResourceRef,
         scale: &Scale,
         options: &WriteOptions,
     ) -> Result<Reply, Error> {
@@ -121,9 +132,9 @@ impl Registry {
     /// Applies a configuration to an object and creates the object if it is missing.
     pub async fn apply(
         &self,
-        resource: &Resource,
+        resource: &ResourceRef,
         config: &Value,
-        force: bool,
+        on_conflict: OnConflict,
         options: &WriteOptions,
     ) -> Result<Reply, Error> {
         let noted = WriteOptions { ownership: Ownership::Noted, ..options.clone() };
@@ -132,7 +143,7 @@ impl Registry {
         let job = Job { resource, options: &noted, start: Start::Own, version: "" };
         let applied = self.change(&job, |old, moment| {
             let old = stored(old, resource)?;
-            let decoded = admission::apply(old, config, manager(moment.now), force, options.validation)?;
+            let decoded = admission::apply(old, config, manager(moment.now), on_conflict, options.validation)?;
             warnings = decoded.warnings;
             Ok(store_part(resource, "apply", decoded.object, old)?.into())
         });
@@ -146,7 +157,7 @@ impl Registry {
     }
 
     /// Binds a pod to a node.
-    pub async fn bind(&self, resource: &Resource, node: &str, options: &WriteOptions) -> Result<Reply, Error> {
+    pub async fn bind(&self, resource: &ResourceRef, node: &str, options: &WriteOptions) -> Result<Reply, Error> {
         let job = Job { resource, options, start: Start::Own, version: "" };
         let bound = self.change(&job, |old, moment| match stored(old, resource)? {
             Object::Pod(pod) => Ok(Object::from(admission::bind(pod, node, moment.now)?).into()),
@@ -158,7 +169,7 @@ impl Registry {
     /// Deletes an object, or marks it for deletion.
     pub async fn delete(
         &self,
-        resource: &Resource,
+        resource: &ResourceRef,
         delete: &DeleteOptions,
         version: &str,
         options: &WriteOptions,
@@ -204,7 +215,7 @@ impl Registry {
 }
 
 /// The stored object of a verb that needs one.
-pub(super) fn stored<'a>(old: Option<&'a Object>, resource: &Resource) -> Result<&'a Object, Error> {
+pub(super) fn stored<'a>(old: Option<&'a Object>, resource: &ResourceRef) -> Result<&'a Object, Error> {
     old.ok_or_else(|| Error::not_found(resource.kind, &resource.name))
 }
 
@@ -229,12 +240,12 @@ fn in_namespace(object: &mut Object, namespace: &str) -> Result<(), Error> {
 }
 
 /// Kubernetes: a PUT creates missing objects of some kinds.
-fn creates(resource: &Resource, new: &Object) -> bool {
+fn creates(resource: &ResourceRef, new: &Object) -> bool {
     resource.subresource.is_whole() && resource.kind.info().create_on_update && new.meta().uid.is_empty()
 }
 
 /// Returns the object to store when `new` replaces the part of `old` that the resource names.
-fn store_part(resource: &Resource, verb: &str, new: Object, old: &Object) -> Result<Object, Error> {
+fn store_part(resource: &ResourceRef, verb: &str, new: Object, old: &Object) -> Result<Object, Error> {
     match resource.subresource {
         Subresource::Whole => admission::update(new, old),
         Subresource::Status => admission::update_status(new, old),
@@ -248,7 +259,7 @@ fn store_part(resource: &Resource, verb: &str, new: Object, old: &Object) -> Res
     }
 }
 
-fn reply_of_part(resource: &Resource, mut object: Object, warnings: Vec<String>) -> Result<Reply, Error> {
+fn reply_of_part(resource: &ResourceRef, mut object: Object, warnings: Vec<String>) -> Result<Reply, Error> {
     if resource.subresource == Subresource::Scale {
         return Ok(Reply { object: scale_any(&mut object)?, warnings, deleted: false, created: false });
     }

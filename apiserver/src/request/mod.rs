@@ -8,5 +8,5 @@ mod subresource;
 
 pub use fence::Fence;
 pub use options::{Ownership, WriteOptions};
-pub use resource::Resource;
+pub use resource::ResourceRef;
 pub use subresource::Subresource;

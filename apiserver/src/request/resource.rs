@@ -8,7 +8,7 @@ use crate::keys;
 
 /// The collection or object of a request.
 #[derive(Debug, Clone)]
-pub struct Resource {
+pub struct ResourceRef {
     /// Determines group, version and plural name.
     pub kind: Kind,
     /// Namespace; empty for cluster-scoped kinds and for all namespaces.
@@ -19,7 +19,7 @@ pub struct Resource {
     pub subresource: Subresource,
 }
 
-impl Resource {
+impl ResourceRef {
     /// An object as a whole.
     #[must_use]
     pub fn object(kind: Kind, namespace: &str, name: &str) -> Self {

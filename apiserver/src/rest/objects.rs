@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, WARNING};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use http_body_util::BodyExt;
+use squall_api::apply::OnConflict;
 use squall_api::decode::FieldValidation;
 use squall_api::error::Reason;
 use squall_api::metav1::v1::{DeleteOptions, Status, StatusDetails};
@@ -20,7 +21,7 @@ use super::query::{Query, dry_run};
 use super::{MAX_REQUEST_BYTES, list, table, watch};
 use crate::handlers::{Body, Deleting, Handlers, LogQuery, PatchBody, WatchQuery};
 use crate::registry::Reply;
-use crate::request::{Resource, Subresource, WriteOptions};
+use crate::request::{ResourceRef, Subresource, WriteOptions};
 
 /// The parsed head of a request.
 pub(super) struct Head {
@@ -105,7 +106,7 @@ fn warn(response: &mut Response, warnings: &[String]) {
 }
 
 /// Serves a request for objects.
-pub async fn serve(handlers: Handlers, resource: Resource, request: Request) -> Result<Response, Error> {
+pub async fn serve(handlers: Handlers, resource: ResourceRef, request: Request) -> Result<Response, Error> {
     let (parts, body) = request.into_parts();
     let head = Head::read(handlers, &parts.uri, parts.headers)?;
     let collection = resource.name.is_empty();
@@ -129,7 +130,7 @@ pub async fn serve(handlers: Handlers, resource: Resource, request: Request) -> 
 }
 
 impl Head {
-    async fn list_or_watch(&self, resource: &Resource) -> Result<Response, Error> {
+    async fn list_or_watch(&self, resource: &ResourceRef) -> Result<Response, Error> {
         if self.query.flag("watch") {
             return self.watch(resource).await;
         }
@@ -137,7 +138,7 @@ impl Head {
         list::respond(resource.kind, listing, &self.writer)
     }
 
-    async fn logs(&self, resource: &Resource) -> Result<Response, Error> {
+    async fn logs(&self, resource: &ResourceRef) -> Result<Response, Error> {
         let query = LogQuery {
             container: self.query.text("container").to_owned(),
             previous: self.query.flag("previous"),
@@ -154,7 +155,7 @@ impl Head {
         Ok(response)
     }
 
-    async fn watch(&self, resource: &Resource) -> Result<Response, Error> {
+    async fn watch(&self, resource: &ResourceRef) -> Result<Response, Error> {
         let query: WatchQuery = self.query.watch()?;
         let marks_end = query.list.send_initial_events == Some(true);
         match self.handlers.watch(resource, &query).await {
@@ -164,7 +165,7 @@ impl Head {
         }
     }
 
-    async fn create(&self, resource: &Resource, body: axum::body::Body) -> Result<Response, Error> {
+    async fn create(&self, resource: &ResourceRef, body: axum::body::Body) -> Result<Response, Error> {
         if !resource.name.is_empty() && resource.subresource.is_whole() {
             return Err(Error::no_such_method());
         }
@@ -178,25 +179,29 @@ impl Head {
         self.writer.status(&status)
     }
 
-    async fn update(&self, resource: &Resource, body: axum::body::Body) -> Result<Response, Error> {
+    async fn update(&self, resource: &ResourceRef, body: axum::body::Body) -> Result<Response, Error> {
         let options = self.query.write(&self.headers)?;
         let reply = self.handlers.update(resource, self.body(body).await?, options).await?;
         self.answer(&reply)
     }
 
-    async fn patch(&self, resource: &Resource, body: axum::body::Body) -> Result<Response, Error> {
+    async fn patch(&self, resource: &ResourceRef, body: axum::body::Body) -> Result<Response, Error> {
         let mut options = self.query.write(&self.headers)?;
         let content_type = self.content_type().to_owned();
         if content_type == squall_api::patch::APPLY {
             // Apply has no default manager: the client must name the owner of the fields.
             self.query.text("fieldManager").clone_into(&mut options.field_manager);
         }
-        let body = PatchBody { content_type, bytes: whole(body).await?, force: self.query.flag("force") };
+        let body = PatchBody {
+            content_type,
+            bytes: whole(body).await?,
+            on_conflict: OnConflict::of(self.query.flag("force")),
+        };
         let reply = self.handlers.patch(resource, body, options).await?;
         self.answer(&reply)
     }
 
-    async fn delete(&self, resource: &Resource, body: axum::body::Body) -> Result<Response, Error> {
+    async fn delete(&self, resource: &ResourceRef, body: axum::body::Body) -> Result<Response, Error> {
         let (how, options) = self.deleting(body).await?;
         let reply = self.handlers.delete(resource, &how, options).await?;
         // Kubernetes: deleting a pod or a service returns the object, deleting another kind returns a Status.
@@ -215,7 +220,7 @@ impl Head {
         self.writer.status(&success(Status { details: Some(details), ..Status::default() }))
     }
 
-    async fn delete_collection(&self, resource: &Resource, body: axum::body::Body) -> Result<Response, Error> {
+    async fn delete_collection(&self, resource: &ResourceRef, body: axum::body::Body) -> Result<Response, Error> {
         let (how, options) = self.deleting(body).await?;
         let deleted = self.handlers.delete_collection(resource, &self.query.list()?, &how, options).await?;
         list::removed(resource.kind, &deleted, &self.writer)

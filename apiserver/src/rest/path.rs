@@ -2,13 +2,13 @@
 
 use squall_api::Kind;
 
-use crate::request::{Resource, Subresource};
+use crate::request::{ResourceRef, Subresource};
 
 /// What a path names.
 #[derive(Debug, Clone)]
 pub enum Target {
     /// An object, a subresource or a collection.
-    Objects(Resource),
+    Objects(ResourceRef),
     /// A question about the caller.
     Review(Review),
     /// The custom resource definitions.
@@ -71,7 +71,7 @@ pub fn parse(path: &str) -> Option<Target> {
     if !placed || (name.is_empty() && rest.len() > 1) {
         return None;
     }
-    Some(Target::Objects(Resource { kind, namespace: namespace.to_owned(), name: name.to_owned(), subresource }))
+    Some(Target::Objects(ResourceRef { kind, namespace: namespace.to_owned(), name: name.to_owned(), subresource }))
 }
 
 fn review(group: &str, version: &str, rest: &[&str]) -> Option<Review> {

@@ -18,7 +18,7 @@ use squall_daemon::Gateway;
 use crate::authorization::Verb;
 use crate::handlers::{Handlers, ListQuery};
 use crate::registry::decode_stored;
-use crate::request::{Resource, Subresource};
+use crate::request::{ResourceRef, Subresource};
 
 /// Timeout of a connection to a pod.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -34,7 +34,7 @@ struct Destination<'a> {
 
 impl<'a> Destination<'a> {
     /// Returns `None` if the resource is not a proxy.
-    fn parse(resource: &'a Resource) -> Option<Self> {
+    fn parse(resource: &'a ResourceRef) -> Option<Self> {
         let Subresource::Proxy(path) = &resource.subresource else { return None };
         let name = resource.name.strip_prefix("http:").unwrap_or(&resource.name);
         let (name, port) = name.split_once(':').unwrap_or((name, ""));
@@ -43,14 +43,14 @@ impl<'a> Destination<'a> {
 }
 
 /// Whether a request is to be forwarded.
-pub fn is_meant(resource: &Resource) -> bool {
+pub fn is_meant(resource: &ResourceRef) -> bool {
     Destination::parse(resource).is_some()
 }
 
 /// Forwards a request and returns the response.
-pub async fn serve(handlers: &Handlers, resource: &Resource, request: Request) -> Result<Response, Error> {
+pub async fn serve(handlers: &Handlers, resource: &ResourceRef, request: Request) -> Result<Response, Error> {
     let Some(destination) = Destination::parse(resource) else { return Err(Error::no_such_path()) };
-    let object = Resource::object(resource.kind, &resource.namespace, destination.name);
+    let object = ResourceRef::object(resource.kind, &resource.namespace, destination.name);
     handlers.authorize(verb_of(request.method()), &object.part(Subresource::Proxy(String::new())))?;
     let object = Object::from_any(&handlers.registry().get(&object, "").await?)?;
     let (address, port) = match object {
@@ -125,7 +125,7 @@ async fn service_address(handlers: &Handlers, service: &Service, port: &str) -> 
     });
     let no_port = || Error::unavailable(format!("no service port {port:?} found for service {:?}", meta.name));
     let port_name = &known.ok_or_else(no_port)?.name;
-    let collection = Resource::collection(Kind::EndpointSlice, &meta.namespace);
+    let collection = ResourceRef::collection(Kind::EndpointSlice, &meta.namespace);
     let query = ListQuery { labels: format!("{SERVICE_NAME}={}", meta.name), ..ListQuery::default() };
     let trusted = Handlers::new(handlers.registry().clone(), squall_daemon::identity::Caller::server());
     let listing = trusted.list(&collection, &query, usize::MAX).await?;
@@ -149,8 +149,8 @@ mod tests {
     use super::*;
     use squall_api::core::v1::{Container, ContainerPort};
 
-    fn resource(name: &str, subresource: &str) -> Resource {
-        Resource::object(Kind::Pod, "default", name).part(Subresource::parse(Kind::Pod, subresource))
+    fn resource(name: &str, subresource: &str) -> ResourceRef {
+        ResourceRef::object(Kind::Pod, "default", name).part(Subresource::parse(Kind::Pod, subresource))
     }
 
     #[test]

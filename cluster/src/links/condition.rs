@@ -35,17 +35,17 @@ impl Condition {
 }
 
 /// One end of a fault; `None` for any.
-type Place = Option<End>;
+type AnyOr = Option<End>;
 
 /// Parses the ends that a fault names. The error names the invalid one.
-pub fn ends(fault: &LinkFault) -> Result<(Place, Place), String> {
+pub fn ends(fault: &LinkFault) -> Result<(AnyOr, AnyOr), String> {
     let end = |text: &str| if text.is_empty() { Ok(None) } else { text.parse().map(Some) };
     Ok((end(&fault.from)?, end(&fault.to)?))
 }
 
 /// Whether a fault affects a direction.
-pub fn concerns(fault: &LinkFault, (from, to): (Place, Place), way: Way) -> bool {
-    let is = |wanted: Place, end: End| wanted.is_none_or(|wanted| wanted == end);
+pub fn concerns(fault: &LinkFault, (from, to): (AnyOr, AnyOr), way: Way) -> bool {
+    let is = |wanted: AnyOr, end: End| wanted.is_none_or(|wanted| wanted == end);
     let along = |way: Way| is(from, way.from) && is(to, way.to);
     along(way) || (!fault.one_way && along(way.back()))
 }

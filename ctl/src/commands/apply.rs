@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use squall_api::{Object, manifest, patch};
 
-use super::record::{note_in_manifest, warn_of_record};
+use super::record::{Cause, note_in_manifest, warn_of_record};
 use crate::cli::{ApplyArgs, ApplyCommand, DryRun};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -21,7 +21,7 @@ pub async fn run(context: &Context, args: ApplyArgs) -> Result<(), Failure> {
     if let Some(ApplyCommand::ViewLastApplied { what, output }) = args.what {
         return view_last_applied(context, &what, &output).await;
     }
-    warn_of_record(args.change.record);
+    warn_of_record(Cause::of(args.change.record));
     let changes = Changes::of(&args.change)?;
     if args.server_side && changes.dry_run == DryRun::Client {
         let hint = "did you mean --dry-run=server instead?";
@@ -31,7 +31,7 @@ pub async fn run(context: &Context, args: ApplyArgs) -> Result<(), Failure> {
         changes: &changes,
         validation: manifests::validation(&args.manifests.validate)?,
         field_manager: args.change.field_manager.as_deref(),
-        record: args.change.record,
+        cause: Cause::of(args.change.record),
     };
     let mut failures = Vec::new();
     for mut document in manifests::read_some(context, &args.manifests, "apply", &mut failures).await? {
@@ -59,7 +59,7 @@ struct How<'a> {
     changes: &'a Changes,
     validation: &'a str,
     field_manager: Option<&'a str>,
-    record: bool,
+    cause: Cause,
 }
 
 impl How<'_> {
@@ -74,14 +74,14 @@ impl How<'_> {
         context: &Context,
         document: &mut Document,
     ) -> Result<(Object, &'static str), squall_client::Error> {
-        if self.record {
-            note_in_manifest(document.kind, &mut document.json, true);
+        if self.cause == Cause::Command {
+            note_in_manifest(document.kind, &mut document.json, Cause::Command);
         }
         keep_applied(document);
         let live = match selection::get(&context.client, document.kind, &document.namespace, document.name()).await {
             Ok(live) => live,
             Err(error) if error.is_not_found() => {
-                note_in_manifest(document.kind, &mut document.json, self.record);
+                note_in_manifest(document.kind, &mut document.json, self.cause);
                 if self.changes.dry_run == DryRun::Client {
                     return Ok((manifests::local(document.kind, document.json.clone())?, "created"));
                 }
@@ -96,7 +96,7 @@ impl How<'_> {
             return Ok((live, "unchanged"));
         }
         if patch.pointer("/spec/template").is_some() {
-            note_in_manifest(document.kind, &mut patch, self.record);
+            note_in_manifest(document.kind, &mut patch, self.cause);
         }
         if self.changes.dry_run == DryRun::Client {
             return Ok((live, "configured"));

@@ -5,7 +5,7 @@ use squall_api::{Kind, Object};
 use squall_client::{Encoding, Manifest, ResourceRef};
 
 use super::apply::keep_applied;
-use super::record::{note_in_manifest, warn_of_record};
+use super::record::{Cause, note_in_manifest, warn_of_record};
 use crate::cli::{ChangeArgs, CreateArgs, CreateCommand, CreateServiceArgs, CreateServiceCommand, DryRun};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -18,7 +18,7 @@ pub async fn run(context: &Context, args: CreateArgs) -> Result<(), Failure> {
     if let Some(command) = args.what {
         return by_name(context, command).await;
     }
-    warn_of_record(args.change.record);
+    warn_of_record(Cause::of(args.change.record));
     let changes = Changes::of(&args.change)?;
     let validation = manifests::validation(&args.manifests.validate)?;
     let mut failures = Vec::new();
@@ -27,7 +27,7 @@ pub async fn run(context: &Context, args: CreateArgs) -> Result<(), Failure> {
             keep_applied(&mut document);
         }
         if changes.dry_run != DryRun::Client {
-            note_in_manifest(document.kind, &mut document.json, args.change.record);
+            note_in_manifest(document.kind, &mut document.json, Cause::of(args.change.record));
         }
         let create = Creation { context, changes: &changes, args: &args.change, validation };
         match create.send(&document.collection(), document.json.clone()).await {
@@ -67,7 +67,7 @@ async fn by_name(context: &Context, command: CreateCommand) -> Result<(), Failur
     let mut json = json;
     // The output of a client dry run is often saved as a manifest.
     if changes.dry_run != DryRun::Client {
-        note_in_manifest(kind, &mut json, args.record);
+        note_in_manifest(kind, &mut json, Cause::of(args.record));
     }
     let create = Creation { context, changes: &changes, args: &args, validation: "Strict" };
     let object =

@@ -8,7 +8,7 @@ use super::apply::{LAST_APPLIED, completed};
 use crate::cli::{DiffArgs, DryRun};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::manifests::{self, Document};
+use crate::manifests::{self, Depth, Document};
 use crate::modify::write_options;
 use crate::output::{json_of, text};
 use crate::selection;
@@ -19,8 +19,9 @@ const TROUBLE: u8 = 2;
 /// Shows the differences. Exit code 0: no differences; 1: differences; 2: failure.
 pub async fn run(context: &Context, args: DiffArgs) -> Result<(), Failure> {
     let mut failures = Vec::new();
-    let documents =
-        manifests::read(context, &args.filename, false, &mut failures).await.map_err(|f| f.with_code(TROUBLE))?;
+    let documents = manifests::read(context, &args.filename, Depth::Folder, &mut failures)
+        .await
+        .map_err(|f| f.with_code(TROUBLE))?;
     let mut differs = false;
     for mut document in documents {
         completed(&mut document);

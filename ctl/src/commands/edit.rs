@@ -9,7 +9,7 @@ use squall_api::error::Reason;
 use squall_api::{Kind, Object, manifest, patch};
 use squall_client::{Error, ResourceRef};
 
-use super::record::{CHANGE_CAUSE, command_line, note_in_manifest, warn_of_record};
+use super::record::{CHANGE_CAUSE, Cause, command_line, note_in_manifest, warn_of_record};
 use crate::cli::EditArgs;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -22,7 +22,7 @@ const HEADER: &str = "# Please edit the object below. Lines beginning with a '#'
 
 /// Opens the editor and writes the changes.
 pub async fn run(context: &Context, args: EditArgs) -> Result<(), Failure> {
-    warn_of_record(args.change.record);
+    warn_of_record(Cause::of(args.change.record));
     let objects = objects(context, &args).await?;
     let changes = Changes::of(&args.change)?;
     let mut session = Session { context, args: &args, changes, originals: objects.iter().map(original).collect() };
@@ -166,7 +166,7 @@ async fn write(
     // Two-way: fields that are not edited keep the changes that others make meanwhile.
     let mut patch = patch::three_way(kind, &original.json, edited, &original.json);
     if patch.pointer("/spec/template").is_some() {
-        note_in_manifest(kind, &mut patch, false);
+        note_in_manifest(kind, &mut patch, Cause::Kept);
     }
     if args.change.record
         && let Some(annotations) = manifest::annotations_mut(&mut patch)

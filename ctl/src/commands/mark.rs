@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use squall_api::Object;
 
-use super::record::{CHANGE_CAUSE, record_cause, warn_of_record};
+use super::record::{CHANGE_CAUSE, Cause, record_cause, warn_of_record};
 use crate::cli::MarkArgs;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -44,7 +44,7 @@ impl Mark {
 
 /// Sets and removes labels or annotations on each object.
 pub async fn run(context: &Context, mark: Mark, args: MarkArgs) -> Result<(), Failure> {
-    warn_of_record(args.change.record);
+    warn_of_record(Cause::of(args.change.record));
     let changes = Changes::of(&args.change)?;
     let is_wish = |word: &&String| word.contains('=') || word.ends_with('-');
     let at = args.words.iter().position(|word| is_wish(&word)).unwrap_or(args.words.len());
@@ -77,7 +77,7 @@ pub async fn run(context: &Context, mark: Mark, args: MarkArgs) -> Result<(), Fa
             let before = object.clone();
             change(mark.of(object), &wishes, args.overwrite, mark, &mut missing)?;
             if *object != before {
-                record_cause(object, args.change.record);
+                record_cause(object, Cause::of(args.change.record));
             }
             Ok(())
         })

@@ -93,8 +93,8 @@ async fn change(global: &Global, command: ChangeCommand) -> Result<(), Failure> 
         ChangeCommand::Annotate(args) => mark::run(context, mark::Mark::Annotation, args).await,
         ChangeCommand::Rollout(command) => rollout::run(context, command).await,
         ChangeCommand::RollingUpdate(args) => rolling_update::run(context, args).await,
-        ChangeCommand::Cordon(args) => node::cordon(context, args, true).await,
-        ChangeCommand::Uncordon(args) => node::cordon(context, args, false).await,
+        ChangeCommand::Cordon(args) => node::cordon(context, args, node::Scheduling::Stopped).await,
+        ChangeCommand::Uncordon(args) => node::cordon(context, args, node::Scheduling::Allowed).await,
         ChangeCommand::Drain(args) => node::drain(context, args).await,
         ChangeCommand::Taint(args) => node::taint(context, args).await,
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use squall_api::{Object, manifest, patch};
 use squall_client::{ResourceRef, WriteOptions};
 
-use super::record::{CHANGE, CHANGE_CAUSE, change, command_line, warn_of_record};
+use super::record::{CHANGE, CHANGE_CAUSE, Cause, change, command_line, warn_of_record};
 use crate::cli::{DryRun, Part, PatchArgs, PatchForm};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -14,7 +14,7 @@ use crate::selection::{self, Wanted};
 
 /// Applies a patch to each object.
 pub async fn run(context: &Context, args: PatchArgs) -> Result<(), Failure> {
-    warn_of_record(args.change.record);
+    warn_of_record(Cause::of(args.change.record));
     let changes = Changes::of(&args.change)?;
     let text = match (&args.patch, &args.patch_file) {
         (Some(text), _) => text.clone(),
@@ -66,7 +66,7 @@ async fn patch_one(
     let after = reply.object()?;
     let same = after.meta().resource_version == before.meta().resource_version && changes.dry_run == DryRun::None;
     if changes.dry_run == DryRun::None
-        && let Some(note) = note(&before, &after, args.change.record)
+        && let Some(note) = note(&before, &after, Cause::of(args.change.record))
     {
         context.client.patch(object, &note, options).await?;
     }
@@ -75,11 +75,11 @@ async fn patch_one(
 
 /// Returns the patch that records a change of the pod template, if there was one.
 pub fn noted(before: &Object, after: &Object) -> Option<Value> {
-    note(before, after, false)
+    note(before, after, Cause::Kept)
 }
 
 /// Returns a second patch that records the first one: only the server knows the result of a patch.
-fn note(before: &Object, after: &Object, record: bool) -> Option<Value> {
+fn note(before: &Object, after: &Object, cause: Cause) -> Option<Value> {
     let template = |object: &Object| match object {
         Object::Deployment(deployment) => Some(deployment.spec.template.clone()),
         _ => None,
@@ -88,7 +88,7 @@ fn note(before: &Object, after: &Object, record: bool) -> Option<Value> {
     if has_revisions(after.kind()) && template(before) != template(after) {
         annotations.insert(CHANGE.to_owned(), change().into());
     }
-    if record {
+    if cause == Cause::Command {
         annotations.insert(CHANGE_CAUSE.to_owned(), command_line().into());
     }
     (!annotations.is_empty()).then(|| json!({"metadata": {"annotations": annotations}}))

@@ -14,6 +14,22 @@ pub const CHANGE_CAUSE: &str = "kubernetes.io/change-cause";
 /// Squall's annotation for the change that made a revision: time, author and command. It is always set automatically.
 pub const CHANGE: &str = "squall.dev/change";
 
+/// Whether the user wants the command to be the cause of the change: the flag `--record`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The command is recorded.
+    Command,
+    /// The cause stays as it is.
+    Kept,
+}
+
+impl Cause {
+    /// Reads the flag.
+    pub const fn of(record: bool) -> Self {
+        if record { Self::Command } else { Self::Kept }
+    }
+}
+
 /// Longer commands are cut after this many characters: a patch on the command line may be long.
 const LONGEST: usize = 1_000;
 
@@ -34,37 +50,37 @@ pub fn change() -> String {
 }
 
 /// Prints kubectl's warning that the flag is deprecated.
-pub fn warn_of_record(record: bool) {
-    if record {
+pub fn warn_of_record(cause: Cause) {
+    if cause == Cause::Command {
         line_error("Flag --record has been deprecated, --record will be removed in the future");
     }
 }
 
-/// Records the change on an object whose template has changed, and with `record` the command as its cause.
-pub fn note(object: &mut Object, record: bool) {
+/// Records the change on an object whose template has changed, and its cause.
+pub fn note(object: &mut Object, cause: Cause) {
     if has_revisions(object.kind()) {
         object.meta_mut().annotations.insert(CHANGE.to_owned(), change());
     }
-    record_cause(object, record);
+    record_cause(object, cause);
 }
 
-/// With `record`, sets the command as the cause of a change.
-pub fn record_cause(object: &mut Object, record: bool) {
-    if record {
+/// Sets the command as the cause of a change, if the user wants it.
+pub fn record_cause(object: &mut Object, cause: Cause) {
+    if cause == Cause::Command {
         object.meta_mut().annotations.insert(CHANGE_CAUSE.to_owned(), command_line());
     }
 }
 
 /// Like `note`, for a manifest.
-pub fn note_in_manifest(kind: Kind, json: &mut Value, record: bool) {
-    if !record && !has_revisions(kind) {
+pub fn note_in_manifest(kind: Kind, json: &mut Value, cause: Cause) {
+    if cause == Cause::Kept && !has_revisions(kind) {
         return;
     }
     let Some(annotations) = manifest::annotations_mut(json) else { return };
     if has_revisions(kind) {
         annotations.insert(CHANGE.to_owned(), Value::String(change()));
     }
-    if record {
+    if cause == Cause::Command {
         annotations.insert(CHANGE_CAUSE.to_owned(), Value::String(command_line()));
     }
 }

@@ -6,7 +6,7 @@ use squall_client::{DeleteRequest, Error};
 use super::apply::{LAST_APPLIED, keep_applied};
 use super::delete;
 use super::patch::noted;
-use super::record::{CHANGE, CHANGE_CAUSE, command_line, note_in_manifest, warn_of_record};
+use super::record::{CHANGE, CHANGE_CAUSE, Cause, command_line, note_in_manifest, warn_of_record};
 use crate::cli::{DryRun, ReplaceArgs};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -17,7 +17,7 @@ use crate::selection;
 
 /// Replaces each object; continues after a failure.
 pub async fn run(context: &Context, args: ReplaceArgs) -> Result<(), Failure> {
-    warn_of_record(args.change.record);
+    warn_of_record(Cause::of(args.change.record));
     if args.grace_period.is_some() && !args.force {
         return Err(Failure::error("--grace-period must have --force specified"));
     }
@@ -83,7 +83,7 @@ async fn put(
     if live.meta().annotations.contains_key(LAST_APPLIED) {
         keep_applied(document);
     }
-    carry_along(document, &live, args.change.record);
+    carry_along(document, &live, Cause::of(args.change.record));
     if changes.dry_run == DryRun::Client {
         return manifests::local(document.kind, document.json.clone());
     }
@@ -108,20 +108,20 @@ async fn create(
     if changes.dry_run == DryRun::Client {
         return manifests::local(document.kind, document.json.clone());
     }
-    note_in_manifest(document.kind, &mut document.json, args.change.record);
+    note_in_manifest(document.kind, &mut document.json, Cause::of(args.change.record));
     let reply = context.client.create(&document.collection(), document.manifest(), options).await?;
     warnings(&reply.warnings);
     reply.object()
 }
 
 /// Keeps the record of the current revision, which holds until the template changes.
-fn carry_along(document: &mut Document, live: &Object, record: bool) {
+fn carry_along(document: &mut Document, live: &Object, cause: Cause) {
     let change = live.meta().annotations.get(CHANGE).cloned();
     let Some(annotations) = manifest::annotations_mut(&mut document.json) else { return };
     if let Some(change) = change {
         annotations.entry(CHANGE).or_insert(change.into());
     }
-    if record {
+    if cause == Cause::Command {
         annotations.insert(CHANGE_CAUSE.to_owned(), command_line().into());
     }
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 use squall_api::Object;
 use squall_client::{Event, ResourceRef, Selection, Watch};
 
-use super::record::{CHANGE_CAUSE, command_line, warn_of_record};
+use super::record::{CHANGE_CAUSE, Cause, command_line, warn_of_record};
 use crate::cli::{DryRun, ScaleArgs};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -19,7 +19,7 @@ pub async fn run(context: &Context, args: ScaleArgs) -> Result<(), Failure> {
             "The --replicas=COUNT flag is required, and COUNT must be greater than or equal to 0",
         ));
     }
-    warn_of_record(args.change.record);
+    warn_of_record(Cause::of(args.change.record));
     let changes = Changes::of(&args.change)?;
     let mut failures = Vec::new();
     let wanted = Wanted::of(&args.select, &args.filename, args.all);

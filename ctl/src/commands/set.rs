@@ -4,7 +4,7 @@ use squall_api::core::v1::{Container, PodSpec};
 use squall_api::labels::Selector;
 use squall_api::{Kind, Object};
 
-use super::record::{note, record_cause, warn_of_record};
+use super::record::{Cause, note, record_cause, warn_of_record};
 use crate::cli::{SetArgs, SetCommand};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -31,10 +31,10 @@ async fn image(context: &Context, args: SetArgs) -> Result<(), Failure> {
     if images.is_empty() {
         return Err(Failure::error("at least one image update is required"));
     }
-    let record = args.change.record;
+    let cause = Cause::of(args.change.record);
     each(context, &args, &what, "image updated", |object| {
         if set_images(object, &images)? {
-            note(object, record);
+            note(object, cause);
         }
         Ok(())
     })
@@ -54,7 +54,7 @@ async fn selector(context: &Context, args: SetArgs) -> Result<(), Failure> {
             let labels = labels.iter().cloned().collect();
             if service.spec.selector != labels {
                 service.spec.selector = labels;
-                record_cause(object, args.change.record);
+                record_cause(object, Cause::of(args.change.record));
             }
             Ok(())
         }
@@ -82,7 +82,7 @@ async fn each(
     done: &str,
     change: impl Fn(&mut Object) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    warn_of_record(args.change.record);
+    warn_of_record(Cause::of(args.change.record));
     let changes = Changes::of(&args.change)?;
     let mut failures = Vec::new();
     let wanted = Wanted {

@@ -7,7 +7,7 @@ use fastrand::Rng;
 use serde::{Deserialize, Serialize};
 use squall_faults::{LinkFault, Passage, What};
 
-use super::Place;
+use super::LinkEnd;
 use super::kind::{Deed, Effect, FaultKind, Track};
 use super::links::{arrow, ends_in_words};
 
@@ -20,10 +20,10 @@ use super::links::{arrow, ends_in_words};
 pub struct Cut {
     /// One end
     #[serde(default)]
-    from: Place,
+    from: LinkEnd,
     /// The other end
     #[serde(default)]
-    to: Place,
+    to: LinkEnd,
     /// Reset connections, instead of letting them hang
     #[serde(default)]
     #[arg(long)]
@@ -47,7 +47,7 @@ impl FaultKind for Cut {
     }
 
     fn draw(random: &mut Rng) -> Self {
-        let (from, to) = Place::draw_ends(random);
+        let (from, to) = LinkEnd::draw_ends(random);
         let one_way = random.bool();
         Self { from, to, reset: random.bool(), one_way }
     }
@@ -66,7 +66,7 @@ impl FaultKind for Cut {
 impl Cut {
     /// Between two ends, both ways.
     #[must_use]
-    pub fn between(from: Place, to: Place) -> Self {
+    pub fn between(from: LinkEnd, to: LinkEnd) -> Self {
         Self { from, to, reset: false, one_way: false }
     }
 

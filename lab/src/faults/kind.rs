@@ -7,7 +7,7 @@ use squall_faults::{LinkFault, What};
 
 use super::inside::BreakIn;
 use super::processes::{Blow, CommandBlow};
-use super::victim::{Place, Victim};
+use super::victim::{LinkEnd, Victim};
 
 /// A kind of fault. The type's fields are its parameters, in scenarios (serde) and on the command line (clap); its
 /// `Display` names it in reports.
@@ -51,9 +51,9 @@ pub enum Deed<'a> {
     /// Break the links between two ends.
     Link {
         /// One end.
-        from: &'a Place,
+        from: &'a LinkEnd,
         /// The other end.
-        to: &'a Place,
+        to: &'a LinkEnd,
         /// The fault, without its ends.
         fault: LinkFault,
     },

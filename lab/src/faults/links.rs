@@ -4,7 +4,7 @@ use squall_cluster::End;
 use squall_faults::{LinkFault, What};
 
 use super::inside::{Asked, Switched, heal};
-use super::{Place, Scene};
+use super::{LinkEnd, Scene};
 
 /// The arrow between the ends of a link in reports.
 pub fn arrow(one_way: bool) -> &'static str {
@@ -25,8 +25,8 @@ fn pairs(senders: &[Option<End>], receivers: &[Option<End>]) -> Vec<(Option<End>
 
 /// Breaks the links between all ends that the places mean now.
 pub async fn inject(
-    from: &Place,
-    to: &Place,
+    from: &LinkEnd,
+    to: &LinkEnd,
     link: &LinkFault,
     name: &str,
     scene: &Scene<'_>,

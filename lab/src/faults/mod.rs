@@ -43,7 +43,7 @@ pub use pause::Pause;
 pub use scene::Scene;
 pub use slow_disk::SlowDisk;
 pub use terminate::Terminate;
-pub use victim::{Place, Target, Victim};
+pub use victim::{LinkEnd, Target, Victim};
 
 use kind::Deed;
 

@@ -5,7 +5,7 @@ use squall_client::{Client, wait_for};
 use squall_cluster::{Cluster, End, MemberName, Role, leaders};
 use tokio::sync::Mutex;
 
-use super::{Commands, Place, Victim};
+use super::{Commands, LinkEnd, Victim};
 
 /// The targets that a fault can affect.
 pub struct Scene<'a> {
@@ -71,14 +71,14 @@ impl Scene<'_> {
     }
 
     /// Returns the ends of links that a place stands for now; `None` means any end.
-    pub async fn ends(&self, place: &Place) -> anyhow::Result<Vec<Option<End>>> {
+    pub async fn ends(&self, place: &LinkEnd) -> anyhow::Result<Vec<Option<End>>> {
         Ok(match place {
-            Place::Any => vec![None],
-            Place::Client => vec![Some(End::Client(self.slot))],
-            Place::Victim(Victim::Node(index)) => {
+            LinkEnd::Any => vec![None],
+            LinkEnd::Client => vec![Some(End::Client(self.slot))],
+            LinkEnd::Victim(Victim::Node(index)) => {
                 vec![Some(End::Member(MemberName { role: Role::Kubelet, index: *index }))]
             }
-            Place::Victim(victim) => {
+            LinkEnd::Victim(victim) => {
                 let members = self.members(victim).await.context("resolving one end of a link")?;
                 members.into_iter().map(|member| Some(End::Member(member))).collect()
             }

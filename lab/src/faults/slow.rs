@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use squall_api::duration;
 use squall_faults::{LinkFault, Passage, What};
 
-use super::Place;
+use super::LinkEnd;
 use super::kind::{Deed, Effect, FaultKind, Track, milliseconds};
 use super::links::{arrow, ends_in_words};
 
@@ -22,10 +22,10 @@ use super::links::{arrow, ends_in_words};
 pub struct Slow {
     /// One end
     #[serde(default)]
-    from: Place,
+    from: LinkEnd,
     /// The other end
     #[serde(default)]
-    to: Place,
+    to: LinkEnd,
     /// Delay of everything that is sent
     #[serde(default, with = "duration")]
     #[arg(long, default_value = "0", value_parser = duration::parse)]
@@ -62,7 +62,7 @@ impl FaultKind for Slow {
     }
 
     fn draw(random: &mut Rng) -> Self {
-        let (from, to) = Place::draw_ends(random);
+        let (from, to) = LinkEnd::draw_ends(random);
         let one_way = random.bool();
         let [delay, jitter] = [5..200, 0..100].map(|range| Duration::from_millis(random.u64(range)));
         Self { from, to, delay, jitter, bytes_per_second: 0, one_way }

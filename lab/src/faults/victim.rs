@@ -240,7 +240,7 @@ impl FromStr for Target {
 /// One end of a link.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub enum Place {
+pub enum LinkEnd {
     /// The client that runs the commands of the arm.
     Client,
     /// Every end.
@@ -250,7 +250,7 @@ pub enum Place {
     Victim(Victim),
 }
 
-impl Place {
+impl LinkEnd {
     /// Draws the two ends of a link for a random run.
     pub fn draw_ends(random: &mut Rng) -> (Self, Self) {
         let all = |role| Self::Victim(Victim::All(role));
@@ -267,7 +267,7 @@ impl Place {
     }
 }
 
-impl Display for Place {
+impl Display for LinkEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Client => f.write_str("client"),
@@ -277,13 +277,13 @@ impl Display for Place {
     }
 }
 
-impl From<Place> for String {
-    fn from(place: Place) -> Self {
+impl From<LinkEnd> for String {
+    fn from(place: LinkEnd) -> Self {
         place.to_string()
     }
 }
 
-impl TryFrom<String> for Place {
+impl TryFrom<String> for LinkEnd {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -291,7 +291,7 @@ impl TryFrom<String> for Place {
     }
 }
 
-impl FromStr for Place {
+impl FromStr for LinkEnd {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -315,7 +315,7 @@ mod tests {
         assert!("the-moon".parse::<Victim>().unwrap_err().contains("raft-leader"));
         assert!("command updater".parse::<Victim>().is_err());
         assert_eq!("command updater".parse(), Ok(Target::Command("updater".to_owned())));
-        assert_eq!("client".parse(), Ok(Place::Client));
+        assert_eq!("client".parse(), Ok(LinkEnd::Client));
     }
 
     #[test]

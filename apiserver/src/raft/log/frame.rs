@@ -35,7 +35,7 @@ pub struct Frame {
 
 /// What a read found at an offset in a file.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum FrameAt {
     /// A complete frame.
     Whole(Frame),
     /// The end of the file.
@@ -45,20 +45,20 @@ pub enum Found {
 }
 
 /// Reads the frame at an offset.
-pub fn read(bytes: &[u8], at: usize) -> Found {
+pub fn read(bytes: &[u8], at: usize) -> FrameAt {
     let rest = &bytes[at..];
     if rest.is_empty() {
-        return Found::End;
+        return FrameAt::End;
     }
     let word = |from: usize| rest.get(from..from + 4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
     let number = rest.get(12..HEADER).and_then(|b| b.try_into().ok()).map(u64::from_le_bytes);
-    let (Some(len), Some(expected), Some(number)) = (word(4), word(8), number) else { return Found::Broken };
+    let (Some(len), Some(expected), Some(number)) = (word(4), word(8), number) else { return FrameAt::Broken };
     let body = HEADER..HEADER.saturating_add(len as usize);
     match rest.get(body.clone()) {
         Some(content) if rest.starts_with(&MAGIC) && checksum(number, content) == expected => {
-            Found::Whole(Frame { number, body: at + body.start..at + body.end })
+            FrameAt::Whole(Frame { number, body: at + body.start..at + body.end })
         }
-        _ => Found::Broken,
+        _ => FrameAt::Broken,
     }
 }
 
@@ -66,7 +66,7 @@ pub fn read(bytes: &[u8], at: usize) -> Found {
 pub fn find_whole_after(bytes: &[u8], at: usize) -> Option<usize> {
     (at + 1..bytes.len())
         .filter(|start| bytes[*start..].starts_with(&MAGIC))
-        .find(|start| matches!(read(bytes, *start), Found::Whole(_)))
+        .find(|start| matches!(read(bytes, *start), FrameAt::Whole(_)))
 }
 
 #[cfg(test)]
@@ -77,15 +77,15 @@ mod tests {
     fn every_truncation_and_every_flipped_bit_is_seen() {
         let mut bytes = Vec::new();
         write(7, b"hello", &mut bytes);
-        assert_eq!(read(&bytes, 0), Found::Whole(Frame { number: 7, body: 20..25 }));
-        assert_eq!(read(&bytes, bytes.len()), Found::End);
+        assert_eq!(read(&bytes, 0), FrameAt::Whole(Frame { number: 7, body: 20..25 }));
+        assert_eq!(read(&bytes, bytes.len()), FrameAt::End);
         for len in 1..bytes.len() {
-            assert_eq!(read(&bytes[..len], 0), Found::Broken);
+            assert_eq!(read(&bytes[..len], 0), FrameAt::Broken);
         }
         for bit in 0..bytes.len() * 8 {
             let mut damaged = bytes.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(read(&damaged, 0), Found::Broken, "bit {bit}");
+            assert_eq!(read(&damaged, 0), FrameAt::Broken, "bit {bit}");
         }
     }
 

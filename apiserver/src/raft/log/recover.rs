@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::frame::{self, Found};
+use super::frame::{self, FrameAt};
 use super::record::Record;
 use crate::host::{Disk, read_all};
 use crate::raft::types::{Entry, LogId, Vote};
@@ -138,8 +138,8 @@ fn read_segment(
     let mut max_index = None;
     loop {
         match frame::read(bytes, at) {
-            Found::End => break,
-            Found::Whole(frame) => {
+            FrameAt::End => break,
+            FrameAt::Whole(frame) => {
                 let first = recovered.segments.is_empty() && max_index.is_none() && at == SEGMENT_HEADER.len();
                 if !first && frame.number != recovered.next_frame {
                     let what = format!("found frame {} instead of frame {}", frame.number, recovered.next_frame);
@@ -156,12 +156,12 @@ fn read_segment(
                 }
                 at = frame.body.end;
             }
-            Found::Broken if is_last && frame::find_whole_after(bytes, at).is_none() => {
+            FrameAt::Broken if is_last && frame::find_whole_after(bytes, at).is_none() => {
                 tracing::warn!(file = %path.display(), offset = at, bytes = bytes.len() - at, "cut off the torn end of the log");
                 disk.truncate(&path, at as u64)?;
                 break;
             }
-            Found::Broken => return Err(damaged(&path, at, "a frame is incomplete or its checksum is wrong")),
+            FrameAt::Broken => return Err(damaged(&path, at, "a frame is incomplete or its checksum is wrong")),
         }
     }
     recovered.segments.push(Segment { path, max_index });

@@ -8,7 +8,7 @@ use super::world::World;
 
 /// A user's change in the middle of a rollout.
 #[derive(Debug, Clone, Copy)]
-struct Change {
+struct Scaling {
     /// Number of steps before the change.
     after: usize,
     replicas: i32,
@@ -29,7 +29,7 @@ fn steps(replicas: i32, surge: &str, unavailable: &str) -> usize {
 
 /// Rolls from v1 to v2, with the change in the middle, until nothing changes any more. Returns the world and the
 /// highest total that was ever allowed.
-fn play(replicas: i32, surge: &str, unavailable: &str, change: Change) -> (World, i32) {
+fn play(replicas: i32, surge: &str, unavailable: &str, change: Scaling) -> (World, i32) {
     let mut world = World::new(replicas, surge, unavailable);
     world.settle(|_| true);
     world.trace.clear();
@@ -59,7 +59,7 @@ fn a_rollout_that_is_scaled_in_the_middle_comes_to_its_end() {
         for (surge, unavailable) in [("0", "1"), ("1", "0"), ("1", "1"), ("25%", "25%"), ("100%", "0")] {
             let all_steps = 0..=steps(replicas, surge, unavailable);
             for (after, recreate) in all_steps.flat_map(|after| [(after, false), (after, true)]) {
-                let change = Change { after, replicas: wanted, recreate };
+                let change = Scaling { after, replicas: wanted, recreate };
                 let (world, most) = play(replicas, surge, unavailable, change);
                 let context = format!("{replicas} {surge} {unavailable} {change:?}: {:?}", world.trace);
                 let sizes: Vec<i32> = world.sets.iter().map(|set| set.spec.replicas.unwrap()).collect();

@@ -39,7 +39,7 @@ pub fn plan(observed: &Observed, timing: &Timing, now: Timestamp) -> Plan {
     let unseen = deployment.status.observed_generation < deployment.metadata.generation;
     let forgotten = unseen && Mutant::TrustStatus.is_on();
     let new = find_new(deployment, &mut owned).filter(|_| !forgotten);
-    let step = Step { observed, deployment, limits: Limits::of(deployment), timing, now, owned, new };
+    let step = Reconciliation { observed, deployment, limits: Limits::of(deployment), timing, now, owned, new };
     step.plan()
 }
 
@@ -60,7 +60,7 @@ fn tell(deployment: &Deployment, event_type: EventType, reason: &'static str, me
 }
 
 /// One reconciliation of a Deployment.
-struct Step<'a> {
+struct Reconciliation<'a> {
     observed: &'a Observed,
     deployment: &'a Deployment,
     limits: Limits,
@@ -72,7 +72,7 @@ struct Step<'a> {
     new: Option<usize>,
 }
 
-impl Step<'_> {
+impl Reconciliation<'_> {
     fn plan(&self) -> Plan {
         let deployment = self.deployment;
         if deployment.metadata.deletion_timestamp.is_some() {

@@ -10,28 +10,49 @@ use crate::failure::Failure;
 use crate::modify::modify;
 use crate::output::Changes;
 
-/// Cordons nodes, or uncordons them if `out` is false.
-pub async fn cordon(context: &Context, args: CordonArgs, out: bool) -> Result<(), Failure> {
+/// Whether new pods may come to a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheduling {
+    /// The node is cordoned: none may.
+    Stopped,
+    /// The node is not cordoned.
+    Allowed,
+}
+
+/// Cordons nodes, or uncordons them.
+pub async fn cordon(context: &Context, args: CordonArgs, scheduling: Scheduling) -> Result<(), Failure> {
     let mut failures = Vec::new();
-    for node in nodes(context, &args, if out { "cordon" } else { "uncordon" }).await? {
-        if let Err(failure) = set(context, &node, out, args.dry_run).await {
+    let verb = match scheduling {
+        Scheduling::Stopped => "cordon",
+        Scheduling::Allowed => "uncordon",
+    };
+    for node in nodes(context, &args, verb).await? {
+        if let Err(failure) = set(context, &node, scheduling, args.dry_run).await {
             failures.push(failure);
         }
     }
     Failure::all(failures)
 }
 
-/// Sets whether a node is unschedulable.
-pub async fn set(context: &Context, node: &ResourceRef, out: bool, dry_run: DryRun) -> Result<(), Failure> {
+/// Sets whether new pods may come to a node.
+pub async fn set(
+    context: &Context,
+    node: &ResourceRef,
+    scheduling: Scheduling,
+    dry_run: DryRun,
+) -> Result<(), Failure> {
     let changes = Changes::new(None, dry_run)?;
     let changed = modify(context, node, (dry_run, None), |object| {
         if let Object::Node(node) = object {
-            node.spec.unschedulable = out;
+            node.spec.unschedulable = scheduling == Scheduling::Stopped;
         }
         Ok(())
     })
     .await?;
-    let word = if out { "cordoned" } else { "uncordoned" };
+    let word = match scheduling {
+        Scheduling::Stopped => "cordoned",
+        Scheduling::Allowed => "uncordoned",
+    };
     let already = if changed.is_none() { "already " } else { "" };
     changes.say(&format!("node/{} {already}{word}", node.name));
     Ok(())

@@ -21,7 +21,7 @@ const RETRY: Duration = Duration::from_secs(5);
 pub async fn drain(context: &Context, args: DrainArgs) -> Result<(), Failure> {
     let nodes = nodes(context, &args.nodes, "drain").await?;
     for node in &nodes {
-        cordon::set(context, node, true, args.nodes.dry_run).await?;
+        cordon::set(context, node, cordon::Scheduling::Stopped, args.nodes.dry_run).await?;
     }
     let limit = if args.timeout.is_zero() { Duration::MAX } else { args.timeout };
     let mut failures = Vec::new();

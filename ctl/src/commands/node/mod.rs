@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::selection::{self, Wanted};
 
-pub use cordon::cordon;
+pub use cordon::{Scheduling, cordon};
 pub use drain::drain;
 pub use taint::taint;
 

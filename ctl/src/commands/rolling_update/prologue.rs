@@ -10,7 +10,7 @@ use super::steps::Steps;
 use crate::cli::RollingUpdateArgs;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::manifests;
+use crate::manifests::{self, Depth};
 use crate::output::{line, warnings};
 
 /// The two controllers of an update.
@@ -116,7 +116,7 @@ async fn from_file(
 ) -> Result<ReplicationController, Failure> {
     let validation = FieldValidation::parse(manifests::validation(&args.validate)?)?;
     let mut failures = Vec::new();
-    let documents = manifests::read(context, &args.filename, false, &mut failures).await?;
+    let documents = manifests::read(context, &args.filename, Depth::Folder, &mut failures).await?;
     Failure::all(failures)?;
     let file = args.filename.first().map(|file| file.display().to_string()).unwrap_or_default();
     let document = match documents.as_slice() {

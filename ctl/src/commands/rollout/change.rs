@@ -7,7 +7,7 @@ use squall_client::ResourceRef;
 
 use super::deployments;
 use crate::cli::RolloutChangeArgs;
-use crate::commands::record::{note, record_cause, warn_of_record};
+use crate::commands::record::{Cause, note, record_cause, warn_of_record};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::modify::modify;
@@ -18,13 +18,13 @@ const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 
 /// A change to a rollout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
+pub enum RolloutChange {
     Pause,
     Resume,
     Restart,
 }
 
-impl Change {
+impl RolloutChange {
     const fn done(self) -> &'static str {
         match self {
             Self::Pause => "paused",
@@ -43,8 +43,8 @@ impl Change {
 }
 
 /// Changes each Deployment.
-pub async fn run(context: &Context, change: Change, args: RolloutChangeArgs) -> Result<(), Failure> {
-    warn_of_record(args.change.record);
+pub async fn run(context: &Context, change: RolloutChange, args: RolloutChangeArgs) -> Result<(), Failure> {
+    warn_of_record(Cause::of(args.change.record));
     let changes = Changes::of(&args.change)?;
     let unsupported = |resource: &ResourceRef| {
         Failure::error(format!(
@@ -57,7 +57,7 @@ pub async fn run(context: &Context, change: Change, args: RolloutChangeArgs) -> 
     let mut failures = Vec::new();
     for resource in deployments(context, &args.targets, unsupported).await? {
         let how = (changes.dry_run, args.change.field_manager.as_deref());
-        match modify(context, &resource, how, |object| apply(object, change, args.change.record)).await {
+        match modify(context, &resource, how, |object| apply(object, change, Cause::of(args.change.record))).await {
             Ok(Some(object)) => changes.tell(&object, change.done())?,
             Ok(None) => {
                 failures.push(Failure::error(format!("failed to create patch for {}: no changes", resource.name)));
@@ -68,21 +68,21 @@ pub async fn run(context: &Context, change: Change, args: RolloutChangeArgs) -> 
     Failure::all(failures)
 }
 
-fn apply(object: &mut Object, change: Change, record: bool) -> Result<(), Failure> {
+fn apply(object: &mut Object, change: RolloutChange, cause: Cause) -> Result<(), Failure> {
     let Object::Deployment(deployment) = object else { return Ok(()) };
     let named = format!("deployments.apps {:?}", deployment.metadata.name);
     let paused = deployment.spec.paused;
     match (change, paused) {
-        (Change::Pause, true) => return Err(Failure::error(format!("{named} is already paused"))),
-        (Change::Resume, false) => return Err(Failure::error(format!("{named} is not paused"))),
-        (Change::Restart, true) => {
+        (RolloutChange::Pause, true) => return Err(Failure::error(format!("{named} is already paused"))),
+        (RolloutChange::Resume, false) => return Err(Failure::error(format!("{named} is not paused"))),
+        (RolloutChange::Restart, true) => {
             return Err(Failure::error(format!("{named} can't restart paused deployment (run rollout resume first)")));
         }
-        (Change::Pause, false) | (Change::Resume, true) => {
+        (RolloutChange::Pause, false) | (RolloutChange::Resume, true) => {
             deployment.spec.paused = !paused;
-            record_cause(object, record);
+            record_cause(object, cause);
         }
-        (Change::Restart, false) => {
+        (RolloutChange::Restart, false) => {
             let now = Timestamp::now()
                 .to_zoned_datetime(TimeZone::system())
                 .strftime("%Y-%m-%dT%H:%M:%S%:z")
@@ -96,7 +96,7 @@ fn apply(object: &mut Object, change: Change, record: bool) -> Result<(), Failur
                     deployment.metadata.name
                 )));
             }
-            note(object, record);
+            note(object, cause);
         }
     }
     Ok(())

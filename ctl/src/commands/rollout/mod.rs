@@ -21,9 +21,9 @@ pub async fn run(context: &Context, command: RolloutCommand) -> Result<(), Failu
         RolloutCommand::Status(args) => status::run(context, args).await,
         RolloutCommand::History(args) => history::run(context, args).await,
         RolloutCommand::Undo(args) => undo::run(context, args).await,
-        RolloutCommand::Pause(args) => change::run(context, change::Change::Pause, args).await,
-        RolloutCommand::Resume(args) => change::run(context, change::Change::Resume, args).await,
-        RolloutCommand::Restart(args) => change::run(context, change::Change::Restart, args).await,
+        RolloutCommand::Pause(args) => change::run(context, change::RolloutChange::Pause, args).await,
+        RolloutCommand::Resume(args) => change::run(context, change::RolloutChange::Resume, args).await,
+        RolloutCommand::Restart(args) => change::run(context, change::RolloutChange::Restart, args).await,
     }
 }
 
