@@ -27,12 +27,13 @@ const SCENARIOS: [(&str, &str); 18] = [
     ("lagging-apiserver", "a ReplicaSet never creates more pods than desired"),
     ("late-successor", "a ReplicaSet never creates more pods than desired"),
     ("leader-isolated", "had been shown"),
-    ("quorum-lost", ""),
-    ("node-isolated", ""),
-    ("nodes-apart", ""),
+    ("quorum-lost", "acknowledged"),
+    ("node-isolated", "was removed, but something answers"),
+    ("nodes-apart", "requests have failed"),
     ("deaf-node", "a rollout never removes pods it needs"),
-    ("bad-version", ""),
-    ("user-storm", ""),
+    ("bad-version", "luksa/kubia:v3"),
+    ("user-storm", "acknowledged counter steps are left"),
+    // Reads go back in time, or acknowledged writes are lost.
     ("disk-trouble", ""),
 ];
 
