@@ -18,7 +18,7 @@ pub struct WriteLog {
     out: Mutex<Box<dyn Write + Send>>,
 }
 
-/// What is known about a write before it completes.
+/// The facts about a write before it completes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intent {
     keys: Vec<String>,

@@ -58,7 +58,7 @@ impl Verb {
     }
 }
 
-/// What an action applies to.
+/// The object or path that an action applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target<'a> {
     /// An object, a subresource or a collection.
@@ -83,7 +83,7 @@ pub enum Target<'a> {
 pub struct Action<'a> {
     /// The requested operation.
     pub verb: Verb,
-    /// What the operation applies to.
+    /// The target of the operation.
     pub target: Target<'a>,
 }
 

@@ -1,6 +1,6 @@
-//! What a member needs from its machine. Everything is passed as an argument, so that the same code runs on a simulated
-//! machine. `disk` and `network` define the interfaces, `local_disk` and `local_network` implement them for this
-//! machine, and `breakable_disk` injects faults into the local disk.
+//! The parts of its machine that a member needs. Everything is passed as an argument, so that the same code runs on a
+//! simulated machine. `disk` and `network` define the interfaces, `local_disk` and `local_network` implement them for
+//! this machine, and `breakable_disk` injects faults into the local disk.
 
 mod breakable_disk;
 mod disk;

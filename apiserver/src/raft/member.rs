@@ -169,7 +169,7 @@ impl Member {
             leader: metrics.current_leader,
             term: metrics.current_term,
             last_log_index: metrics.last_log_index.unwrap_or(0),
-            // What readers see; openraft's own index lags behind it.
+            // Readers see this state; openraft's own index lags behind it.
             applied_index: *self.inner.view.watch_applied().borrow(),
             voters: voters.collect(),
         }

@@ -19,7 +19,7 @@ use crate::request::{ResourceRef, WriteOptions};
 use crate::store::{RequestId, Revision, State};
 use crate::{admission, keys};
 
-/// What becomes of an object.
+/// The decision about an object.
 pub(super) struct Decided {
     pub(super) fate: Fate,
     /// Other objects that change with it, each read at its resource version and written anew.
@@ -120,7 +120,7 @@ struct Round {
     /// The request's.
     id: RequestId,
     number: usize,
-    /// Of the object that is read.
+    /// The freshness of the object that is read.
     freshness: Freshness,
     /// Whether to look for the result of an earlier request with the same ID.
     may_repeat: bool,

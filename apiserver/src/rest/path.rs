@@ -4,7 +4,7 @@ use squall_api::Kind;
 
 use crate::request::{ResourceRef, Subresource};
 
-/// What a path names.
+/// The target of a path.
 #[derive(Debug, Clone)]
 pub enum Target {
     /// An object, a subresource or a collection.

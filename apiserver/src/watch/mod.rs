@@ -21,7 +21,7 @@ const WATCHES: i64 = 16_384;
 /// Interval of bookmarks, for clients that request them.
 const BOOKMARK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// What happened to an object, from the view of a watch.
+/// The change of an object, from the view of a watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// It is new, or matches now.
@@ -37,7 +37,7 @@ pub enum Fate {
 pub enum Event {
     /// A changed object, as it is stored.
     Object {
-        /// What happened to the object.
+        /// The change of the object.
         fate: Fate,
         /// Current value, or the last one if the object is gone.
         value: Bytes,

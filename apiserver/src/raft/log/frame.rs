@@ -33,7 +33,7 @@ pub struct Frame {
     pub body: Range<usize>,
 }
 
-/// What a read found at an offset in a file.
+/// The result of a read at an offset in a file.
 #[derive(Debug, PartialEq, Eq)]
 pub enum FrameAt {
     /// A complete frame.

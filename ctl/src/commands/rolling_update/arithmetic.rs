@@ -18,9 +18,9 @@ pub struct Bounds {
 /// The requested replicas of both controllers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sizes {
-    /// Of the old controller, which shrinks to 0.
+    /// The size of the old controller, which shrinks to 0.
     pub old: i32,
-    /// Of the new controller, which grows.
+    /// The size of the new controller, which grows.
     pub new: i32,
 }
 
