@@ -69,8 +69,8 @@ struct Exec {
 }
 
 impl Image {
-    /// Returns the exit code and the output of a command in a container of this age. Of several entries that apply, the
-    /// one with the highest `after` wins.
+    /// Returns the exit code and the output of a command in a container of this age. If several entries apply, the one
+    /// with the highest `after` wins.
     #[must_use]
     pub fn exec(&self, command: &str, age: Duration) -> (i32, String) {
         let entries = self.exec.iter().filter(|exec| exec.command == command && exec.after <= age);

@@ -70,7 +70,7 @@ impl Cut {
         Self { from, to, reset: false, one_way: false }
     }
 
-    /// What the first end sends to the second, only.
+    /// Cuts only the direction from the first end to the second.
     #[must_use]
     pub fn one_way(self) -> Self {
         Self { one_way: true, ..self }

@@ -47,7 +47,7 @@ impl FaultKind for FullDisk {
 }
 
 impl FullDisk {
-    /// Of these apiservers.
+    /// Fills the disks of these apiservers.
     #[must_use]
     pub fn new(of: Victim) -> Self {
         Self { of }

@@ -71,7 +71,7 @@ pub async fn inject(break_in: &BreakIn<'_>, name: &str, scene: &Scene<'_>) -> an
     let BreakIn { of, what, unit, survival } = break_in;
     let mut asked = Asked { all: Vec::new(), unit: Some(unit), may_end: *survival == Survival::MayEnd };
     let members = scene.members(of).await?;
-    // Of a node, the kubelet has watches and a clock.
+    // A node is broken in its kubelet, which has watches and a clock; its runtime has neither.
     for member in members.into_iter().filter(|member| member.role != Role::Runtime) {
         let switch = scene.cluster.lock().await.switch(member)?;
         let fault = squall_faults::Fault { name: name.to_owned(), what: Some(what.clone()) };

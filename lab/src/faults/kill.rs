@@ -44,7 +44,7 @@ impl FaultKind for Kill {
 }
 
 impl Kill {
-    /// Of members.
+    /// Kills these members.
     #[must_use]
     pub fn of(victim: Victim) -> Self {
         Self { victim: Target::Members(victim) }

@@ -64,9 +64,9 @@ pub enum Deed<'a> {
 /// A fault in force, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effect {
-    /// What is broken: `the disk is full`.
+    /// The broken part, in words: `the disk is full`.
     pub text: String,
-    /// What its receipt counts: `writes refused`. `None`: the process says it in its own words.
+    /// The unit that its receipt counts: `writes refused`. `None`: the process says it in its own words.
     pub unit: Option<&'static str>,
 }
 

@@ -48,7 +48,7 @@ impl FaultKind for Pause {
 }
 
 impl Pause {
-    /// Of members.
+    /// Freezes these members.
     #[must_use]
     pub fn of(victim: Victim) -> Self {
         Self { victim: Target::Members(victim) }

@@ -42,7 +42,7 @@ impl FaultKind for Restart {
 }
 
 impl Restart {
-    /// Of members.
+    /// Restarts these members.
     #[must_use]
     pub fn of(victim: Victim) -> Self {
         Self { victim }

@@ -16,7 +16,7 @@ use crate::output::line;
 const RENAME_POLL: Duration = Duration::from_secs(5);
 const RENAME_PATIENCE: Duration = Duration::from_secs(60);
 
-/// What to do with the old controller.
+/// The fate of the old controller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cleanup {
     /// Delete it.

@@ -21,7 +21,7 @@ use facts::Facts;
 /// The answer and its evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Answer {
-    /// What blocks the object, in a word: `Surge`, `Available`, `Scheduling`...; `None` if nothing does.
+    /// The gate that blocks the object, in a word: `Surge`, `Available`, `Scheduling`...; `None` if nothing does.
     gate: Option<&'static str>,
     /// The answer as a sentence, without the object's name.
     says: String,
