@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use futures_util::Stream;
-use squall_daemon::Gateway;
 use squall_daemon::identity::{self, Caller};
-use squall_daemon::tls;
+use squall_daemon::{Gateway, Work, tls};
 use squall_flags::ApiserverFlags;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -62,7 +61,11 @@ pub struct Setup {
 }
 
 /// Serves on this machine until `stopping` becomes true or raft stops.
-pub async fn serve(flags: ApiserverFlags, stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
+pub fn serve(flags: ApiserverFlags, stopping: watch::Receiver<bool>) -> Work {
+    Box::pin(serve_here(flags, stopping))
+}
+
+async fn serve_here(flags: ApiserverFlags, stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
     let listener = TcpListener::bind(flags.listen).await.with_context(|| format!("listening on {}", flags.listen))?;
     squall_faults::begin(&flags.faults)?;
     let origin = if flags.join || !flags.founder.is_empty() { Origin::New } else { Origin::Existing };

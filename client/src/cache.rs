@@ -120,13 +120,17 @@ impl<K: Resource + TryFrom<Object> + Send + Sync> Cache<K> {
                     seen.insert(key(new.as_ref()));
                 }
                 let old = self.write().insert(new.clone());
-                self.reached(revision, seen.is_some());
+                if seen.is_none() {
+                    self.reached(revision);
+                }
                 changed(Change { old, new: Some(new) });
             }
             Event::Deleted(object, revision) => {
                 let gone: K = typed(*object)?;
                 let old = self.write().remove(&key(&gone));
-                self.reached(revision, seen.is_some());
+                if seen.is_none() {
+                    self.reached(revision);
+                }
                 changed(Change { old: old.or_else(|| Some(Arc::new(gone))), new: None });
             }
             Event::Complete(revision) => {
@@ -137,9 +141,13 @@ impl<K: Resource + TryFrom<Object> + Send + Sync> Cache<K> {
                     changed(Change { old, new: None });
                 }
                 // A collection that is read before the first write is complete too.
-                self.reached(revision.max(1), false);
+                self.reached(revision.max(1));
             }
-            Event::Progress(revision) => self.reached(revision, seen.is_some()),
+            Event::Progress(revision) => {
+                if seen.is_none() {
+                    self.reached(revision);
+                }
+            }
         }
         Ok(())
     }
@@ -147,7 +155,7 @@ impl<K: Resource + TryFrom<Object> + Send + Sync> Cache<K> {
     /// Inserts one object as if the watch had delivered it at a revision. For tests of code that reads caches.
     pub fn show(&self, object: K, revision: u64) {
         self.write().insert(Arc::new(object));
-        self.reached(revision, false);
+        self.reached(revision);
     }
 
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, Objects<K>> {
@@ -158,15 +166,13 @@ impl<K: Resource + TryFrom<Object> + Send + Sync> Cache<K> {
         self.inner.objects.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Advances the revision, unless the cache is just being rebuilt.
-    fn reached(&self, revision: u64, incomplete: bool) {
-        if !incomplete {
-            self.inner.revision.send_if_modified(|reached| {
-                let further = revision > *reached;
-                *reached = revision.max(*reached);
-                further
-            });
-        }
+    /// Advances the revision. Not to be called while the cache is being rebuilt: it is incomplete then.
+    fn reached(&self, revision: u64) {
+        self.inner.revision.send_if_modified(|reached| {
+            let further = revision > *reached;
+            *reached = revision.max(*reached);
+            further
+        });
     }
 
     /// Returns the revision up to which the cache is complete; 0 until it is complete for the first time.

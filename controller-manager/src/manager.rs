@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use squall_client::{Client, Elector, ElectorConfig, Gate, Term, over_tls};
-use squall_daemon::{Timing, tls};
+use squall_daemon::{Timing, Work, tls};
 use squall_faults::may_see;
 use squall_faults::mutants::Mutant;
 use squall_flags::ControllerManagerFlags;
@@ -14,7 +14,11 @@ use crate::controllers;
 use crate::runtime::Caches;
 
 /// Runs until `stopping` becomes true.
-pub async fn run(flags: ControllerManagerFlags, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
+pub fn run(flags: ControllerManagerFlags, stopping: watch::Receiver<bool>) -> Work {
+    Box::pin(work(flags, stopping))
+}
+
+async fn work(flags: ControllerManagerFlags, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
     let timing = Timing::of(flags.timing);
     let connect = over_tls(tls::client(&flags.tls)?, flags.link_port);
     let gate: Gate = Arc::new(|kind, namespace, name| Box::pin(may_see(kind.info().kind, namespace, name)));

@@ -10,6 +10,22 @@ use crate::failure::Failure;
 use crate::output::warnings;
 use crate::selection;
 
+/// The fate of a value that the object already has, where the user wants another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// The command fails.
+    Kept,
+    /// The new value takes its place.
+    Replaced,
+}
+
+impl Existing {
+    /// Reads the flag `--overwrite`.
+    pub const fn of(overwrite: bool) -> Self {
+        if overwrite { Self::Replaced } else { Self::Kept }
+    }
+}
+
 /// Number of attempts before a conflict is reported.
 const ATTEMPTS: usize = 5;
 

@@ -68,9 +68,28 @@ pub fn parse_named(words: &[String]) -> Result<Vec<Target>, Failure> {
     Ok(targets)
 }
 
+/// The namespaces that a command looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Namespaces {
+    /// The one of the context.
+    Current,
+    /// All of them.
+    All,
+}
+
+impl Namespaces {
+    /// Reads the flag `--all-namespaces`.
+    pub const fn of(all_namespaces: bool) -> Self {
+        if all_namespaces { Self::All } else { Self::Current }
+    }
+}
+
 /// The namespace of objects of a kind; empty for cluster-scoped kinds, and for all namespaces.
-pub fn namespace_of(kind: Kind, context: &Context, all: bool) -> String {
-    if kind.info().is_namespaced() && !all { context.namespace.clone() } else { String::new() }
+pub fn namespace_of(kind: Kind, context: &Context, namespaces: Namespaces) -> String {
+    match namespaces {
+        Namespaces::Current if kind.info().is_namespaced() => context.namespace.clone(),
+        Namespaces::Current | Namespaces::All => String::new(),
+    }
 }
 
 /// A selection of objects by words, labels, fields or files.
@@ -80,19 +99,20 @@ pub struct Wanted<'a> {
     pub filename: &'a [PathBuf],
     pub selector: Option<&'a str>,
     pub field_selector: Option<&'a str>,
+    /// Whether a type without a name stands for all its objects.
     pub all: bool,
     pub all_namespaces: bool,
 }
 
 impl<'a> Wanted<'a> {
-    /// Selects by words and flags, or by files. With `all`, a type without a name stands for all its objects.
-    pub fn of(select: &'a SelectArgs, filename: &'a [PathBuf], all: bool) -> Self {
+    /// Selects by words and flags, or by files.
+    pub fn of(select: &'a SelectArgs, filename: &'a [PathBuf]) -> Self {
         Self {
             what: &select.what,
             filename,
             selector: select.selector.as_deref(),
             field_selector: select.field_selector.as_deref(),
-            all,
+            all: false,
             all_namespaces: select.all_namespaces,
         }
     }
@@ -129,7 +149,7 @@ pub async fn choose(
     }
     let mut chosen = Vec::new();
     for target in parse(wanted.what)? {
-        let namespace = namespace_of(target.kind, context, wanted.all_namespaces);
+        let namespace = namespace_of(target.kind, context, Namespaces::of(wanted.all_namespaces));
         let labelled = wanted.selector.is_some() || wanted.field_selector.is_some();
         if !target.names.is_empty() {
             if labelled {
@@ -176,8 +196,8 @@ async fn found(
 }
 
 /// The message for an empty result.
-pub fn nothing_found(context: &Context, targets: &[Target], all_namespaces: bool) -> String {
-    match targets.iter().any(|target| target.kind.info().is_namespaced()) && !all_namespaces {
+pub fn nothing_found(context: &Context, targets: &[Target], namespaces: Namespaces) -> String {
+    match targets.iter().any(|target| target.kind.info().is_namespaced()) && namespaces == Namespaces::Current {
         true => format!("No resources found in {} namespace.", context.namespace),
         false => "No resources found".to_owned(),
     }
@@ -190,7 +210,7 @@ pub async fn fetch(
     args: &SelectArgs,
     failures: &mut Vec<Failure>,
 ) -> Result<Vec<Object>, Failure> {
-    let namespace = namespace_of(target.kind, context, args.all_namespaces);
+    let namespace = namespace_of(target.kind, context, Namespaces::of(args.all_namespaces));
     if target.names.is_empty() {
         return list(context, target.kind, &namespace, (args.selector.as_deref(), args.field_selector.as_deref()))
             .await;

@@ -8,5 +8,5 @@ mod timing;
 pub mod tls;
 
 pub use gateway::{Gateway, destination, say_connected};
-pub use process::run;
+pub use process::{Work, run};
 pub use timing::Timing;

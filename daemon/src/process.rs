@@ -1,6 +1,7 @@
 //! The frame of a process: logs to standard error, one thread by default, graceful shutdown on a signal.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -16,12 +17,13 @@ const DRAIN: Duration = Duration::from_secs(4);
 /// The log filter of a process without one.
 const LOG: &str = "info,openraft=warn";
 
+/// The work of a process. The library that defines it boxes it, so that the work is compiled there: a program that
+/// polled the bare future would compile all of it a second time.
+pub type Work = Pin<Box<dyn Future<Output = anyhow::Result<()>>>>;
+
 /// Runs `work` until it returns or a signal arrives. On a signal, the value that `work` receives becomes true: it
 /// should drain and return.
-pub fn run<F>(flags: &ProcessFlags, work: impl FnOnce(watch::Receiver<bool>) -> F) -> ExitCode
-where
-    F: Future<Output = anyhow::Result<()>>,
-{
+pub fn run(flags: &ProcessFlags, work: impl FnOnce(watch::Receiver<bool>) -> Work) -> ExitCode {
     let filter = EnvFilter::try_new(flags.log.as_deref().unwrap_or(LOG)).unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
     let runtime = match flags.worker_threads {
@@ -33,8 +35,7 @@ where
             files_may_be_limited()?;
             open_as_many_files_as_allowed()?;
             let (stop, stopping) = watch::channel(false);
-            let work = work(stopping);
-            tokio::pin!(work);
+            let mut work = work(stopping);
             tokio::select! {
                 result = &mut work => return result,
                 () = end_requested(flags.end_with_stdin) => tracing::info!("shutting down"),

@@ -152,6 +152,28 @@ fn each_controller_is_started_and_described() {
     }
 }
 
+/// The compiler holds that each variant has an arm. This holds that each file of a verb is behind one, and that each
+/// variant has a help text.
+#[test]
+fn each_verb_has_its_file_its_arm_and_its_help() {
+    let (list, cli) = (text("ctl/src/commands/mod.rs"), text("ctl/src/cli/mod.rs"));
+    let modules: BTreeSet<&str> =
+        list.lines().filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';')).collect();
+    let helpers = BTreeSet::from(["record"]);
+    for module in modules.difference(&helpers) {
+        assert!(list.contains(&format!("=> {module}::")), "no verb is behind ctl/src/commands/{module}");
+    }
+    let mut helps = false;
+    for line in cli.lines().skip_while(|line| !line.starts_with("pub enum Command")) {
+        let is_variant = line.starts_with("    ") && line[4..].starts_with(char::is_uppercase) && line.contains('(');
+        if is_variant {
+            let flattens = ["    Read(", "    Change("].iter().any(|variant| line.starts_with(variant));
+            assert!(helps || flattens, "a verb without a help text: {line}");
+        }
+        helps = (helps && !is_variant) || line.starts_with("    ///");
+    }
+}
+
 #[test]
 fn each_kind_and_each_scenario_is_described() {
     let api = text("docs/api.md");

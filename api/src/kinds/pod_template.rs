@@ -139,13 +139,16 @@ fn validate_container(container: &Container, path: &Path, errors: &mut Errors) {
     validate_ports(&container.ports, &path.child("ports"), errors);
     validate_resources(container, &path.child("resources"), errors);
     let probes = [
-        ("livenessProbe", &container.liveness_probe, true),
-        ("readinessProbe", &container.readiness_probe, false),
-        ("startupProbe", &container.startup_probe, true),
+        ("livenessProbe", &container.liveness_probe),
+        ("readinessProbe", &container.readiness_probe),
+        ("startupProbe", &container.startup_probe),
     ];
-    for (name, probe, single_success) in probes {
-        if let Some(probe) = probe {
-            validate_probe(probe, single_success, &path.child(name), errors);
+    for (name, probe) in probes {
+        let Some(probe) = probe else { continue };
+        let path = path.child(name);
+        validate_probe(probe, &path, errors);
+        if name != "readinessProbe" && probe.success_threshold != 1 {
+            errors.invalid(&path.child("successThreshold"), &probe.success_threshold, "must be 1");
         }
     }
 }
@@ -213,7 +216,7 @@ pub fn validate_port(port: &IntOrString, path: &Path, errors: &mut Errors) {
     }
 }
 
-fn validate_probe(probe: &Probe, single_success: bool, path: &Path, errors: &mut Errors) {
+fn validate_probe(probe: &Probe, path: &Path, errors: &mut Errors) {
     let handler = &probe.handler;
     let given =
         [handler.exec.is_some(), handler.http_get.is_some(), handler.tcp_socket.is_some(), handler.grpc.is_some()];
@@ -246,9 +249,6 @@ fn validate_probe(probe: &Probe, single_success: bool, path: &Path, errors: &mut
         ("failureThreshold", probe.failure_threshold),
     ] {
         errors.non_negative(&path.child(name), value.into());
-    }
-    if single_success && probe.success_threshold != 1 {
-        errors.invalid(&path.child("successThreshold"), &probe.success_threshold, "must be 1");
     }
 }
 

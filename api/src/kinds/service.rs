@@ -82,7 +82,11 @@ impl Resource for Service {
             errors.required(&path.child("ports"), "");
         }
         for (index, port) in spec.ports.iter().enumerate() {
-            validate_service_port(port, spec.ports.len() > 1, &path.child("ports").index(index), errors);
+            let path = path.child("ports").index(index);
+            if port.name.is_empty() && spec.ports.len() > 1 {
+                errors.required(&path.child("name"), "");
+            }
+            validate_service_port(port, &path, errors);
         }
         duplicates(&spec.ports, &path.child("ports"), errors);
         if !TYPES.contains(&spec.r#type.as_str()) {
@@ -166,10 +170,7 @@ fn same_addresses(service: &mut Service) {
     }
 }
 
-fn validate_service_port(port: &ServicePort, named: bool, path: &Path, errors: &mut Errors) {
-    if named && port.name.is_empty() {
-        errors.required(&path.child("name"), "");
-    }
+fn validate_service_port(port: &ServicePort, path: &Path, errors: &mut Errors) {
     if !port.name.is_empty() {
         for problem in names::dns1123_label(&port.name) {
             errors.invalid(&path.child("name"), &port.name, &problem);

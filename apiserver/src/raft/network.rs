@@ -136,7 +136,7 @@ impl RaftNetworkV2<TypeConfig> for Link {
         request: VoteRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RpcError> {
-        self.ask_for_vote(wire::vote_request_to(&request, false), option).await
+        self.ask_for_vote(wire::vote_request_to(&request), option).await
     }
 
     async fn pre_vote(
@@ -144,7 +144,8 @@ impl RaftNetworkV2<TypeConfig> for Link {
         request: VoteRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RpcError> {
-        self.ask_for_vote(wire::vote_request_to(&request, true), option).await
+        let request = proto::VoteRequest { pre_vote: true, ..wire::vote_request_to(&request) };
+        self.ask_for_vote(request, option).await
     }
 
     async fn full_snapshot(

@@ -87,11 +87,11 @@ pub fn append_reply_from(reply: proto::AppendReply) -> io::Result<StreamAppendRe
     })
 }
 
-pub fn vote_request_to(request: &VoteRequest<TypeConfig>, pre_vote: bool) -> proto::VoteRequest {
+pub fn vote_request_to(request: &VoteRequest<TypeConfig>) -> proto::VoteRequest {
     proto::VoteRequest {
         vote: Some(vote_to(&request.vote)),
         last: request.last_log_id.as_ref().map(log_id_to),
-        pre_vote,
+        pre_vote: false,
         leadership_transfer: request.leadership_transfer,
     }
 }

@@ -45,14 +45,14 @@ impl Freshness {
         }
     }
 
-    /// For the first page of a list.
-    pub fn of_list(options: &VersionOptions<'_>, limited: bool) -> Result<Self, Error> {
+    /// For the first page of a list; a limit of 0 means none.
+    pub fn of_list(options: &VersionOptions<'_>, limit: usize) -> Result<Self, Error> {
         refuse(list_errors(options))?;
         match (options.version, options.matching) {
             ("" | "0", _) => Self::of_get(options.version),
             (text, EXACT) => parse_resource_version(text).map(Self::Exact),
             // Kubernetes: the first page of a limited list is of exactly this revision, as the next pages will be.
-            (text, "") if limited => parse_resource_version(text).map(Self::Exact),
+            (text, "") if limit > 0 => parse_resource_version(text).map(Self::Exact),
             (text, _) => Self::of_get(text),
         }
     }
@@ -136,25 +136,25 @@ mod tests {
 
     #[test]
     fn every_meaning_of_a_resource_version_in_a_list() {
-        let list = |version, matching, limited| {
-            Freshness::of_list(&VersionOptions { version, matching, ..VersionOptions::default() }, limited)
+        let list = |version, matching, limit| {
+            Freshness::of_list(&VersionOptions { version, matching, ..VersionOptions::default() }, limit)
         };
-        for (version, matching, limited, expected) in [
-            ("", "", false, Freshness::MostRecent),
-            ("0", "", true, Freshness::Any),
-            ("0", "NotOlderThan", false, Freshness::Any),
-            ("7", "", false, Freshness::NotOlderThan(7)),
-            ("7", "", true, Freshness::Exact(7)),
-            ("7", "NotOlderThan", true, Freshness::NotOlderThan(7)),
-            ("7", "Exact", false, Freshness::Exact(7)),
+        for (version, matching, limit, expected) in [
+            ("", "", 0, Freshness::MostRecent),
+            ("0", "", 5, Freshness::Any),
+            ("0", "NotOlderThan", 0, Freshness::Any),
+            ("7", "", 0, Freshness::NotOlderThan(7)),
+            ("7", "", 5, Freshness::Exact(7)),
+            ("7", "NotOlderThan", 5, Freshness::NotOlderThan(7)),
+            ("7", "Exact", 0, Freshness::Exact(7)),
         ] {
-            assert_eq!(list(version, matching, limited).unwrap(), expected, "{version:?} {matching:?} {limited}");
+            assert_eq!(list(version, matching, limit).unwrap(), expected, "{version:?} {matching:?} {limit}");
         }
         for (version, matching) in [("", "Exact"), ("0", "Exact"), ("7", "Sometimes"), ("x", "")] {
-            assert!(list(version, matching, false).is_err(), "{version:?} {matching:?}");
+            assert!(list(version, matching, 0).is_err(), "{version:?} {matching:?}");
         }
         assert_eq!(
-            list("", "Exact", false).unwrap_err().to_string(),
+            list("", "Exact", 0).unwrap_err().to_string(),
             "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless \
              resourceVersion is provided"
         );

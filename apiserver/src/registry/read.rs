@@ -205,7 +205,7 @@ impl Registry {
         options: &ListOptions<'_>,
     ) -> Result<(Arc<State>, String), Error> {
         let versions = &options.versions;
-        let freshness = Freshness::of_list(versions, options.limit > 0)?;
+        let freshness = Freshness::of_list(versions, options.limit)?;
         if versions.continue_token.is_empty() {
             return Ok((self.state(freshness).await?, selection.prefix.clone()));
         }

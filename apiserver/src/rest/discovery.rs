@@ -11,7 +11,7 @@ use squall_api::{Error, Kind};
 use super::Rest;
 use super::accept::{Encoding, ranges};
 use super::encode::Writer;
-use super::failure::{Failure, is_pretty};
+use super::failure::{Failure, layout};
 use super::objects::Head;
 use crate::authorization::{Action, Target, Verb, authorize};
 use crate::handlers::Handlers;
@@ -148,10 +148,10 @@ fn aggregated_version(headers: &HeaderMap) -> Option<&'static str> {
 impl Rest {
     fn writer(&self, request: &Request) -> Result<Writer, Failure> {
         self.permit(request)?;
-        let pretty = is_pretty(request.uri(), request.headers());
+        let layout = layout(request.uri(), request.headers());
         let handlers = self.handlers(request.extensions(), request.headers());
         let head = handlers.and_then(|handlers| Head::read(handlers, request.uri(), request.headers().clone()));
-        head.map(|head| head.writer).map_err(|error| Failure { error, pretty })
+        head.map(|head| head.writer).map_err(|error| Failure { error, layout })
     }
 
     fn discovery(&self, request: &Request, groups: &[&str], list: &Value) -> Result<Response, Failure> {
@@ -230,7 +230,7 @@ pub(super) fn custom_resources(handlers: Handlers, request: &Request) -> Result<
 }
 
 fn nowhere(request: &Request) -> Failure {
-    Failure { error: Error::no_such_path(), pretty: is_pretty(request.uri(), request.headers()) }
+    Failure { error: Error::no_such_path(), layout: layout(request.uri(), request.headers()) }
 }
 
 #[cfg(test)]

@@ -24,13 +24,22 @@ use crate::handlers::PROTOBUF_MAGIC;
 /// The tag of field 2, length-delimited: `raw` in `Unknown`.
 const RAW: u8 = 2 << 3 | 2;
 
+/// The layout of JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// On one line.
+    Compact,
+    /// Indented for human readers.
+    Indented,
+}
+
 /// Writes the responses to one client.
 #[derive(Debug, Clone)]
 pub struct Writer {
     /// Encoding and shape.
     pub format: Format,
-    /// Whether to indent JSON for human readers.
-    pub pretty: bool,
+    /// Layout of JSON.
+    pub layout: Layout,
     /// Which part of the objects the rows of a table include.
     pub include: table::Include,
 }
@@ -42,9 +51,12 @@ struct Typing<'a> {
 }
 
 /// Encodes a `Status` as JSON.
-pub fn status_json(status: &Status, pretty: bool) -> Vec<u8> {
+pub fn status_json(status: &Status, layout: Layout) -> Vec<u8> {
     let text = typed(status, &Typing { kind: "Status", api_version: "v1" });
-    if pretty { laid_out(&text) } else { text }
+    match layout {
+        Layout::Compact => text,
+        Layout::Indented => laid_out(&text),
+    }
 }
 
 /// Marks a `Status` as a success.
@@ -113,7 +125,7 @@ impl Writer {
                 let value: Value = serde_json::from_slice(&json).map_err(Error::internal)?;
                 manifest::to_yaml(&value).map_err(Error::internal)?.into_bytes()
             }
-            _ if self.pretty => laid_out(&json),
+            _ if self.layout == Layout::Indented => laid_out(&json),
             _ => [json.as_slice(), b"\n"].concat(),
         };
         Ok(self.respond(text, code))
@@ -121,7 +133,7 @@ impl Writer {
 
     /// Whether responses are JSON without indentation.
     pub fn is_plain_json(&self) -> bool {
-        self.format.encoding == Encoding::Json && !self.pretty
+        self.format.encoding == Encoding::Json && self.layout == Layout::Compact
     }
 
     fn respond(&self, body: Vec<u8>, code: StatusCode) -> Response {

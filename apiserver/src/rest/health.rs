@@ -12,7 +12,7 @@ use squall_api::Error;
 use tokio::time::Instant;
 
 use super::Rest;
-use super::failure::{Failure, is_pretty};
+use super::failure::{Failure, layout};
 
 /// The Kubernetes version of the API.
 const MAJOR: &str = "1";
@@ -31,7 +31,7 @@ impl Rest {
     pub(super) fn permit(&self, request: &Request) -> Result<(), Failure> {
         self.handlers(request.extensions(), request.headers())
             .and_then(|handlers| handlers.authorize_path(request.uri().path()))
-            .map_err(|error| Failure { error, pretty: is_pretty(request.uri(), request.headers()) })
+            .map_err(|error| Failure { error, layout: layout(request.uri(), request.headers()) })
     }
 }
 

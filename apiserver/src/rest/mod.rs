@@ -69,9 +69,9 @@ pub fn router(registry: Registry) -> Router {
 
 /// Serves objects, and refuses unknown paths.
 async fn fallback(State(rest): State<Rest>, request: Request) -> Response {
-    let pretty = failure::is_pretty(request.uri(), request.headers());
+    let layout = failure::layout(request.uri(), request.headers());
     let result = answer(&rest, request).await;
-    result.unwrap_or_else(|error| failure::Failure { error, pretty }.into_response())
+    result.unwrap_or_else(|error| failure::Failure { error, layout }.into_response())
 }
 
 async fn answer(rest: &Rest, request: Request) -> Result<Response, Error> {

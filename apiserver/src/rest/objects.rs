@@ -16,9 +16,10 @@ use squall_api::{Error, Kind, Object};
 
 use super::accept::{Encoding, Format};
 use super::encode::{Writer, success};
-use super::failure::is_pretty;
+use super::failure::layout;
 use super::query::{Query, dry_run};
-use super::{MAX_REQUEST_BYTES, list, table, watch};
+use super::watch::{self, EndMark};
+use super::{MAX_REQUEST_BYTES, list, table};
 use crate::handlers::{Body, Deleting, Handlers, LogQuery, PatchBody, WatchQuery};
 use crate::registry::Reply;
 use crate::request::{ResourceRef, Subresource, WriteOptions};
@@ -37,7 +38,7 @@ impl Head {
         let query = Query::parse(uri)?;
         let writer = Writer {
             format: Format::negotiate(&headers)?,
-            pretty: is_pretty(uri, &headers),
+            layout: layout(uri, &headers),
             include: table::Include::parse(query.text("includeObject"))?,
         };
         Ok(Self { handlers, query, headers, writer })
@@ -157,9 +158,12 @@ impl Head {
 
     async fn watch(&self, resource: &ResourceRef) -> Result<Response, Error> {
         let query: WatchQuery = self.query.watch()?;
-        let marks_end = query.list.send_initial_events == Some(true);
+        let end_mark = match query.list.send_initial_events {
+            Some(true) => EndMark::Annotated,
+            Some(false) | None => EndMark::None,
+        };
         match self.handlers.watch(resource, &query).await {
-            Ok(watcher) => watch::respond(watcher, &self.writer, marks_end),
+            Ok(watcher) => watch::respond(watcher, &self.writer, end_mark),
             Err(error) if error.is(Reason::Expired) => Ok(watch::expired(&error, &self.writer)),
             Err(error) => Err(error),
         }

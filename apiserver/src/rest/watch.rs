@@ -16,7 +16,7 @@ use squall_api::runtime::RawExtension;
 use squall_api::{Error, Kind, Object};
 
 use super::accept::{Encoding, Shape};
-use super::encode::{Writer, in_envelope, status_json};
+use super::encode::{Layout, Writer, in_envelope, status_json};
 use super::table::{self, Headings};
 use crate::registry::{any, decode};
 use crate::store::Revision;
@@ -25,22 +25,30 @@ use crate::watch::{Event, Fate, Watcher};
 /// Annotation of the bookmark that ends the initial events.
 const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
 
+/// Whether the client asked for a mark at the end of the initial events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndMark {
+    /// A bookmark with an annotation ends them.
+    Annotated,
+    /// Nothing does.
+    None,
+}
+
 /// Encodes the events of one watch.
 struct Lines {
     kind: Kind,
     writer: Writer,
     /// Whether the next table contains column definitions.
     headings: Headings,
-    /// Whether the client asked for a mark at the end of the initial events.
-    marks_end: bool,
+    end_mark: EndMark,
 }
 
 /// Responds to a watch request.
-pub fn respond(watcher: Watcher, writer: &Writer, marks_end: bool) -> Result<Response, Error> {
+pub fn respond(watcher: Watcher, writer: &Writer, end_mark: EndMark) -> Result<Response, Error> {
     if writer.format.encoding == Encoding::Yaml {
         return Err(Error::not_acceptable(&[Encoding::Json.content_type(), Encoding::Protobuf.content_type()]));
     }
-    let lines = Lines { kind: watcher.kind(), writer: writer.clone(), headings: Headings::Shown, marks_end };
+    let lines = Lines { kind: watcher.kind(), writer: writer.clone(), headings: Headings::Shown, end_mark };
     let events = stream::unfold(Some((watcher, lines)), |rest| async move {
         let (mut watcher, mut lines) = rest?;
         match watcher.next().await {
@@ -107,7 +115,7 @@ impl Lines {
         let info = self.kind.info();
         let mut object = Object::decode(self.kind, &[])?;
         object.meta_mut().resource_version = revision.to_string();
-        if initial_events_end && self.marks_end {
+        if initial_events_end && self.end_mark == EndMark::Annotated {
             object.meta_mut().annotations.insert(INITIAL_EVENTS_END.to_owned(), "true".to_owned());
         }
         match (self.writer.format.encoding, self.writer.format.shape) {
@@ -129,7 +137,7 @@ impl Lines {
     fn error(&self, error: &Error) -> Bytes {
         match self.writer.format.encoding {
             Encoding::Protobuf => frame("ERROR", in_envelope(&error.status.encode_to_vec(), "Status", "v1")).into(),
-            Encoding::Json | Encoding::Yaml => line("ERROR", &status_json(&error.status, false)).into(),
+            Encoding::Json | Encoding::Yaml => line("ERROR", &status_json(&error.status, Layout::Compact)).into(),
         }
     }
 }

@@ -23,7 +23,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    squall_daemon::run(&arguments.process, |stopping| run(arguments.link_proxy, stopping))
+    squall_daemon::run(&arguments.process, |stopping| Box::pin(run(arguments.link_proxy, stopping)))
 }
 
 async fn run(flags: LinkProxyFlags, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {

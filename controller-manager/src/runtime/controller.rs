@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use super::action::{Action, Plan};
 use super::caches::{CachedKind, Caches, ObjectChange};
 use super::executor::{Executor, Written};
-use super::queue::{Key, Queue};
+use super::queue::{Attempt, Key, Queue};
 
 /// A controller: the pure functions `observe` and `plan`, and the keys to call them for.
 pub trait Controller: Send + Sync + 'static {
@@ -104,21 +104,22 @@ impl<C: Controller> Running<C> {
     async fn work(self: Arc<Self>) {
         loop {
             let key = self.queue.next().await;
-            let (success, rest) = self.look(&key).await;
-            self.queue.done(key, success, rest);
+            let (attempt, rest) = self.look(&key).await;
+            self.queue.done(key, attempt, rest);
         }
     }
 
-    /// Observes, plans and acts once. Returns whether it succeeded, and how long the key must rest.
-    async fn look(&self, key: &Key) -> (bool, Duration) {
-        let Ok(failure) = self.catch_up(key).await else { return (false, Duration::ZERO) };
+    /// Observes, plans and acts once. Returns how it went, and how long the key must rest.
+    async fn look(&self, key: &Key) -> (Attempt, Duration) {
+        let Ok(failure) = self.catch_up(key).await else { return (Attempt::Failed, Duration::ZERO) };
         let observed = self.controller.observe(&self.caches, key, failure.as_deref());
-        let Some(observed) = observed else { return (true, Duration::ZERO) };
+        let Some(observed) = observed else { return (Attempt::Succeeded, Duration::ZERO) };
         let plan = self.controller.plan(observed, squall_faults::now());
         if let Some(after) = plan.wake_after {
             self.queue.add_after(key.clone(), after);
         }
-        (plan.actions.is_empty() || self.act(key, plan.actions).await, plan.rest)
+        let attempt = if plan.actions.is_empty() { Attempt::Succeeded } else { self.act(key, plan.actions).await };
+        (attempt, plan.rest)
     }
 
     /// Waits until the caches show all earlier writes for the key: no decision uses state older than the controller's
@@ -145,7 +146,7 @@ impl<C: Controller> Running<C> {
         Ok(memory.failure)
     }
 
-    async fn act(&self, key: &Key, actions: Vec<Action>) -> bool {
+    async fn act(&self, key: &Key, actions: Vec<Action>) -> Attempt {
         tracing::debug!(controller = C::NAME, %key, actions = actions.len(), "acting");
         let mut kinds = BTreeSet::new();
         actions.iter().for_each(|action| action.collect_kinds(&mut kinds));
@@ -165,7 +166,7 @@ impl<C: Controller> Running<C> {
         if !written.is_empty() || failure.is_some() {
             self.remember(key, Memory { written, failure, uncertain });
         }
-        result.is_ok()
+        if result.is_ok() { Attempt::Succeeded } else { Attempt::Failed }
     }
 
     fn remember(&self, key: &Key, memory: Memory) {
@@ -258,7 +259,7 @@ mod tests {
         let mut pod = Pod::default();
         pod.metadata.name = "kubia-1".to_owned();
         caches.pods.show(pod, 10);
-        assert!(looking.await.0);
+        assert_eq!(looking.await.0, Attempt::Succeeded);
     }
 
     #[test]

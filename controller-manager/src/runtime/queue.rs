@@ -35,6 +35,15 @@ impl Display for Key {
     }
 }
 
+/// How the handling of a key ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempt {
+    /// There was nothing to do, or all of it was done.
+    Succeeded,
+    /// It is to be tried again.
+    Failed,
+}
+
 /// The queue of one controller.
 #[derive(Debug, Default)]
 pub struct Queue {
@@ -141,19 +150,20 @@ impl Queue {
     }
 
     /// Marks a key as handled. After a failure, queues it again with backoff. It does not return within `rest`.
-    pub fn done(&self, key: Key, success: bool, rest: Duration) {
+    pub fn done(&self, key: Key, attempt: Attempt, rest: Duration) {
         let mut state = self.state();
         state.busy.remove(&key);
         if !rest.is_zero() {
             state.resting.insert(key.clone(), Instant::now() + rest);
         }
-        if success {
-            state.failures.remove(&key);
-        } else {
-            let failures = state.failures.entry(key.clone()).or_default();
-            let wait = FIRST_WAIT.saturating_mul(1 << (*failures).min(20)).min(LONGEST_WAIT);
-            *failures += 1;
-            state.wait(key.clone(), Instant::now() + wait);
+        match attempt {
+            Attempt::Succeeded => drop(state.failures.remove(&key)),
+            Attempt::Failed => {
+                let failures = state.failures.entry(key.clone()).or_default();
+                let wait = FIRST_WAIT.saturating_mul(1 << (*failures).min(20)).min(LONGEST_WAIT);
+                *failures += 1;
+                state.wait(key.clone(), Instant::now() + wait);
+            }
         }
         if state.again.remove(&key) {
             state.add(key);
@@ -180,10 +190,10 @@ mod tests {
         assert_eq!(queue.next().await, key("a"));
         queue.add(key("a"));
         assert_eq!(queue.next().await, key("b"), "a is busy");
-        queue.done(key("b"), true, Duration::ZERO);
-        queue.done(key("a"), true, Duration::ZERO);
+        queue.done(key("b"), Attempt::Succeeded, Duration::ZERO);
+        queue.done(key("a"), Attempt::Succeeded, Duration::ZERO);
         assert_eq!(queue.next().await, key("a"));
-        queue.done(key("a"), true, Duration::ZERO);
+        queue.done(key("a"), Attempt::Succeeded, Duration::ZERO);
         let nothing = tokio::time::timeout(Duration::from_secs(60), queue.next());
         assert!(nothing.await.is_err());
     }
@@ -197,7 +207,7 @@ mod tests {
             let start = Instant::now();
             queue.next().await;
             waits.push(start.elapsed().as_millis());
-            queue.done(key("a"), false, Duration::ZERO);
+            queue.done(key("a"), Attempt::Failed, Duration::ZERO);
         }
         assert_eq!(waits, [0, 5, 10, 20]);
     }
@@ -208,12 +218,12 @@ mod tests {
         queue.add(key("a"));
         queue.next().await;
         queue.add(key("a"));
-        queue.done(key("a"), true, Duration::from_millis(20));
+        queue.done(key("a"), Attempt::Succeeded, Duration::from_millis(20));
         queue.add(key("a"));
         let start = Instant::now();
         assert_eq!(queue.next().await, key("a"));
         assert_eq!(start.elapsed().as_millis(), 20);
-        queue.done(key("a"), true, Duration::ZERO);
+        queue.done(key("a"), Attempt::Succeeded, Duration::ZERO);
         assert!(tokio::time::timeout(Duration::from_secs(60), queue.next()).await.is_err());
     }
 
@@ -226,7 +236,7 @@ mod tests {
         let start = Instant::now();
         queue.next().await;
         assert_eq!(start.elapsed().as_secs(), 5);
-        queue.done(key("a"), true, Duration::ZERO);
+        queue.done(key("a"), Attempt::Succeeded, Duration::ZERO);
         assert!(tokio::time::timeout(Duration::from_secs(60), queue.next()).await.is_err());
     }
 

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::manifests::{self, Document};
 use crate::modify::write_options;
 use crate::output::{Changes, indented, line, line_error, text, warnings};
-use crate::selection;
+use crate::selection::{self, Namespaces};
 
 /// The annotation with the last applied manifest.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -176,7 +176,7 @@ fn conflict(error: &squall_client::Error) -> Failure {
 
 async fn view_last_applied(context: &Context, what: &[String], output: &str) -> Result<(), Failure> {
     for target in selection::parse_named(what)? {
-        let namespace = selection::namespace_of(target.kind, context, false);
+        let namespace = selection::namespace_of(target.kind, context, Namespaces::Current);
         for name in &target.names {
             let object = selection::get(&context.client, target.kind, &namespace, name).await?;
             let applied = object.meta().annotations.get(LAST_APPLIED);

@@ -8,7 +8,7 @@ use crate::cli::{AuthCommand, CanIArgs, WhoamiArgs};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::{line, print_cells};
-use crate::selection;
+use crate::selection::{self, Namespaces};
 
 /// The gap between columns.
 const GAP: usize = 3;
@@ -25,7 +25,7 @@ async fn can_i(context: &Context, args: CanIArgs) -> Result<(), Failure> {
     let (word, subresource) = args.resource.split_once('/').unwrap_or((&args.resource, ""));
     let kind = Kind::of_word(word)
         .ok_or_else(|| Failure::error(format!("the server doesn't have a resource type {word:?}")))?;
-    let namespace = selection::namespace_of(kind, context, args.all_namespaces);
+    let namespace = selection::namespace_of(kind, context, Namespaces::of(args.all_namespaces));
     let of = ResourceRef::object(kind, &namespace, &args.name.unwrap_or_default());
     let review = context.client.can_i(&args.verb, &of, subresource).await?;
     if !args.quiet {

@@ -23,7 +23,7 @@ pub async fn run(context: &Context, args: DeleteArgs) -> Result<(), Failure> {
     }
     let mut failures = Vec::new();
     let mut waiting = Vec::new();
-    let wanted = Wanted::of(&args.select, &args.filename, args.all);
+    let wanted = Wanted { all: args.all, ..Wanted::of(&args.select, &args.filename) };
     let chosen = selection::choose(context, wanted, &mut failures).await?;
     if chosen.is_empty() && failures.is_empty() {
         line_error("No resources found");
@@ -34,7 +34,7 @@ pub async fn run(context: &Context, args: DeleteArgs) -> Result<(), Failure> {
                 if changes.names_only() {
                     line(&format!("{}/{}", resource.kind.info().singular_group(), resource.name));
                 } else {
-                    changes.say(&deleted(&resource, args.force));
+                    changes.say(&deleted(&resource, if args.force { "force deleted" } else { "deleted" }));
                 }
                 waiting.extend(left.map(|uid| (resource, uid)));
             }
@@ -78,9 +78,8 @@ async fn delete(
     if reply.deleted { Ok(None) } else { Ok(Some(reply.object()?.meta().uid.clone())) }
 }
 
-/// `pod "kubia" deleted`.
-pub fn deleted(resource: &ResourceRef, force: bool) -> String {
-    let done = if force { "force deleted" } else { "deleted" };
+/// `pod "kubia" deleted`: the word says how.
+pub fn deleted(resource: &ResourceRef, done: &str) -> String {
     format!("{} {:?} {done}", resource.kind.info().singular_group(), resource.name)
 }
 

@@ -12,7 +12,7 @@ use crate::cli::DescribeArgs;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::{line_error, text};
-use crate::selection::{self, Target, Wanted};
+use crate::selection::{self, Namespaces, Target, Wanted};
 
 /// The namespace of the Leases of nodes.
 const NODE_LEASES: &str = "kube-node-lease";
@@ -34,12 +34,15 @@ pub async fn run(context: &Context, args: DescribeArgs) -> Result<(), Failure> {
         objects = selection::fetch_chosen(context, chosen, &mut failures).await?;
     }
     for (index, object) in objects.iter().enumerate() {
-        let related = related(context, object, args.show_events).await?;
+        let mut related = related(context, object).await?;
+        if args.show_events {
+            related.events = events_of(context, object).await?;
+        }
         text(if index == 0 { "" } else { "\n\n" });
         text(&describe(object, &related, Timestamp::now()));
     }
     if objects.is_empty() && failures.is_empty() {
-        line_error(&selection::nothing_found(context, &targets, args.select.all_namespaces));
+        line_error(&selection::nothing_found(context, &targets, Namespaces::of(args.select.all_namespaces)));
     }
     Failure::all(failures)
 }
@@ -73,14 +76,11 @@ async fn find(
     Ok(objects)
 }
 
-/// Fetches the related objects and events of an object.
-async fn related(context: &Context, object: &Object, events: bool) -> Result<Related, Error> {
+/// Fetches the related objects of an object.
+async fn related(context: &Context, object: &Object) -> Result<Related, Error> {
     let client = &context.client;
     let namespace = &object.meta().namespace;
     let mut related = Related::default();
-    if events {
-        related.events = events_of(context, object).await?;
-    }
     match object {
         Object::Deployment(deployment) => {
             let selector = Selector::from_label_selector(deployment.spec.selector.as_ref());

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::manifests::{self, Depth, Document};
 use crate::modify::write_options;
-use crate::output::{json_of, text};
+use crate::output::{ManagedFields, json_of, text};
 use crate::selection;
 
 /// As in diff, exit code 1 means a difference, and more than 1 a failure.
@@ -62,7 +62,7 @@ async fn difference(context: &Context, document: &Document) -> Result<String, sq
 }
 
 fn yaml(object: &Object) -> String {
-    manifest::to_yaml(&json_of(object, false)).unwrap_or_default()
+    manifest::to_yaml(&json_of(object, ManagedFields::Hidden)).unwrap_or_default()
 }
 
 /// The differences between two texts, as `diff -u` shows them; empty if there are none.

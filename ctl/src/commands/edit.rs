@@ -14,7 +14,7 @@ use crate::cli::EditArgs;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::modify::write_options;
-use crate::output::{Changes, json_of, line_error, list_of, warnings};
+use crate::output::{Changes, ManagedFields, json_of, line_error, list_of, warnings};
 use crate::selection;
 
 const HEADER: &str = "# Please edit the object below. Lines beginning with a '#' will be ignored,\n# and an empty file will abort the \
@@ -37,7 +37,10 @@ struct Original {
 
 fn original(object: &Object) -> Original {
     let meta = object.meta();
-    Original { resource: ResourceRef::object(object.kind(), &meta.namespace, &meta.name), json: json_of(object, false) }
+    Original {
+        resource: ResourceRef::object(object.kind(), &meta.namespace, &meta.name),
+        json: json_of(object, ManagedFields::Hidden),
+    }
 }
 
 async fn objects(context: &Context, args: &EditArgs) -> Result<Vec<Object>, Failure> {

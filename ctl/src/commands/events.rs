@@ -49,7 +49,8 @@ pub async fn run(context: &Context, args: EventsArgs) -> Result<(), Failure> {
         });
         return Ok(());
     }
-    print(&events, &args, !args.no_headers);
+    let headings = (!args.no_headers).then(|| headings(&args));
+    print(headings, &events, &args);
     Ok(())
 }
 
@@ -62,7 +63,7 @@ async fn watch(
 ) -> Result<(), Failure> {
     let selection = Selection { kind: Kind::Event, namespace: namespace.to_owned(), labels: String::new(), fields };
     let mut watch = Watch::new(context.client.clone(), selection);
-    let mut headers = !args.no_headers;
+    let mut headings = (!args.no_headers).then(|| headings(args));
     let mut end = pin!(unwatched());
     loop {
         let object = tokio::select! {
@@ -77,8 +78,7 @@ async fn watch(
             continue;
         }
         if format.is_table() {
-            print(&[event], args, headers);
-            headers = false;
+            print(headings.take(), &[event], args);
         } else {
             print_objects(&[event.into()], Shown { single: true, ..Shown::default() }, format)?;
         }
@@ -96,14 +96,15 @@ fn last_seen(event: &HappenedEvent) -> Timestamp {
     event.last_timestamp.timestamp().max(event.event_time.timestamp())
 }
 
-fn print(events: &[HappenedEvent], args: &EventsArgs, headers: bool) {
+fn headings(args: &EventsArgs) -> Vec<String> {
+    let words = ["LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"].map(str::to_owned);
+    args.all_namespaces.then(|| "NAMESPACE".to_owned()).into_iter().chain(words).collect()
+}
+
+fn print(headings: Option<Vec<String>>, events: &[HappenedEvent], args: &EventsArgs) {
     let now = Timestamp::now();
-    let mut rows: Vec<Vec<String>> = Vec::new();
+    let mut rows: Vec<Vec<String>> = headings.into_iter().collect();
     let namespace = |text: &str| args.all_namespaces.then(|| text.to_owned());
-    if headers {
-        let words = ["LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"].map(str::to_owned);
-        rows.push(namespace("NAMESPACE").into_iter().chain(words).collect());
-    }
     rows.extend(events.iter().map(|event| {
         let object = &event.involved_object;
         let cells = [

@@ -44,7 +44,10 @@ pub fn run(args: &ExplainArgs) -> Result<(), Failure> {
         line("");
         line("FIELDS:");
         for field in fields {
-            show(field, args.recursive, 1);
+            match args.recursive {
+                true => show_tree(field, 1),
+                false => show(field),
+            }
         }
     }
     Ok(())
@@ -84,21 +87,28 @@ fn type_of(field: &Field) -> String {
     }
 }
 
-fn show(field: &'static Field, recursive: bool, depth: usize) {
-    let required = if field.required { " -required-" } else { "" };
-    line(&format!("{}{}\t<{}>{required}", "  ".repeat(depth), field.json, type_of(field)));
-    if !recursive {
-        paragraph(field.doc, "    ");
-        line("");
-        return;
-    }
+/// Shows a field with its description.
+fn show(field: &Field) {
+    heading(field, 1);
+    paragraph(field.doc, "    ");
+    line("");
+}
+
+/// Shows a field and all fields below it.
+fn show_tree(field: &'static Field, depth: usize) {
+    heading(field, depth);
     if let FieldKind::Message(index) = field.kind
         && !MESSAGES[index].custom_json
         // Schemas may be recursive.
         && depth < 12
     {
-        fields(&MESSAGES[index]).into_iter().for_each(|field| show(field, recursive, depth + 1));
+        fields(&MESSAGES[index]).into_iter().for_each(|field| show_tree(field, depth + 1));
     }
+}
+
+fn heading(field: &Field, depth: usize) {
+    let required = if field.required { " -required-" } else { "" };
+    line(&format!("{}{}\t<{}>{required}", "  ".repeat(depth), field.json, type_of(field)));
 }
 
 fn paragraph(text: &str, indent: &str) {

@@ -10,7 +10,7 @@ use crate::cli::GetArgs;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::{Format, Rows, Shown, is_broken, line, line_error, print_objects, print_table, unwatched};
-use crate::selection::{self, Target, Wanted};
+use crate::selection::{self, Namespaces, Target, Wanted};
 use crate::sorting;
 
 /// Shows objects, once or as they change.
@@ -69,11 +69,11 @@ fn show(
             return Ok(());
         }
         sorting::sort(&mut objects, args.sort_by.as_deref())?;
-        return print_objects(&objects, shown(args, by_name && objects.len() == 1), format);
+        return print_objects(&objects, Shown { single: by_name && objects.len() == 1, ..shown(args) }, format);
     }
     let mut groups: Vec<(Kind, Vec<Object>)> = groups.into_iter().filter(|(_, objects)| !objects.is_empty()).collect();
     if groups.is_empty() && !by_name && !args.ignore_not_found {
-        line_error(&selection::nothing_found(context, targets, args.select.all_namespaces));
+        line_error(&selection::nothing_found(context, targets, Namespaces::of(args.select.all_namespaces)));
     }
     // Objects named by TYPE/NAME come one by one; those of a kind share a table.
     groups.dedup_by(|next, previous| {
@@ -93,8 +93,9 @@ fn show(
     Ok(())
 }
 
-const fn shown(args: &GetArgs, single: bool) -> Shown {
-    Shown { single, managed_fields: args.show_managed_fields, no_headers: args.no_headers }
+/// The options for a list.
+const fn shown(args: &GetArgs) -> Shown {
+    Shown { single: false, managed_fields: args.show_managed_fields, no_headers: args.no_headers }
 }
 
 /// Shows the existing objects and then each change, until interrupted.
@@ -116,13 +117,13 @@ async fn watch(
     let mut fields = args.select.field_selector.clone().unwrap_or_default();
     if let Some(name) = name {
         // A missing object is reported at once.
-        let namespace = selection::namespace_of(target.kind, context, false);
+        let namespace = selection::namespace_of(target.kind, context, Namespaces::Current);
         selection::get(&context.client, target.kind, &namespace, name).await?;
         fields = format!("metadata.name={name}");
     }
     let selection = Selection {
         kind: target.kind,
-        namespace: selection::namespace_of(target.kind, context, args.select.all_namespaces),
+        namespace: selection::namespace_of(target.kind, context, Namespaces::of(args.select.all_namespaces)),
         labels: args.select.selector.clone().unwrap_or_default(),
         fields,
     };
@@ -164,7 +165,7 @@ struct Printer<'a> {
 impl Printer<'_> {
     fn print(&mut self, object: Object, event: &'static str) -> Result<(), Failure> {
         if !self.format.is_table() {
-            return print_objects(&[object], shown(self.args, true), self.format);
+            return print_objects(&[object], Shown { single: true, ..shown(self.args) }, self.format);
         }
         self.rows.event = self.args.output_watch_events.then_some(event);
         self.rows.widths = print_table(self.kind, &[object], &self.rows, Timestamp::now());

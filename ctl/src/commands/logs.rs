@@ -17,6 +17,19 @@ const MAX_FOLLOWED: usize = 64;
 /// Default number of lines per container with a selector, as in kubectl.
 const TAIL_OF_MANY: i64 = 10;
 
+/// How many logs a command shows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Logs {
+    One,
+    Many,
+}
+
+impl Logs {
+    const fn of(many: bool) -> Self {
+        if many { Self::Many } else { Self::One }
+    }
+}
+
 /// A container's log, and the prefix of its lines.
 struct Source {
     pod: ResourceRef,
@@ -27,12 +40,11 @@ struct Source {
 /// Shows logs one after the other, or all at once when following them.
 pub async fn run(context: &Context, args: PodLogsArgs) -> Result<(), Failure> {
     let pods = pods(context, &args).await?;
-    let many = args.selector.is_some();
     let mut sources = Vec::new();
     for pod in &pods {
-        sources.extend(containers(pod, &args, pods.len() > 1)?);
+        sources.extend(containers(pod, &args, Logs::of(pods.len() > 1))?);
     }
-    let how = how(&args, many);
+    let how = how(&args);
     if !args.follow {
         for source in sources {
             copy(context, source, how.clone()).await?;
@@ -64,8 +76,8 @@ pub async fn run(context: &Context, args: PodLogsArgs) -> Result<(), Failure> {
     }
 }
 
-fn how(args: &PodLogsArgs, many: bool) -> LogsRequest {
-    let tail = args.tail.or(many.then_some(TAIL_OF_MANY)).filter(|lines| *lines >= 0);
+fn how(args: &PodLogsArgs) -> LogsRequest {
+    let tail = args.tail.or(args.selector.is_some().then_some(TAIL_OF_MANY)).filter(|lines| *lines >= 0);
     LogsRequest {
         previous: args.previous,
         follow: args.follow,
@@ -125,7 +137,7 @@ fn selector_of(object: &Object) -> Option<String> {
     }
 }
 
-fn containers(pod: &Pod, args: &PodLogsArgs, many: bool) -> Result<Vec<Source>, Failure> {
+fn containers(pod: &Pod, args: &PodLogsArgs, logs: Logs) -> Result<Vec<Source>, Failure> {
     let name = &pod.metadata.name;
     let all: Vec<String> =
         pod.spec.init_containers.iter().chain(&pod.spec.containers).map(|container| container.name.clone()).collect();
@@ -144,7 +156,11 @@ fn containers(pod: &Pod, args: &PodLogsArgs, many: bool) -> Result<Vec<Source>, 
     }
     let source = |container: String| Source {
         pod: ResourceRef::object(Kind::Pod, &pod.metadata.namespace, name),
-        prefix: if args.prefix || (many && args.follow) { format!("[pod/{name}/{container}] ") } else { String::new() },
+        prefix: if args.prefix || (logs == Logs::Many && args.follow) {
+            format!("[pod/{name}/{container}] ")
+        } else {
+            String::new()
+        },
         container,
     };
     Ok(chosen.into_iter().map(source).collect())

@@ -8,7 +8,7 @@ use super::record::{CHANGE_CAUSE, Cause, record_cause, warn_of_record};
 use crate::cli::MarkArgs;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::modify::modify;
+use crate::modify::{Existing, modify};
 use crate::output::{Changes, line, named};
 use crate::selection::{self, Wanted};
 
@@ -75,7 +75,7 @@ pub async fn run(context: &Context, mark: Mark, args: MarkArgs) -> Result<(), Fa
                 object.meta_mut().resource_version = version;
             }
             let before = object.clone();
-            change(mark.of(object), &wishes, args.overwrite, mark, &mut missing)?;
+            change(mark.of(object), &wishes, Existing::of(args.overwrite), mark, &mut missing)?;
             if *object != before {
                 record_cause(object, Cause::of(args.change.record));
             }
@@ -142,7 +142,7 @@ fn wishes(words: &[String], mark: Mark) -> Result<Wishes, Failure> {
 fn change(
     marks: &mut BTreeMap<String, String>,
     wishes: &Wishes,
-    overwrite: bool,
+    existing: Existing,
     mark: Mark,
     missing: &mut Vec<String>,
 ) -> Result<(), Failure> {
@@ -154,7 +154,7 @@ fn change(
         old.map(|old| (key.clone(), old.clone()))
     };
     let taken: Vec<(String, String)> = wishes.set.iter().filter_map(other).collect();
-    if !overwrite && !taken.is_empty() {
+    if existing == Existing::Kept && !taken.is_empty() {
         let texts: Vec<String> =
             taken.iter().map(|(key, old)| format!("'{key}' already has a value ({old})")).collect();
         return Err(Failure::error(match mark {
@@ -198,11 +198,12 @@ mod tests {
         let mut marks = BTreeMap::from([("a".to_owned(), "1".to_owned())]);
         let (same, other) = (wishes(&words("a=1"), Mark::Label).unwrap(), wishes(&words("a=2"), Mark::Label).unwrap());
         let mut missing = Vec::new();
-        assert!(change(&mut marks, &same, false, Mark::Label, &mut missing).is_ok());
-        assert!(change(&mut marks, &other, false, Mark::Label, &mut missing).is_err());
-        assert!(change(&mut marks, &other, true, Mark::Label, &mut missing).is_ok());
+        assert!(change(&mut marks, &same, Existing::Kept, Mark::Label, &mut missing).is_ok());
+        assert!(change(&mut marks, &other, Existing::Kept, Mark::Label, &mut missing).is_err());
+        assert!(change(&mut marks, &other, Existing::Replaced, Mark::Label, &mut missing).is_ok());
         assert_eq!(marks["a"], "2");
-        change(&mut marks, &wishes(&words("a- b-"), Mark::Label).unwrap(), false, Mark::Label, &mut missing).unwrap();
+        change(&mut marks, &wishes(&words("a- b-"), Mark::Label).unwrap(), Existing::Kept, Mark::Label, &mut missing)
+            .unwrap();
         assert_eq!((marks.len(), missing), (0, vec!["b".to_owned()]));
     }
 }

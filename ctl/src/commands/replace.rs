@@ -55,7 +55,7 @@ async fn remove(
     };
     match context.client.delete(&document.object(), how).await {
         Ok(reply) => {
-            changes.say(&delete::deleted(&document.object(), false));
+            changes.say(&delete::deleted(&document.object(), "deleted"));
             if !reply.deleted {
                 delete::wait_gone(&context.client, &document.object(), &reply.object()?.meta().uid).await?;
             }

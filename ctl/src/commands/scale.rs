@@ -22,7 +22,7 @@ pub async fn run(context: &Context, args: ScaleArgs) -> Result<(), Failure> {
     warn_of_record(Cause::of(args.change.record));
     let changes = Changes::of(&args.change)?;
     let mut failures = Vec::new();
-    let wanted = Wanted::of(&args.select, &args.filename, args.all);
+    let wanted = Wanted { all: args.all, ..Wanted::of(&args.select, &args.filename) };
     for chosen in selection::choose(context, wanted, &mut failures).await? {
         if let Err(failure) = scale(context, &args, &changes, &chosen.resource).await {
             failures.push(failure);

@@ -27,12 +27,21 @@ enum Goal {
     Path(Path, Option<String>),
 }
 
+/// How long a goal is waited for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    /// Not at all: one check, however long it takes.
+    None,
+    /// Until it is reached, or the caller gives up.
+    Endless,
+}
+
 /// Waits for each object, all within one timeout.
 pub async fn run(context: &Context, args: WaitArgs) -> Result<(), Failure> {
     let goal = goal(&args.condition)?;
     let limit = limit(&args.timeout)?;
     let mut failures = Vec::new();
-    let wanted = Wanted::of(&args.select, &args.filename, args.all);
+    let wanted = Wanted { all: args.all, ..Wanted::of(&args.select, &args.filename) };
     let chosen = selection::choose(context, wanted, &mut failures).await?;
     if chosen.is_empty() {
         Failure::all(failures)?;
@@ -42,9 +51,10 @@ pub async fn run(context: &Context, args: WaitArgs) -> Result<(), Failure> {
     for chosen in chosen {
         let resource = &chosen.resource;
         let name = format!("{}/{}", resource.kind.info().plural, resource.name);
-        let reach = reach(context, resource, &goal, limit.is_zero());
-        // A zero timeout means one check, however long it takes.
-        let reached = if limit.is_zero() { Ok(reach.await) } else { tokio::time::timeout_at(deadline, reach).await };
+        let reached = match limit.is_zero() {
+            true => Ok(reach(context, resource, &goal, Patience::None).await),
+            false => tokio::time::timeout_at(deadline, reach(context, resource, &goal, Patience::Endless)).await,
+        };
         match reached {
             Ok(Ok(text)) => line(&text),
             Ok(Err(failure)) => failures.push(failure),
@@ -88,7 +98,7 @@ fn unquoted(text: &str) -> String {
 }
 
 /// Waits for one object. Returns the message to print.
-async fn reach(context: &Context, resource: &ResourceRef, goal: &Goal, once: bool) -> Result<String, Failure> {
+async fn reach(context: &Context, resource: &ResourceRef, goal: &Goal, patience: Patience) -> Result<String, Failure> {
     let there = selection::get(&context.client, resource.kind, &resource.namespace, &resource.name).await;
     match (goal, there) {
         (Goal::Delete, Err(error)) if error.is_not_found() => Ok(format!("{} deleted", name_of(resource))),
@@ -97,13 +107,13 @@ async fn reach(context: &Context, resource: &ResourceRef, goal: &Goal, once: boo
             Ok(format!("{} deleted", named(&object)))
         }
         (Goal::Create, Ok(object)) => Ok(format!("{} condition met", named(&object))),
-        (Goal::Create, Err(error)) if error.is_not_found() => watch(context, resource, |_| true, once).await,
+        (Goal::Create, Err(error)) if error.is_not_found() => watch(context, resource, |_| true, patience).await,
         (_, Err(error)) => Err(error.into()),
         (Goal::Condition(name, value), Ok(_)) => {
-            watch(context, resource, |object| has_condition(object, name, value), once).await
+            watch(context, resource, |object| has_condition(object, name, value), patience).await
         }
         (Goal::Path(path, value), Ok(_)) => {
-            watch(context, resource, |object| leads_to(object, path, value.as_deref()), once).await
+            watch(context, resource, |object| leads_to(object, path, value.as_deref()), patience).await
         }
     }
 }
@@ -116,7 +126,7 @@ async fn watch(
     context: &Context,
     resource: &ResourceRef,
     met: impl Fn(&Object) -> bool,
-    once: bool,
+    patience: Patience,
 ) -> Result<String, Failure> {
     let selection = Selection {
         kind: resource.kind,
@@ -141,7 +151,7 @@ async fn watch(
             Ok(Event::Deleted(..)) => {
                 return Err(Error::from(squall_api::Error::not_found(resource.kind, &resource.name)).into());
             }
-            Ok(Event::Complete(_)) if once => {
+            Ok(Event::Complete(_)) if patience == Patience::None => {
                 return Err(Failure::error(format!("condition not met for {}", resource.name)));
             }
             Ok(Event::Applied(..) | Event::Begin | Event::Complete(_) | Event::Progress(_)) => {}

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 
 pub use changes::Changes;
 pub use live::{Live, number};
-pub use object::{Format, Shown, indented, json_of, list_of, named, print_objects};
+pub use object::{Format, ManagedFields, Shown, indented, json_of, list_of, named, print_objects};
 pub use report::{report, report_usage};
 pub use table::{Rows, print_cells, print_table, rows_as_text};
 pub use unwatched::unwatched;

@@ -114,7 +114,7 @@ pub struct Shown {
 
 /// Prints objects in a format that is not a table.
 pub fn print_objects(objects: &[Object], shown: Shown, format: &Format) -> Result<(), Failure> {
-    let json = |object: &Object| json_of(object, shown.managed_fields);
+    let json = |object: &Object| json_of(object, ManagedFields::of(shown.managed_fields));
     let whole = || match objects {
         [object] if shown.single => json(object),
         many => list_of(many.iter().map(json).collect()),
@@ -151,10 +151,28 @@ pub fn list_of(items: Vec<Value>) -> Value {
     json!({"apiVersion": "v1", "items": items, "kind": "List", "metadata": {"resourceVersion": ""}})
 }
 
-/// The object as JSON. As in kubectl, `managedFields` are left out unless requested.
-pub fn json_of(object: &Object, managed_fields: bool) -> Value {
+/// Whether output includes `metadata.managedFields`. As in kubectl, they are left out unless requested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ManagedFields {
+    /// Left out.
+    Hidden,
+    /// Included.
+    Shown,
+}
+
+impl ManagedFields {
+    /// Reads the flag `--show-managed-fields`.
+    const fn of(shown: bool) -> Self {
+        if shown { Self::Shown } else { Self::Hidden }
+    }
+}
+
+/// The object as JSON.
+pub fn json_of(object: &Object, managed_fields: ManagedFields) -> Value {
     let mut json = object.to_json();
-    if !managed_fields && let Some(metadata) = json.get_mut("metadata").and_then(Value::as_object_mut) {
+    if managed_fields == ManagedFields::Hidden
+        && let Some(metadata) = json.get_mut("metadata").and_then(Value::as_object_mut)
+    {
         metadata.remove("managedFields");
     }
     json

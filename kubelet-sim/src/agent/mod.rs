@@ -19,7 +19,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use squall_client::events::Recorder;
 use squall_client::{Client, Gate, over_tls};
-use squall_daemon::{Timing, tls};
+use squall_daemon::{Timing, Work, tls};
 use squall_faults::may_see;
 use squall_flags::KubeletFlags;
 use tokio::sync::watch;
@@ -27,7 +27,11 @@ use tokio::sync::watch;
 use addresses::PodRange;
 
 /// Runs until `stopping` becomes true. The pods keep running without it.
-pub async fn run_agent(flags: KubeletFlags, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
+pub fn run_agent(flags: KubeletFlags, stopping: watch::Receiver<bool>) -> Work {
+    Box::pin(work(flags, stopping))
+}
+
+async fn work(flags: KubeletFlags, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
     let timing = Timing::of(flags.timing);
     let range = PodRange::of(flags.pod_cidr).map_err(anyhow::Error::msg)?;
     let connect = over_tls(tls::client(&flags.tls)?, flags.link_port);

@@ -228,18 +228,22 @@ pub fn decide(
     let mut look = Look { pod, slots, timing, now, expired: false, steps: Vec::new(), told: Vec::new(), wake_at: None };
     look.check_deadline();
     let states: Vec<ContainerState> = (0..look.slots.len()).map(|index| look.state(index)).collect();
-    let finished =
-        look.is_deleted() && look.slots.iter().all(|(_, _, view)| !view.is_running() && view.busy != Busy::Starting);
-    if finished {
+    if look.is_finished() {
         look.steps = vec![Step::Finish];
     }
-    let status = status::status(&look, states, addresses, finished);
+    let status = status::status(&look, states, addresses);
     Decision { status, steps: look.steps, told: look.told, wake_at: look.wake_at }
 }
 
 impl Look<'_> {
     fn is_deleted(&self) -> bool {
         self.pod.metadata.deletion_timestamp.is_some()
+    }
+
+    /// Whether the pod was deleted and all its containers have ended.
+    fn is_finished(&self) -> bool {
+        let ended = |view: &ContainerView| !view.is_running() && view.busy != Busy::Starting;
+        self.is_deleted() && self.slots.iter().all(|(_, _, view)| ended(view))
     }
 
     /// Whether its containers have to end and no more may start.

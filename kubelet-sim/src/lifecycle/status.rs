@@ -44,15 +44,15 @@ pub fn terminated(container: &cri::Container) -> ContainerState {
     ContainerState { terminated: Some(terminated), ..ContainerState::default() }
 }
 
-/// Returns the status of a pod whose containers have these states. `finished`: it was deleted, and all of them ended.
-pub fn status(look: &Look<'_>, states: Vec<ContainerState>, addresses: Addresses<'_>, finished: bool) -> PodStatus {
+/// Returns the status of a pod whose containers have these states.
+pub fn status(look: &Look<'_>, states: Vec<ContainerState>, addresses: Addresses<'_>) -> PodStatus {
     let pod = look.pod;
     let statuses: Vec<(Role, ContainerStatus)> = states
         .into_iter()
         .enumerate()
         .map(|(index, state)| (look.slots[index].0, container_status(look, index, state)))
         .collect();
-    let phase = phase(look, &statuses, finished);
+    let phase = phase(look, &statuses);
     let address = addresses.pod_ip.to_owned();
     let conditions = conditions(look, &statuses, phase, !address.is_empty());
     let (main, init): (Vec<_>, Vec<_>) = statuses.into_iter().partition(|(role, _)| *role == Role::Main);
@@ -102,7 +102,7 @@ fn exit_code(status: &ContainerStatus) -> Option<i32> {
 }
 
 /// Kubernetes: `getPhase`.
-fn phase(look: &Look<'_>, statuses: &[(Role, ContainerStatus)], finished: bool) -> &'static str {
+fn phase(look: &Look<'_>, statuses: &[(Role, ContainerStatus)]) -> &'static str {
     let mains = || statuses.iter().filter(|(role, _)| *role == Role::Main).map(|(_, status)| status);
     let started = |status: &ContainerStatus| {
         status.state.running.is_some() || status.state.terminated.is_some() || status.last_state.terminated.is_some()
@@ -110,7 +110,7 @@ fn phase(look: &Look<'_>, statuses: &[(Role, ContainerStatus)], finished: bool) 
     if look.expired || look.has_failed_to_initialize() {
         return "Failed";
     }
-    if mains().all(|status| exit_code(status).is_some()) && (finished || look.is_over()) {
+    if mains().all(|status| exit_code(status).is_some()) && (look.is_finished() || look.is_over()) {
         return if mains().all(|status| exit_code(status) == Some(0)) { "Succeeded" } else { "Failed" };
     }
     if mains().any(started) { "Running" } else { "Pending" }

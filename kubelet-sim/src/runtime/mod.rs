@@ -8,7 +8,7 @@ mod proxy;
 mod service;
 
 use anyhow::Context;
-use squall_daemon::Gateway;
+use squall_daemon::{Gateway, Work};
 use squall_flags::RuntimeFlags;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
@@ -17,7 +17,11 @@ use tokio_stream::wrappers::UnixListenerStream;
 use crate::catalogue::Catalogue;
 
 /// Serves until `stopping` becomes true. Its containers end with it.
-pub async fn run_runtime(flags: RuntimeFlags, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
+pub fn run_runtime(flags: RuntimeFlags, stopping: watch::Receiver<bool>) -> Work {
+    Box::pin(work(flags, stopping))
+}
+
+async fn work(flags: RuntimeFlags, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
     squall_faults::begin(&flags.faults)?;
     let catalogue = Catalogue::load(flags.images.as_deref())?;
     // A runtime that was killed leaves its socket behind.

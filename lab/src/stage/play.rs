@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use futures_util::future::join_all;
+use futures_util::future::{LocalBoxFuture, join_all};
 use squall_checkers::{Checkers, Recorder, Witness, agreement};
 use squall_client::{Client, PATIENCE, wait_for};
 use squall_cluster::{CLIENTS, Cluster, Lifetime, Options, TimingProfile, wait_until_ready};
@@ -39,7 +39,17 @@ pub struct Playing {
 
 /// Runs a scenario on its own cluster and judges it. An error means that the scenario could not be run; the record says
 /// whether it passed.
-pub async fn play(scenario: &Scenario, playing: &Playing, audience: Audience) -> anyhow::Result<Record> {
+///
+/// The future is boxed, so that it is compiled here and not again in each crate that awaits it.
+pub fn play<'a>(
+    scenario: &'a Scenario,
+    playing: &'a Playing,
+    audience: Audience,
+) -> LocalBoxFuture<'a, anyhow::Result<Record>> {
+    Box::pin(played(scenario, playing, audience))
+}
+
+async fn played(scenario: &Scenario, playing: &Playing, audience: Audience) -> anyhow::Result<Record> {
     let began = Instant::now();
     let (cluster, client) = raise(scenario, playing).await?;
     let ready_seconds = began.elapsed().as_secs_f64();

@@ -21,7 +21,7 @@ pub fn groups<'a>(service: &Service, pods: impl Iterator<Item = &'a Pod>) -> Vec
         let same = |port: &EndpointPort| (port.name.clone().unwrap_or_default(), port.port.unwrap_or(0));
         let group =
             groups.entry(ports.iter().map(same).collect()).or_insert_with(|| Group { ports, endpoints: Vec::new() });
-        group.endpoints.push(endpoint(pod, service.spec.publish_not_ready_addresses));
+        group.endpoints.push(endpoint(service, pod));
     }
     groups.into_values().collect()
 }
@@ -47,13 +47,13 @@ fn endpoint_port(port: &ServicePort, pod: &Pod) -> Option<EndpointPort> {
     })
 }
 
-fn endpoint(pod: &Pod, publish_not_ready: bool) -> Endpoint {
+fn endpoint(service: &Service, pod: &Pod) -> Endpoint {
     let serving = is_pod_ready(pod);
     let terminating = pod.metadata.deletion_timestamp.is_some();
     Endpoint {
         addresses: vec![pod.status.pod_ip.clone()],
         conditions: EndpointConditions {
-            ready: Some(publish_not_ready || (serving && !terminating)),
+            ready: Some(service.spec.publish_not_ready_addresses || (serving && !terminating)),
             serving: Some(serving),
             terminating: Some(terminating),
         },

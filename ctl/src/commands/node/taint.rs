@@ -6,7 +6,7 @@ use squall_api::core::v1::Taint;
 use crate::cli::TaintArgs;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::modify::modify;
+use crate::modify::{Existing, modify};
 use crate::output::Changes;
 use crate::selection::{self, Wanted};
 
@@ -36,7 +36,7 @@ pub async fn taint(context: &Context, args: TaintArgs) -> Result<(), Failure> {
         let mut done = "";
         let changed = modify(context, &chosen.resource, (args.dry_run, None), |object| match object {
             Object::Node(node) => {
-                done = apply(&mut node.spec.taints, &wishes, args.overwrite, &chosen.resource.name)?;
+                done = apply(&mut node.spec.taints, &wishes, Existing::of(args.overwrite), &chosen.resource.name)?;
                 Ok(())
             }
             other => Err(Failure::error(format!("{} cannot have taints, only nodes can", other.kind().info().plural))),
@@ -78,7 +78,7 @@ fn wish(word: &str) -> Result<Wish, Failure> {
 }
 
 /// Changes the taints. Returns a word for the change: `tainted`, `untainted` or `modified`.
-fn apply(taints: &mut Vec<Taint>, wishes: &[Wish], overwrite: bool, node: &str) -> Result<&'static str, Failure> {
+fn apply(taints: &mut Vec<Taint>, wishes: &[Wish], existing: Existing, node: &str) -> Result<&'static str, Failure> {
     let (mut set, mut removed, mut modified) = (false, false, false);
     for wish in wishes {
         match wish {
@@ -94,7 +94,7 @@ fn apply(taints: &mut Vec<Taint>, wishes: &[Wish], overwrite: bool, node: &str) 
             Wish::Set(taint) => {
                 match taints.iter_mut().find(|old| old.key == taint.key && old.effect == taint.effect) {
                     Some(old) if old.value == taint.value => {}
-                    Some(old) if overwrite => {
+                    Some(old) if existing == Existing::Replaced => {
                         old.value.clone_from(&taint.value);
                         modified = true;
                     }
@@ -130,13 +130,13 @@ mod tests {
     #[test]
     fn taints_are_set_replaced_and_removed() {
         let mut taints = Vec::new();
-        assert_eq!(apply(&mut taints, &read(&["disk=slow:NoSchedule"]), false, "n").unwrap(), "tainted");
-        assert!(apply(&mut taints, &read(&["disk=fast:NoSchedule"]), false, "n").is_err());
-        assert_eq!(apply(&mut taints, &read(&["disk=fast:NoSchedule"]), true, "n").unwrap(), "modified");
-        assert_eq!(apply(&mut taints, &read(&["disk:NoExecute"]), false, "n").unwrap(), "tainted");
-        assert_eq!(apply(&mut taints, &read(&["disk:NoExecute-"]), false, "n").unwrap(), "untainted");
-        assert_eq!(apply(&mut taints, &read(&["disk-"]), false, "n").unwrap(), "untainted");
-        assert!(apply(&mut taints, &read(&["disk-"]), false, "n").is_err());
+        assert_eq!(apply(&mut taints, &read(&["disk=slow:NoSchedule"]), Existing::Kept, "n").unwrap(), "tainted");
+        assert!(apply(&mut taints, &read(&["disk=fast:NoSchedule"]), Existing::Kept, "n").is_err());
+        assert_eq!(apply(&mut taints, &read(&["disk=fast:NoSchedule"]), Existing::Replaced, "n").unwrap(), "modified");
+        assert_eq!(apply(&mut taints, &read(&["disk:NoExecute"]), Existing::Kept, "n").unwrap(), "tainted");
+        assert_eq!(apply(&mut taints, &read(&["disk:NoExecute-"]), Existing::Kept, "n").unwrap(), "untainted");
+        assert_eq!(apply(&mut taints, &read(&["disk-"]), Existing::Kept, "n").unwrap(), "untainted");
+        assert!(apply(&mut taints, &read(&["disk-"]), Existing::Kept, "n").is_err());
         assert!(taints.is_empty());
     }
 

@@ -104,7 +104,10 @@ pub async fn run(context: &Context, args: RollingUpdateArgs) -> Result<(), Failu
     } else {
         update.run(prepared.old, prepared.new, &mut steps).await?;
     }
-    tell(&controllers, if keep_name { &old_name } else { &name }, keep_name, &format).await
+    match keep_name {
+        true => tell(&controllers, &old_name, "", &format).await,
+        false => tell(&controllers, &name, &format!(" to {name:?}"), &format).await,
+    }
 }
 
 /// Checks that the selectors differ in a label that both have, or each controller would take the other's pods.
@@ -142,7 +145,8 @@ fn dry_run(old: &ReplicationController, new: &ReplicationController, format: &Fo
     Ok(())
 }
 
-async fn tell(controllers: &Controllers, name: &str, keep_name: bool, format: &Format) -> Result<(), Failure> {
+/// Shows the controller that is left, or says its new name.
+async fn tell(controllers: &Controllers, name: &str, to: &str, format: &Format) -> Result<(), Failure> {
     // After a rollback, this controller has just been deleted.
     let controller = match controllers.get(name).await {
         Ok(controller) => Some(controller),
@@ -154,7 +158,6 @@ async fn tell(controllers: &Controllers, name: &str, keep_name: bool, format: &F
             print_objects(&[controller.into()], Shown { single: true, ..Shown::default() }, format)
         }
         _ => {
-            let to = if keep_name { String::new() } else { format!(" to {name:?}") };
             line(&format!("replicationcontroller/{name} rolling updated{to}"));
             Ok(())
         }

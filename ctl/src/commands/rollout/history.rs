@@ -64,7 +64,10 @@ async fn show(
                 line("No rollout history found.");
                 return Ok(());
             }
-            print(&entries, matches!(format, Format::Wide));
+            match format {
+                Format::Wide => print(&WIDE, entries.iter().map(wide)),
+                _ => print(&NARROW, entries.iter().map(narrow)),
+            }
             line("");
         }
     }
@@ -166,27 +169,29 @@ fn read_change(text: &str) -> Option<Note> {
     Some(Note { time: time.to_owned(), author: author.to_owned(), command: command.to_owned() })
 }
 
-fn print(entries: &[Entry], wide: bool) {
-    let none = || "<none>".to_owned();
-    let mut rows: Vec<Vec<String>> = Vec::new();
-    let headings: &[&str] =
-        if wide { &["REVISION", "TIME", "BY", "IMAGES", "CHANGE-CAUSE"] } else { &["REVISION", "CHANGE-CAUSE"] };
-    rows.push(headings.iter().map(|heading| (*heading).to_owned()).collect());
-    for entry in entries {
-        let (number, cause) = (entry.revision.to_string(), entry.cause.clone());
-        let change = entry.change.as_ref();
-        let noted = |part: fn(&Note) -> &String| change.map(part).cloned();
-        rows.push(match wide {
-            false => vec![number, cause.unwrap_or_else(none)],
-            true => vec![
-                number,
-                noted(|change| &change.time).unwrap_or_else(none),
-                noted(|change| &change.author).unwrap_or_else(none),
-                entry.images.join(","),
-                cause.or(noted(|change| &change.command)).unwrap_or_else(none),
-            ],
-        });
-    }
+const NONE: &str = "<none>";
+const NARROW: [&str; 2] = ["REVISION", "CHANGE-CAUSE"];
+const WIDE: [&str; 5] = ["REVISION", "TIME", "BY", "IMAGES", "CHANGE-CAUSE"];
+
+fn narrow(entry: &Entry) -> Vec<String> {
+    vec![entry.revision.to_string(), entry.cause.clone().unwrap_or_else(|| NONE.to_owned())]
+}
+
+fn wide(entry: &Entry) -> Vec<String> {
+    let noted = |part: fn(&Note) -> &String| entry.change.as_ref().map(part).cloned();
+    let or_none = |text: Option<String>| text.unwrap_or_else(|| NONE.to_owned());
+    vec![
+        entry.revision.to_string(),
+        or_none(noted(|change| &change.time)),
+        or_none(noted(|change| &change.author)),
+        entry.images.join(","),
+        or_none(entry.cause.clone().or(noted(|change| &change.command))),
+    ]
+}
+
+fn print(headings: &[&str], rows: impl Iterator<Item = Vec<String>>) {
+    let headings = headings.iter().map(|heading| (*heading).to_owned()).collect();
+    let rows: Vec<Vec<String>> = std::iter::once(headings).chain(rows).collect();
     rows_as_text(&rows, GAP).iter().for_each(|row| line(row));
 }
 

@@ -25,20 +25,34 @@ enum Progress {
     Failed(String),
 }
 
+/// The form of a change that is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// kubectl's words.
+    Text,
+    /// An object with the counts.
+    Json,
+}
+
+impl Form {
+    /// Reads the flag `--output`.
+    fn parse(output: Option<&str>) -> Result<Self, Failure> {
+        match output {
+            None | Some("") => Ok(Self::Text),
+            Some("json") => Ok(Self::Json),
+            Some(other) => Err(Failure::error(format!("unknown output format {other:?}: use json"))),
+        }
+    }
+}
+
 /// Waits for rollouts to finish.
 pub async fn run(context: &Context, args: RolloutStatusArgs) -> Result<(), Failure> {
-    let json = match args.output.as_deref() {
-        None | Some("") => false,
-        Some("json") => true,
-        Some(other) => {
-            return Err(Failure::error(format!("unknown output format {other:?}: use json")));
-        }
-    };
+    let form = Form::parse(args.output.as_deref())?;
     let unsupported = |resource: &ResourceRef| {
         Failure::error(format!("no status viewer has been implemented for {}", resource.kind.info().kind))
     };
     for resource in deployments(context, &args.targets, unsupported).await? {
-        let follow = follow(context, &resource, &args, json);
+        let follow = follow(context, &resource, &args, form);
         let limit = args.timeout.filter(|limit| !limit.is_zero()).unwrap_or(Duration::MAX);
         // Undo only a rollout that failed or timed out, not one that cannot be watched or whose watch was interrupted.
         let failure = match tokio::time::timeout(limit, follow).await {
@@ -62,11 +76,11 @@ async fn follow(
     context: &Context,
     resource: &ResourceRef,
     args: &RolloutStatusArgs,
-    json: bool,
+    form: Form,
 ) -> Result<Option<Failure>, Failure> {
     let first = super::deployment(context, resource).await?;
     if !args.watch {
-        return Ok(match tell(&first, args.revision, json)? {
+        return Ok(match tell(&first, args.revision, form)? {
             End::Failed(failure) => Some(failure),
             End::Not | End::Done => None,
         });
@@ -76,7 +90,7 @@ async fn follow(
     let fields = format!("metadata.name={}", resource.name);
     let mut watch = Watch::new(context.client.clone(), selection(Kind::Deployment, fields));
     // Draw the live view only for people.
-    let live = std::io::stdout().is_terminal() && !json;
+    let live = std::io::stdout().is_terminal() && form == Form::Text;
     let mut sets = live.then(|| Watch::new(context.client.clone(), selection(Kind::ReplicaSet, String::new())));
     let mut view = View::new(&first);
     let mut there = false;
@@ -100,7 +114,7 @@ async fn follow(
                 there = true;
                 let end = match live {
                     true => shown(&deployment, args.revision, &mut view)?,
-                    false => tell(&deployment, args.revision, json)?,
+                    false => tell(&deployment, args.revision, form)?,
                 };
                 match end {
                     End::Done => return Ok(None),
@@ -154,27 +168,20 @@ fn shown(deployment: &Deployment, wanted: i64, view: &mut View) -> Result<End, F
 }
 
 /// Prints a change.
-fn tell(deployment: &Deployment, wanted: i64, json: bool) -> Result<End, Failure> {
+fn tell(deployment: &Deployment, wanted: i64, form: Form) -> Result<End, Failure> {
     check_revision(deployment, wanted)?;
     let progress = progress(deployment);
-    if json {
-        line(&event(deployment, &progress));
+    match (form, &progress) {
+        (Form::Json, _) => line(&event(deployment, &progress)),
+        (Form::Text, Progress::Going(text) | Progress::Done(text)) => line(text),
+        // The failure itself is the last line.
+        (Form::Text, Progress::Failed(_)) => {}
     }
-    match progress {
-        Progress::Going(text) => {
-            if !json {
-                line(&text);
-            }
-            Ok(End::Not)
-        }
-        Progress::Done(text) => {
-            if !json {
-                line(&text);
-            }
-            Ok(End::Done)
-        }
-        Progress::Failed(text) => Ok(End::Failed(Failure::error(text))),
-    }
+    Ok(match progress {
+        Progress::Going(_) => End::Not,
+        Progress::Done(_) => End::Done,
+        Progress::Failed(text) => End::Failed(Failure::error(text)),
+    })
 }
 
 fn event(deployment: &Deployment, progress: &Progress) -> String {

@@ -15,7 +15,7 @@ use crate::cli::WhyArgs;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::{line, named};
-use crate::selection;
+use crate::selection::{self, Namespaces};
 use facts::Facts;
 
 /// The answer and its evidence.
@@ -70,7 +70,7 @@ pub async fn run(context: &Context, args: WhyArgs) -> Result<(), Failure> {
     };
     for target in selection::parse_named(&args.what)? {
         for name in &target.names {
-            let namespace = selection::namespace_of(target.kind, context, false);
+            let namespace = selection::namespace_of(target.kind, context, Namespaces::Current);
             let object = selection::get(&context.client, target.kind, &namespace, name).await?;
             let facts = Facts::gather(context, &object).await?;
             let answer = answer(&object, &facts, Timestamp::now())?;
