@@ -1,16 +1,19 @@
 //! The frame of a process: logs to standard error, one thread by default, graceful shutdown on a signal.
 
 use std::future::Future;
+use std::io::Write;
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context;
 use squall_flags::ProcessFlags;
 use tokio::io::AsyncReadExt;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
 
 /// The timeout of a graceful shutdown.
 const DRAIN: Duration = Duration::from_secs(4);
@@ -24,8 +27,11 @@ pub type Work = Pin<Box<dyn Future<Output = anyhow::Result<()>>>>;
 /// Runs `work` until it returns or a signal arrives. On a signal, the value that `work` receives becomes true: it
 /// should drain and return.
 pub fn run(flags: &ProcessFlags, work: impl FnOnce(watch::Receiver<bool>) -> Work) -> ExitCode {
-    let filter = EnvFilter::try_new(flags.log.as_deref().unwrap_or(LOG)).unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    if let Err(error) = log_to_stderr(flags.log.as_deref().unwrap_or(LOG)) {
+        // There is no log to report it in.
+        drop(writeln!(std::io::stderr(), "{error:#}"));
+        return ExitCode::from(2);
+    }
     let runtime = match flags.worker_threads {
         Some(threads) if threads > 1 => Builder::new_multi_thread().worker_threads(threads).enable_all().build(),
         _ => Builder::new_current_thread().enable_all().build(),
@@ -57,6 +63,14 @@ pub fn run(flags: &ProcessFlags, work: impl FnOnce(watch::Receiver<bool>) -> Wor
             ExitCode::FAILURE
         }
     }
+}
+
+/// Starts the log. The filter is a list of levels, of everything or of a module: `info,openraft=warn`.
+fn log_to_stderr(filter: &str) -> anyhow::Result<()> {
+    let filter: Targets = filter.parse().with_context(|| format!("--log {filter:?} is not a list like {LOG:?}"))?;
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
+    Ok(())
 }
 
 /// Makes a write beyond the file size limit (`ulimit -f`) fail like on a full disk instead of killing the process: once

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use anyhow::Context;
-use regex::Regex;
+use regex_lite::Regex;
 
 use crate::Output;
 

@@ -21,7 +21,8 @@ use std::thread;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
 
 use faults::Fault;
 
@@ -64,7 +65,7 @@ struct Arguments {
 
     /// What to log in a run of one seed: a level, or `module=level` pairs separated by commas
     #[arg(long, default_value = "error,openraft=off")]
-    log: String,
+    log: Targets,
 }
 
 fn main() -> ExitCode {
@@ -79,9 +80,8 @@ fn main() -> ExitCode {
 fn one(arguments: &Arguments) -> (String, u8) {
     entropy::seed(arguments.seed);
     let _running = end_if_it_never_does(arguments.seed);
-    let filter = EnvFilter::try_new(&arguments.log).unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(false);
-    lines.with_timer(run::VirtualTime).init();
+    let lines = tracing_subscriber::fmt::layer().with_writer(stderr).with_ansi(false).with_timer(run::VirtualTime);
+    tracing_subscriber::registry().with(lines.with_filter(arguments.log.clone())).init();
     let plan = run::Plan {
         seed: arguments.seed,
         faults: arguments.faults,
