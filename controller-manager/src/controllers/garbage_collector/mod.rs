@@ -3,6 +3,8 @@
 
 mod plan;
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use squall_api::metav1::v1::{ObjectMeta, OwnerReference};
 use squall_api::{Kind, Object};
@@ -22,6 +24,8 @@ pub struct Item {
     owners: Vec<(OwnerReference, Owner)>,
     /// Objects that reference it as an owner.
     dependents: Vec<Object>,
+    /// Whether it waits for itself: for dependents that wait for theirs, round to it.
+    waits_for_itself: bool,
 }
 
 /// The state of an owner.
@@ -122,12 +126,31 @@ impl Controller for GarbageCollector {
         let dependents = dependents
             .iter()
             .filter_map(|object_ref| caches.find(object_ref.kind, &object_ref.namespace, &object_ref.name));
-        Some(Item { owners: owners.collect(), dependents: dependents.collect(), object })
+        let waits_for_itself = is_waiting(object.meta()) && waits_for_itself(&object.meta().uid, caches);
+        Some(Item { owners: owners.collect(), dependents: dependents.collect(), waits_for_itself, object })
     }
 
     fn plan(&self, item: Item, _: Timestamp) -> Plan {
         plan::plan(&item)
     }
+}
+
+/// Whether a chain of dependents, each deleted in the foreground, leads from an object back to it.
+fn waits_for_itself(uid: &str, caches: &Caches) -> bool {
+    let mut seen = HashSet::new();
+    let mut next = caches.graph.dependents(uid);
+    while let Some(dependent) = next.pop() {
+        let waiting = |meta: &ObjectMeta| is_waiting(meta).then(|| meta.uid.clone());
+        let found = caches.meta(dependent.kind, &dependent.namespace, &dependent.name, waiting);
+        let Some(found) = found.flatten() else { continue };
+        if found == uid {
+            return true;
+        }
+        if seen.insert(found.clone()) {
+            next.extend(caches.graph.dependents(&found));
+        }
+    }
+    false
 }
 
 fn state(owner: &OwnerReference, dependent: &ObjectMeta, caches: &Caches) -> Owner {
@@ -137,7 +160,7 @@ fn state(owner: &OwnerReference, dependent: &ObjectMeta, caches: &Caches) -> Own
         }
         Known::At(object_ref) => {
             match caches.meta(object_ref.kind, &object_ref.namespace, &object_ref.name, is_waiting) {
-                Some(true) if owner.block_owner_deletion == Some(true) => Owner::Waiting,
+                Some(true) => Owner::Waiting,
                 _ => Owner::Solid,
             }
         }

@@ -64,6 +64,12 @@ fn let_go(item: &Item) -> Vec<Action> {
             .map(|dependent| Action::SetOwners { object: Box::new(dependent.clone()), owners: others(dependent) });
         return vec![Action::Together(freed.collect()), without_finalizer(&item.object, ORPHAN)];
     }
+    if item.waits_for_itself && meta.owner_references.iter().any(|owner| owner.block_owner_deletion == Some(true)) {
+        // Kubernetes breaks such a circle in the same way: the object no longer holds its owners.
+        let free = |owner: &OwnerReference| OwnerReference { block_owner_deletion: Some(false), ..owner.clone() };
+        let owners = meta.owner_references.iter().map(free).collect();
+        return vec![Action::SetOwners { object: Box::new(item.object.clone()), owners }];
+    }
     if has(meta, FOREGROUND) && !item.dependents.iter().any(|dependent| blocks(dependent, &meta.uid)) {
         return vec![without_finalizer(&item.object, FOREGROUND)];
     }
@@ -110,6 +116,7 @@ mod tests {
             object: pod.into(),
             owners: owners.collect(),
             dependents: vec![Object::from(Pod::default()); dependents],
+            waits_for_itself: false,
         }
     }
 
@@ -163,5 +170,15 @@ mod tests {
             OwnerReference { uid: "me".to_owned(), block_owner_deletion: Some(true), ..OwnerReference::default() };
         going.dependents[0].meta_mut().owner_references.push(blocking);
         assert!(plan(&going).actions.is_empty(), "a dependent is still there");
+        going.waits_for_itself = true;
+        going.object.meta_mut().owner_references.push(OwnerReference {
+            uid: "dependent".to_owned(),
+            block_owner_deletion: Some(true),
+            ..OwnerReference::default()
+        });
+        let [Action::SetOwners { owners, .. }] = &plan(&going).actions[..] else { unreachable!("it waits for itself") };
+        assert_eq!(owners[0].block_owner_deletion, Some(false));
+        going.object.meta_mut().owner_references.clone_from(owners);
+        assert!(plan(&going).actions.is_empty(), "told once");
     }
 }
