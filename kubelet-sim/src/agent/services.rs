@@ -102,14 +102,10 @@ fn backends(slices: &[&Arc<EndpointSlice>], port_name: &str) -> Vec<cri::Endpoin
     let collect = |wanted: fn(&Endpoint) -> bool| {
         let mut found = Vec::new();
         for slice in slices {
-            let port = slice
-                .ports
-                .iter()
-                .find(|port| port.name.as_deref().unwrap_or_default() == port_name)
-                .and_then(|port| port.port);
-            // If no port of the slice has this name, its first port counts.
-            let port = port.or_else(|| slice.ports.first().and_then(|port| port.port));
-            let Some(port) = port else { continue };
+            // Kubernetes: kube-proxy goes by the name alone. The pods of a slice without this port do not have it.
+            let mut ports = slice.ports.iter();
+            let port = ports.find(|port| port.name.as_deref().unwrap_or_default() == port_name);
+            let Some(port) = port.and_then(|port| port.port) else { continue };
             let endpoints = slice.endpoints.iter().filter(|endpoint| wanted(endpoint));
             found.extend(endpoints.flat_map(|e| e.addresses.iter().map(|address| endpoint(address, port))));
         }
@@ -142,6 +138,23 @@ mod tests {
             ..Endpoint::default()
         }));
         Arc::new(slice)
+    }
+
+    #[test]
+    fn a_port_leads_to_pods_that_have_it_and_to_no_others() {
+        let slice = |address: &str, name: &str, port: i32| {
+            let mut slice = (*slice(&[(address, true, false)])).clone();
+            slice.ports =
+                vec![EndpointPort { name: Some(name.to_owned()), port: Some(port), ..EndpointPort::default() }];
+            Arc::new(slice)
+        };
+        let (http, admin) = (slice("a", "http", 8080), slice("b", "admin", 9090));
+        let found = |name| -> Vec<(String, u32)> {
+            backends(&[&http, &admin], name).into_iter().map(|backend| (backend.address, backend.port)).collect()
+        };
+        assert_eq!(found("http"), [("a".to_owned(), 8080)]);
+        assert_eq!(found("admin"), [("b".to_owned(), 9090)]);
+        assert_eq!(found(""), []);
     }
 
     #[test]
