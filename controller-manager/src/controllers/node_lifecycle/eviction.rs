@@ -18,12 +18,13 @@ const TARGET: &str = "DisruptionTarget";
 /// Deletes the pods that no longer tolerate a taint of the node, after stating the reason in their status.
 pub fn evict(node: &Node, pods: &[Arc<Pod>], timing: &Timing, now: Timestamp, plan: &mut Plan) {
     for taint in node.spec.taints.iter().filter(|taint| taint.effect == "NoExecute") {
-        let since = taint.time_added.map_or(now, |time| time.timestamp());
+        let added = taint.time_added.map_or(now, |time| time.timestamp());
         for pod in pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()) {
             let left = match tolerated_seconds(pod, taint) {
                 None => Duration::ZERO,
                 Some(None) => continue,
                 Some(Some(seconds)) => {
+                    let since = added.max(arrival(pod));
                     let allowed = SignedDuration::try_from(timing.seconds(seconds)).unwrap_or(SignedDuration::MAX);
                     Duration::try_from(allowed - now.duration_since(since)).unwrap_or_default()
                 }
@@ -46,6 +47,12 @@ pub fn cancelled(before: &Node, after: &Node, pods: &[Arc<Pod>]) -> Vec<Action> 
     let stay = pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
     let stay = stay.filter(|pod| waits(before, pod) && !waits(after, pod));
     stay.map(|pod| tell(pod, "Cancelling deletion of Pod")).collect()
+}
+
+/// When the pod came to its node. Kubernetes: a pod that comes after the taint has all its seconds too.
+fn arrival(pod: &Pod) -> Timestamp {
+    let scheduled = pod_condition(pod, "PodScheduled").map(|condition| condition.last_transition_time);
+    scheduled.unwrap_or(pod.metadata.creation_timestamp).timestamp()
 }
 
 fn tell(pod: &Pod, what: &str) -> Action {

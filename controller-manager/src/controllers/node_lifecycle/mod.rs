@@ -170,7 +170,7 @@ fn not_ready(pod: &Arc<Pod>, now: Timestamp) -> [Action; 2] {
 mod tests {
     use super::*;
     use squall_api::Resource;
-    use squall_api::core::v1::{PodCondition, Taint};
+    use squall_api::core::v1::{PodCondition, Taint, Toleration};
     use squall_daemon::Timing;
 
     fn observed(ready: &str, silence: u64) -> Observed {
@@ -209,6 +209,29 @@ mod tests {
         silent.node = Arc::new(updated(at(&silent, 100)));
         assert!(at(&silent, 399).actions.is_empty(), "tolerated for 300 s");
         assert!(matches!(at(&silent, 400).actions.last(), Some(Action::Delete { .. })));
+    }
+
+    #[test]
+    fn a_taint_set_by_hand_counts_from_the_first_look_at_it() {
+        let mut tainted = observed("True", 0);
+        let hand = Taint { key: "maint".to_owned(), effect: "NoExecute".to_owned(), ..Taint::default() };
+        Arc::get_mut(&mut tainted.node).unwrap().spec.taints.push(hand);
+        let mut pod = Pod::default();
+        pod.spec.tolerations.push(Toleration {
+            operator: "Exists".to_owned(),
+            toleration_seconds: Some(30),
+            ..Toleration::default()
+        });
+        tainted.pods = vec![Arc::new(pod.clone())];
+        // Each plan is made anew, as by a process that was started again.
+        tainted.node = Arc::new(updated(at(&tainted, 100)));
+        assert!(at(&tainted, 129).actions.is_empty());
+        assert!(matches!(at(&tainted, 130).actions.last(), Some(Action::Delete { .. })));
+        // A pod that came later has all its seconds.
+        pod.metadata.creation_timestamp = Time { seconds: 120, nanos: 0 };
+        tainted.pods = vec![Arc::new(pod)];
+        assert!(at(&tainted, 149).actions.is_empty());
+        assert!(matches!(at(&tainted, 150).actions.last(), Some(Action::Delete { .. })));
     }
 
     #[test]

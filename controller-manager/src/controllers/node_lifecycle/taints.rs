@@ -41,6 +41,11 @@ pub fn wanted(node: &Node, may_give_up: bool, trouble: Trouble, now: Timestamp) 
         _ => true,
     };
     let mut taints: Vec<Taint> = node.spec.taints.iter().filter(stays).cloned().collect();
+    // A taint that a user sets has no time. Tolerations count from the first look at it, however often this process is
+    // replaced: the time is kept with the taint.
+    for taint in taints.iter_mut().filter(|taint| taint.effect == "NoExecute" && taint.time_added.is_none()) {
+        taint.time_added = Some(Time::from_timestamp(now));
+    }
     let mut add = |key: &str, effect: &str| {
         if !has(&taints, key, effect) {
             let time_added = Some(Time::from_timestamp(now));
