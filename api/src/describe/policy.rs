@@ -1,10 +1,10 @@
 //! Disruption budgets, quotas, and namespaces with their quotas.
 
-use squall_proto::core::v1::{Namespace, ResourceQuota};
+use squall_proto::core::v1::{Namespace, NamespaceCondition, ResourceQuota};
 use squall_proto::policy::v1::PodDisruptionBudget;
 use squall_proto::resource::Quantity;
 
-use super::layout::Layout;
+use super::layout::{Layout, moment};
 use crate::labels::Selector;
 use crate::table::or_none;
 
@@ -42,6 +42,16 @@ fn amounts(layout: &mut Layout, quota: &ResourceQuota, indent: &str) {
 pub fn describe_namespace(layout: &mut Layout, namespace: &Namespace, quotas: &[ResourceQuota]) {
     layout.head(&namespace.metadata);
     layout.field("Status", or_none(&namespace.status.phase));
+    if !namespace.status.conditions.is_empty() {
+        layout.line("Conditions:");
+        layout.line("  Type\tStatus\tLastTransitionTime\tReason\tMessage");
+        layout.line("  ----\t------\t------------------\t------\t-------");
+        for condition in &namespace.status.conditions {
+            let NamespaceCondition { r#type, status, reason, message, last_transition_time } = condition;
+            let transition = moment(last_transition_time);
+            layout.line(format_args!("  {type}\t{status}\t{transition}\t{reason}\t{message}"));
+        }
+    }
     if quotas.is_empty() {
         layout.line("\nNo resource quota.");
         return;

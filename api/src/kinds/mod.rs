@@ -24,6 +24,7 @@ mod service_account;
 mod workload;
 
 pub use event::{first_seen, last_seen};
+pub use namespace::NAMESPACE_CONTENT;
 pub use node::covers;
 pub use object::{Kind, Object, Typed, with_type};
 pub use part::Part;

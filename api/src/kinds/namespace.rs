@@ -9,6 +9,9 @@ use crate::{age, names};
 
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
+/// The finalizer in the spec of each namespace. It holds a deleted namespace until a controller has emptied it.
+pub const NAMESPACE_CONTENT: &str = "kubernetes";
+
 impl Resource for Namespace {
     const KIND: Kind = Kind::Namespace;
     const INFO: KindInfo = KindInfo {
@@ -34,6 +37,10 @@ impl Resource for Namespace {
     fn prepare_create(&mut self) {
         self.status = Default::default();
         "Active".clone_into(&mut self.status.phase);
+        // From the first moment: a namespace that is deleted at once has content to lose too.
+        if !self.spec.finalizers.iter().any(|finalizer| finalizer == NAMESPACE_CONTENT) {
+            self.spec.finalizers.push(NAMESPACE_CONTENT.to_owned());
+        }
     }
 
     fn prepare_update(&mut self, old: &Self) {

@@ -51,8 +51,7 @@ pub fn delete(object: &Object, options: &DeleteOptions, now: Timestamp) -> Resul
     set_propagation(&mut marked, &options.propagation)?;
     let grace = grace_period(object, options);
     let first_time = meta.deletion_timestamp.is_none();
-    let held = !marked.meta().finalizers.is_empty();
-    if grace == 0 && !held {
+    if grace == 0 && !has_finalizers(&marked) {
         return Ok(Deletion::Remove);
     }
     let requested = request_time(object).unwrap_or(now);
@@ -70,6 +69,13 @@ pub fn delete(object: &Object, options: &DeleteOptions, now: Timestamp) -> Resul
         "Terminating".clone_into(&mut namespace.status.phase);
     }
     if marked == *object { Ok(Deletion::Nothing) } else { Ok(Deletion::Mark(Box::new(marked))) }
+}
+
+/// Whether finalizers hold the object once it is deleted. Those of a namespace's content are in its spec.
+#[must_use]
+pub fn has_finalizers(object: &Object) -> bool {
+    let holds_content = matches!(object, Object::Namespace(namespace) if !namespace.spec.finalizers.is_empty());
+    holds_content || !object.meta().finalizers.is_empty()
 }
 
 /// Returns the grace period in seconds. It is 0 unless the object is a pod that is bound to a node and has not ended.

@@ -323,6 +323,6 @@ fn is_same(new: &Object, old: &Object) -> bool {
 fn nothing_holds(object: &Object) -> bool {
     let meta = object.meta();
     meta.deletion_timestamp.is_some()
-        && meta.finalizers.is_empty()
+        && !admission::has_finalizers(object)
         && meta.deletion_grace_period_seconds.unwrap_or(0) == 0
 }

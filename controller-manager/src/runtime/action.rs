@@ -23,6 +23,8 @@ pub enum Action {
     Update(Box<Object>),
     /// Store the object's status, if it has not changed since it was read.
     UpdateStatus(Box<Object>),
+    /// Store the finalizers in the spec of a namespace, if it has not changed since it was read.
+    Finalize(Box<Object>),
     /// Delete the object with this uid; succeeds if it is already gone.
     Delete {
         /// Kind of the object.
@@ -52,7 +54,7 @@ pub enum Action {
         /// A precondition: another pod of the same name stays.
         uid: String,
     },
-    /// Delete all objects of a kind in a namespace.
+    /// Delete all objects of a kind in a namespace. Fails if some stay, held by finalizers.
     DeleteAll {
         /// A namespaced kind.
         kind: Kind,
@@ -96,7 +98,7 @@ impl Action {
     /// Adds the kinds of objects that the action writes.
     pub fn collect_kinds(&self, kinds: &mut BTreeSet<Kind>) {
         match self {
-            Self::Create(object) | Self::Update(object) | Self::UpdateStatus(object) => {
+            Self::Create(object) | Self::Update(object) | Self::UpdateStatus(object) | Self::Finalize(object) => {
                 kinds.insert(object.kind());
             }
             Self::CreateNamed { object, .. }

@@ -131,6 +131,9 @@ impl Executor {
             Action::UpdateStatus(object) => {
                 self.client.update(&place(&object).part("status"), manifest(&object), Default::default()).await
             }
+            Action::Finalize(object) => {
+                self.client.update(&place(&object).part("finalize"), manifest(&object), Default::default()).await
+            }
             Action::SetOwners { mut object, owners } => {
                 object.meta_mut().owner_references = owners;
                 self.client.update(&place(&object), manifest(&object), Default::default()).await
@@ -157,7 +160,7 @@ impl Executor {
             }
             Action::DeleteAll { kind, namespace } => {
                 let collection = ResourceRef::collection(kind, &namespace);
-                return self.client.delete_collection(&collection, Default::default()).await.map(|()| None);
+                return self.delete_all(&collection).await.map(|()| None);
             }
             Action::Bind { namespace, name, node } => {
                 let pods: Api<squall_api::core::v1::Pod> = Api::new(self.client.clone(), &namespace);
@@ -171,6 +174,17 @@ impl Executor {
             | Action::CreateNamed { .. } => return Ok(None),
         };
         reply.map(Some)
+    }
+
+    async fn delete_all(&self, collection: &ResourceRef) -> Result<(), Error> {
+        self.client.delete_collection(collection, Default::default()).await?;
+        match self.client.list(collection, "", "", "").await?.1.len() {
+            0 => Ok(()),
+            left => {
+                let detail = format!("{} has {left} resource instances", collection.kind.info().plural_group());
+                Err(squall_api::Error::conflict(Kind::Namespace, &collection.namespace, &detail).into())
+            }
+        }
     }
 
     async fn delete(&self, resource: &ResourceRef, uid: String, how: DeleteRequest) -> Result<Option<Reply>, Error> {

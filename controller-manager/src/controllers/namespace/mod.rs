@@ -1,17 +1,20 @@
-//! Empties namespaces that are being deleted.
+//! Empties namespaces that are being deleted, and reports what keeps them.
+
+mod conditions;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use squall_api::core::v1::Namespace;
+use squall_api::kinds::NAMESPACE_CONTENT;
 use squall_api::meta::parse_resource_version;
 use squall_api::{Kind, Object};
 
 use crate::runtime::{Action, CachedKind, Caches, Controller, Key, ObjectChange, Plan};
 
-/// The finalizer that keeps a deleted namespace until it is empty.
-const FINALIZER: &str = "squall.dev/namespace-content";
+/// The finalizer in the metadata of namespaces that an earlier version stored, which has the same meaning.
+const EARLIER: &str = "squall.dev/namespace-content";
 const RETRY: Duration = Duration::from_millis(200);
 
 /// Empties namespaces.
@@ -49,70 +52,124 @@ impl Controller for NamespaceController {
         Some(Observed { content: objects.collect(), complete, namespace })
     }
 
-    fn plan(&self, observed: Observed, _: Timestamp) -> Plan {
-        plan(&observed)
+    fn plan(&self, observed: Observed, now: Timestamp) -> Plan {
+        plan(&observed, now)
     }
 }
 
-fn plan(observed: &Observed) -> Plan {
+fn plan(observed: &Observed, now: Timestamp) -> Plan {
     let namespace = observed.namespace.as_ref();
-    let held = namespace.metadata.finalizers.iter().any(|name| name == FINALIZER);
-    let mut changed = namespace.clone();
+    let is_held = namespace.spec.finalizers.iter().any(|name| name == NAMESPACE_CONTENT);
+    let was_held = namespace.metadata.finalizers.iter().any(|name| name == EARLIER);
     if namespace.metadata.deletion_timestamp.is_none() {
-        if held {
+        if is_held {
             return Plan::default();
         }
-        changed.metadata.finalizers.push(FINALIZER.to_owned());
-        return Plan::of(vec![Action::Update(Box::new(changed.into()))]);
+        // An earlier version stored it.
+        let mut changed = namespace.clone();
+        changed.spec.finalizers.push(NAMESPACE_CONTENT.to_owned());
+        return Plan::of(vec![Action::Finalize(Box::new(changed.into()))]);
     }
-    if observed.content.is_empty() {
-        changed.metadata.finalizers.retain(|name| name != FINALIZER);
-        if !held {
-            return Plan::default();
-        }
-        if !observed.complete {
-            return Plan { wake_after: Some(RETRY), ..Plan::default() };
-        }
-        // Kinds that no controller reads are not cached. They are deleted last, when no new objects can be added.
-        let uncached = Kind::ALL.iter().filter(|kind| kind.info().is_namespaced() && CachedKind::of(**kind).is_none());
-        let mut actions: Vec<Action> = uncached
-            .map(|kind| Action::DeleteAll { kind: *kind, namespace: namespace.metadata.name.clone() })
-            .collect();
+    if !is_held && !was_held {
+        return Plan::default();
+    }
+    if !observed.content.is_empty() {
+        return empty(observed, now);
+    }
+    if !observed.complete {
+        return Plan { wake_after: Some(RETRY), ..Plan::default() };
+    }
+    // Kinds that no controller reads are not cached. They are deleted last, when no new objects can be added.
+    let uncached = Kind::ALL.iter().filter(|kind| kind.info().is_namespaced() && CachedKind::of(**kind).is_none());
+    let name = &namespace.metadata.name;
+    let mut actions: Vec<Action> =
+        uncached.map(|kind| Action::DeleteAll { kind: *kind, namespace: name.clone() }).collect();
+    let mut changed = namespace.clone();
+    if was_held {
+        changed.metadata.finalizers.retain(|name| name != EARLIER);
         actions.push(Action::Update(Box::new(changed.into())));
-        return Plan::of(actions);
+    } else {
+        changed.spec.finalizers.retain(|name| name != NAMESPACE_CONTENT);
+        actions.push(Action::Finalize(Box::new(changed.into())));
     }
-    let staying = observed.content.iter().filter(|object| object.meta().deletion_timestamp.is_none());
-    let deletions = staying.map(|object| Action::Delete {
-        kind: object.kind(),
-        namespace: object.meta().namespace.clone(),
-        name: object.meta().name.clone(),
-        uid: object.meta().uid.clone(),
-        propagation: "Background",
-    });
-    Plan { wake_after: Some(RETRY), ..Plan::of(deletions.collect()) }
+    Plan::of(actions)
+}
+
+/// Deletes the content, and reports what was deleted before and is still there.
+fn empty(observed: &Observed, now: Timestamp) -> Plan {
+    let (leaving, staying): (Vec<Object>, Vec<Object>) =
+        observed.content.iter().cloned().partition(|object| object.meta().deletion_timestamp.is_some());
+    let mut actions: Vec<Action> = staying
+        .iter()
+        .map(|object| Action::Delete {
+            kind: object.kind(),
+            namespace: object.meta().namespace.clone(),
+            name: object.meta().name.clone(),
+            uid: object.meta().uid.clone(),
+            propagation: "Background",
+        })
+        .collect();
+    if !leaving.is_empty() {
+        let mut changed = observed.namespace.as_ref().clone();
+        changed.status.conditions = conditions::conditions(&changed.status.conditions, &leaving, now);
+        if changed.status != observed.namespace.status {
+            actions.push(Action::UpdateStatus(Box::new(changed.into())));
+        }
+    }
+    Plan { wake_after: Some(RETRY), ..Plan::of(actions) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_api::core::v1::Pod;
+    use squall_api::core::v1::ConfigMap;
     use squall_api::metav1::v1::Time;
+
+    const GONE: Option<Time> = Some(Time { seconds: 1, nanos: 0 });
+
+    fn actions(namespace: &Namespace, content: &[&ConfigMap]) -> Vec<Action> {
+        let content = content.iter().map(|map| Object::from((*map).clone())).collect();
+        plan(&Observed { namespace: Arc::new(namespace.clone()), content, complete: true }, Timestamp::UNIX_EPOCH)
+            .actions
+    }
+
+    fn stored(action: Option<&Action>) -> Namespace {
+        let Some(Action::Finalize(object) | Action::Update(object) | Action::UpdateStatus(object)) = action else {
+            panic!("{action:?}");
+        };
+        Namespace::try_from((**object).clone()).unwrap()
+    }
+
+    fn held() -> Namespace {
+        let mut namespace = Namespace::default();
+        namespace.spec.finalizers.push(NAMESPACE_CONTENT.to_owned());
+        namespace
+    }
 
     #[test]
     fn a_namespace_goes_when_it_is_empty() {
+        let mut namespace = held();
+        assert!(actions(&namespace, &[]).is_empty());
+        namespace.metadata.deletion_timestamp = GONE;
+        let mut map = ConfigMap::default();
+        assert!(matches!(&actions(&namespace, &[&map])[..], [Action::Delete { .. }]));
+        map.metadata.deletion_timestamp = GONE;
+        let told = stored(actions(&namespace, &[&map]).first());
+        assert_eq!(told.status.conditions.len(), 5);
+        assert!(actions(&told, &[&map]).is_empty(), "told once");
+        let empty = actions(&namespace, &[]);
+        assert!(matches!(empty[..], [Action::DeleteAll { kind: Kind::Event, .. }, Action::Finalize(_)]));
+        assert!(stored(empty.last()).spec.finalizers.is_empty());
+        namespace.spec.finalizers = vec!["other".to_owned()];
+        assert!(actions(&namespace, &[]).is_empty(), "another controller's work is not done");
+    }
+
+    #[test]
+    fn a_namespace_of_an_earlier_version_is_held_too() {
         let mut namespace = Namespace::default();
-        let Some(Action::Update(object)) =
-            plan(&Observed { namespace: Arc::new(namespace.clone()), content: vec![], complete: true }).actions.pop()
-        else {
-            panic!("not held");
-        };
-        namespace = Namespace::try_from(*object).unwrap();
-        namespace.metadata.deletion_timestamp = Some(Time { seconds: 1, nanos: 0 });
-        let full =
-            Observed { namespace: Arc::new(namespace.clone()), content: vec![Pod::default().into()], complete: true };
-        assert!(matches!(&plan(&full).actions[..], [Action::Delete { .. }]));
-        let empty = Observed { namespace: Arc::new(namespace), content: vec![], complete: true };
-        let Some(Action::Update(object)) = plan(&empty).actions.pop() else { panic!("finalizer not removed") };
-        assert!(object.meta().finalizers.is_empty());
+        assert_eq!(stored(actions(&namespace, &[]).first()).spec.finalizers, [NAMESPACE_CONTENT]);
+        namespace.metadata.finalizers.push(EARLIER.to_owned());
+        namespace.metadata.deletion_timestamp = GONE;
+        assert!(stored(actions(&namespace, &[]).last()).metadata.finalizers.is_empty());
     }
 }

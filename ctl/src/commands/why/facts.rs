@@ -46,6 +46,8 @@ impl Facts {
                 facts.events = Api::new(client.clone(), "default").list("", "involvedObject.kind=Node").await?;
                 return Ok(facts);
             }
+            // Its status says everything.
+            Object::Namespace(_) => return Ok(facts),
             Object::Pod(pod) => facts.pods = vec![pod.as_ref().clone()],
             Object::Deployment(deployment) => {
                 let mut sets: Vec<ReplicaSet> = Api::new(client.clone(), &meta.namespace).list("", "").await?;

@@ -3,6 +3,7 @@
 //! `facts` reads everything once; `pod`, `rollout` and `node` decide, without access to the cluster.
 
 mod facts;
+mod namespace;
 mod node;
 mod pod;
 mod rollout;
@@ -109,8 +110,9 @@ fn answer(object: &Object, facts: &Facts, now: Timestamp) -> Result<Answer, Fail
         }
         Object::Pod(pod) => Ok(pod::of(pod, facts, 0, now)),
         Object::Node(node) => Ok(node::of(node, facts, now)),
+        Object::Namespace(namespace) => Ok(namespace::of(namespace)),
         other => Err(Failure::error(format!(
-            "cannot explain {}: use a deployment, replicaset, replicationcontroller, pod or node",
+            "cannot explain {}: use a deployment, replicaset, replicationcontroller, pod, node or namespace",
             other.kind().info().plural
         ))),
     }
