@@ -27,7 +27,7 @@ impl Existing {
 }
 
 /// Number of attempts before a conflict is reported.
-const ATTEMPTS: usize = 5;
+pub const ATTEMPTS: usize = 5;
 
 /// The options of a write. With `--dry-run=client` they ask for a server dry run, in case a command sends the write
 /// after all.

@@ -34,7 +34,7 @@ impl Element {
     }
 
     /// Formats the step for a message: `.name`, `[name="a"]`, `[="a"]`.
-    fn shown(&self) -> String {
+    pub(super) fn shown(&self) -> String {
         match self {
             Self::Field(name) => format!(".{name}"),
             Self::Value(value) => format!("[={value}]"),
@@ -63,6 +63,11 @@ impl Fields {
 
     pub(super) fn is_empty(&self) -> bool {
         !self.member && self.children.values().all(Self::is_empty)
+    }
+
+    /// The set under a step; `None` if there is nothing in it.
+    pub(super) fn child(&self, element: &Element) -> Option<&Self> {
+        self.children.get(element).filter(|set| !set.is_empty())
     }
 
     /// Adds a set under a step; ignores an empty set.

@@ -1,10 +1,13 @@
 //! Merges a configuration into a document, and removes fields from one.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 use squall_proto::schema::Field;
 
 use super::fields::{Element, Fields};
 use super::form::{Form, Schema, element_of, value_of};
+use super::order::{self, Item};
 
 /// Merges a configuration into an object; the rest of the object stays.
 pub(super) fn merge(object: &mut Map<String, Value>, config: &Map<String, Value>, schema: Schema) {
@@ -33,70 +36,94 @@ fn merge_in(old: &mut Value, new: &Value, field: Option<&'static Field>) {
             }
         }
         (Form::Elements(keys, schema), Value::Array(old), Value::Array(new)) => {
-            for item in new {
-                let element = element_of(keys, item);
-                match (old.iter_mut().find(|other| element_of(keys, other) == element), item) {
-                    (Some(Value::Object(old)), Value::Object(item)) => merge(old, item, schema),
-                    _ => old.push(item.clone()),
+            let combine = |old: &Value, new: &Value| match (old, new) {
+                (Value::Object(old), Value::Object(new)) => {
+                    let mut both = old.clone();
+                    merge(&mut both, new, schema);
+                    Value::Object(both)
                 }
-            }
+                _ => new.clone(),
+            };
+            *old = merge_list(old, new, |item| element_of(keys, item), combine);
         }
         (Form::Values, Value::Array(old), Value::Array(new)) => {
-            for item in new {
-                if !old.contains(item) {
-                    old.push(item.clone());
-                }
-            }
+            *old = merge_list(old, new, value_of, |_, new| new.clone());
         }
         (_, old, new) => *old = new.clone(),
     }
 }
 
-/// Removes fields from an object.
-pub(super) fn remove(object: &mut Map<String, Value>, fields: &Fields, schema: Schema) {
-    for (element, set) in &fields.children {
+/// Merges two lists by the steps to their items.
+fn merge_list(
+    old: &[Value],
+    new: &[Value],
+    step: impl Fn(&Value) -> Element,
+    combine: impl Fn(&Value, &Value) -> Value,
+) -> Vec<Value> {
+    let steps = |list: &[Value]| list.iter().map(&step).collect::<Vec<Element>>();
+    let (before, after) = (steps(old), steps(new));
+    let place: BTreeMap<&Element, usize> = before.iter().enumerate().rev().map(|(place, step)| (step, place)).collect();
+    let value = |item| match item {
+        Item::Old(at) => old[at].clone(),
+        Item::New(at) => place.get(&after[at]).map_or_else(|| new[at].clone(), |was| combine(&old[*was], &new[at])),
+    };
+    order::merged(&before, &after).into_iter().map(value).collect()
+}
+
+/// Removes the fields in `gone` from an object. An object in which nobody keeps a field goes as a whole, with the defaults
+/// in it (Kubernetes: structured-merge-diff prunes so). One with lists or maps stays: they may be older than all owners.
+pub(super) fn remove(object: &mut Map<String, Value>, gone: &Fields, kept: &Fields, schema: Schema) {
+    for (element, set) in gone.children.iter().filter(|(_, set)| !set.is_empty()) {
         let Element::Field(name) = element else { continue };
         let field = schema.and_then(|message| message.field(name));
-        if let Some(value) = object.get_mut(name)
-            && remove_in(value, set, field)
-        {
+        let Some(value) = object.get_mut(name) else { continue };
+        let keepers = kept.child(element);
+        let is_empty = remove_in(value, set, keepers.unwrap_or(&Fields::default()), field);
+        if is_empty || (keepers.is_none() && is_plain(value)) {
             object.remove(name);
         }
     }
 }
 
+/// Whether a value is an object of simple values, as defaults are.
+fn is_plain(value: &Value) -> bool {
+    let is_simple = |value: &Value| !matches!(value, Value::Array(_) | Value::Object(_));
+    value.as_object().is_some_and(|object| object.values().all(|value| is_simple(value) || is_plain(value)))
+}
+
 /// Removes fields from a value. Returns whether the value itself must be removed.
-fn remove_in(value: &mut Value, fields: &Fields, field: Option<&'static Field>) -> bool {
+fn remove_in(value: &mut Value, gone: &Fields, kept: &Fields, field: Option<&'static Field>) -> bool {
+    let nothing = Fields::default();
     match (Form::of(field, value), value) {
         (Form::Fields(schema), Value::Object(object)) => {
-            remove(object, fields, schema);
-            fields.member && object.is_empty()
+            remove(object, gone, kept, schema);
+            gone.member && object.is_empty()
         }
         (Form::Keys(schema), Value::Object(entries)) => {
-            for (element, set) in &fields.children {
+            for (element, set) in &gone.children {
                 let Element::Field(key) = element else { continue };
                 if set.member {
                     entries.remove(key);
                 } else if let Some(Value::Object(inner)) = entries.get_mut(key) {
-                    remove(inner, set, schema);
+                    remove(inner, set, kept.child(element).unwrap_or(&nothing), schema);
                 }
             }
             entries.is_empty()
         }
         (Form::Elements(keys, schema), Value::Array(items)) => {
-            for (element, set) in &fields.children {
+            for (element, set) in &gone.children {
                 if set.member {
                     items.retain(|item| element_of(keys, item) != *element);
                 } else if let Some(Value::Object(item)) = items.iter_mut().find(|i| element_of(keys, i) == *element) {
-                    remove(item, set, schema);
+                    remove(item, set, kept.child(element).unwrap_or(&nothing), schema);
                 }
             }
             items.is_empty()
         }
         (Form::Values, Value::Array(items)) => {
-            items.retain(|item| !fields.children.contains_key(&value_of(item)));
+            items.retain(|item| !gone.children.contains_key(&value_of(item)));
             items.is_empty()
         }
-        _ => fields.member,
+        _ => gone.member,
     }
 }

@@ -120,6 +120,27 @@ fn stripped(mut json: Map<String, Value>) -> Map<String, Value> {
     json
 }
 
+/// Removes the part that a write to this resource does not take, so that nobody owns it (Kubernetes: reset fields).
+fn taken(mut config: Map<String, Value>, kind: Kind, subresource: &str) -> Map<String, Value> {
+    let has_status = kind.parts().iter().any(|part| part.name == "status");
+    match subresource {
+        "status" => {
+            config.remove("spec");
+            let labels = (kind == Kind::Deployment).then_some("labels");
+            let owners = (kind == Kind::Pod).then_some("ownerReferences");
+            if let Some(Value::Object(metadata)) = config.get_mut("metadata") {
+                metadata.retain(|key, _| Some(key.as_str()) != labels && Some(key.as_str()) != owners);
+            }
+            if config.get("metadata").and_then(Value::as_object).is_some_and(Map::is_empty) {
+                config.remove("metadata");
+            }
+        }
+        _ if has_status => drop(config.remove("status")),
+        _ => {}
+    }
+    config
+}
+
 fn read(entries: &[ManagedFieldsEntry]) -> Vec<Owner> {
     let fields = |entry: &ManagedFieldsEntry| {
         let raw = entry.fields_v1.as_ref().map(|fields| fields.raw.as_slice()).unwrap_or_default();
@@ -192,7 +213,7 @@ pub fn applied(
 ) -> Result<Value, Vec<Conflict>> {
     let kind = live.kind();
     let (schema, api_version) = (schema_of(kind), kind.info().api_version());
-    let config = stripped(config.as_object().cloned().unwrap_or_default());
+    let config = taken(stripped(config.as_object().cloned().unwrap_or_default()), kind, manager.subresource);
     let wanted = fields_of(&config, schema);
     let before = owned_part(live);
     let mut merged = before.clone();
@@ -209,7 +230,7 @@ pub fn applied(
     let others = owners.iter().enumerate().filter(|(place, _)| is_other(*place));
     let owned_by_others = others.fold(Fields::default(), |all, (_, owner)| all.union(&owner.fields));
     let given_up = own.map(|own| owners[own].fields.without(&wanted).without(&owned_by_others)).unwrap_or_default();
-    remove(&mut merged, &given_up, schema);
+    remove(&mut merged, &given_up, &wanted.clone().union(&owned_by_others), schema);
 
     for (place, owner) in owners.iter_mut().enumerate() {
         if is_other(place) {
@@ -306,6 +327,75 @@ mod tests {
         assert_eq!(live.metadata.labels.into_iter().collect::<Vec<_>>(), [("b".to_owned(), "2".to_owned())]);
         let images: Vec<&str> = live.spec.template.spec.containers.iter().map(|c| c.image.as_str()).collect();
         assert_eq!(images, ["i:2", "j:1"]);
+    }
+
+    /// The first containers of a Deployment, as JSON.
+    fn containers(object: &Object) -> Value {
+        object.to_json()["spec"]["template"]["spec"]["containers"].clone()
+    }
+
+    #[test]
+    fn an_object_that_is_given_up_goes_with_its_defaults() {
+        let probe = |probe: Value| config(None, json!({}), json!([{"name": "c", "readinessProbe": probe}]));
+        let mut live = object(json!({"metadata": {"name": "kubia"}}));
+        live = apply(&live, "one", probe(json!({"tcpSocket": {"port": 80}})), OnConflict::Refuse).unwrap();
+        live.set_defaults();
+        assert_eq!(containers(&live)[0]["readinessProbe"]["periodSeconds"], 10);
+        let none = config(None, json!({}), json!([{"name": "c"}]));
+        let gone = apply(&live, "one", none.clone(), OnConflict::Refuse).unwrap();
+        assert_eq!(containers(&gone)[0].get("readinessProbe"), None);
+        let other = probe(json!({"httpGet": {"path": "/", "port": 80}}));
+        let switched = apply(&live, "one", other, OnConflict::Refuse).unwrap();
+        assert_eq!(containers(&switched)[0]["readinessProbe"].get("tcpSocket"), None);
+        assert_eq!(containers(&switched)[0]["readinessProbe"]["periodSeconds"], 10, "nobody gave the probe up");
+        // Another manager owns a part of the probe: the probe stays, without the part that was given up.
+        let part = probe(json!({"periodSeconds": 7}));
+        let shared = apply(&live, "two", part, OnConflict::TakeOver).unwrap();
+        let kept = apply(&shared, "one", none, OnConflict::Refuse).unwrap();
+        assert_eq!(containers(&kept)[0]["readinessProbe"]["periodSeconds"], 7);
+        assert_eq!(containers(&kept)[0]["readinessProbe"].get("tcpSocket"), None);
+    }
+
+    #[test]
+    fn the_applied_order_wins() {
+        let named = |names: &[&str]| -> Value { names.iter().map(|name| json!({"name": name})).collect() };
+        let mut live = object(json!({"metadata": {"name": "kubia"}}));
+        for (order, expected) in
+            [(&["a", "b"][..], &["a", "b"][..]), (&["b", "a"], &["b", "a"]), (&["b", "c", "a"], &["b", "c", "a"])]
+        {
+            live = apply(&live, "one", config(None, json!({}), named(order)), OnConflict::Refuse).unwrap();
+            let found: Vec<String> =
+                containers(&live).as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap().to_owned()).collect();
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn a_status_is_owned_by_those_who_write_it() {
+        let live = object(json!({"metadata": {"name": "kubia"}}));
+        let whole = json!({"spec": {"replicas": 2}, "status": {"replicas": 9}, "metadata": {"labels": {"a": "1"}}});
+        let books = |subresource| {
+            let manager = Manager { subresource, ..manager("one") };
+            let applied = object(applied(&live, &whole, &manager, OnConflict::Refuse).unwrap());
+            String::from_utf8(applied.meta().managed_fields[0].fields_v1.clone().unwrap().raw).unwrap()
+        };
+        assert_eq!(books(""), r#"{"f:metadata":{"f:labels":{"f:a":{}}},"f:spec":{"f:replicas":{}}}"#);
+        assert_eq!(books("status"), r#"{"f:status":{"f:replicas":{}}}"#);
+    }
+
+    #[test]
+    fn an_element_that_comes_twice_is_named() {
+        let ports = json!([{"name": "c", "ports": [{"containerPort": 80}, {"containerPort": 80, "protocol": "TCP"}]}]);
+        let mut config = config(None, json!({}), ports);
+        config["metadata"]["finalizers"] = json!(["a", "a"]);
+        assert_eq!(
+            crate::apply::duplicates(Kind::Deployment, &config),
+            [
+                ".metadata.finalizers: duplicate entries for key [=\"a\"]",
+                ".spec.template.spec.containers[name=\"c\"].ports: duplicate entries for key \
+                 [containerPort=80,protocol=\"TCP\"]",
+            ]
+        );
     }
 
     #[test]

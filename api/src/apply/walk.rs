@@ -1,10 +1,12 @@
 //! Finds the fields of a document, and the differences between two.
 
 use serde_json::{Map, Value};
-use squall_proto::schema::Field;
+use squall_proto::schema::{Field, Message};
 
 use super::fields::{Element, Fields};
 use super::form::{Form, Schema, element_of, value_of};
+use super::order::repeated;
+use crate::kinds::Kind;
 
 /// The difference between two documents.
 #[derive(Debug, Default)]
@@ -62,6 +64,48 @@ fn fields_under_key(value: &Value, schema: Schema) -> Fields {
 fn fields_of_element(item: &Value, schema: Schema) -> Fields {
     let inner = item.as_object().map(|object| fields_of(object, schema)).unwrap_or_default();
     Fields::leaf().union(&inner)
+}
+
+/// Returns the lists of a configuration that have an element twice, in Kubernetes' words: `.spec.ports: duplicate entries
+/// for key [port=80,protocol="TCP"]`.
+#[must_use]
+pub fn duplicates(kind: Kind, config: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    if let Value::Object(config) = config {
+        note_duplicates(config, Message::find(kind.info().message), "", &mut found);
+    }
+    found
+}
+
+fn note_duplicates(object: &Map<String, Value>, schema: Schema, path: &str, found: &mut Vec<String>) {
+    for (name, value) in object {
+        let field = schema.and_then(|message| message.field(name));
+        let path = format!("{path}.{name}");
+        let mut note = |step: Element| found.push(format!("{path}: duplicate entries for key {}", step.shown()));
+        match (Form::of(field, value), value) {
+            (Form::Fields(schema), Value::Object(object)) => note_duplicates(object, schema, &path, found),
+            (Form::Keys(Some(schema)), Value::Object(entries)) => {
+                for (key, value) in entries {
+                    if let Value::Object(value) = value {
+                        note_duplicates(value, Some(schema), &format!("{path}.{key}"), found);
+                    }
+                }
+            }
+            (Form::Elements(keys, schema), Value::Array(items)) => {
+                repeated(items.iter().map(|item| element_of(keys, item))).into_iter().for_each(&mut note);
+                for item in items {
+                    if let Value::Object(inner) = item {
+                        let path = format!("{path}{}", element_of(keys, item).shown());
+                        note_duplicates(inner, schema, &path, found);
+                    }
+                }
+            }
+            (Form::Values, Value::Array(items)) => {
+                repeated(items.iter().map(value_of)).into_iter().for_each(&mut note);
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Returns the difference between two objects.

@@ -157,7 +157,16 @@ impl Error {
         Self::new(Reason::TooManyRequests, message.into(), Some(details))
     }
 
+    /// An error that Kubernetes reports without a reason: `Error from server: failed to create typed patch object ...`.
+    #[must_use]
+    pub fn unexplained(message: String) -> Self {
+        let mut error = Self::new(Reason::InternalError, message, None);
+        error.status.reason.clear();
+        error
+    }
+
     /// A bug, or unreadable data.
+    #[must_use]
     pub fn internal(message: impl Display) -> Self {
         Self::new(Reason::InternalError, format!("Internal error occurred: {message}"), None)
     }

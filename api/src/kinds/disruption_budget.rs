@@ -73,7 +73,6 @@ impl Resource for PodDisruptionBudget {
 
     fn prepare_status_update(&mut self, old: &Self) -> StatusUpdate {
         self.spec = old.spec.clone();
-        self.metadata = old.metadata.clone();
         StatusUpdate::Taken
     }
 

@@ -21,6 +21,7 @@ mod resource_quota;
 mod secret;
 mod service;
 mod service_account;
+mod service_type;
 mod workload;
 
 pub use event::{first_seen, last_seen};

@@ -50,7 +50,6 @@ impl Resource for Namespace {
 
     fn prepare_status_update(&mut self, old: &Self) -> StatusUpdate {
         self.spec = old.spec.clone();
-        self.metadata = old.metadata.clone();
         StatusUpdate::Taken
     }
 

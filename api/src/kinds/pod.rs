@@ -116,7 +116,7 @@ impl Resource for Pod {
 
     fn prepare_status_update(&mut self, old: &Self) -> StatusUpdate {
         self.spec = old.spec.clone();
-        self.metadata = old.metadata.clone();
+        self.metadata.owner_references.clone_from(&old.metadata.owner_references);
         StatusUpdate::Taken
     }
 

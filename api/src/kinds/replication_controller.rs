@@ -86,7 +86,6 @@ impl Resource for ReplicationController {
 
     fn prepare_status_update(&mut self, old: &Self) -> StatusUpdate {
         self.spec = old.spec.clone();
-        self.metadata = old.metadata.clone();
         StatusUpdate::Taken
     }
 

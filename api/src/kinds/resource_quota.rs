@@ -52,7 +52,6 @@ impl Resource for ResourceQuota {
 
     fn prepare_status_update(&mut self, old: &Self) -> StatusUpdate {
         self.spec = old.spec.clone();
-        self.metadata = old.metadata.clone();
         StatusUpdate::Taken
     }
 

@@ -5,7 +5,7 @@ use squall_proto::core::v1::{ClientIpConfig, Service, ServicePort, ServiceStatus
 use squall_proto::intstr::IntOrString;
 
 use super::pod_template::{validate_port, validate_port_number};
-use super::{Kind, KindInfo, Resource, Scope, StatusUpdate};
+use super::{Kind, KindInfo, Resource, Scope, StatusUpdate, service_type};
 use crate::field::{Errors, Path};
 use crate::table::{Column, NONE, narrow, or_none, pairs, wide};
 use crate::{age, names};
@@ -127,23 +127,13 @@ impl Resource for Service {
 
     fn prepare_update(&mut self, old: &Self) {
         self.status = old.status.clone();
-        // A PUT that omits addresses and ports allocated by the server keeps them.
-        if self.spec.cluster_ip.is_empty() && self.spec.cluster_ips.is_empty() && self.spec.r#type != "ExternalName" {
-            self.spec.cluster_ip.clone_from(&old.spec.cluster_ip);
-            self.spec.cluster_ips.clone_from(&old.spec.cluster_ips);
-        }
-        if self.spec.r#type == old.spec.r#type {
-            for port in self.spec.ports.iter_mut().filter(|port| port.node_port == 0) {
-                let same = |old: &&ServicePort| old.port == port.port && old.protocol == port.protocol;
-                port.node_port = old.spec.ports.iter().find(same).map_or(0, |old| old.node_port);
-            }
-        }
+        service_type::keep_allocated(self, old);
+        service_type::drop_unused(self, old);
         same_addresses(self);
     }
 
     fn prepare_status_update(&mut self, old: &Self) -> StatusUpdate {
         self.spec = old.spec.clone();
-        self.metadata = old.metadata.clone();
         StatusUpdate::Taken
     }
 

@@ -116,7 +116,10 @@ fn retain_keys(target: &mut Object, patch: &mut Object) -> Result<(), Problem> {
     let Some(directive) = patch.remove(RETAIN_KEYS) else { return Ok(()) };
     let keys: Option<Vec<&str>> = directive.as_array().and_then(|keys| keys.iter().map(Value::as_str).collect());
     let Some(keys) = keys else { return malformed("$retainKeys must be a list of names") };
-    if let Some(stranger) = patch.keys().find(|key| !key.starts_with('$') && !keys.contains(&key.as_str())) {
+    // Kubernetes: a field that the patch removes need not be listed. kubectl sends both for the old member of a union.
+    let is_strange =
+        |(key, value): &(&String, &Value)| !value.is_null() && !key.starts_with('$') && !keys.contains(&key.as_str());
+    if let Some((stranger, _)) = patch.iter().find(is_strange) {
         return malformed(format!("{stranger:?} is set but not listed in $retainKeys"));
     }
     target.retain(|key, _| keys.contains(&key.as_str()));
@@ -342,7 +345,19 @@ mod tests {
     fn retained_keys_are_the_only_ones_left() {
         let target = json!({"spec": {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}}});
         let patch = json!({"spec": {"strategy": {"$retainKeys": ["type"], "type": "Recreate"}}});
-        assert_eq!(patched(target, &patch).unwrap(), json!({"spec": {"strategy": {"type": "Recreate"}}}));
+        assert_eq!(patched(target.clone(), &patch).unwrap(), json!({"spec": {"strategy": {"type": "Recreate"}}}));
+        let by_kubectl = json!({"spec": {"strategy":
+            {"$retainKeys": ["type"], "type": "Recreate", "rollingUpdate": null}}});
+        assert_eq!(patched(target.clone(), &by_kubectl).unwrap(), json!({"spec": {"strategy": {"type": "Recreate"}}}));
+        let strange = json!({"spec": {"strategy": {"$retainKeys": ["type"], "rollingUpdate": {"maxSurge": 2}}}});
+        assert!(patched(target, &strange).is_err());
+        let volumes = |value: Value| json!({"spec": {"template": {"spec": {"volumes": [value]}}}});
+        let switched = volumes(json!({"$retainKeys": ["name", "configMap"], "name": "d", "emptyDir": null,
+            "configMap": {"name": "c"}}));
+        assert_eq!(
+            patched(volumes(json!({"name": "d", "emptyDir": {}})), &switched).unwrap(),
+            volumes(json!({"name": "d", "configMap": {"name": "c"}}))
+        );
     }
 
     #[test]

@@ -34,7 +34,8 @@ fn forbid_new_finalizers(new: &Object, old: &Object, errors: &mut Errors) {
     }
 }
 
-/// Returns the stored object with the status of `new`.
+/// Returns the stored object with the status and the metadata of `new`. Kubernetes: annotations, labels and finalizers
+/// may come with a status.
 pub fn update_status(mut new: Object, old: &Object) -> Result<Object, Error> {
     let kind = old.kind();
     meta::validate_update(kind, new.meta(), old.meta())?;
@@ -43,6 +44,8 @@ pub fn update_status(mut new: Object, old: &Object) -> Result<Object, Error> {
         return Err(Error::method_not_allowed("update", &format!("{}/status", kind.info().plural)));
     }
     let mut errors = Errors::default();
+    meta::validate(kind, new.meta(), &mut errors);
+    forbid_new_finalizers(&new, old, &mut errors);
     new.validate(&mut errors);
     if errors.is_empty() { Ok(new) } else { Err(Error::invalid(kind, &old.meta().name, &errors)) }
 }

@@ -59,5 +59,8 @@ async fn apply_leaves_alone_what_others_added() {
     let images: Vec<(&str, &str)> =
         containers.iter().map(|container| (container.name.as_str(), container.image.as_str())).collect();
     assert_eq!(images, [("sidecar", "luksa/kubia:v1"), ("nodejs", "luksa/kubia:v2")]);
-    assert_eq!(kubia.metadata.managed_fields.first().map(|entry| entry.manager.as_str()), Some("ctl"));
+    assert_eq!(
+        kubia.metadata.managed_fields.first().map(|entry| entry.manager.as_str()),
+        Some("ctl-client-side-apply")
+    );
 }

@@ -302,10 +302,10 @@ async fn what_is_wrong_with_a_scenario_or_a_fault_is_told() {
     let text = "name: x\ntitle: x\nexplain: x\narms:\n- name: a\n  steps:\n  - fault: {kill: the-moon}\n";
     std::fs::write(scratch.path().join("bad.yaml"), text).unwrap();
     let bad = ctl.run("chaos run bad.yaml").await.unwrap();
-    assert_eq!(bad.code, 1);
+    assert_eq!(bad.code, 2);
     assert!(bad.stderr.starts_with("error: bad.yaml:7:") && bad.stderr.contains("unknown victim"), "{bad:?}");
     let unknown = ctl.run("chaos run nosuch").await.unwrap();
-    assert!(unknown.code == 1 && unknown.stderr.contains("no scenario and no file is named \"nosuch\""), "{unknown:?}");
+    assert!(unknown.code == 2 && unknown.stderr.contains("no scenario and no file is named \"nosuch\""), "{unknown:?}");
     let nobody = ctl.run("fault kill the-moon").await.unwrap();
     assert!(nobody.code == 1 && nobody.stderr.contains("unknown victim"), "{nobody:?}");
     let nowhere = ctl.run("fault list").await.unwrap();

@@ -1,5 +1,6 @@
 //! Rollouts and the machinery under them, on real processes.
 
+mod deletion;
 mod field_bugs;
 mod machinery;
 mod quota;

@@ -37,6 +37,10 @@ impl Controller for ServiceController {
     }
 
     fn plan(&self, service: Arc<Service>, _: Timestamp) -> Plan {
+        // Kubernetes: a service with a class is the business of whoever serves that class.
+        if service.spec.load_balancer_class.is_some() {
+            return Plan::default();
+        }
         let wanted = ingress(&service);
         if service.status.load_balancer.ingress == wanted {
             return Plan::default();
@@ -60,6 +64,17 @@ fn ingress(service: &Service) -> Vec<LoadBalancerIngress> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_class_of_another_controller_is_left_alone() {
+        let mut service = Service::default();
+        service.spec.cluster_ip = "127.64.3.7".to_owned();
+        service.spec.r#type = "LoadBalancer".to_owned();
+        let plan = |service: &Service| ServiceController.plan(Arc::new(service.clone()), Timestamp::UNIX_EPOCH);
+        assert_eq!(plan(&service).actions.len(), 1);
+        service.spec.load_balancer_class = Some("example.com/mine".to_owned());
+        assert!(plan(&service).actions.is_empty());
+    }
 
     #[test]
     fn only_load_balancers_have_an_external_address() {

@@ -20,14 +20,29 @@ use crate::output::{line, line_error, print_cells, text as print};
 /// Stands for the mutant that the scenario names itself.
 const OWN: &str = "own";
 
+/// The exit code when a command line or a file is wrong: nothing has been started.
+const WRONG: u8 = 2;
+
 /// Runs a command.
 pub async fn run(command: ChaosCommand) -> Result<(), Failure> {
     match command {
         ChaosCommand::List(args) => list(&args),
-        ChaosCommand::Explain { scenario } => explain(&scenario),
+        ChaosCommand::Explain { scenario } => explain(&scenario).map_err(wrong),
         ChaosCommand::Run(args) => play_all(args).await,
         ChaosCommand::Random(args) => random::run(args).await,
     }
+}
+
+/// Marks a mistake of the user, which is found before anything starts.
+fn wrong(failure: Failure) -> Failure {
+    failure.with_code(WRONG)
+}
+
+/// Fails if a report could not be written at the end.
+fn writable(path: Option<&PathBuf>) -> Result<(), Failure> {
+    let Some(path) = path else { return Ok(()) };
+    let opened = std::fs::OpenOptions::new().append(true).create(true).open(path);
+    opened.map(drop).map_err(|error| Failure::error(format!("writing {}: {error}", path.display())))
 }
 
 /// Finds a scenario by its name or file. The commands of built-in scenarios work in `folder`.
@@ -85,10 +100,7 @@ fn explain(word: &str) -> Result<(), Failure> {
 async fn play_all(args: ChaosRunArgs) -> Result<(), Failure> {
     let words: Vec<String> =
         if args.all { built_in::names().map(str::to_owned).collect() } else { args.scenarios.clone() };
-    // Errors in any scenario are reported before the first one runs.
-    for word in &words {
-        mutant_of(&find(word, Path::new("."))?, args.mutant.as_deref())?;
-    }
+    check(&words, &args).map_err(wrong)?;
     let (records, failures) = one_by_one(words, async |word: String| {
         let record = play(&word, &args).await?;
         if args.output.is_none() {
@@ -102,6 +114,24 @@ async fn play_all(args: ChaosRunArgs) -> Result<(), Failure> {
         failures,
         Outputs { report: args.report.as_ref(), junit: args.junit.as_ref(), json: args.output.is_some() },
     )
+}
+
+/// Reports an error in any scenario or flag before the first scenario runs.
+fn check(words: &[String], args: &ChaosRunArgs) -> Result<(), Failure> {
+    for word in words {
+        let scenario = chosen(find(word, Path::new("."))?, word, args.arm.as_deref())?;
+        mutant_of(&scenario, args.mutant.as_deref())?;
+    }
+    writable(args.report.as_ref())?;
+    writable(args.junit.as_ref())
+}
+
+/// The scenario, or one arm of it.
+fn chosen(scenario: Scenario, word: &str, arm: Option<&str>) -> Result<Scenario, Failure> {
+    let Some(arm) = arm else { return Ok(scenario) };
+    let names: Vec<String> = scenario.arms.iter().map(|arm| arm.name.clone()).collect();
+    let missing = || Failure::error(format!("{word} has no arm {arm:?}; it has {}", names.join(", ")));
+    scenario.only(arm).ok_or_else(missing)
 }
 
 /// Runs one scenario after the other, until interrupted. The others run even if one could not.
@@ -139,6 +169,9 @@ fn finish(records: &[Record], failures: Vec<Failure>, outputs: Outputs<'_>) -> R
     if outputs.json {
         line(&serde_json::to_string_pretty(records).map_err(Failure::error)?);
     }
+    if !outputs.json && records.len() > 1 {
+        summary(records);
+    }
     write(outputs.report, || html::html(records))?;
     write(outputs.junit, || junit::junit(records))?;
     let unknown = (!failures.is_empty()).then_some(Outcome::Inconclusive);
@@ -149,6 +182,22 @@ fn finish(records: &[Record], failures: Vec<Failure>, outputs: Outputs<'_>) -> R
         None | Some(Outcome::Pass) => Ok(()),
         Some(other) => Err(Failure::silent().with_code(other.exit_code())),
     }
+}
+
+/// One row for each scenario, with the first reason if it did not pass.
+fn summary(records: &[Record]) {
+    let mut cells = vec![["SCENARIO", "VERDICT", "TIME", "REASON"].map(str::to_owned).to_vec()];
+    cells.extend(records.iter().map(|record| {
+        let reason = record.verdict.reasons.first().map(|reason| reason.text.clone()).unwrap_or_default();
+        vec![
+            record.scenario.clone(),
+            record.verdict.outcome.to_string(),
+            format!("{:.0}s", record.seconds),
+            reason.lines().next().unwrap_or_default().to_owned(),
+        ]
+    }));
+    line("");
+    print_cells(&cells, 3);
 }
 
 fn write(path: Option<&PathBuf>, text: impl FnOnce() -> String) -> Result<(), Failure> {
@@ -171,13 +220,8 @@ fn mutant_of(scenario: &Scenario, asked: Option<&str>) -> Result<Option<String>,
 
 async fn play(word: &str, args: &ChaosRunArgs) -> Result<Record, Failure> {
     let folder = tempfile::tempdir().map_err(Failure::error)?;
-    let mut scenario = find(word, folder.path())?;
+    let scenario = chosen(find(word, folder.path())?, word, args.arm.as_deref())?;
     built_in::unpack(folder.path())?;
-    if let Some(arm) = &args.arm {
-        let names: Vec<String> = scenario.arms.iter().map(|arm| arm.name.clone()).collect();
-        let missing = || Failure::error(format!("{word} has no arm {arm:?}; it has {}", names.join(", ")));
-        scenario = scenario.only(arm).ok_or_else(missing)?;
-    }
     let mutant = mutant_of(&scenario, args.mutant.as_deref())?;
     let playing = Playing { timing: args.timing, mutant, folder: folder.path().to_owned() };
     let kept = if args.keep { Kept::Always } else { Kept::OfFailures };
@@ -188,7 +232,7 @@ async fn play(word: &str, args: &ChaosRunArgs) -> Result<Record, Failure> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kept {
     Always,
-    /// If the scenario failed or could not run.
+    /// If the scenario failed, proved nothing, or could not run.
     OfFailures,
 }
 
@@ -196,8 +240,8 @@ enum Kept {
 async fn play_in(folder: TempDir, scenario: &Scenario, playing: &Playing, kept: Kept) -> Result<Record, Failure> {
     line_error(&format!("{}: {}", scenario.name, scenario.title));
     let record = stage::play(scenario, playing, Audience::of_notes(tell)).await;
-    let is_to_be_kept =
-        kept == Kept::Always || !record.as_ref().is_ok_and(|record| record.verdict.outcome != Outcome::Fail);
+    let is_clear = |record: &Record| matches!(record.verdict.outcome, Outcome::Pass | Outcome::Degraded);
+    let is_to_be_kept = kept == Kept::Always || !record.as_ref().is_ok_and(is_clear);
     if is_to_be_kept {
         line_error(&format!("the logs are in {}", folder.keep().join("cluster/logs").display()));
     }

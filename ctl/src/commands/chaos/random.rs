@@ -9,20 +9,26 @@ use squall_referee::verdict::Outcome;
 
 use squall_cluster::TimingProfile;
 
-use super::{Kept, Outputs, finish, one_by_one, play_in};
+use super::{Kept, Outputs, finish, one_by_one, play_in, writable, wrong};
 use crate::cli::ChaosRandomArgs;
 use crate::failure::Failure;
 use crate::output::{line_error, text as print};
 
 /// Runs one scenario after the other. The others run even if one fails.
 pub async fn run(args: ChaosRandomArgs) -> Result<(), Failure> {
-    if let Some(name) = &args.mutant {
-        mutants::find(name).map_err(Failure::error)?;
-    }
+    check(&args).map_err(wrong)?;
     let first = args.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     let seeds = first..first.saturating_add(args.runs);
     let (records, failures) = one_by_one(seeds, async |seed| one(seed, &args).await).await?;
     finish(&records, failures, Outputs { report: args.report.as_ref(), junit: None, json: args.output.is_some() })
+}
+
+/// Reports an error in any flag before the first scenario runs.
+fn check(args: &ChaosRandomArgs) -> Result<(), Failure> {
+    if let Some(name) = &args.mutant {
+        mutants::find(name).map_err(Failure::error)?;
+    }
+    writable(args.report.as_ref())
 }
 
 async fn one(seed: u64, args: &ChaosRandomArgs) -> Result<Record, Failure> {
@@ -33,10 +39,12 @@ async fn one(seed: u64, args: &ChaosRandomArgs) -> Result<Record, Failure> {
     if args.output.is_none() {
         print(&text::text(&record));
     }
-    if record.verdict.outcome == Outcome::Fail {
-        let needed = if args.no_shrink { kept } else { shrink(&whole, kept, args).await? };
-        line_error(&format!("repeat with: {}", command(seed, args, &needed)));
-    }
+    let needed = match record.verdict.outcome {
+        Outcome::Pass => return Ok(record),
+        Outcome::Fail if !args.no_shrink => shrink(&whole, kept, args).await?,
+        Outcome::Fail | Outcome::Degraded | Outcome::Inconclusive => kept,
+    };
+    line_error(&format!("repeat with: {}", command(seed, args, &needed)));
     Ok(record)
 }
 

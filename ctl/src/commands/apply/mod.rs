@@ -1,6 +1,8 @@
 //! `ctl apply`: a three-way merge of the last applied manifest, the new manifest and the live object; on the server, a
 //! merge by field ownership.
 
+mod migration;
+
 use serde_json::{Value, json};
 use squall_api::{Object, manifest, patch};
 
@@ -9,9 +11,17 @@ use crate::cli::{ApplyArgs, ApplyCommand, DryRun};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::manifests::{self, Document};
-use crate::modify::write_options;
+use crate::modify::{ATTEMPTS, write_options};
 use crate::output::{Changes, indented, line, line_error, text, warnings};
 use crate::selection::{self, Namespaces};
+
+/// The manager of what is applied on the server.
+const SERVER_SIDE: &str = env!("CARGO_BIN_NAME");
+/// The manager of what is applied here. Another name than that of other commands: server-side apply takes over what this
+/// one owns, and no more.
+const CLIENT_SIDE: &str = concat!(env!("CARGO_BIN_NAME"), "-client-side-apply");
+/// The manager of the annotation after that, which keeps the way back to client-side apply.
+const KEEPER: &str = concat!(env!("CARGO_BIN_NAME"), "-last-applied");
 
 /// The annotation with the last applied manifest.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -30,7 +40,10 @@ pub async fn run(context: &Context, args: ApplyArgs) -> Result<(), Failure> {
     let how = How {
         changes: &changes,
         validation: manifests::validation(&args.manifests.validate)?,
-        field_manager: args.change.field_manager.as_deref(),
+        field_manager: args.change.field_manager.as_deref().unwrap_or(match args.server_side {
+            true => SERVER_SIDE,
+            false => CLIENT_SIDE,
+        }),
         cause: Cause::of(args.change.record),
     };
     let mut failures = Vec::new();
@@ -58,13 +71,13 @@ pub async fn run(context: &Context, args: ApplyArgs) -> Result<(), Failure> {
 struct How<'a> {
     changes: &'a Changes,
     validation: &'a str,
-    field_manager: Option<&'a str>,
+    field_manager: &'a str,
     cause: Cause,
 }
 
 impl How<'_> {
     fn options(&self) -> squall_client::WriteOptions {
-        let mut options = write_options(self.changes.dry_run, self.field_manager);
+        let mut options = write_options(self.changes.dry_run, Some(self.field_manager));
         self.validation.clone_into(&mut options.field_validation);
         options
     }
@@ -116,11 +129,66 @@ impl How<'_> {
         document: &Document,
         force: bool,
     ) -> Result<(Object, &'static str), squall_client::Error> {
-        let bytes = document.json.to_string().into_bytes();
-        let reply = context.client.apply(&document.object(), bytes, force, self.options()).await?;
+        let apply = async || {
+            let bytes = document.json.to_string().into_bytes();
+            context.client.apply(&document.object(), bytes, force, self.options()).await
+        };
+        let reply = apply().await?;
         warnings(&reply.warnings);
-        Ok((reply.object()?, "serverside-applied"))
+        let mut object = reply.object()?;
+        if self.changes.dry_run == DryRun::None {
+            let migrated = self.migrate(context, document, object.clone()).await?;
+            if object.meta().annotations.contains_key(LAST_APPLIED) && self.field_manager == SERVER_SIDE {
+                object = keep_annotation(context, document).await?;
+            }
+            if migrated {
+                object = apply().await?.object()?;
+            }
+        }
+        Ok((object, "serverside-applied"))
     }
+
+    /// Takes over what client-side apply owns. Returns whether there was anything, so that the manifest has to be applied
+    /// again.
+    async fn migrate(
+        &self,
+        context: &Context,
+        document: &Document,
+        mut object: Object,
+    ) -> Result<bool, squall_client::Error> {
+        for _ in 0..ATTEMPTS {
+            let json = object.to_json();
+            let entries = json.pointer("/metadata/managedFields").and_then(Value::as_array);
+            let Some(entries) = entries.and_then(|all| migration::taken_over(all, self.field_manager)) else {
+                return Ok(false);
+            };
+            let patch = migration::patch(&entries, &object.meta().resource_version).to_string().into_bytes();
+            match context.client.patch_as(&document.object(), patch::JSON, patch, self.options()).await {
+                Ok(_) => return Ok(true),
+                Err(error) if error.is(squall_client::Reason::Conflict) => {
+                    let (kind, namespace) = (document.kind, &document.namespace);
+                    object = selection::get(&context.client, kind, namespace, document.name()).await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Stores the manifest in its annotation, by a manager of its own.
+async fn keep_annotation(context: &Context, document: &Document) -> Result<Object, squall_client::Error> {
+    let mut noted = document.clone();
+    keep_applied(&mut noted);
+    let text = noted.json.pointer("/metadata/annotations").and_then(|annotations| annotations.get(LAST_APPLIED));
+    let config = json!({
+        "apiVersion": document.kind.info().api_version(),
+        "kind": document.kind.info().kind,
+        "metadata": {"name": document.name(), "namespace": document.namespace, "annotations": {LAST_APPLIED: text}},
+    });
+    let options = write_options(DryRun::None, Some(KEEPER));
+    let reply = context.client.apply(&document.object(), config.to_string().into_bytes(), true, options).await?;
+    reply.object()
 }
 
 /// Returns the patch from the live object to the manifest. Warns about an object that was not created by apply.
