@@ -79,16 +79,22 @@ pub(super) fn remove(object: &mut Map<String, Value>, gone: &Fields, kept: &Fiel
         let Some(value) = object.get_mut(name) else { continue };
         let keepers = kept.child(element);
         let is_empty = remove_in(value, set, keepers.unwrap_or(&Fields::default()), field);
-        if is_empty || (keepers.is_none() && is_plain(value)) {
+        if is_empty || (keepers.is_none() && value.is_object() && is_plain(value, field)) {
             object.remove(name);
         }
     }
 }
 
-/// Whether a value is an object of simple values, as defaults are.
-fn is_plain(value: &Value) -> bool {
-    let is_simple = |value: &Value| !matches!(value, Value::Array(_) | Value::Object(_));
-    value.as_object().is_some_and(|object| object.values().all(|value| is_simple(value) || is_plain(value)))
+/// Whether a value has nothing but simple fields, as defaults have. A list or a map with something in it is more.
+fn is_plain(value: &Value, field: Option<&'static Field>) -> bool {
+    match (Form::of(field, value), value) {
+        (Form::Fields(schema), Value::Object(object)) => {
+            object.iter().all(|(name, inner)| is_plain(inner, schema.and_then(|message| message.field(name))))
+        }
+        (_, Value::Object(entries)) => entries.is_empty(),
+        (_, Value::Array(items)) => items.is_empty(),
+        _ => true,
+    }
 }
 
 /// Removes fields from a value. Returns whether the value itself must be removed.

@@ -357,6 +357,18 @@ mod tests {
     }
 
     #[test]
+    fn labels_and_lists_that_nobody_owns_stay() {
+        let live = object(json!({"metadata": {"name": "kubia", "labels": {"old": "1"}, "annotations": {"older": "2"}},
+            "spec": {"template": {"spec": {"containers": [{"name": "c"}]}}}}));
+        let mine = config(Some(3), json!({"mine": "3"}), json!([{"name": "d"}]));
+        let with = apply(&live, "one", mine, OnConflict::Refuse).unwrap();
+        let without = apply(&with, "one", json!({}), OnConflict::Refuse).unwrap();
+        assert_eq!(without.meta().labels.keys().collect::<Vec<_>>(), ["old"]);
+        assert_eq!(without.meta().annotations.keys().collect::<Vec<_>>(), ["older"]);
+        assert_eq!(containers(&without).as_array().map(Vec::len), Some(1));
+    }
+
+    #[test]
     fn the_applied_order_wins() {
         let named = |names: &[&str]| -> Value { names.iter().map(|name| json!({"name": name})).collect() };
         let mut live = object(json!({"metadata": {"name": "kubia"}}));

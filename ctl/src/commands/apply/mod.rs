@@ -156,7 +156,7 @@ impl How<'_> {
         document: &Document,
         mut object: Object,
     ) -> Result<bool, squall_client::Error> {
-        for _ in 0..ATTEMPTS {
+        for attempt in 1.. {
             let json = object.to_json();
             let entries = json.pointer("/metadata/managedFields").and_then(Value::as_array);
             let Some(entries) = entries.and_then(|all| migration::taken_over(all, self.field_manager)) else {
@@ -165,7 +165,7 @@ impl How<'_> {
             let patch = migration::patch(&entries, &object.meta().resource_version).to_string().into_bytes();
             match context.client.patch_as(&document.object(), patch::JSON, patch, self.options()).await {
                 Ok(_) => return Ok(true),
-                Err(error) if error.is(squall_client::Reason::Conflict) => {
+                Err(error) if error.is(squall_client::Reason::Conflict) && attempt < ATTEMPTS => {
                     let (kind, namespace) = (document.kind, &document.namespace);
                     object = selection::get(&context.client, kind, namespace, document.name()).await?;
                 }

@@ -41,7 +41,12 @@ fn wrong(failure: Failure) -> Failure {
 /// Fails if a report could not be written at the end.
 fn writable(path: Option<&PathBuf>) -> Result<(), Failure> {
     let Some(path) = path else { return Ok(()) };
-    let opened = std::fs::OpenOptions::new().append(true).create(true).open(path);
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let opened = match path.exists() {
+        true => std::fs::OpenOptions::new().append(true).open(path),
+        // Leaves nothing behind if the run does not come to its end.
+        false => tempfile::tempfile_in(folder),
+    };
     opened.map(drop).map_err(|error| Failure::error(format!("writing {}: {error}", path.display())))
 }
 
