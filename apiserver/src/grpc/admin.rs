@@ -96,6 +96,7 @@ fn refused(error: ProposeError) -> Status {
     match error {
         ProposeError::NotLeader(_) => Status::failed_precondition(error.to_string()),
         ProposeError::Unsafe(_) => Status::aborted(error.to_string()),
+        ProposeError::Overloaded => Status::resource_exhausted(error.to_string()),
         ProposeError::Unavailable(_) | ProposeError::Stopped(_) => Status::unavailable(error.to_string()),
     }
 }

@@ -105,6 +105,10 @@ impl Disk for BreakableDisk {
         self.0.read(path)
     }
 
+    fn read_at(&self, path: &Path, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        self.0.read_at(path, offset, len)
+    }
+
     fn create(&self, path: &Path) -> io::Result<Box<dyn Output>> {
         self.0.create(path).map(BreakableFile::over)
     }

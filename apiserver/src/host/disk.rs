@@ -17,6 +17,8 @@ pub trait Disk: Send + Sync + 'static {
     fn size(&self, path: &Path) -> io::Result<u64>;
     /// Opens a file for reading.
     fn read(&self, path: &Path) -> io::Result<Box<dyn Read + Send>>;
+    /// Reads exactly `len` bytes of a file from an offset.
+    fn read_at(&self, path: &Path, offset: u64, len: usize) -> io::Result<Vec<u8>>;
     /// Creates a file. Fails if one of this name exists.
     fn create(&self, path: &Path) -> io::Result<Box<dyn Output>>;
     /// Opens a file for appending.

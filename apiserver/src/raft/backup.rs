@@ -79,8 +79,9 @@ pub fn restore(file: &Path, folder: &DataFolder, founders: &BTreeMap<u64, String
     let index = contents.meta.last_log_id.map_or(0, |log_id| log_id.index);
     let meta = first_meta(index, founders)?;
     let temporary = snapshots.temporary();
-    snapshot::write(&LocalDisk, &temporary, &meta, &contents.state, &contents.requests)
-        .context("writing the snapshot")?;
+    // Nobody watches the new group yet.
+    let contents = snapshot::Contents { meta, changes: Vec::new(), ..contents };
+    snapshot::write(&LocalDisk, &temporary, &contents).context("writing the snapshot")?;
     let kept = snapshots.keep(&temporary, index).context("keeping the snapshot")?;
     summary(&kept)
 }

@@ -48,7 +48,7 @@ pub fn encode_command(transactions: Vec<Transaction>) -> Command {
 
 /// Decodes the transactions of a command. Values are copied, so that they do not keep the whole entry in memory.
 pub fn decode_command(command: &Command) -> io::Result<Vec<Transaction>> {
-    let request = proto::ProposeRequest::decode(command.0.as_ref()).map_err(invalid)?;
+    let request = proto::ProposeRequest::decode(command.0.clone()).map_err(invalid)?;
     request.transactions.into_iter().map(from_proto).collect()
 }
 

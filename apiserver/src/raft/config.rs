@@ -44,11 +44,25 @@ pub struct LogLimits {
     pub snapshot_bytes: u64,
     /// Number of entries kept behind a snapshot for members that lag.
     pub kept_entries: u64,
+    /// Length of the entries kept behind a snapshot. Whichever limit is reached first counts.
+    pub kept_bytes: usize,
+    /// Length of the entries in memory. Older ones are read from disk.
+    pub held_bytes: usize,
+    /// Length of the last changes that a snapshot contains, so that watches continue after a restart: more than what is
+    /// written between two bookmarks.
+    pub history_bytes: usize,
 }
 
 impl Default for LogLimits {
     fn default() -> Self {
-        Self { segment_bytes: 16 << 20, snapshot_bytes: 2 << 20, kept_entries: 2_000 }
+        Self {
+            segment_bytes: 16 << 20,
+            snapshot_bytes: 2 << 20,
+            kept_entries: 2_000,
+            kept_bytes: 32 << 20,
+            held_bytes: 16 << 20,
+            history_bytes: 4 << 20,
+        }
     }
 }
 

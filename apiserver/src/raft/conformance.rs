@@ -7,6 +7,7 @@ use openraft::StorageError;
 use openraft::testing::log::{StoreBuilder, Suite};
 use tempfile::TempDir;
 
+use super::config::LogLimits;
 use super::log::LogStorage;
 use super::machine::StateMachine;
 use super::snapshot::SnapshotFolder;
@@ -14,7 +15,7 @@ use super::types::TypeConfig;
 use crate::host::LocalDisk;
 use crate::metrics::Metrics;
 
-struct Builder;
+struct Builder(LogLimits);
 
 impl StoreBuilder<TypeConfig, LogStorage, StateMachine, TempDir> for Builder {
     async fn build(&self) -> Result<(TempDir, LogStorage, StateMachine), StorageError<TypeConfig>> {
@@ -25,13 +26,18 @@ impl StoreBuilder<TypeConfig, LogStorage, StateMachine, TempDir> for Builder {
         let snapshots = SnapshotFolder::open(Arc::new(LocalDisk), &folder.path().join("snapshots")).unwrap();
         Ok((
             folder,
-            LogStorage::open(Arc::new(LocalDisk), &log, 1 << 20, metrics.fsync.clone()).unwrap(),
-            StateMachine::open(1, snapshots, 1 << 20, metrics.apply.clone()).unwrap(),
+            LogStorage::open(Arc::new(LocalDisk), &log, self.0, metrics.fsync.clone()).unwrap(),
+            StateMachine::open(1, snapshots, self.0, metrics.apply.clone()).unwrap(),
         ))
     }
 }
 
 #[tokio::test]
 async fn the_log_and_the_state_machine_conform_to_openraft() {
-    Suite::test_all(Builder).await.unwrap();
+    Suite::test_all(Builder(LogLimits::default())).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_log_that_reads_everything_from_disk_conforms_too() {
+    Suite::test_all(Builder(LogLimits { held_bytes: 0, ..LogLimits::default() })).await.unwrap();
 }

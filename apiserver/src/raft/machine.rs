@@ -7,15 +7,16 @@ use std::time::Instant;
 
 use futures_util::{Stream, TryStreamExt};
 use openraft::OptionalSend;
-use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, Snapshot};
+use openraft::storage::{ApplyResponder, EntryResponder, RaftSnapshotBuilder, RaftStateMachine, Snapshot};
 
 use super::codec::decode_command;
 use super::compaction::Compaction;
-use super::snapshot::{self, SnapshotFolder};
+use super::config::LogLimits;
+use super::snapshot::{self, Contents, SnapshotFolder};
 use super::types::{LogId, Outcomes, Payload, SnapshotMeta, StoredMembership, TypeConfig};
 use crate::host::{Work, waited};
 use crate::metrics::Timer;
-use crate::store::{Requests, State, View};
+use crate::store::{Change, State, View};
 
 type FileSnapshot = openraft::alias::SnapshotOf<TypeConfig, PathBuf>;
 
@@ -29,6 +30,8 @@ pub struct StateMachine {
     newest: Newest,
     timer: Timer,
     compaction: Arc<Compaction>,
+    /// Length of the last changes that a snapshot contains.
+    history_bytes: usize,
 }
 
 /// The newest snapshot. The builder sets it as soon as the file is on disk.
@@ -43,18 +46,16 @@ fn set_newest(newest: &Newest, meta: SnapshotMeta, path: PathBuf) {
 }
 
 impl StateMachine {
-    /// Opens the state of member `id` from its newest snapshot, or empty. No other snapshot is due below `least` bytes
-    /// of log. Records how long entries take to apply.
-    pub fn open(id: u64, folder: SnapshotFolder, least: u64, timer: Timer) -> io::Result<Self> {
-        let (newest, state, requests) = match folder.newest()? {
-            None => (None, State::default(), Requests::default()),
-            Some((path, contents)) => (Some((contents.meta, path)), contents.state, contents.requests),
+    /// Opens the state of member `id` from its newest snapshot, or empty. Records how long entries take to apply.
+    pub fn open(id: u64, folder: SnapshotFolder, limits: LogLimits, timer: Timer) -> io::Result<Self> {
+        let (path, Contents { meta, state, requests, changes }) = match folder.newest()? {
+            None => (None, Contents::default()),
+            Some((path, contents)) => (Some(path), contents),
         };
-        let meta = newest.as_ref().map(|(meta, _)| meta.clone()).unwrap_or_default();
-        let view = Arc::new(View::new(state.clone(), requests, index_of(meta.last_log_id.as_ref())));
-        let size = newest.as_ref().map_or(Ok(0), |(_, path)| folder.disk().size(path))?;
-        let compaction = Arc::new(Compaction::new(id, size, least));
-        let newest = Arc::new(Mutex::new(newest));
+        let view = Arc::new(View::new(state.clone(), requests, changes, index_of(meta.last_log_id.as_ref())));
+        let size = path.as_ref().map_or(Ok(0), |path| folder.disk().size(path))?;
+        let compaction = Arc::new(Compaction::new(id, size, limits.snapshot_bytes));
+        let newest = Arc::new(Mutex::new(path.map(|path| (meta.clone(), path))));
         Ok(Self {
             state,
             applied: meta.last_log_id,
@@ -64,6 +65,7 @@ impl StateMachine {
             newest,
             timer,
             compaction,
+            history_bytes: limits.history_bytes,
         })
     }
 
@@ -84,6 +86,27 @@ impl StateMachine {
     }
 }
 
+/// Maximum length of the commands that are applied before readers see the result.
+const STEP_BYTES: usize = 4 << 20;
+
+/// Applied entries that readers do not see yet.
+#[derive(Default)]
+struct Step {
+    bytes: usize,
+    changes: Vec<Change>,
+    replies: Vec<(ApplyResponder<TypeConfig>, Outcomes)>,
+}
+
+impl StateMachine {
+    /// Shows the state to readers before anyone is notified, so that writers can read their own writes.
+    fn publish(&self, step: Step) {
+        self.view.publish(self.state.clone(), step.changes, index_of(self.applied.as_ref()));
+        for (responder, outcomes) in step.replies {
+            responder.send(outcomes);
+        }
+    }
+}
+
 fn index_of(log_id: Option<&LogId>) -> u64 {
     log_id.map_or(0, |id| id.index)
 }
@@ -101,18 +124,18 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         S: Stream<Item = io::Result<EntryResponder<TypeConfig>>> + Unpin + OptionalSend,
     {
         let start = Instant::now();
-        let mut changes = Vec::new();
-        let mut replies = Vec::new();
+        let mut step = Step::default();
         while let Some((entry, responder)) = entries.try_next().await? {
             let mut outcomes = Outcomes::default();
             match entry.payload {
                 Payload::Blank => {}
                 Payload::Normal(command) => {
                     self.compaction.applied(command.0.len());
+                    step.bytes += command.0.len();
                     let transactions = decode_command(&command)?;
                     let mut requests = self.view.requests();
                     for next in transactions {
-                        outcomes.0.push(self.state.apply(next, &mut requests, &mut changes));
+                        outcomes.0.push(self.state.apply(next, &mut requests, &mut step.changes));
                         self.view.note_hash(&self.state);
                     }
                 }
@@ -121,22 +144,21 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
                 }
             }
             self.applied = Some(entry.log_id);
-            replies.extend(responder.map(|responder| (responder, outcomes)));
+            step.replies.extend(responder.map(|responder| (responder, outcomes)));
+            if step.bytes >= STEP_BYTES {
+                self.publish(std::mem::take(&mut step));
+            }
         }
-        // Published before anyone is notified, so that writers can read their own writes.
-        self.view.publish(self.state.clone(), changes, index_of(self.applied.as_ref()));
+        self.publish(step);
         self.timer.observe(start.elapsed());
-        for (responder, outcomes) in replies {
-            responder.send(outcomes);
-        }
         Ok(())
     }
 
     async fn get_snapshot_builder(&mut self) -> Builder {
+        let (state, requests) = (self.state.clone(), self.view.requests().clone());
+        let changes = self.view.last_changes(self.history_bytes);
         Builder {
-            meta: self.meta(),
-            state: self.state.clone(),
-            requests: self.view.requests().clone(),
+            contents: Contents { meta: self.meta(), state, requests, changes },
             folder: self.folder.clone(),
             newest: self.newest.clone(),
             compaction: self.compaction.clone(),
@@ -156,7 +178,8 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         self.membership = meta.last_membership.clone();
         self.compaction.written(disk.size(&path)?);
         set_newest(&self.newest, meta.clone(), path);
-        self.view.replace(self.state.clone(), contents.requests, index_of(self.applied.as_ref()));
+        let index = index_of(self.applied.as_ref());
+        self.view.replace(self.state.clone(), contents.requests, contents.changes, index);
         Ok(())
     }
 
@@ -168,9 +191,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
 
 /// Writes a snapshot while the member continues to apply entries.
 pub struct Builder {
-    meta: SnapshotMeta,
-    state: State,
-    requests: Requests,
+    contents: Contents,
     folder: SnapshotFolder,
     newest: Newest,
     compaction: Arc<Compaction>,
@@ -180,18 +201,18 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
     type SnapshotData = PathBuf;
 
     async fn build_snapshot(&mut self) -> io::Result<FileSnapshot> {
-        let (meta, folder) = (self.meta.clone(), self.folder.clone());
+        let (meta, folder) = (self.contents.meta.clone(), self.folder.clone());
         // Also dropped on that thread: it then holds the last references to much of the state, which are slow to free.
-        let (state, requests) = (std::mem::take(&mut self.state), std::mem::take(&mut self.requests));
+        let contents = std::mem::take(&mut self.contents);
         let disk = self.folder.disk();
         let snapshot = waited(disk.as_ref(), Work::Background, move || {
             let temporary = folder.temporary();
-            snapshot::write(folder.disk().as_ref(), &temporary, &meta, &state, &requests)?;
-            folder.keep(&temporary, index_of(meta.last_log_id.as_ref()))
+            snapshot::write(folder.disk().as_ref(), &temporary, &contents)?;
+            folder.keep(&temporary, index_of(contents.meta.last_log_id.as_ref()))
         })
         .await?;
         self.compaction.written(disk.size(&snapshot)?);
-        set_newest(&self.newest, self.meta.clone(), snapshot.clone());
-        Ok(Snapshot { meta: self.meta.clone(), snapshot })
+        set_newest(&self.newest, meta.clone(), snapshot.clone());
+        Ok(Snapshot { meta, snapshot })
     }
 }

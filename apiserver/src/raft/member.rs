@@ -11,11 +11,13 @@ use openraft::async_runtime::watch::WatchReceiver;
 use openraft::error::{ClientWriteError, LinearizableReadError, RaftError};
 use openraft::impls::BasicNode;
 use openraft::raft::ReadPolicy;
+use prost::Message;
 use squall_proto::squall::raft::v1 as proto;
 use tokio::time::Instant;
 
 use super::codec;
 use super::config::Config;
+use super::in_flight::{InFlight, Share};
 use super::log::LogStorage;
 use super::machine::StateMachine;
 use super::network::Links;
@@ -37,6 +39,9 @@ pub enum ProposeError {
     /// This member is not the leader. The given member may be.
     #[error("this member does not lead")]
     NotLeader(Option<u64>),
+    /// Too many bytes of other writes are in flight. This write did not happen.
+    #[error("too many bytes of writes are in flight")]
+    Overloaded,
     /// No leader, no quorum, or no answer in time. The write may have happened; its request ID shows whether it did.
     #[error("{0}")]
     Unavailable(String),
@@ -76,6 +81,7 @@ struct Inner {
     view: Arc<View>,
     peers: Peers,
     snapshots: SnapshotFolder,
+    in_flight: InFlight,
     metrics: Arc<Metrics>,
     /// Stays locked as long as this lives.
     folder: DataFolder,
@@ -86,16 +92,16 @@ impl Member {
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         let metrics = Metrics::new();
         let disk = config.folder.disk().clone();
-        let log = LogStorage::open(disk.clone(), &config.folder.log(), config.log.segment_bytes, metrics.fsync.clone());
+        let log = LogStorage::open(disk.clone(), &config.folder.log(), config.log, metrics.fsync.clone());
         let log = log.context("opening the raft log")?;
         let snapshots =
             SnapshotFolder::open(disk.clone(), &config.folder.snapshots()).context("opening the snapshots")?;
-        let machine =
-            StateMachine::open(config.id, snapshots.clone(), config.log.snapshot_bytes, metrics.apply.clone())
-                .context("reading the newest snapshot")?;
+        let machine = StateMachine::open(config.id, snapshots.clone(), config.log, metrics.apply.clone())
+            .context("reading the newest snapshot")?;
         let (view, compaction) = (machine.view(), machine.compaction());
         let peers = Peers::new(config.network.clone(), config.link_port);
-        let raft = Raft::new(config.id, Arc::new(config.to_openraft()?), Links::new(peers.clone(), disk), log, machine)
+        let links = Links::new(peers.clone(), disk);
+        let raft = Raft::new(config.id, Arc::new(config.to_openraft()?), links, log.clone(), machine)
             .await
             .context("starting raft")?;
         let founders: BTreeMap<u64, BasicNode> =
@@ -105,9 +111,10 @@ impl Member {
             let patience = if is_first { Duration::ZERO } else { config.election.1 };
             tokio::spawn(tasks::found(raft.clone(), founders, patience));
         }
-        tokio::spawn(tasks::compact(raft.clone(), compaction));
+        tokio::spawn(tasks::compact(raft.clone(), compaction, log, config.log.kept_bytes));
         tokio::spawn(tasks::count_leaders(raft.clone(), metrics.leader_changes.clone()));
-        Ok(Self { inner: Arc::new(Inner { raft, view, peers, snapshots, metrics, folder: config.folder }) })
+        let in_flight = InFlight::new();
+        Ok(Self { inner: Arc::new(Inner { raft, view, peers, snapshots, in_flight, metrics, folder: config.folder }) })
     }
 
     /// Returns the state that this member has applied.
@@ -196,12 +203,13 @@ impl Member {
 
     async fn propose_until(&self, transaction: Transaction, deadline: Instant) -> Result<Outcome, ProposeError> {
         let mut last = "no leader is known".to_owned();
+        let mut is_repeated = false;
         let mut leadership = self.inner.raft.server_metrics();
         while Instant::now() < deadline {
             // Any change from here on ends the wait below.
             drop(leadership.borrow_and_update());
             let attempt = match self.leader_elsewhere() {
-                None => self.propose_here(vec![transaction.clone()]).await,
+                None => self.propose_here(vec![transaction.clone()], deadline).await,
                 Some(address) => self.propose_there(&address, transaction.clone(), deadline).await,
             };
             match attempt {
@@ -213,8 +221,10 @@ impl Member {
                         .ok_or_else(|| ProposeError::Unavailable("the leader returned no result".to_owned()));
                 }
                 Err(ProposeError::Stopped(reason)) => return Err(ProposeError::Stopped(reason)),
+                Err(ProposeError::Overloaded) if !is_repeated => return Err(ProposeError::Overloaded),
                 Err(error) => last = error.to_string(),
             }
+            is_repeated = true;
             wait_for_news(&mut leadership, deadline).await?;
         }
         Err(ProposeError::Unavailable(format!("the write was not confirmed in time: {last}")))
@@ -252,12 +262,26 @@ impl Member {
         Err(ProposeError::Unavailable(format!("no quorum answered in time: {last}")))
     }
 
+    async fn admit(&self, bytes: usize, deadline: Instant) -> Result<Share, ProposeError> {
+        self.inner.in_flight.admit(bytes, deadline).await.ok_or(ProposeError::Overloaded)
+    }
+
     /// Applies transactions if this member is the leader. Also returns the index at which it applied them.
     pub(super) async fn propose_here(
         &self,
         transactions: Vec<Transaction>,
+        deadline: Instant,
     ) -> Result<(Vec<Outcome>, u64), ProposeError> {
-        match self.inner.raft.client_write(codec::encode_command(transactions)).await {
+        let command = codec::encode_command(transactions);
+        let share = self.admit(command.0.len(), deadline).await?;
+        let raft = self.inner.raft.clone();
+        // A task of its own: a caller that gives up does not take the write out of the queues that the share stands for.
+        let write = tokio::spawn(async move {
+            let result = raft.client_write(command).await;
+            drop(share);
+            result
+        });
+        match write.await.map_err(|error| ProposeError::Stopped(error.to_string()))? {
             Ok(reply) => Ok((reply.data.0, reply.log_id.index)),
             Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward))) => {
                 Err(ProposeError::NotLeader(forward.leader_id))
@@ -276,6 +300,7 @@ impl Member {
         let mut client =
             self.inner.peers.client(address).map_err(|error| ProposeError::Unavailable(error.to_string()))?;
         let request = proto::ProposeRequest { transactions: vec![codec::to_proto(transaction)] };
+        let _share = self.admit(request.encoded_len(), deadline).await?;
         let reply = self.while_led_by(address, deadline, client.propose(request)).await?;
         let outcomes = reply.results.into_iter().map(|result| match result.failed_compare {
             0 => Outcome::Applied(result.revision),

@@ -3,7 +3,7 @@
 //! From the bottom up: `types` and `codec` define entries, `log` keeps entries on disk, `snapshot` stores whole states,
 //! `machine` applies entries to the store, and `compaction` decides when a snapshot is due. `network` and `service` are
 //! the two ends of a link between members, `pipe` is the stream on it, and `takeover` replaces a leader whose stream
-//! breaks. `member` is what the rest of the apiserver uses.
+//! breaks. `member` is what the rest of the apiserver uses; `in_flight` bounds the writes that it passes on.
 
 mod backup;
 mod codec;
@@ -11,6 +11,7 @@ mod compaction;
 mod config;
 #[cfg(test)]
 mod conformance;
+mod in_flight;
 mod log;
 mod machine;
 mod member;

@@ -1,6 +1,7 @@
 //! A reusable stream of appends to a member: openraft asks for a stream for each heartbeat, and opening one costs more
 //! than the heartbeat itself.
 
+use std::collections::VecDeque;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ use super::wire;
 
 /// Maximum number of unanswered requests. The queue has the same length, so that sending never waits.
 const MAX_UNANSWERED: usize = 64;
+/// Length of the entries in unanswered requests at which no further one is sent.
+const MAX_UNANSWERED_BYTES: usize = 8 << 20;
 
 type Request = AppendEntriesRequest<TypeConfig>;
 type Reply = Result<StreamAppendResult<TypeConfig>, RpcError>;
@@ -50,7 +53,8 @@ pub struct Exchange<'a, S> {
     back: &'a mut Option<Pipe>,
     pipe: Pipe,
     input: Option<S>,
-    unanswered: usize,
+    /// Length of the entries in each unanswered request.
+    unanswered: VecDeque<usize>,
     /// Timeout of a request, so that a frozen member does not block its leader.
     limit: Duration,
     deadline: Instant,
@@ -66,7 +70,7 @@ enum Next {
 impl<'a, S: Stream<Item = Request> + Unpin> Exchange<'a, S> {
     /// Creates an exchange over an open pipe.
     pub fn new(back: &'a mut Option<Pipe>, pipe: Pipe, input: S, limit: Duration) -> Self {
-        Self { back, pipe, input: Some(input), unanswered: 0, limit, deadline: Instant::now() + limit }
+        Self { back, pipe, input: Some(input), unanswered: VecDeque::new(), limit, deadline: Instant::now() + limit }
     }
 
     /// Returns the replies as a stream, which ends after the first error.
@@ -75,7 +79,7 @@ impl<'a, S: Stream<Item = Request> + Unpin> Exchange<'a, S> {
     }
 
     async fn reply(mut self) -> Option<(Reply, Option<Self>)> {
-        while self.input.is_some() || self.unanswered > 0 {
+        while self.input.is_some() || !self.unanswered.is_empty() {
             match self.next().await {
                 Next::Request(None) => self.input = None,
                 Next::Request(Some(request)) => {
@@ -84,7 +88,7 @@ impl<'a, S: Stream<Item = Request> + Unpin> Exchange<'a, S> {
                     }
                 }
                 Next::Reply(Ok(Some(reply))) => {
-                    self.unanswered = self.unanswered.saturating_sub(1);
+                    self.unanswered.pop_front();
                     self.deadline = Instant::now() + self.limit;
                     return Some((wire::append_reply_from(reply).map_err(network), Some(self)));
                 }
@@ -99,14 +103,15 @@ impl<'a, S: Stream<Item = Request> + Unpin> Exchange<'a, S> {
     }
 
     async fn next(&mut self) -> Next {
-        let room = self.unanswered < MAX_UNANSWERED;
+        let bytes: usize = self.unanswered.iter().sum();
+        let room = self.unanswered.len() < MAX_UNANSWERED && bytes < MAX_UNANSWERED_BYTES;
         let request = async {
             match &mut self.input {
                 Some(input) if room => input.next().await,
                 _ => std::future::pending().await,
             }
         };
-        let waiting = self.unanswered > 0;
+        let waiting = !self.unanswered.is_empty();
         let mut late = pin!(tokio::time::sleep_until(self.deadline));
         tokio::select! {
             reply = self.pipe.replies.message() => Next::Reply(reply),
@@ -117,10 +122,10 @@ impl<'a, S: Stream<Item = Request> + Unpin> Exchange<'a, S> {
 
     fn send(&mut self, request: &Request) -> Result<(), RpcError> {
         let request = wire::append_to(request).map_err(network)?;
-        if self.unanswered == 0 {
+        if self.unanswered.is_empty() {
             self.deadline = Instant::now() + self.limit;
         }
-        self.unanswered += 1;
+        self.unanswered.push_back(request.entries.iter().map(|entry| entry.payload.len()).sum());
         self.pipe.requests.try_send(request).map_err(|_| unreachable("the stream of appends has ended"))
     }
 }

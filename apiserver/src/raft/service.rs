@@ -1,12 +1,14 @@
 //! The receiving end of a link, and the requests of followers to a leader.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use openraft::alias::SnapshotOf;
 use squall_proto::squall::raft::v1 as proto;
 use squall_proto::squall::raft::v1::raft_server::{Raft as RaftApi, RaftServer};
+use tokio::time::Instant;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::codec;
@@ -18,6 +20,9 @@ use super::types::TypeConfig;
 use super::wire;
 use crate::host::{Work, waited};
 use crate::store::Outcome;
+
+/// How long a forwarded write waits for room. Its member then tries again, for as long as its caller waits.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Serves the other members.
 pub struct RaftService {
@@ -123,8 +128,11 @@ impl RaftApi for RaftService {
             .map(codec::from_proto)
             .collect::<Result<Vec<_>, _>>()
             .map_err(bad)?;
-        let (outcomes, applied_index) = self.member.propose_here(transactions).await.map_err(|error| match error {
+        let deadline = Instant::now() + PATIENCE;
+        let proposed = self.member.propose_here(transactions, deadline).await;
+        let (outcomes, applied_index) = proposed.map_err(|error| match error {
             ProposeError::NotLeader(_) => Status::failed_precondition(error.to_string()),
+            ProposeError::Overloaded => Status::resource_exhausted(error.to_string()),
             ProposeError::Unavailable(_) | ProposeError::Unsafe(_) => Status::unavailable(error.to_string()),
             ProposeError::Stopped(_) => failed(error),
         })?;

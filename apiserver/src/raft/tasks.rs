@@ -1,4 +1,4 @@
-//! The background tasks of a member: found its group, take snapshots, count leader changes.
+//! The background tasks of a member: found its group, take snapshots, purge the log, count leader changes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use openraft::impls::BasicNode;
 use prometheus_client::metrics::counter::Counter;
 
 use super::compaction::Compaction;
+use super::log::LogStorage;
 use super::types::Raft;
 
 /// Founds a group. All founders propose the same group, but each then stands for election, and simultaneous candidates
@@ -27,11 +28,25 @@ pub async fn found(raft: Raft, founders: BTreeMap<u64, BasicNode>, patience: Dur
     }
 }
 
-/// Takes a snapshot whenever one is due, until raft shuts down.
-pub async fn compact(raft: Raft, compaction: Arc<Compaction>) {
+/// Takes a snapshot whenever one is due, and then purges the entries that are more than `kept_bytes` behind it, until
+/// raft shuts down. openraft itself limits their number.
+pub async fn compact(raft: Raft, compaction: Arc<Compaction>, log: LogStorage, kept_bytes: usize) {
+    let mut metrics = raft.data_metrics();
     loop {
         compaction.wait().await;
+        let last = metrics.borrow_and_update().snapshot;
         if raft.trigger().snapshot().await.is_err() {
+            return;
+        }
+        while metrics.borrow_and_update().snapshot == last {
+            if metrics.changed().await.is_err() {
+                return;
+            }
+        }
+        let snapshot = metrics.borrow_and_update().snapshot;
+        if let Some(upto) = snapshot.and_then(|snapshot| log.purgeable(snapshot.index, kept_bytes))
+            && raft.trigger().purge_log(upto).await.is_err()
+        {
             return;
         }
     }

@@ -115,6 +115,9 @@ impl Registry {
 
 impl From<ProposeError> for Error {
     fn from(error: ProposeError) -> Self {
-        Self::unavailable(format!("{error:#}"))
+        match error {
+            ProposeError::Overloaded => Self::too_many_requests(format!("{error}, please try again later")),
+            error => Self::unavailable(format!("{error:#}")),
+        }
     }
 }

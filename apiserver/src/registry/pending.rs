@@ -30,6 +30,9 @@ impl Pending {
 
     /// Reports the outcome to the write log.
     pub(super) fn ended(mut self, outcome: &Result<Outcome, ProposeError>) {
+        if matches!(outcome, Err(ProposeError::Overloaded)) {
+            self.intent = None;
+        }
         // Without an answer, the write may still have happened.
         let Ok(outcome) = outcome else { return };
         if let (Some(intent), Some(revision)) = (self.intent.take(), outcome.applied()) {

@@ -21,8 +21,8 @@ use super::table;
 use crate::registry::{Listing, any, any_len, decode_stored};
 use crate::store::Entry;
 
-/// Number of objects in a batch.
-const BATCH: usize = 256;
+/// Length of the text at which a batch ends.
+const BATCH_BYTES: usize = 256 << 10;
 /// The tag of field 1, length-delimited: `metadata` of every list.
 const METADATA: u8 = 1 << 3 | 2;
 /// The tag of field 2, length-delimited: `items` of every list.
@@ -103,10 +103,11 @@ fn pieces(
 ) -> Body {
     let body = stream::unfold(Some((head, entries)), move |rest| {
         let piece = rest.map(|(mut piece, mut entries)| {
-            let first = !piece.is_empty();
-            for place in 0..BATCH {
-                let Some(entry) = entries.pop_front() else { break };
-                if !(first && place == 0) {
+            let mut is_first = !piece.is_empty();
+            while piece.len() < BATCH_BYTES
+                && let Some(entry) = entries.pop_front()
+            {
+                if !std::mem::take(&mut is_first) {
                     piece.extend(between);
                 }
                 // An error aborts the response, so the client notices that the list is incomplete.

@@ -12,7 +12,7 @@ mod state;
 mod transaction;
 mod view;
 
-pub use history::{Change, History};
+pub use history::{Change, History, Limit};
 pub use index::Term;
 pub use requests::Requests;
 #[cfg(test)]

@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::history::{Change, History};
+use super::history::{Change, History, Limit};
 use super::requests::Requests;
 use super::state::State;
 use super::transaction::Revision;
@@ -29,13 +29,13 @@ pub struct View {
 }
 
 impl View {
-    /// Creates a view of a state, without changes.
+    /// Creates a view of a state and the last changes that led to it.
     #[must_use]
-    pub fn new(state: State, requests: Requests, applied_index: u64) -> Self {
+    pub fn new(state: State, requests: Requests, changes: Vec<Change>, applied_index: u64) -> Self {
         Self {
             requests: Mutex::new(requests),
             recent_hashes: Mutex::default(),
-            history: Mutex::new(History::new(state.revision(), HISTORY_BYTES)),
+            history: Mutex::new(History::resumed(changes, state.revision(), HISTORY_BYTES)),
             revision: watch::Sender::new(state.revision()),
             applied_index: watch::Sender::new(applied_index),
             state: ArcSwap::from_pointee(state),
@@ -68,7 +68,7 @@ impl View {
         if state.revision() == revision {
             return Ok(state);
         }
-        let mut changes = self.changes_after(revision, usize::MAX)?;
+        let mut changes = self.changes_after(revision, Limit::NONE)?;
         // The history may be ahead of the state that was read.
         changes.retain(|change| change.revision <= state.revision());
         Ok(Arc::new(state.before(revision, &changes)))
@@ -80,8 +80,8 @@ impl View {
         self.state.load_full()
     }
 
-    /// Returns up to `limit` changes after a revision; see [`History::after`].
-    pub fn changes_after(&self, revision: Revision, limit: usize) -> Result<Vec<Change>, Revision> {
+    /// Returns the changes after a revision, up to a limit; see [`History::after`].
+    pub fn changes_after(&self, revision: Revision, limit: Limit) -> Result<Vec<Change>, Revision> {
         self.history().after(revision, limit)
     }
 
@@ -113,10 +113,16 @@ impl View {
         self.applied_index.send_replace(applied_index);
     }
 
-    /// Publishes a complete state from a snapshot. The changes that led to it are unknown.
-    pub fn replace(&self, state: State, requests: Requests, applied_index: u64) {
+    /// Returns the last changes, up to a number of bytes.
+    #[must_use]
+    pub fn last_changes(&self, max_bytes: usize) -> Vec<Change> {
+        self.history().tail(max_bytes)
+    }
+
+    /// Publishes a complete state from a snapshot, with the last changes that led to it.
+    pub fn replace(&self, state: State, requests: Requests, changes: Vec<Change>, applied_index: u64) {
         *self.requests() = requests;
-        *self.history() = History::new(state.revision(), HISTORY_BYTES);
+        *self.history() = History::resumed(changes, state.revision(), HISTORY_BYTES);
         self.publish(state, Vec::new(), applied_index);
     }
 

@@ -3,6 +3,7 @@
 //! A watch has no queue of its own: it reads the shared history from its own position. If it falls behind what the
 //! history keeps, it ends with 410 Expired.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,10 +13,11 @@ use tokio::time::Instant;
 
 use crate::keys;
 use crate::registry::{Freshness, Registry, Selection, WatchStart, out_of_touch};
-use crate::store::{Change, Revision};
+use crate::store::{Change, Limit, Revision};
 
-/// Number of changes read from the history at a time.
-const BATCH: usize = 256;
+/// How much is read from the history, and sent, at a time. A client that reads slowly keeps no more than this in memory
+/// besides the history.
+const BATCH: Limit = Limit { count: 256, bytes: 1 << 20 };
 /// Maximum number of open watches of a member.
 const WATCHES: i64 = 16_384;
 /// Interval of bookmarks, for clients that request them.
@@ -53,6 +55,15 @@ pub enum Event {
     },
 }
 
+impl Event {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Object { value, .. } => value.len(),
+            Self::Bookmark { .. } => 0,
+        }
+    }
+}
+
 /// One client's watch.
 pub struct Watcher {
     registry: Registry,
@@ -69,7 +80,7 @@ pub struct Watcher {
     bookmark_at: Instant,
     /// When the watch ends.
     deadline: Instant,
-    initial: Vec<Event>,
+    initial: VecDeque<Event>,
 }
 
 impl Drop for Watcher {
@@ -105,7 +116,7 @@ impl Watcher {
             bookmarks,
             bookmark_at: Instant::now() + BOOKMARK_INTERVAL,
             deadline,
-            initial: Vec::new(),
+            initial: VecDeque::new(),
         };
         match start {
             WatchStart::Initial(freshness) => watcher.list(freshness).await?,
@@ -126,7 +137,7 @@ impl Watcher {
         self.position = state.revision();
         for (_, entry) in self.selection.candidates(&state, "") {
             if self.selection.matches(&entry.value)? {
-                self.initial.push(Event::Object {
+                self.initial.push_back(Event::Object {
                     fate: Fate::Added,
                     value: entry.value.clone(),
                     revision: entry.mod_revision,
@@ -134,9 +145,20 @@ impl Watcher {
             }
         }
         if self.bookmarks {
-            self.initial.push(Event::Bookmark { revision: self.position, initial_events_end: true });
+            self.initial.push_back(Event::Bookmark { revision: self.position, initial_events_end: true });
         }
         Ok(())
+    }
+
+    fn next_initial(&mut self) -> Vec<Event> {
+        let mut bytes = 0;
+        let within = self.initial.iter().take(BATCH.count).take_while(|event| {
+            let begins_within = bytes < BATCH.bytes;
+            bytes += event.bytes();
+            begins_within
+        });
+        let count = within.count();
+        self.initial.drain(..count).collect()
     }
 
     fn changes(&self) -> Result<Vec<Change>, Error> {
@@ -153,7 +175,7 @@ impl Watcher {
     /// Waits for the next events and returns them, never an empty list. Returns `None` when the watch has ended.
     pub async fn next(&mut self) -> Result<Option<Vec<Event>>, Error> {
         if !self.initial.is_empty() {
-            return Ok(Some(std::mem::take(&mut self.initial)));
+            return Ok(Some(self.next_initial()));
         }
         while Instant::now() < self.deadline {
             // Marked as seen before reading, so that changes made meanwhile are seen the next time.

@@ -8,6 +8,8 @@ use tokio::sync::watch;
 
 /// Maximum number of lines to keep.
 const KEPT: usize = 1_000;
+/// Maximum length of the lines to keep.
+const KEPT_BYTES: usize = 1 << 20;
 
 /// A line of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub struct Log {
 #[derive(Debug, Default)]
 struct Lines {
     kept: VecDeque<Line>,
+    /// Total length of the kept lines.
+    bytes: usize,
     /// Number of lines that were dropped.
     gone: usize,
 }
@@ -52,12 +56,15 @@ impl Log {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a line, and drops the oldest if there are too many.
+    /// Adds a line, and drops the oldest if there are too many, or if they are too long.
     pub fn write(&self, text: String) {
         let mut lines = self.lines();
+        lines.bytes += text.len();
         lines.kept.push_back(Line { at: Timestamp::now(), text });
-        if lines.kept.len() > KEPT {
-            lines.kept.pop_front();
+        while (lines.kept.len() > KEPT || lines.bytes > KEPT_BYTES)
+            && let Some(oldest) = lines.kept.pop_front()
+        {
+            lines.bytes -= oldest.text.len();
             lines.gone += 1;
         }
         let total = lines.gone + lines.kept.len();
@@ -98,5 +105,14 @@ mod tests {
         assert_eq!(*log.news().borrow(), Count { lines: KEPT + 5, ended: false });
         log.end();
         assert!(log.news().borrow().ended);
+    }
+
+    #[test]
+    fn long_lines_are_kept_by_their_bytes() {
+        let log = Log::new();
+        (0..9).for_each(|_| log.write("x".repeat(KEPT_BYTES / 4)));
+        assert_eq!(log.after(0).0.len(), 4);
+        log.write("x".repeat(KEPT_BYTES + 1));
+        assert_eq!(log.after(0), (vec![], 10), "a line that is too long by itself is dropped too");
     }
 }

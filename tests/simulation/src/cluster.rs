@@ -25,7 +25,14 @@ const MEMBERS: usize = 3;
 const HEARTBEAT: Duration = Duration::from_millis(100);
 const ELECTION: Duration = Duration::from_millis(250);
 /// Small limits, so that a short run reaches states that otherwise take hours: snapshots, and members that need them.
-const LOG: LogLimits = LogLimits { segment_bytes: 20_000, snapshot_bytes: 30_000, kept_entries: 20 };
+const LOG: LogLimits = LogLimits {
+    segment_bytes: 20_000,
+    snapshot_bytes: 30_000,
+    kept_entries: 20,
+    kept_bytes: 8_000,
+    held_bytes: 4_000,
+    history_bytes: 10_000,
+};
 
 /// A machine with a member on it.
 #[derive(Clone)]

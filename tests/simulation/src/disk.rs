@@ -190,6 +190,14 @@ impl Disk for SimulatedDisk {
         Ok(Box::new(Cursor::new(self.operate()?.file(path)?.content.clone())))
     }
 
+    fn read_at(&self, path: &Path, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        let mut state = self.operate()?;
+        let content = &state.file(path)?.content;
+        let start = usize::try_from(offset).map_err(io::Error::other)?;
+        let bytes = start.checked_add(len).and_then(|end| content.get(start..end));
+        bytes.map(<[u8]>::to_vec).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+
     fn create(&self, path: &Path) -> io::Result<Box<dyn Output>> {
         let mut state = self.operate()?;
         if state.names.contains_key(path) {

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 /// Start of each frame.
 const MAGIC: [u8; 4] = *b"SQFR";
-/// Magic, body length, checksum of number and body, number.
-const HEADER: usize = 4 + 4 + 4 + 8;
+/// Length of what stands before the body: magic, body length, checksum of number and body, number.
+pub const HEADER: usize = 4 + 4 + 4 + 8;
 
 /// Appends a frame.
 pub fn write(number: u64, body: &[u8], out: &mut Vec<u8>) {

@@ -1,6 +1,7 @@
 //! The content of a frame: a sequence of records.
 
 use std::io;
+use std::ops::Range;
 
 use bytes::{Buf, Bytes};
 use prost::Message;
@@ -45,17 +46,20 @@ impl Record {
         Ok(())
     }
 
-    /// Reads the records of a frame's body.
-    pub fn read_all(mut body: Bytes) -> io::Result<Vec<Self>> {
+    /// Reads the records of a frame's body, each with its byte range.
+    pub fn read_all(mut body: Bytes) -> io::Result<Vec<(Self, Range<usize>)>> {
+        let whole = body.len();
         let mut records = Vec::new();
         while body.has_remaining() {
+            let start = whole - body.len();
             let tag = body.get_u8();
             let len = decode_varint(&mut body).map_err(invalid)?;
             let len = usize::try_from(len)
                 .ok()
                 .filter(|len| *len <= body.len())
                 .ok_or_else(|| invalid("a record is longer than its frame"))?;
-            records.push(Self::read(tag, body.split_to(len))?);
+            let record = Self::read(tag, body.split_to(len))?;
+            records.push((record, start..whole - body.len()));
         }
         Ok(records)
     }
@@ -99,7 +103,12 @@ mod tests {
         ];
         let mut bytes = Vec::new();
         records.iter().for_each(|record| record.write(&mut bytes).unwrap());
-        assert_eq!(Record::read_all(bytes.into()).unwrap(), records);
+        let bytes = Bytes::from(bytes);
+        let read = Record::read_all(bytes.clone()).unwrap();
+        assert!(read.iter().map(|(record, _)| record).eq(&records));
+        for (record, range) in read {
+            assert_eq!(Record::read_all(bytes.slice(range.clone())).unwrap(), [(record, 0..range.len())]);
+        }
         assert!(Record::read_all(Bytes::from_static(&[9, 0])).is_err());
         assert!(Record::read_all(Bytes::from_static(&[APPEND, 5])).is_err());
     }

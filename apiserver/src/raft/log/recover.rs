@@ -1,82 +1,30 @@
 //! Recovers the log from the segments of a folder: its entries, the vote, and where writing continues.
 
-use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::frame::{self, FrameAt};
 use super::record::Record;
+use super::window::{Place, Window};
 use crate::host::{Disk, read_all};
-use crate::raft::types::{Entry, LogId, Vote};
 
 /// The first bytes of each segment: magic and format version.
 pub const SEGMENT_HEADER: [u8; 8] = *b"SQLOG\0\0\x01";
-
-/// The log in memory: all entries that are not purged.
-#[derive(Debug, Default)]
-pub struct Window {
-    /// The last vote.
-    pub vote: Option<Vote>,
-    /// The last purged entry.
-    pub purged: Option<LogId>,
-    /// The entries after it, without gaps.
-    pub entries: VecDeque<Entry>,
-}
-
-impl Window {
-    /// Returns the index of the first entry, or of the next one if there is none.
-    pub fn first_index(&self) -> u64 {
-        self.entries.front().map_or_else(|| self.purged.map_or(0, |id| id.index + 1), |entry| entry.log_id.index)
-    }
-
-    /// Returns the ID of the last entry, purged or not.
-    pub fn last_log_id(&self) -> Option<LogId> {
-        self.entries.back().map(|entry| entry.log_id).or(self.purged)
-    }
-
-    /// Applies a record. Refuses an entry that leaves a gap.
-    pub fn apply(&mut self, record: Record) -> io::Result<()> {
-        match record {
-            Record::Append(entry) => {
-                let next = self.last_log_id().map_or(0, |id| id.index + 1);
-                // After an installed snapshot, the log starts at any index.
-                if entry.log_id.index != next && !self.entries.is_empty() {
-                    let message = format!("entry {} follows entry {}", entry.log_id.index, next.wrapping_sub(1));
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, message));
-                }
-                self.entries.push_back(entry);
-            }
-            Record::Vote(vote) => self.vote = Some(vote),
-            Record::Truncate(after) => {
-                let keep = after.map_or(0, |id| id.index + 1);
-                while self.entries.back().is_some_and(|entry| entry.log_id.index >= keep) {
-                    self.entries.pop_back();
-                }
-            }
-            Record::Purge(upto) => {
-                while self.entries.front().is_some_and(|entry| entry.log_id.index <= upto.index) {
-                    self.entries.pop_front();
-                }
-                self.purged = self.purged.max(Some(upto));
-            }
-        }
-        Ok(())
-    }
-}
 
 /// An existing segment.
 #[derive(Debug)]
 pub struct Segment {
     /// File that holds it.
-    pub path: PathBuf,
+    pub path: Arc<Path>,
     /// Largest index of its entries; `None` without entries.
     pub max_index: Option<u64>,
 }
 
 /// The contents of a log folder.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Recovered {
     /// Entries, vote and last purged entry.
     pub window: Window,
@@ -98,10 +46,11 @@ pub fn segments_in(disk: &dyn Disk, folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Recovers the log of a folder. Cuts off a torn end; any other damage is an error that names the file and the offset.
-pub fn recover(disk: &dyn Disk, folder: &Path) -> io::Result<Recovered> {
+/// Recovers the log of a folder into a window that holds `held_bytes`. Cuts off a torn end; any other damage is an error
+/// that names the file and the offset.
+pub fn recover(disk: &dyn Disk, folder: &Path, held_bytes: usize) -> io::Result<Recovered> {
     let paths = segments_in(disk, folder)?;
-    let mut recovered = Recovered::default();
+    let mut recovered = Recovered { window: Window::new(held_bytes), segments: Vec::new(), next_frame: 0 };
     let last = paths.len().saturating_sub(1);
     for (index, path) in paths.into_iter().enumerate() {
         let bytes = Bytes::from(read_all(disk, &path)?);
@@ -134,6 +83,7 @@ fn read_segment(
     is_last: bool,
     recovered: &mut Recovered,
 ) -> io::Result<()> {
+    let path: Arc<Path> = path.into();
     let mut at = SEGMENT_HEADER.len();
     let mut max_index = None;
     loop {
@@ -146,14 +96,9 @@ fn read_segment(
                     return Err(damaged(&path, at, &what));
                 }
                 recovered.next_frame = frame.number + 1;
-                for record in Record::read_all(bytes.slice(frame.body.clone()))
-                    .map_err(|error| damaged(&path, at, &error.to_string()))?
-                {
-                    if let Record::Append(entry) = &record {
-                        max_index = max_index.max(Some(entry.log_id.index));
-                    }
-                    recovered.window.apply(record).map_err(|error| damaged(&path, at, &error.to_string()))?;
-                }
+                let body = bytes.slice(frame.body.clone());
+                read_frame(&path, &body, frame.body.start, &mut max_index, &mut recovered.window)
+                    .map_err(|error| damaged(&path, at, &error.to_string()))?;
                 at = frame.body.end;
             }
             FrameAt::Broken if is_last && frame::find_whole_after(bytes, at).is_none() => {
@@ -168,13 +113,36 @@ fn read_segment(
     Ok(())
 }
 
+/// Applies the records of a frame whose body starts at `start` of its segment.
+fn read_frame(
+    segment: &Arc<Path>,
+    body: &Bytes,
+    start: usize,
+    max_index: &mut Option<u64>,
+    window: &mut Window,
+) -> io::Result<()> {
+    for (record, range) in Record::read_all(body.clone())? {
+        let appended = match &record {
+            Record::Append(entry) => Some(entry.log_id),
+            _ => None,
+        };
+        window.apply(record)?;
+        if let Some(id) = appended {
+            *max_index = (*max_index).max(Some(id.index));
+            window.written(id, Place::new(segment.clone(), start as u64, &body[range.clone()], range.start));
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
 
     use super::*;
     use crate::host::LocalDisk;
-    use crate::raft::types::{LeaderId, Payload};
+    use crate::raft::log::window::Found;
+    use crate::raft::types::{Entry, LeaderId, LogId, Payload};
 
     /// Writes two segments of one-entry frames. Returns the files and the offsets of their frames.
     fn write_log(folder: &Path) -> Vec<(PathBuf, Vec<usize>)> {
@@ -198,10 +166,14 @@ mod tests {
 
     /// Returns the number of recovered entries, or the error. Asserts that they are the first entries, without a gap.
     fn outcome(folder: &Path) -> Result<usize, String> {
-        let recovered = recover(&LocalDisk, folder).map_err(|error| error.to_string())?;
-        let indexes = recovered.window.entries.iter().map(|entry| entry.log_id.index);
-        assert!(indexes.eq(0..recovered.window.entries.len() as u64), "there is a gap");
-        Ok(recovered.window.entries.len())
+        let recovered = recover(&LocalDisk, folder, usize::MAX).map_err(|error| error.to_string())?;
+        let entries = recovered.window.find(0..u64::MAX, usize::MAX);
+        let indexes = entries.iter().map(|found| match found {
+            Found::Here(entry) => entry.log_id.index,
+            Found::OnDisk(..) => panic!("everything fits into memory"),
+        });
+        assert!(indexes.eq(0..entries.len() as u64), "there is a gap");
+        Ok(entries.len())
     }
 
     #[test]

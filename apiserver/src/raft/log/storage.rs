@@ -2,39 +2,65 @@
 
 use std::fmt::Debug;
 use std::io;
-use std::ops::{Bound, RangeBounds};
+use std::ops::{Bound, Range, RangeBounds};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 use openraft::OptionalSend;
 use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
 use tokio::sync::{mpsc, oneshot};
 
 use super::record::Record;
-use super::recover::{Window, recover};
+use super::recover::recover;
+use super::window::{Found, Window};
 use super::writer::{self, Done, Job};
-use crate::host::Disk;
+use crate::host::{Disk, Work, waited};
 use crate::metrics::Timer;
+use crate::raft::config::LogLimits;
 use crate::raft::types::{Entry, LogId, TypeConfig, Vote};
+
+/// Maximum length of the entries that are read for one append or one step of applying, unless the first one is longer.
+const READ_BYTES: usize = 2 << 20;
 
 /// The log of one member.
 #[derive(Clone)]
 pub struct LogStorage {
+    disk: Arc<dyn Disk>,
     window: Arc<Mutex<Window>>,
     jobs: mpsc::Sender<Job>,
 }
 
 impl LogStorage {
-    /// Reads the folder, which must exist, and starts the writer. The writer starts a new segment after `segment_bytes`
-    /// and records the duration of its fsyncs.
-    pub fn open(disk: Arc<dyn Disk>, folder: &Path, segment_bytes: u64, fsync: Timer) -> io::Result<Self> {
-        let recovered = recover(disk.as_ref(), folder)?;
-        let (jobs, window) = writer::start(disk, folder.to_owned(), recovered, segment_bytes, fsync)?;
-        Ok(Self { window: Arc::new(Mutex::new(window)), jobs })
+    /// Reads the folder, which must exist, and starts the writer, which records the duration of its fsyncs.
+    pub fn open(disk: Arc<dyn Disk>, folder: &Path, limits: LogLimits, fsync: Timer) -> io::Result<Self> {
+        let recovered = recover(disk.as_ref(), folder, limits.held_bytes)?;
+        let (jobs, window) = writer::start(disk.clone(), folder.to_owned(), recovered, limits.segment_bytes, fsync)?;
+        Ok(Self { disk, window, jobs })
     }
 
     fn window(&self) -> MutexGuard<'_, Window> {
         self.window.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the last entry to purge so that `kept_bytes` stay behind a snapshot; see [`Window::purgeable`].
+    pub fn purgeable(&self, snapshot: u64, kept_bytes: usize) -> Option<u64> {
+        self.window().purgeable(snapshot, kept_bytes)
+    }
+
+    /// Reads a part of the log; see [`Window::find`].
+    async fn read(&self, range: Range<u64>, max_bytes: usize) -> io::Result<Vec<Entry>> {
+        loop {
+            let (first, found) = {
+                let window = self.window();
+                (window.first_index(), window.find(range.clone(), max_bytes))
+            };
+            match fetch(&self.disk, found).await {
+                // A purge may have removed the segment meanwhile.
+                Err(_) if self.window().first_index() > first => {}
+                result => return result,
+            }
+        }
     }
 
     async fn submit(&self, records: Vec<Record>, done: Done) -> io::Result<()> {
@@ -52,26 +78,61 @@ impl LogStorage {
     }
 }
 
+/// Reads the entries that are only on disk, away from the threads that serve requests.
+async fn fetch(disk: &Arc<dyn Disk>, found: Vec<Found>) -> io::Result<Vec<Entry>> {
+    let read = |disk: &dyn Disk, found: Vec<Found>| {
+        let entries = found.into_iter().map(|found| match found {
+            Found::Here(entry) => Ok(entry),
+            Found::OnDisk(_, place) => place.read(disk),
+        });
+        entries.collect()
+    };
+    if found.iter().all(|found| matches!(found, Found::Here(_))) {
+        return read(disk.as_ref(), found);
+    }
+    let worker = disk.clone();
+    waited(disk.as_ref(), Work::Waited, move || read(worker.as_ref(), found)).await
+}
+
+/// Returns the indexes of a range, from the first to the one after the last.
+fn indexes(range: &impl RangeBounds<u64>) -> Range<u64> {
+    let start = match range.start_bound() {
+        Bound::Included(index) => *index,
+        Bound::Excluded(index) => index.saturating_add(1),
+        Bound::Unbounded => 0,
+    };
+    let end = match range.end_bound() {
+        Bound::Included(index) => index.saturating_add(1),
+        Bound::Excluded(index) => *index,
+        Bound::Unbounded => u64::MAX,
+    };
+    start..end
+}
+
 impl RaftLogReader<TypeConfig> for LogStorage {
     async fn try_get_log_entries<RB: RangeBounds<u64> + Clone + Debug + OptionalSend>(
         &mut self,
         range: RB,
     ) -> io::Result<Vec<Entry>> {
-        let window = self.window();
-        let first = window.first_index();
-        let place =
-            |index: u64| usize::try_from(index.saturating_sub(first)).unwrap_or(usize::MAX).min(window.entries.len());
-        let start = match range.start_bound() {
-            Bound::Included(index) => place(*index),
-            Bound::Excluded(index) => place(index + 1),
-            Bound::Unbounded => 0,
-        };
-        let end = match range.end_bound() {
-            Bound::Included(index) => place(index + 1),
-            Bound::Excluded(index) => place(*index),
-            Bound::Unbounded => window.entries.len(),
-        };
-        Ok(window.entries.range(start..end.max(start)).cloned().collect())
+        self.read(indexes(&range), usize::MAX).await
+    }
+
+    async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> io::Result<Vec<Entry>> {
+        self.read(start..end, READ_BYTES).await
+    }
+
+    /// Reads a little at a time: a member that catches up may have to apply more than fits into memory.
+    async fn entries_stream<RB: RangeBounds<u64> + Clone + Debug + OptionalSend>(
+        &mut self,
+        range: RB,
+    ) -> impl Stream<Item = io::Result<Entry>> + OptionalSend {
+        let Range { start, end } = indexes(&range);
+        let steps = stream::try_unfold((self.clone(), start), move |(log, next)| async move {
+            let entries = if next < end { log.read(next..end, READ_BYTES).await? } else { Vec::new() };
+            let last = entries.last().map(|entry| entry.log_id.index);
+            Ok::<_, io::Error>(last.map(|last| (stream::iter(entries.into_iter().map(Ok)), (log, last + 1))))
+        });
+        steps.try_flatten().boxed()
     }
 
     async fn read_vote(&mut self) -> io::Result<Option<Vote>> {
@@ -160,6 +221,9 @@ mod tests {
         fn read(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
             LocalDisk.read(path)
         }
+        fn read_at(&self, path: &Path, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+            LocalDisk.read_at(path, offset, len)
+        }
         fn create(&self, path: &Path) -> io::Result<Box<dyn Output>> {
             Ok(Box::new(FailingOutput(LocalDisk.create(path)?, self.clone())))
         }
@@ -191,8 +255,8 @@ mod tests {
     async fn after_a_failed_fsync_nothing_more_is_written_and_nothing_acknowledged_is_lost() {
         let folder = tempfile::tempdir().unwrap();
         let disk = Failing::default();
-        let open =
-            || LogStorage::open(Arc::new(disk.clone()), folder.path(), 1 << 20, Metrics::new().fsync.clone()).unwrap();
+        let (limits, fsync) = (LogLimits::default(), Metrics::new().fsync.clone());
+        let open = || LogStorage::open(Arc::new(disk.clone()), folder.path(), limits, fsync.clone()).unwrap();
         let mut log = open();
         let votes = [1, 2, 3].map(|term| Vote::new(term, 1));
         log.save_vote(&votes[0]).await.unwrap();

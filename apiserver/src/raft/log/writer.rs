@@ -1,8 +1,9 @@
 //! The log writer: collects all waiting jobs, writes them as one frame, calls fsync once, and notifies every waiter.
 
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use openraft::storage::IOFlushed;
@@ -11,13 +12,15 @@ use tokio::sync::{mpsc, oneshot};
 use super::frame;
 use super::record::Record;
 use super::recover::{Recovered, SEGMENT_HEADER, Segment, segment_path};
+use super::window::{Place, Window};
 use crate::host::{Disk, Output, Work};
 use crate::metrics::Timer;
 use crate::raft::types::{LogId, TypeConfig, Vote};
 
 /// Maximum size of a frame; further jobs wait for the next one.
 const FRAME_BYTES: usize = 4 << 20;
-/// Maximum number of waiting jobs.
+/// Maximum number of waiting jobs. Their bytes are bounded where they come from: a leader has few bytes of writes under way
+/// (`in_flight.rs`), and sends few bytes that are unanswered (`pipe.rs`).
 const QUEUE: usize = 4_096;
 
 /// Records to write, and the waiter to notify once they are on disk.
@@ -49,16 +52,18 @@ impl Done {
     }
 }
 
-/// Starts the writer. It ends when the sender is dropped, or after an error.
+/// Starts the writer. It ends when the sender is dropped, or after an error. It tells the window where each entry is.
 pub fn start(
     disk: Arc<dyn Disk>,
     folder: PathBuf,
     recovered: Recovered,
     segment_bytes: u64,
     fsync: Timer,
-) -> io::Result<(mpsc::Sender<Job>, super::recover::Window)> {
+) -> io::Result<(mpsc::Sender<Job>, Arc<Mutex<Window>>)> {
     let (sender, receiver) = mpsc::channel(QUEUE);
     let Recovered { window, segments, next_frame } = recovered;
+    let (vote, purged) = (window.vote, window.purged);
+    let window = Arc::new(Mutex::new(window));
     let mut writer = Writer {
         disk: disk.clone(),
         folder,
@@ -67,8 +72,9 @@ pub fn start(
         segment_bytes,
         segments,
         next_frame,
-        vote: window.vote,
-        purged: window.purged,
+        vote,
+        purged,
+        window: window.clone(),
         fsync,
     };
     writer.open_last()?;
@@ -88,7 +94,16 @@ struct Writer {
     /// Repeated at the start of each segment, so that older segments can be deleted.
     vote: Option<Vote>,
     purged: Option<LogId>,
+    window: Arc<Mutex<Window>>,
     fsync: Timer,
+}
+
+/// A frame that is being collected.
+#[derive(Default)]
+struct Body {
+    bytes: Vec<u8>,
+    /// The entries in it, and where.
+    entries: Vec<(LogId, Range<usize>)>,
 }
 
 impl Writer {
@@ -97,10 +112,10 @@ impl Writer {
         while receiver.recv_many(&mut jobs, QUEUE).await > 0 {
             let mut waiting = jobs.drain(..).peekable();
             while waiting.peek().is_some() {
-                let mut body = Vec::new();
+                let mut body = Body::default();
                 let mut told = Vec::new();
                 let mut result = Ok(());
-                while body.len() < FRAME_BYTES
+                while body.bytes.len() < FRAME_BYTES
                     && let Some(job) = waiting.next()
                 {
                     result = result.and_then(|()| self.take(job.records, &mut body));
@@ -121,11 +136,13 @@ impl Writer {
         }
     }
 
-    fn take(&mut self, records: Vec<Record>, body: &mut Vec<u8>) -> io::Result<()> {
+    fn take(&mut self, records: Vec<Record>, body: &mut Body) -> io::Result<()> {
         for record in records {
-            record.write(body)?;
+            let start = body.bytes.len();
+            record.write(&mut body.bytes)?;
             match record {
                 Record::Append(entry) => {
+                    body.entries.push((entry.log_id, start..body.bytes.len()));
                     if let Some(segment) = self.segments.last_mut() {
                         segment.max_index = segment.max_index.max(Some(entry.log_id.index));
                     }
@@ -138,18 +155,28 @@ impl Writer {
         Ok(())
     }
 
-    fn write_frame(&mut self, body: &[u8]) -> io::Result<()> {
-        let mut bytes = Vec::with_capacity(body.len() + 64);
-        frame::write(self.next_frame, body, &mut bytes);
+    fn write_frame(&mut self, body: &Body) -> io::Result<()> {
+        let mut bytes = Vec::with_capacity(body.bytes.len() + frame::HEADER);
+        frame::write(self.next_frame, &body.bytes, &mut bytes);
         self.next_frame += 1;
         let file = self.file.as_mut().ok_or_else(|| io::Error::other("no segment is open"))?;
         file.write_all(&bytes)?;
         let start = Instant::now();
         file.sync()?;
         self.fsync.observe(start.elapsed());
+        self.note_places(body);
         self.bytes += bytes.len() as u64;
         self.drop_purged()?;
         if self.bytes >= self.segment_bytes { self.start_segment() } else { Ok(()) }
+    }
+
+    fn note_places(&self, body: &Body) {
+        let Some(segment) = self.segments.last() else { return };
+        let start = self.bytes + frame::HEADER as u64;
+        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        for (id, range) in &body.entries {
+            window.written(*id, Place::new(segment.path.clone(), start, &body.bytes[range.clone()], range.start));
+        }
     }
 
     fn open_last(&mut self) -> io::Result<()> {
@@ -183,7 +210,7 @@ impl Writer {
         self.disk.sync_folder(&self.folder)?;
         self.bytes = bytes.len() as u64;
         self.file = Some(file);
-        self.segments.push(Segment { path, max_index: None });
+        self.segments.push(Segment { path: path.into(), max_index: None });
         Ok(())
     }
 

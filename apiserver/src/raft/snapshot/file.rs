@@ -10,7 +10,7 @@ use prost::Message;
 use super::blocks::{BlockWriter, read_items};
 use crate::host::{Disk, Output};
 use crate::raft::types::SnapshotMeta;
-use crate::store::{Entry, Outcome, RequestId, Requests, State};
+use crate::store::{Change, Entry, Outcome, RequestId, Requests, State};
 
 const BUFFER_BYTES: usize = 256 << 10;
 /// After each step, the writer rests for this many times as long, to leave the disk to others.
@@ -27,13 +27,27 @@ struct Head {
     revision: u64,
 }
 
-/// Any other item: an entry or a request.
+/// Any other item: an entry, a request or a change.
 #[derive(Clone, PartialEq, Message)]
 struct Item {
     #[prost(message, optional, tag = "1")]
     entry: Option<StoredEntry>,
     #[prost(message, optional, tag = "2")]
     request: Option<StoredRequest>,
+    #[prost(message, optional, tag = "3")]
+    change: Option<StoredChange>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct StoredChange {
+    #[prost(uint64, tag = "1")]
+    revision: u64,
+    #[prost(string, tag = "2")]
+    key: String,
+    #[prost(message, optional, tag = "3")]
+    previous: Option<StoredEntry>,
+    #[prost(bytes = "bytes", optional, tag = "4")]
+    value: Option<Bytes>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -60,7 +74,7 @@ struct StoredRequest {
 }
 
 /// A snapshot in memory.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Contents {
     /// Last log ID and membership that the snapshot covers.
     pub meta: SnapshotMeta,
@@ -68,22 +82,19 @@ pub struct Contents {
     pub state: State,
     /// Remembered requests.
     pub requests: Requests,
+    /// The last changes before it, oldest first, so that watches continue after a restart.
+    pub changes: Vec<Change>,
 }
 
 /// Writes a snapshot and makes it durable.
-pub fn write(disk: &dyn Disk, path: &Path, meta: &SnapshotMeta, state: &State, requests: &Requests) -> io::Result<()> {
+pub fn write(disk: &dyn Disk, path: &Path, contents: &Contents) -> io::Result<()> {
+    let Contents { meta, state, requests, changes } = contents;
     let file = Steady { file: disk.create(path)?, unsynced: 0 };
     let mut writer = BlockWriter::new(BufWriter::with_capacity(BUFFER_BYTES, file))?;
     let meta = serde_json::to_vec(meta).map_err(io::Error::other)?;
     writer.item(&Head { meta, revision: state.revision() }.encode_to_vec())?;
     for (key, entry) in state.range("") {
-        let entry = StoredEntry {
-            key: key.to_owned(),
-            value: entry.value.clone(),
-            create_revision: entry.create_revision,
-            mod_revision: entry.mod_revision,
-        };
-        writer.item(&Item { entry: Some(entry), request: None }.encode_to_vec())?;
+        writer.item(&Item { entry: Some(stored(key, entry)), ..Item::default() }.encode_to_vec())?;
     }
     for (id, outcome) in requests.iter() {
         let refused = match outcome {
@@ -91,10 +102,37 @@ pub fn write(disk: &dyn Disk, path: &Path, meta: &SnapshotMeta, state: &State, r
             Outcome::Refused(place, _) => place as u64 + 1,
         };
         let request = StoredRequest { id: id.to_vec(), revision: outcome.revision(), refused };
-        writer.item(&Item { entry: None, request: Some(request) }.encode_to_vec())?;
+        writer.item(&Item { request: Some(request), ..Item::default() }.encode_to_vec())?;
+    }
+    for change in changes {
+        let change = StoredChange {
+            revision: change.revision,
+            key: change.key.to_string(),
+            previous: change.previous.as_ref().map(|previous| stored("", previous)),
+            value: change.value.clone(),
+        };
+        writer.item(&Item { change: Some(change), ..Item::default() }.encode_to_vec())?;
     }
     let mut written = writer.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
     written.file.sync()
+}
+
+fn stored(key: &str, entry: &Entry) -> StoredEntry {
+    StoredEntry {
+        key: key.to_owned(),
+        value: entry.value.clone(),
+        create_revision: entry.create_revision,
+        mod_revision: entry.mod_revision,
+    }
+}
+
+/// Returns an entry whose value has a buffer of its own.
+fn entry_of(stored: &StoredEntry) -> Entry {
+    Entry {
+        value: Bytes::copy_from_slice(&stored.value),
+        create_revision: stored.create_revision,
+        mod_revision: stored.mod_revision,
+    }
 }
 
 /// A file that is synced in small steps as it grows, with rests between them. Otherwise the log's fsyncs, which all
@@ -135,7 +173,7 @@ pub fn read(disk: &dyn Disk, path: &Path) -> io::Result<Contents> {
             let head = Head::decode(bytes).map_err(io::Error::other)?;
             let meta = serde_json::from_slice(&head.meta).map_err(io::Error::other)?;
             let state = State::at_revision(head.revision);
-            contents = Some(Contents { meta, state, requests: Requests::default() });
+            contents = Some(Contents { meta, state, requests: Requests::default(), changes: Vec::new() });
             Ok(())
         }
         Some(contents) => restore(contents, Item::decode(bytes).map_err(io::Error::other)?),
@@ -146,11 +184,7 @@ pub fn read(disk: &dyn Disk, path: &Path) -> io::Result<Contents> {
 
 fn restore(contents: &mut Contents, item: Item) -> io::Result<()> {
     if let Some(entry) = item.entry {
-        let restored = Entry {
-            value: Bytes::copy_from_slice(&entry.value),
-            create_revision: entry.create_revision,
-            mod_revision: entry.mod_revision,
-        };
+        let restored = entry_of(&entry);
         contents.state.restore_entry(entry.key.into(), restored);
     }
     if let Some(request) = item.request {
@@ -161,6 +195,11 @@ fn restore(contents: &mut Contents, item: Item) -> io::Result<()> {
         };
         contents.requests.remember(id, outcome);
     }
+    if let Some(change) = item.change {
+        let value = change.value.map(|value| Bytes::copy_from_slice(&value));
+        let previous = change.previous.as_ref().map(entry_of);
+        contents.changes.push(Change { revision: change.revision, key: change.key.into(), previous, value });
+    }
     Ok(())
 }
 
@@ -170,8 +209,8 @@ mod tests {
     use crate::host::LocalDisk;
     use crate::store::{Compare, Target, Transaction, Write};
 
-    /// Returns a state of 500 entries of 1,000 bytes, and the 1,000 remembered requests that made it.
-    fn filled() -> (State, Requests) {
+    /// Returns a state of 500 entries of 1,000 bytes, and the 1,000 requests and changes that made it.
+    fn filled() -> Contents {
         let (mut state, mut requests, mut changes) = (State::default(), Requests::default(), Vec::new());
         for number in 0..1_000u32 {
             let key = format!("pods/default/p{number}");
@@ -181,18 +220,22 @@ mod tests {
             let writes = vec![Write { key, value: Some(vec![7; 1_000].into()) }];
             state.apply(Transaction { request_id, compares, writes }, &mut requests, &mut changes);
         }
-        (state, requests)
+        Contents { meta: SnapshotMeta::default(), state, requests, changes }
     }
 
     #[test]
     fn a_state_reads_back_whole() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("snapshot");
-        let (state, requests) = filled();
-        write(&LocalDisk, &path, &SnapshotMeta::default(), &state, &requests).unwrap();
+        let written = filled();
+        write(&LocalDisk, &path, &written).unwrap();
         let contents = read(&LocalDisk, &path).unwrap();
-        assert_eq!((contents.state.hash(), contents.state.revision()), (state.hash(), state.revision()));
-        assert_eq!(contents.requests.iter().collect::<Vec<_>>(), requests.iter().collect::<Vec<_>>());
+        assert_eq!(
+            (contents.state.hash(), contents.state.revision()),
+            (written.state.hash(), written.state.revision())
+        );
+        assert_eq!(contents.requests.iter().collect::<Vec<_>>(), written.requests.iter().collect::<Vec<_>>());
+        assert_eq!(contents.changes, written.changes);
         assert_eq!(contents.state.len(), 500);
     }
 
@@ -200,8 +243,7 @@ mod tests {
     fn damage_about_any_boundary_of_a_whole_snapshot_is_refused_and_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("snapshot");
-        let (state, requests) = filled();
-        write(&LocalDisk, &path, &SnapshotMeta::default(), &state, &requests).unwrap();
+        write(&LocalDisk, &path, &filled()).unwrap();
         let whole = std::fs::read(&path).unwrap();
         let boundaries = boundaries(&whole);
         assert!(boundaries.len() > 3, "several blocks: {boundaries:?}");

@@ -5,6 +5,6 @@ mod file;
 mod folder;
 mod stream;
 
-pub use file::{read, write};
+pub use file::{Contents, read, write};
 pub use folder::SnapshotFolder;
 pub use stream::chunks;
