@@ -36,6 +36,7 @@ impl Look<'_> {
             }
             Some(ended) if self.is_ending() || !restarts(self.pod, role, ended) => terminated(ended),
             Some(ended) if role == Role::Sidecar && self.is_over() => terminated(ended),
+            Some(_) if role == Role::Main && !self.has_run_init_containers() => self.crash_loop_over(index),
             Some(ended) => {
                 let wait = restart_wait(view, self.timing);
                 let due = after(finished_at(ended), wait);
@@ -53,6 +54,12 @@ impl Look<'_> {
     /// Whether a container may start: init containers start one after the other, then all others.
     fn may_begin(&self, index: usize) -> bool {
         !self.has_failed_to_initialize() && (0..index).all(|earlier| self.is_initialized(earlier))
+    }
+
+    /// Whether the init containers have completed. After the loss of a node they run again, before the others do.
+    fn has_run_init_containers(&self) -> bool {
+        let mut init = (0..self.slots.len()).filter(|index| self.slots[*index].0 == Role::Init);
+        init.all(|index| self.is_initialized(index))
     }
 
     fn not_begun(&self) -> ContainerState {

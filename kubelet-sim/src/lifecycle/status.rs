@@ -18,10 +18,13 @@ fn time(nanos: i64) -> Time {
     Time::from_timestamp(Timestamp::from_nanosecond(nanos.into()).unwrap_or_default())
 }
 
+/// The beginning of each container id in a status.
+pub const ID_SCHEME: &str = "squall://";
+
 /// Returns the id of a container as a status shows it.
 #[must_use]
 pub fn container_id(id: &str) -> String {
-    format!("squall://{id}")
+    format!("{ID_SCHEME}{id}")
 }
 
 /// Returns the state of a running container.

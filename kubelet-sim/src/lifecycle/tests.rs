@@ -338,3 +338,17 @@ fn a_pod_that_was_active_for_too_long_has_failed_and_its_containers_end() {
     done.status.phase = "Succeeded".to_owned();
     assert_eq!(decided(&done, &with(attempt(0, Some((0, 110)))), 999).status.phase, "Succeeded");
 }
+
+/// Kubernetes: a pod that has run stays Running, and its restarts count.
+#[test]
+fn a_pod_whose_node_was_lost_stays_running_and_its_init_containers_run_again_first() {
+    let lost = with(attempt(0, Some((137, 9))));
+    let decision = at(&pod("Always"), std::slice::from_ref(&lost), 10);
+    assert_eq!((decision.steps, decision.status.phase.as_str()), (vec![Step::Start(0, 1)], "Running"));
+    let pod = pod_of(json!({"restartPolicy": "Always", "containers": [{"name": "nodejs", "image": "x"}],
+        "initContainers": [{"name": "init", "image": "x"}]}));
+    let before = at(&pod, &[present(), lost.clone()], 10);
+    assert_eq!((before.steps, before.status.phase.as_str()), (vec![Step::Start(0, 0)], "Running"));
+    let after = at(&pod, &[with(attempt(0, Some((0, 11)))), lost], 12);
+    assert_eq!(after.steps, [Step::Start(1, 1)]);
+}

@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 use squall_api::core::v1::{Container, Pod, Probe};
 use squall_api::happening::EventType;
+use squall_api::metav1::v1::Time;
 use squall_daemon::Timing;
 use squall_proto::squall::cri::v1 as cri;
 
 use super::backoff::{after, pull_wait};
 use super::reports::{Problem, PullFailure, StartProblem};
-use super::status::container_id;
+use super::status::{ID_SCHEME, container_id};
 use super::{Busy, ContainerView, Failure, Image, ProbeKind, Role, Told, Unhealthy, all_containers};
 
 /// Exit code of a container that was killed with its runtime (128 + SIGKILL).
@@ -75,7 +76,12 @@ impl Views {
 
     /// Takes in all containers that the runtime holds. A running container that is missing was killed with the runtime.
     pub fn reconciled(&mut self, pod: &Pod, mut containers: Vec<cri::Container>, now: Timestamp) {
-        for view in &mut self.all {
+        for (view, (role, spec)) in self.all.iter_mut().zip(all_containers(pod)) {
+            // Kubernetes: init containers run again when their pod's sandbox is lost.
+            let is_held = containers.iter().any(|container| container.name == spec.name);
+            if view.current.is_none() && !is_held && role != Role::Init {
+                view.current = remembered(pod, spec);
+            }
             if let Some(current) = view.current.as_mut().filter(|current| current.exit.is_none())
                 && !containers.iter().any(|container| container.id == current.id)
             {
@@ -200,6 +206,33 @@ impl Views {
     }
 }
 
+/// Returns the last attempt of a container that the pod's status shows, for a kubelet that has just started.
+fn remembered(pod: &Pod, spec: &Container) -> Option<cri::Container> {
+    let statuses = pod.status.container_statuses.iter().chain(&pod.status.init_container_statuses);
+    let status = statuses.into_iter().find(|status| status.name == spec.name)?;
+    let nanos = |time: Time| i64::try_from(time.timestamp().as_nanosecond()).unwrap_or(i64::MAX);
+    let (started_at, exit) = match (&status.state.running, &status.state.terminated, &status.last_state.terminated) {
+        (Some(running), _, _) => (running.started_at, None),
+        (None, Some(ended), _) | (None, None, Some(ended)) => {
+            let (code, finished_at, reason) = (ended.exit_code, nanos(ended.finished_at), ended.reason.clone());
+            (ended.started_at, Some(cri::Exit { code, finished_at, reason }))
+        }
+        (None, None, None) => return None,
+    };
+    Some(cri::Container {
+        id: status.container_id.trim_start_matches(ID_SCHEME).to_owned(),
+        pod_uid: pod.metadata.uid.clone(),
+        pod_namespace: pod.metadata.namespace.clone(),
+        pod_name: pod.metadata.name.clone(),
+        pod_ip: pod.status.pod_ip.clone(),
+        name: spec.name.clone(),
+        image: status.image.clone(),
+        attempt: status.restart_count,
+        started_at: nanos(started_at),
+        exit,
+    })
+}
+
 /// The grace period that a failed probe gives its container, if the probe has one of its own.
 fn grace_seconds(pod: &Pod, index: usize, kind: ProbeKind) -> Option<i64> {
     let (_, container) = all_containers(pod).nth(index)?;
@@ -235,7 +268,6 @@ fn failure(reason: &'static str, message: String, failures: u32, timing: &Timing
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use squall_api::metav1::v1::Time;
     use squall_api::{Kind, Object};
     use squall_daemon::Timing;
 
@@ -296,6 +328,28 @@ mod tests {
         let exit = view.current.as_ref().and_then(|current| current.exit.clone()).unwrap();
         assert_eq!((exit.code, exit.reason.as_str(), exit.finished_at), (137, "ContainerStatusUnknown", 9_000_000_000));
         assert_eq!(view.busy, Busy::No);
+    }
+
+    #[test]
+    fn a_kubelet_that_returns_with_an_empty_runtime_knows_from_the_status_what_ran() {
+        let found = |state: serde_json::Value| {
+            let mut pod = pod();
+            let mut status = json!({"name": "main", "containerID": "squall://a", "restartCount": 2});
+            status.as_object_mut().unwrap().extend(state.as_object().unwrap().clone());
+            pod.status.container_statuses.push(serde_json::from_value(status).unwrap());
+            let mut views = Views::new(&pod, ReadinessRule::Probed);
+            views.reconciled(&pod, Vec::new(), at(9));
+            let current = views.all()[1].current.clone()?;
+            let exit = current.exit.unwrap_or_default();
+            Some((current.id, current.attempt, exit.code, exit.reason))
+        };
+        let lost = Some(("a".to_owned(), 2, 137, "ContainerStatusUnknown".to_owned()));
+        assert_eq!(found(json!({"state": {"running": {"startedAt": "1970-01-01T00:00:05Z"}}})), lost);
+        let ended = json!({"terminated": {"exitCode": 3, "reason": "Error"}});
+        let known = Some(("a".to_owned(), 2, 3, "Error".to_owned()));
+        assert_eq!(found(json!({"state": ended})), known);
+        assert_eq!(found(json!({"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": ended})), known);
+        assert_eq!(found(json!({"state": {"waiting": {"reason": "ContainerCreating"}}})), None);
     }
 
     #[test]

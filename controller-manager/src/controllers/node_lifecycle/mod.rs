@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use squall_api::coordination::v1::Lease;
 use squall_api::core::v1::{Node, NodeCondition, Pod};
 use squall_api::happening::{EventType, Happening, ObjectId};
 use squall_api::kinds::is_pod_ready;
@@ -71,17 +72,16 @@ impl Controller for NodeLifecycleController {
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         health.keep(&names);
         let is_new = health.is_new(&key.name);
-        let mut silence = |name: &str| {
-            let lease = caches.leases.get("kube-node-lease", name);
-            health.silence(name, lease.as_ref().map_or("", |lease| &lease.metadata.resource_version))
+        let mut silence = |node: &Node| {
+            let lease = caches.leases.get("kube-node-lease", &node.metadata.name);
+            health.silence(&node.metadata.name, &beat(node, lease.as_deref()))
         };
-        let own = silence(&key.name);
+        let own = silence(&node);
         // Heartbeats do not coincide: when the first node exceeds the grace period, the last may have been silent for
         // one heartbeat less. So a node that has missed more than two does not count as healthy, and neither does one
         // that was already marked before we started.
         let suspicious = self.timing.node_grace / 2;
-        let mut is_well =
-            |node: &Arc<Node>| silence(&node.metadata.name) <= suspicious && matches!(ready_status(node), "" | "True");
+        let mut is_well = |node: &Arc<Node>| silence(node) <= suspicious && matches!(ready_status(node), "" | "True");
         let well: Vec<bool> = nodes.iter().map(&mut is_well).collect();
         let trouble = trouble(&node, nodes.iter().map(AsRef::as_ref).zip(well));
         let needs = taints::needs_giving_up(&node);
@@ -94,9 +94,20 @@ impl Controller for NodeLifecycleController {
     }
 }
 
+fn ready_condition(node: &Node) -> Option<&NodeCondition> {
+    node.status.conditions.iter().find(|condition| condition.r#type == "Ready")
+}
+
 fn ready_status(node: &Node) -> &str {
-    let ready = node.status.conditions.iter().find(|condition| condition.r#type == "Ready");
-    ready.map_or("", |condition| &condition.status)
+    ready_condition(node).map_or("", |condition| &condition.status)
+}
+
+/// A node's last sign of life. Kubernetes: a node that has returned counts as heard as soon as its kubelet reports its
+/// status, even before it renews its Lease.
+fn beat(node: &Node, lease: Option<&Lease>) -> String {
+    let renewed = lease.map_or("", |lease| &lease.metadata.resource_version);
+    let reported = ready_condition(node).map(|condition| condition.last_heartbeat_time.timestamp());
+    format!("{renewed} {reported:?}")
 }
 
 fn plan(observed: &Observed, timing: &Timing, now: Timestamp) -> Plan {
@@ -187,6 +198,28 @@ mod tests {
             silence: Duration::from_secs(silence),
             trouble: Trouble::Some,
             may_give_up: true,
+        }
+    }
+
+    #[test]
+    fn a_lease_and_a_report_are_signs_of_life_and_a_verdict_of_ours_is_none() {
+        let node = observed("True", 0).node.as_ref().clone();
+        let renewed = |version: &str| {
+            let mut lease = Lease::default();
+            version.clone_into(&mut lease.metadata.resource_version);
+            lease
+        };
+        let first = beat(&node, Some(&renewed("7")));
+        assert_ne!(first, beat(&node, Some(&renewed("8"))));
+        let mut reported = node.clone();
+        reported.status.conditions[0].last_heartbeat_time = Time::from_timestamp(Timestamp::from_second(9).unwrap());
+        assert_ne!(first, beat(&reported, Some(&renewed("7"))));
+        match unknown(&node, Timestamp::from_second(99).unwrap()) {
+            Action::UpdateStatus(object) => {
+                let given_up = Node::try_from(object.as_ref().clone()).unwrap();
+                assert_eq!(first, beat(&given_up, Some(&renewed("7"))));
+            }
+            other => unreachable!("{other:?}"),
         }
     }
 
