@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use squall_api::core::v1::Node;
 
-use super::facts::Facts;
-use super::pod::human;
-use super::{Answer, Evidence};
+use crate::facts::Facts;
+use crate::pod::human;
+use crate::{Answer, Evidence};
 
 /// Explains whether a node accepts pods, and if not, why.
 pub fn of(node: &Node, facts: &Facts, now: Timestamp) -> Answer {

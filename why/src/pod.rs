@@ -1,13 +1,13 @@
 //! Explains what a pod is waiting for.
 
 use jiff::{SignedDuration, Timestamp};
-use squall_api::core::v1::{ContainerStatus, Pod};
+use squall_api::core::v1::{ContainerStatus, Event, Pod};
 use squall_api::duration;
 use squall_api::kinds::{is_pod_ready, is_pod_terminal, pod_condition};
 use squall_api::timing::lasts;
 
-use super::facts::Facts;
-use super::{Answer, Evidence};
+use crate::facts::Facts;
+use crate::{Answer, Evidence};
 
 /// Explains what keeps a pod from being available, given the seconds for which it has to stay ready.
 pub fn of(pod: &Pod, facts: &Facts, min_ready_seconds: i32, now: Timestamp) -> Answer {
@@ -48,7 +48,10 @@ pub fn of(pod: &Pod, facts: &Facts, min_ready_seconds: i32, now: Timestamp) -> A
             (_, Some(event)) => {
                 Answer::held("Volumes", format!("is waiting for a volume: {}", trimmed(&event.message)))
             }
-            (gate, None) => Answer::held(gate_of(gate), format!("has container {container} waiting ({reason}){about}")),
+            (gate, None) => {
+                let end = last_end(pod, facts, &container).unwrap_or_default();
+                Answer::held(gate_of(gate), format!("has container {container} waiting ({reason}){about}{end}"))
+            }
         };
         return answer.with([evidence(&format!("container {container} waiting: {reason}"))]);
     }
@@ -89,6 +92,22 @@ fn unready(pod: &Pod, facts: &Facts) -> Answer {
     }
 }
 
+/// Explains why a container does not run any more: the probe that ended it, or its exit code.
+fn last_end(pod: &Pod, facts: &Facts, container: &str) -> Option<String> {
+    let uid = &pod.metadata.uid;
+    let by_probe = |event: &&Event| {
+        event.message.contains("failed liveness probe") || event.message.contains("failed startup probe")
+    };
+    if let Some(killing) = facts.last_event(uid, &["Killing"]).filter(by_probe) {
+        let unhealthy = facts.last_event(uid, &["Unhealthy"]).map(|event| format!(" ({})", trimmed(&event.message)));
+        return Some(format!("; {}{}", trimmed(&killing.message), unhealthy.unwrap_or_default()));
+    }
+    let statuses = pod.status.init_container_statuses.iter().chain(&pod.status.container_statuses);
+    let status = statuses.into_iter().find(|status| status.name == container)?;
+    let ended = status.last_state.terminated.as_ref().or(status.state.terminated.as_ref())?;
+    Some(format!("; its last run ended with exit code {} ({})", ended.exit_code, ended.reason))
+}
+
 fn gate_of(reason: &str) -> &'static str {
     match reason {
         "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull" | "InvalidImageName" => "Image",
@@ -123,6 +142,7 @@ pub fn human(time: SignedDuration) -> String {
 mod tests {
     use super::*;
     use serde_json::{Value, json};
+    use squall_api::core::v1::ObjectReference;
     use squall_api::{Kind, Object};
 
     fn pod(spec: Value, status: Value) -> Pod {
@@ -153,6 +173,11 @@ mod tests {
         assert_eq!(told(bound(), waits("ImagePullBackOff", "Back-off pulling image \"x\""), 0).0, Some("Image"));
         assert_eq!(told(bound(), waits("CrashLoopBackOff", "back-off 10s"), 0).0, Some("CrashLoop"));
         assert_eq!(told(bound(), waits("ContainerCreating", ""), 0).0, Some("Starting"));
+        let mut crashed = waits("CrashLoopBackOff", "back-off 10s");
+        crashed["containerStatuses"][0]["lastState"] = json!({"terminated": {"exitCode": 3, "reason": "Error"}});
+        let says =
+            "has container c waiting (CrashLoopBackOff): back-off 10s; its last run ended with exit code 3 (Error)";
+        assert_eq!(told(bound(), crashed, 0).1, says);
         let ready =
             |since: &str| json!({"conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": since}]});
         assert_eq!(
@@ -162,5 +187,28 @@ mod tests {
         assert_eq!(told(bound(), ready("1970-01-01T00:16:30Z"), 10), (None, "is ready".to_owned()));
         assert_eq!(told(bound(), json!({}), 0).0, Some("Probe"));
         assert_eq!(told(bound(), json!({"phase": "Failed"}), 0), (None, "has ended (Failed)".to_owned()));
+    }
+
+    #[test]
+    fn a_container_that_a_probe_ended_is_blamed_on_the_probe() {
+        let event = |reason: &str, message: &str| Event {
+            involved_object: ObjectReference { uid: "u".to_owned(), ..ObjectReference::default() },
+            reason: reason.to_owned(),
+            message: message.to_owned(),
+            ..Event::default()
+        };
+        let facts = Facts {
+            events: vec![
+                event("Killing", "Container c failed liveness probe, will be restarted"),
+                event("Unhealthy", "Liveness probe failed: connection refused"),
+            ],
+            ..Facts::default()
+        };
+        let waiting = json!({"containerStatuses": [{"name": "c", "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+            "lastState": {"terminated": {"exitCode": 137}}}]});
+        let answer = of(&pod(bound(), waiting), &facts, 0, Timestamp::from_second(1_000).unwrap());
+        let says = "has container c waiting (CrashLoopBackOff); Container c failed liveness probe, will be restarted \
+                    (Liveness probe failed: connection refused)";
+        assert_eq!(answer.says, says);
     }
 }

@@ -9,9 +9,9 @@ use squall_api::revision;
 use squall_api::timing::lasts;
 use squall_api::{Object, kinds::is_pod_ready};
 
-use super::facts::Facts;
-use super::pod::{self, human};
-use super::{Answer, Evidence};
+use crate::facts::Facts;
+use crate::pod::{self, human};
+use crate::{Answer, Evidence};
 
 /// The replicas of a ReplicaSet or ReplicationController.
 pub struct Replicas {

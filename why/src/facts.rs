@@ -4,9 +4,7 @@ use squall_api::apps::v1::ReplicaSet;
 use squall_api::coordination::v1::Lease;
 use squall_api::core::v1::{Event, Node, Pod};
 use squall_api::{Object, meta, revision};
-use squall_client::{Api, Error};
-
-use crate::context::Context;
+use squall_client::{Api, Client, Error};
 
 /// The namespace of the Leases of nodes.
 const NODE_LEASES: &str = "kube-node-lease";
@@ -28,8 +26,7 @@ pub struct Facts {
 
 impl Facts {
     /// Fetches the related objects.
-    pub async fn gather(context: &Context, object: &Object) -> Result<Self, Error> {
-        let client = &context.client;
+    pub async fn gather(client: &Client, object: &Object) -> Result<Self, Error> {
         let meta = object.meta();
         let mut facts = Self::default();
         let nodes: Vec<Node> = Api::new(client.clone(), "").list("", "").await?;

@@ -3,7 +3,7 @@
 use squall_api::core::v1::{Namespace, NamespaceCondition};
 use squall_api::kinds::NAMESPACE_CONTENT;
 
-use super::{Answer, Evidence};
+use crate::{Answer, Evidence};
 
 /// Explains whether a namespace takes objects, and if not, what still holds it.
 pub fn of(namespace: &Namespace) -> Answer {
