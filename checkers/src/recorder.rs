@@ -16,11 +16,12 @@ use tokio::task::JoinSet;
 use crate::marker::mark;
 
 /// The recorded kinds.
-const KINDS: [Kind; 7] = [
+const KINDS: [Kind; 8] = [
     Kind::Deployment,
     Kind::ReplicaSet,
     Kind::Pod,
     Kind::ReplicationController,
+    Kind::Service,
     Kind::EndpointSlice,
     Kind::Event,
     Kind::Lease,
@@ -269,7 +270,7 @@ mod tests {
 
     fn following() -> Recorded {
         let mut recorded = Recorded::default();
-        for (kind, revision) in KINDS.into_iter().zip([5, 6, 7, 7, 7, 7, 7]) {
+        for (kind, revision) in KINDS.into_iter().zip([5, 6, 7, 7, 7, 7, 7, 7]) {
             recorded.take(kind, Event::Begin, Duration::ZERO);
             recorded.take(kind, Event::Complete(revision), Duration::ZERO);
         }

@@ -75,6 +75,7 @@ fn runtime(folder: &Folder, member: MemberName) -> RuntimeFlags {
         socket: runtime_socket(member.index).into(),
         images: folder.options().images.clone(),
         gateway: gateway(folder, member),
+        retry_backends: folder.options().retry_backends,
         faults: FaultFlags { faults: None, ..faults(folder, member) },
     }
 }

@@ -103,7 +103,10 @@ fn check(options: &Options) -> anyhow::Result<()> {
 }
 
 /// Checks an image catalogue with the program that will read it.
-fn check_images(file: &Path) -> anyhow::Result<()> {
+///
+/// # Errors
+/// If it has a mistake, or the program cannot be started.
+pub fn check_images(file: &Path) -> anyhow::Result<()> {
     let output = Command::new(programs()?.join("kubelet-sim")).arg("check-images").arg(file).output();
     let output = output.context("starting kubelet-sim")?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim_end());

@@ -33,6 +33,7 @@ mod usage;
 
 pub use clients::{ClientCommand, ClientProcess};
 pub use cluster::Cluster;
+pub use creation::check_images;
 pub use found::{end_all_in, end_orphans_of};
 pub use lifetime::Lifetime;
 pub use links::{CLIENTS, End, Proxy};

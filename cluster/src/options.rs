@@ -22,6 +22,9 @@ pub struct Options {
     /// Whether members reach each other over links that can be broken.
     #[serde(default)]
     pub links: bool,
+    /// Whether services try another pod when one refuses a connection.
+    #[serde(default)]
+    pub retry_backends: bool,
     /// Whether its apiservers log each write.
     #[serde(default)]
     pub write_log: bool,
@@ -40,6 +43,7 @@ impl Default for Options {
             timing: TimingProfile::Fast,
             images: None,
             links: false,
+            retry_backends: false,
             write_log: false,
             mutant: None,
         }

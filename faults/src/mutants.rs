@@ -14,7 +14,7 @@ pub enum Mutant {
     NoConflicts,
     /// A pod gets requests before it is ready, and still gets them when it is no longer ready.
     NoReadiness,
-    /// A pod that is asked to terminate stops immediately, before its services have removed it.
+    /// A pod that is asked to terminate stops immediately: it runs no preStop hook and does not drain.
     NoDraining,
     /// A write is acknowledged before it is on disk.
     NoSync,

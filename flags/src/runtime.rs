@@ -26,6 +26,10 @@ pub struct RuntimeFlags {
     #[arg(long, value_name = "ADDRESS")]
     pub gateway: Option<SocketAddr>,
 
+    /// Try another pod of a service when one refuses a connection. kube-proxy does not
+    #[arg(long)]
+    pub retry_backends: bool,
+
     /// The flags that make the process breakable.
     #[command(flatten)]
     pub faults: FaultFlags,
@@ -35,11 +39,12 @@ impl RuntimeFlags {
     /// Returns the flags on a command line.
     #[must_use]
     pub fn to_args(&self) -> Words {
-        let Self { socket, images, gateway, faults } = self;
+        let Self { socket, images, gateway, retry_backends, faults } = self;
         Words::default()
             .flag(SOCKET, socket)
             .option("images", images.as_ref())
             .option("gateway", gateway.map(|address| address.to_string()))
+            .switch("retry-backends", *retry_backends)
             .and(faults.to_args())
     }
 }
@@ -56,11 +61,13 @@ mod tests {
             socket: "run/node-0.sock".into(),
             images: None,
             gateway: None,
+            retry_backends: false,
             faults: FaultFlags::default(),
         };
         let full = RuntimeFlags {
             images: Some("my images.yaml".into()),
             gateway: Some("127.64.47.1:10500".parse().unwrap()),
+            retry_backends: true,
             faults: fault::example(),
             ..least.clone()
         };

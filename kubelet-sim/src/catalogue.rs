@@ -21,11 +21,12 @@ pub struct Catalogue {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Image {
-    name: String,
+    /// The name with its tag.
+    pub name: String,
     /// How long the first pull on a node takes.
     #[serde(default, deserialize_with = "read_duration")]
     pub pull_time: Duration,
-    /// How long a container takes until it listens.
+    /// How long a running container takes until it listens.
     #[serde(default, deserialize_with = "read_duration")]
     pub start_time: Duration,
     /// The port it listens on if the container names none.
@@ -95,11 +96,11 @@ pub struct Answer {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Shutdown {
-    /// Serves until no new requests arrive, then ends.
+    /// Ends immediately, as most programs do.
     #[default]
-    Drain,
-    /// Ends immediately.
     Immediate,
+    /// Serves until no new requests arrive, then ends.
+    Drain,
     /// Keeps running until it is killed.
     Ignore,
 }
@@ -136,7 +137,7 @@ impl Catalogue {
         Ok(Self { images })
     }
 
-    fn parse(text: &str) -> anyhow::Result<Self> {
+    pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
         let value = manifest::parse(text).map_err(anyhow::Error::msg)?;
         Ok(serde_json::from_value(value)?)
     }

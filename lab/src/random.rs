@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 pub fn scenario(seed: u64, duration: Duration) -> Scenario {
     let mut random = Rng::with_seed(seed);
     let mut steps = vec![
-        Step::ctl("create -f chapter/kubia-deployment-and-service-v1.yaml", Exit::Success),
+        Step::ctl("create -f ../careful/deployment.yaml", Exit::Success),
         rolled_out(None),
         Step::Load(StartLoad { load: Load { service: DEPLOYMENT.to_owned(), clients: 2 } }),
     ];
@@ -42,6 +42,7 @@ pub fn scenario(seed: u64, duration: Duration) -> Scenario {
     steps.push(rolled_out(Some(image)));
     let pods = Condition::Pods {
         image: Some(image.to_owned()),
+        labels: std::collections::BTreeMap::new(),
         ready: Some(Count::Exactly(replicas)),
         active: Some(Count::Exactly(replicas)),
     };
@@ -60,8 +61,10 @@ pub fn scenario(seed: u64, duration: Duration) -> Scenario {
             steps,
             expect: vec![expected(rolled(Some(image))), expected(pods)],
             clients_may_fail: false,
+            never_fewer: Vec::new(),
         }],
         faults_may_miss: true,
+        images: None,
         folder: std::path::PathBuf::new(),
     }
 }

@@ -18,6 +18,8 @@ use crate::stage::Record;
 const PAUSES: std::ops::Range<u64> = 100..1_000;
 /// The time that a fault lasts, in milliseconds.
 const LASTING: std::ops::Range<u64> = 100..2_000;
+/// The longest soak by time, in milliseconds: a day.
+pub const LONGEST_MS: u64 = 24 * 3_600 * 1_000;
 /// The timeout for the writes between two faults.
 const PATIENCE: Duration = Duration::from_secs(3_600);
 
@@ -26,16 +28,28 @@ const PATIENCE: Duration = Duration::from_secs(3_600);
 pub struct Plan {
     /// Determines the faults and their times.
     pub seed: u64,
-    /// At least this many writes are acknowledged.
-    pub writes: u64,
-    /// This many faults are injected, spread evenly over the writes.
-    pub faults: u64,
+    /// When it is enough.
+    pub length: Length,
     /// The number of clients that write, each to its own keys.
     pub writers: usize,
     /// The number of clients that read any key.
     pub readers: usize,
     /// The number of watches.
     pub watchers: usize,
+}
+
+/// The length of a soak.
+#[derive(Debug, Clone, Copy)]
+pub enum Length {
+    /// Until so much has happened.
+    Work {
+        /// At least this many writes are acknowledged.
+        writes: u64,
+        /// This many faults are injected, spread evenly over the writes.
+        faults: u64,
+    },
+    /// Until someone says that it is enough, for at most this long. One fault follows the other.
+    Time(Duration),
 }
 
 /// The result of a soak.
@@ -105,6 +119,31 @@ fn cut_one_way(random: &mut Rng, apiservers: usize) -> Cut {
     Cut::between(LinkEnd::Victim(member(from)), LinkEnd::Victim(member(to))).one_way()
 }
 
+impl Length {
+    fn faults(self) -> u64 {
+        match self {
+            Self::Work { faults, .. } => faults,
+            // As many as fit, if each is as short as can be.
+            Self::Time(time) => u64::try_from(time.as_millis()).unwrap_or(u64::MAX).min(LONGEST_MS) / PAUSES.start + 1,
+        }
+    }
+}
+
+/// The steps of one fault: a pause, the fault, and its healing.
+fn fault(number: u64, random: &mut Rng, apiservers: usize) -> Vec<Step> {
+    let (kind, lasting, draw) = KINDS[random.usize(..KINDS.len())];
+    let name = format!("{kind}-{number}");
+    let mut steps = vec![Step::rest(Duration::from_millis(random.u64(PAUSES)))];
+    let fault = draw(random, apiservers);
+    let (moment, healing) = (Moment::Now, Healing::InTheEnd);
+    steps.push(Step::Fault(FaultStep { name: name.clone(), fault, moment, healing }));
+    if lasting == Lasting::AWhile {
+        steps.push(Step::rest(Duration::from_millis(random.u64(LASTING))));
+    }
+    steps.push(Step::heal(&name));
+    steps
+}
+
 /// The scenario of a plan, on this many apiservers.
 #[must_use]
 pub fn scenario(plan: &Plan, apiservers: usize) -> Scenario {
@@ -114,25 +153,22 @@ pub fn scenario(plan: &Plan, apiservers: usize) -> Scenario {
         Step::until(Condition::Acknowledged(count), PATIENCE)
     };
     let mut steps = Vec::new();
-    for number in 1..=plan.faults {
-        let (kind, lasting, draw) = KINDS[random.usize(..KINDS.len())];
-        let name = format!("{kind}-{number}");
-        steps.push(written(plan.writes / plan.faults * (number - 1)));
-        steps.push(Step::rest(Duration::from_millis(random.u64(PAUSES))));
-        let fault = draw(&mut random, apiservers);
-        let (moment, healing) = (Moment::Now, Healing::InTheEnd);
-        steps.push(Step::Fault(FaultStep { name: name.clone(), fault, moment, healing }));
-        if lasting == Lasting::AWhile {
-            steps.push(Step::rest(Duration::from_millis(random.u64(LASTING))));
+    for number in 1..=plan.length.faults() {
+        if let Length::Work { writes, faults } = plan.length {
+            steps.push(written(writes / faults * (number - 1)));
         }
-        steps.push(Step::heal(&name));
+        steps.extend(fault(number, &mut random, apiservers));
     }
-    steps.push(written(plan.writes));
+    match plan.length {
+        Length::Work { writes, .. } => steps.push(written(writes)),
+        Length::Time(time) => steps.push(Step::rest(time)),
+    }
     let shape = Shape {
         apiservers,
         controller_managers: 1,
         nodes: 0,
         links: true,
+        retry_backends: false,
         checkers: plan.writers,
         readers: plan.readers,
         watchers: plan.watchers,
@@ -145,8 +181,15 @@ pub fn scenario(plan: &Plan, apiservers: usize) -> Scenario {
         limit: PATIENCE * 24,
         settle: Duration::from_secs(60),
         mutant: None,
-        arms: vec![Arm { name: "default".to_owned(), steps, expect: Vec::new(), clients_may_fail: false }],
+        arms: vec![Arm {
+            name: "default".to_owned(),
+            steps,
+            expect: Vec::new(),
+            clients_may_fail: false,
+            never_fewer: Vec::new(),
+        }],
         faults_may_miss: true,
+        images: None,
         folder: PathBuf::new(),
     }
 }
@@ -180,7 +223,8 @@ impl Report {
 mod tests {
     use super::*;
 
-    const PLAN: Plan = Plan { seed: 20, writes: 4_000, faults: 20, writers: 8, readers: 2, watchers: 1 };
+    const PLAN: Plan =
+        Plan { seed: 20, length: Length::Work { writes: 4_000, faults: 20 }, writers: 8, readers: 2, watchers: 1 };
 
     #[test]
     fn the_seed_decides_the_faults_which_are_spread_over_the_writes() {
@@ -193,5 +237,15 @@ mod tests {
         assert_eq!(waits[0], "await at least 0 writes are acknowledged");
         assert_eq!(waits.last().map(String::as_str), Some("await at least 4000 writes are acknowledged"));
         assert!(waits.contains(&"await at least 3800 writes are acknowledged".to_owned()), "{waits:?}");
+    }
+
+    #[test]
+    fn a_soak_by_time_has_more_faults_than_fit() {
+        let soak = scenario(&Plan { length: Length::Time(Duration::from_secs(30)), ..PLAN }, 3);
+        let rests = soak.arms[0].steps.iter().filter_map(|step| match step {
+            Step::Rest(rest) => Some(rest.time),
+            _ => None,
+        });
+        assert!(soak.faults().count() > 30 && rests.sum::<Duration>() >= Duration::from_secs(60));
     }
 }

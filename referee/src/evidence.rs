@@ -3,9 +3,10 @@
 //! Times count from the start of the recording.
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Display};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One arm of a scenario.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -13,16 +14,53 @@ use serde::Serialize;
 pub struct ArmRecord {
     /// The arm's name, which is that of its namespace.
     pub name: String,
-    /// The error of the step that ended the arm early.
+    /// The error of the step that ended the arm early. Nothing is expected of such an arm.
     pub stopped: Option<String>,
     /// The steps that were begun, in order.
     pub steps: Vec<StepRecord>,
     /// Each expectation, and whether it held.
     pub expected: Vec<Expected>,
+    /// The service that its load was for; `None` without a load.
+    pub loaded: Option<Loaded>,
     /// The requests of its load.
     pub requests: Requests,
     /// Failed client requests are the point of the arm and do not degrade the verdict.
     pub clients_may_fail: bool,
+    /// The numbers of ready pods that it never falls below.
+    pub floors: Vec<Floor>,
+}
+
+/// A number of ready pods that an arm never falls below once it has reached it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Floor {
+    /// The number of ready pods, without those that terminate.
+    pub ready: usize,
+    /// The labels of the counted pods; none counts all pods of the arm.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Display for Floor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "there are never fewer than {} ready pods", self.ready)?;
+        let labels: Vec<String> = self.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        if labels.is_empty() { Ok(()) } else { write!(f, " with {}", labels.join(",")) }
+    }
+}
+
+/// A service under load.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Loaded {
+    /// The service's name.
+    pub service: String,
+    /// The first request.
+    #[serde(with = "squall_api::duration")]
+    pub from: Duration,
+    /// The last request.
+    #[serde(with = "squall_api::duration")]
+    pub to: Duration,
 }
 
 /// One step of an arm.
@@ -47,6 +85,8 @@ pub struct Expected {
     pub text: String,
     /// The state that was observed instead; `None` if the expectation held.
     pub instead: Option<String>,
+    /// The reasons of the objects that it is about, as `ctl why` knows them at that moment.
+    pub why: Vec<String>,
 }
 
 /// The requests of an arm's load.

@@ -70,6 +70,9 @@ pub struct ShapeArgs {
     /// Connect the members through links that can be cut and slowed down (ctl fault)
     #[arg(long)]
     pub links: bool,
+    /// Let services try another pod when one refuses a connection, which Kubernetes does not
+    #[arg(long)]
+    pub retry_backends: bool,
     /// Log each write as a line of JSON in logs/apiserver-N.writes: its revisions, its keys and its user
     #[arg(long)]
     pub write_log: bool,

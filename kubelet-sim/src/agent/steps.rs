@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use squall_api::core::v1::{Container, Pod};
 use squall_api::happening::{EventType, Happening, ObjectId};
+use squall_faults::mutants::Mutant;
 use squall_proto::squall::cri::v1 as cri;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -100,7 +101,7 @@ impl Step {
             let start = Instant::now();
             let hook = self.container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.pre_stop.clone());
             let mut left = grace;
-            if let Some(hook) = hook.filter(|_| !grace.is_zero()) {
+            if let Some(hook) = hook.filter(|_| !grace.is_zero() && !Mutant::NoDraining.is_on()) {
                 match tokio::time::timeout(grace, self.asked(&id).hook(&hook)).await {
                     Ok(Ok(())) => {}
                     Ok(Err(problem)) => {

@@ -1,14 +1,15 @@
-//! The application in a container: answers HTTP requests and ends as its image specifies.
+//! The application in a container: it listens after a while, answers HTTP requests, and ends as its image specifies.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
+use hyper::header::USER_AGENT;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
@@ -46,12 +47,12 @@ struct App {
     pod: String,
     log: Arc<Log>,
     requests: AtomicU64,
-    open: AtomicUsize,
+    /// Requests that probes did not send.
     last_request: watch::Sender<Instant>,
 }
 
 /// Listens on the addresses of a container.
-pub fn listen(addresses: &[SocketAddr]) -> std::io::Result<Vec<TcpListener>> {
+fn listen(addresses: &[SocketAddr]) -> std::io::Result<Vec<TcpListener>> {
     let bind = |address: &SocketAddr| {
         let socket = TcpSocket::new_v4()?;
         socket.set_reuseaddr(true)?;
@@ -66,41 +67,40 @@ pub async fn run(
     image: Image,
     pod: String,
     log: Arc<Log>,
-    listeners: Vec<TcpListener>,
+    addresses: Vec<SocketAddr>,
     mut orders: watch::Receiver<Order>,
 ) -> Exit {
-    let exit_after = image.exit_after;
-    let exit_code = image.exit_code;
-    let shutdown = image.shutdown;
     let app = Arc::new(App {
         image,
         pod,
         log,
         requests: AtomicU64::new(0),
-        open: AtomicUsize::new(0),
         last_request: watch::Sender::new(Instant::now()),
     });
-    let mut accepting = JoinSet::new();
-    for listener in listeners {
-        accepting.spawn(accept(app.clone(), listener, orders.clone()));
-    }
     let own_end = async {
-        match exit_after {
+        match app.image.exit_after {
             Some(after) => tokio::time::sleep(after).await,
             None => std::future::pending().await,
         }
     };
+    let serving = app.clone().serve(&addresses, orders.clone());
+    let ended = async {
+        tokio::select! {
+            () = own_end => return Exit { code: app.image.exit_code },
+            _ = orders.wait_for(|order| *order == Order::End) => {}
+        }
+        match app.image.shutdown {
+            Shutdown::Immediate => {}
+            Shutdown::Ignore => std::future::pending().await,
+            Shutdown::Drain if Mutant::NoDraining.is_on() => {}
+            Shutdown::Drain => app.drain().await,
+        }
+        Exit { code: 0 }
+    };
     tokio::select! {
-        () = own_end => return Exit { code: exit_code },
-        _ = orders.wait_for(|order| *order == Order::End) => {}
+        exit = ended => exit,
+        exit = serving => exit,
     }
-    match shutdown {
-        Shutdown::Immediate => {}
-        Shutdown::Ignore => std::future::pending().await,
-        Shutdown::Drain if Mutant::NoDraining.is_on() => {}
-        Shutdown::Drain => app.drain().await,
-    }
-    Exit { code: 0 }
 }
 
 async fn accept(app: Arc<App>, listener: TcpListener, orders: watch::Receiver<Order>) {
@@ -109,7 +109,7 @@ async fn accept(app: Arc<App>, listener: TcpListener, orders: watch::Receiver<Or
         tokio::select! {
             accepted = listener.accept() => {
                 if let Ok((stream, from)) = accepted {
-                    connections.spawn(app.clone().serve(stream, from, orders.clone()));
+                    connections.spawn(app.clone().answer_all(stream, from, orders.clone()));
                 }
             }
             Some(_) = connections.join_next() => {}
@@ -118,21 +118,38 @@ async fn accept(app: Arc<App>, listener: TcpListener, orders: watch::Receiver<Or
 }
 
 impl App {
-    async fn serve(self: Arc<Self>, stream: TcpStream, from: SocketAddr, orders: watch::Receiver<Order>) {
-        self.open.fetch_add(1, Ordering::Relaxed);
-        self.last_request.send_replace(Instant::now());
+    /// Serves for ever, once the application has started. It ends only if it cannot listen.
+    async fn serve(self: Arc<Self>, addresses: &[SocketAddr], orders: watch::Receiver<Order>) -> Exit {
+        tokio::time::sleep(self.image.start_time).await;
+        let text = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let listeners = match listen(addresses) {
+            Ok(listeners) => listeners,
+            Err(error) => {
+                self.log.write(format!("listening on {text}: {error}"));
+                return Exit { code: 1 };
+            }
+        };
+        self.log.write(format!("{} listens on {text}", self.image.name));
+        let mut accepting = JoinSet::new();
+        for listener in listeners {
+            accepting.spawn(accept(self.clone(), listener, orders.clone()));
+        }
+        std::future::pending().await
+    }
+
+    async fn answer_all(self: Arc<Self>, stream: TcpStream, from: SocketAddr, orders: watch::Receiver<Order>) {
         let service = service_fn(|request: Request<Incoming>| {
             let response = self.answer(&request, from, *orders.borrow());
             async move { Ok::<_, Infallible>(response) }
         });
         // The application does not care about a client that disconnects.
         drop(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
-        self.open.fetch_sub(1, Ordering::Relaxed);
-        self.last_request.send_replace(Instant::now());
     }
 
     fn answer(&self, request: &Request<Incoming>, from: SocketAddr, order: Order) -> Response<Full<Bytes>> {
-        self.last_request.send_replace(Instant::now());
+        if !is_probe(request) {
+            self.last_request.send_replace(Instant::now());
+        }
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         let failed = self.image.fail_after_requests.is_some_and(|limit| number >= limit);
         let Answer { status, body } = self.image.failure.as_ref().filter(|_| failed).unwrap_or(&self.image.answer);
@@ -145,14 +162,92 @@ impl App {
         builder.body(Full::new(Bytes::from(body.replace("{pod}", &self.pod)))).unwrap_or_default()
     }
 
-    /// Serves until no request has arrived for a while: some may still be on their way.
+    /// Serves until no request has arrived for a while: some may still be on their way. Probes do not count: they go on
+    /// until the container has ended.
     async fn drain(&self) {
+        let asked_at = Instant::now();
         loop {
-            let quiet_at = *self.last_request.borrow() + QUIET;
-            if Instant::now() >= quiet_at && self.open.load(Ordering::Relaxed) == 0 {
+            let quiet_at = asked_at.max(*self.last_request.borrow()) + QUIET;
+            if Instant::now() >= quiet_at {
                 return;
             }
-            tokio::time::sleep_until(quiet_at.max(Instant::now() + QUIET / 10)).await;
+            tokio::time::sleep_until(quiet_at).await;
+        }
+    }
+}
+
+/// Whether a kubelet's probe sent a request (Kubernetes: `kube-probe/<version>` is its user agent).
+fn is_probe<T>(request: &Request<T>) -> bool {
+    let agent = request.headers().get(USER_AGENT);
+    agent.is_some_and(|agent| agent.as_bytes().starts_with(b"kube-probe/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::Catalogue;
+
+    fn app(shutdown: &str) -> Arc<App> {
+        let text =
+            format!("images: [{{name: a, answer: {{status: 200, body: x}}, shutdown: {shutdown}, startTime: 5s}}]");
+        let image = Catalogue::parse(&text).unwrap().find("a").unwrap().clone();
+        let last_request = watch::Sender::new(Instant::now());
+        Arc::new(App {
+            image,
+            pod: "p".to_owned(),
+            log: Arc::new(Log::new()),
+            requests: AtomicU64::new(0),
+            last_request,
+        })
+    }
+
+    fn request(agent: &str) -> Request<()> {
+        Request::get("/").header(USER_AGENT, agent).body(()).unwrap()
+    }
+
+    #[test]
+    fn only_requests_of_probes_are_probes() {
+        let agents = ["kube-probe/1.36", "kube-probe/1.29+", "curl/8.5.0", "my-kube-probe/1"];
+        assert_eq!(agents.map(|agent| is_probe(&request(agent))), [true, true, false, false]);
+        assert!(!is_probe(&Request::get("/").body(()).unwrap()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_drains_until_requests_stop() {
+        let app = app("drain");
+        let start = Instant::now();
+        let requests = async {
+            for _ in 0..5 {
+                tokio::time::sleep(QUIET / 2).await;
+                app.last_request.send_replace(Instant::now());
+            }
+        };
+        tokio::join!(app.drain(), requests);
+        assert_eq!(start.elapsed(), QUIET / 2 * 5 + QUIET);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_runs_before_it_listens_and_ends_when_it_is_told_to() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        for (shutdown, ends_after) in [("immediate", Some(Duration::ZERO)), ("drain", Some(QUIET)), ("ignore", None)] {
+            let app = app(shutdown);
+            let orders = watch::Sender::new(Order::Run);
+            let run = run(app.image.clone(), "p".to_owned(), app.log.clone(), vec![address], orders.subscribe());
+            let run = tokio::spawn(run);
+            tokio::time::sleep(Duration::from_secs(4)).await;
+            assert_eq!(app.log.after(0).0.len(), 0, "it does not listen yet");
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            assert_eq!(app.log.after(0).0.len(), 1, "it listens");
+            orders.send_replace(Order::End);
+            let asked = Instant::now();
+            let ended = tokio::time::timeout(Duration::from_secs(60), run).await;
+            match ends_after {
+                Some(after) => {
+                    assert_eq!(ended.unwrap().unwrap(), Exit { code: 0 });
+                    assert!(asked.elapsed() >= after && asked.elapsed() < after + QUIET, "{shutdown}");
+                }
+                None => assert!(ended.is_err(), "it must be killed"),
+            }
         }
     }
 }

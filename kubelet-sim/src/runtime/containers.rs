@@ -119,8 +119,9 @@ impl Containers {
         Ok(cri::ExecReply { exit_code, output })
     }
 
-    /// Starts a container and waits until it serves. A repeated request for an attempt returns the existing container.
-    pub async fn start(&self, request: cri::StartContainerRequest) -> Result<cri::Container, Status> {
+    /// Starts a container. It listens later, after the start time of its image. A repeated request for an attempt returns
+    /// the existing container.
+    pub fn start(&self, request: cri::StartContainerRequest) -> Result<cri::Container, Status> {
         let image = self.image(&request.image)?;
         let same = |info: &cri::Container| {
             info.pod_uid == request.pod_uid && info.name == request.name && info.attempt == request.attempt
@@ -128,10 +129,7 @@ impl Containers {
         if let Some(running) = self.state().containers.values().find(|running| same(&running.info)) {
             return Ok(running.info.clone());
         }
-        tokio::time::sleep(image.start_time).await;
         let addresses = addresses(&request, &image)?;
-        let listeners = app::listen(&addresses)
-            .map_err(|error| Status::unavailable(format!("listening on {addresses:?}: {error}")))?;
         let info = cri::Container {
             id: Uuid::new_v4().simple().to_string(),
             pod_uid: request.pod_uid,
@@ -146,13 +144,11 @@ impl Containers {
         };
         let (orders, receiver) = watch::channel(Order::Run);
         let log = Arc::new(Log::new());
-        let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-        log.write(format!("{} listens on {}", info.image, addresses.join(", ")));
         let running = Running { info: info.clone(), orders, log: log.clone(), task: None };
         self.state().containers.insert(info.id.clone(), running);
         let (containers, id, pod) = (self.clone(), info.id.clone(), request.pod_name);
         let task = tokio::spawn(async move {
-            let exit = app::run(image, pod, log, listeners, receiver).await;
+            let exit = app::run(image, pod, log, addresses, receiver).await;
             containers.ended(&id, exit);
         });
         if let Some(running) = self.state().containers.get_mut(&info.id) {

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio_stream::wrappers::UnixListenerStream;
 
 use crate::catalogue::Catalogue;
+use proxy::Retries;
 
 /// Serves until `stopping` becomes true. Its containers end with it.
 pub fn run_runtime(flags: RuntimeFlags, stopping: watch::Receiver<bool>) -> Work {
@@ -23,6 +24,7 @@ pub fn run_runtime(flags: RuntimeFlags, stopping: watch::Receiver<bool>) -> Work
 
 async fn work(flags: RuntimeFlags, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
     squall_faults::begin(&flags.faults)?;
+    let retries = if flags.retry_backends { Retries::EachBackend } else { Retries::None };
     let catalogue = Catalogue::load(flags.images.as_deref())?;
     // A runtime that was killed leaves its socket behind.
     match std::fs::remove_file(&flags.socket) {
@@ -35,7 +37,7 @@ async fn work(flags: RuntimeFlags, mut stopping: watch::Receiver<bool>) -> anyho
         UnixListener::bind(&flags.socket).with_context(|| format!("listening on {}", flags.socket.display()))?;
     tracing::info!(socket = %flags.socket.display(), "serving");
     let server = tonic::transport::Server::builder()
-        .add_service(service::RuntimeService::server(catalogue, Gateway::new(flags.gateway)))
+        .add_service(service::RuntimeService::server(catalogue, Gateway::new(flags.gateway), retries))
         .serve_with_incoming(UnixListenerStream::new(listener));
     tokio::select! {
         result = server => result.context("serving"),

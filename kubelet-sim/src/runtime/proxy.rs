@@ -1,5 +1,6 @@
 //! The service data plane: forwards each connection to a service to one of its backends. The backend is random, or
-//! with `sessionAffinity: ClientIP`, the same for each client.
+//! with `sessionAffinity: ClientIP`, the same for each client. As with kube-proxy, a backend that refuses the connection
+//! is the client's misfortune; only `--retry-backends` tries the next one.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -16,8 +17,19 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::AbortHandle;
 
 const BACKLOG: u32 = 1_024;
-/// A backend that does not accept within this time is skipped.
+/// A backend that does not accept within this time is skipped, if there are others to try.
 const CONNECT: Duration = Duration::from_secs(1);
+/// How long the only backend may take. Most clients give up sooner.
+const CONNECT_ONLY: Duration = Duration::from_secs(30);
+
+/// How many backends are tried for a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retries {
+    /// One, as kube-proxy does.
+    None,
+    /// One after the other, until one accepts.
+    EachBackend,
+}
 
 type Backends = Arc<ArcSwap<Table>>;
 
@@ -56,6 +68,7 @@ pub struct Proxy {
     frontends: HashMap<SocketAddr, Frontend>,
     /// How to reach pods.
     gateway: Gateway,
+    retries: Retries,
 }
 
 struct Frontend {
@@ -71,8 +84,9 @@ impl Drop for Frontend {
 
 impl Proxy {
     /// Creates a proxy without listeners, which reaches pods through a gateway.
-    pub fn new(gateway: Gateway) -> Self {
-        Self { frontends: HashMap::new(), gateway }
+    pub fn new(gateway: Gateway, retries: Retries) -> Self {
+        let retries = if Mutant::OneBackend.is_on() { Retries::None } else { retries };
+        Self { frontends: HashMap::new(), gateway, retries }
     }
 
     /// Applies the table: listens on each address with backends, and stops listening on all others. Returns the
@@ -94,7 +108,8 @@ impl Proxy {
                 None => match listen(address) {
                     Ok(listener) => {
                         let backends: Backends = Arc::new(ArcSwap::from_pointee(table));
-                        let task = tokio::spawn(accept(listener, backends.clone(), self.gateway)).abort_handle();
+                        let task =
+                            tokio::spawn(accept(listener, backends.clone(), self.gateway, self.retries)).abort_handle();
                         self.frontends.insert(address, Frontend { backends, task });
                     }
                     Err(error) => failures.push(format!("{address}: {error}")),
@@ -118,29 +133,38 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-async fn accept(listener: TcpListener, backends: Backends, gateway: Gateway) {
+async fn accept(listener: TcpListener, backends: Backends, gateway: Gateway, retries: Retries) {
     loop {
         if let Ok((client, from)) = listener.accept().await {
-            tokio::spawn(forward(client, backends.load().order(from.ip()), gateway));
+            let mut order = backends.load().order(from.ip());
+            if retries == Retries::None {
+                order.truncate(1);
+            }
+            tokio::spawn(forward(client, order, gateway));
         }
     }
 }
 
-/// Forwards to the first backend that accepts: the table may still list a pod that has ended.
+/// Forwards to the first backend that accepts. If none does, the client sees a reset: the nearest thing to a refusal that
+/// is left once its connection is accepted.
 async fn forward(mut client: TcpStream, backends: Vec<SocketAddr>, gateway: Gateway) {
-    let tried = if Mutant::OneBackend.is_on() { 1 } else { backends.len() };
-    for backend in backends.into_iter().take(tried) {
-        if let Ok(Ok(mut server)) = tokio::time::timeout(CONNECT, gateway.dial(backend)).await {
+    let limit = if backends.len() == 1 { CONNECT_ONLY } else { CONNECT };
+    for backend in backends {
+        if let Ok(Ok(mut server)) = tokio::time::timeout(limit, gateway.dial(backend)).await {
             // Small requests and answers should not wait for each other. If either side disconnects, both end.
             drop(client.set_nodelay(true).and_then(|()| server.set_nodelay(true)));
             drop(copy_bidirectional(&mut client, &mut server).await);
             return;
         }
     }
+    // Best effort: without it, the client sees the end of the connection.
+    drop(client.set_zero_linger());
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
 
     fn table(backends: &[u8]) -> Table {
@@ -163,5 +187,39 @@ mod tests {
         }
         assert_eq!(used.len(), 4, "all backends have clients");
         assert!(kept > 50, "only {kept} of 100 clients kept their backend");
+    }
+
+    /// A client's connection to a service whose first backend, in any order, refuses it.
+    async fn answered(retries: Retries) -> usize {
+        let alive = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let backends = vec![gone, alive.local_addr().unwrap()];
+        let table = Arc::new(ArcSwap::from_pointee(Table { backends, client_affinity: false }));
+        let frontend = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = frontend.local_addr().unwrap();
+        tokio::spawn(accept(frontend, table, Gateway::default(), retries));
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = alive.accept().await.unwrap();
+                stream.write_all(b"hello").await.unwrap();
+            }
+        });
+        let mut answered = 0;
+        for _ in 0..40 {
+            let mut answer = Vec::new();
+            let mut client = TcpStream::connect(address).await.unwrap();
+            // A refusal is a reset.
+            let ended = client.read_to_end(&mut answer).await;
+            assert_eq!(ended.is_ok(), !answer.is_empty());
+            answered += usize::from(!answer.is_empty());
+        }
+        answered
+    }
+
+    #[tokio::test]
+    async fn a_connection_has_one_backend_unless_the_lucky_way_was_asked_for() {
+        let some = answered(Retries::None).await;
+        assert!((5..36).contains(&some), "{some} of 40 connections met the pod that is alive");
+        assert_eq!(answered(Retries::EachBackend).await, 40);
     }
 }

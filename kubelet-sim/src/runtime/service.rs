@@ -12,7 +12,7 @@ use tokio_stream::wrappers::BroadcastStream;
 use tonic::{Request, Response, Status};
 
 use super::containers::Containers;
-use super::proxy::Proxy;
+use super::proxy::{Proxy, Retries};
 use crate::catalogue::Catalogue;
 
 /// Serves one kubelet.
@@ -23,8 +23,9 @@ pub struct RuntimeService {
 
 impl RuntimeService {
     /// Creates the service with these images. It reaches pods through the gateway.
-    pub fn server(catalogue: Catalogue, gateway: Gateway) -> RuntimeServer<Self> {
-        RuntimeServer::new(Self { containers: Containers::new(catalogue), proxy: Mutex::new(Proxy::new(gateway)) })
+    pub fn server(catalogue: Catalogue, gateway: Gateway, retries: Retries) -> RuntimeServer<Self> {
+        let proxy = Mutex::new(Proxy::new(gateway, retries));
+        RuntimeServer::new(Self { containers: Containers::new(catalogue), proxy })
     }
 }
 
@@ -58,7 +59,7 @@ impl Runtime for RuntimeService {
         &self,
         request: Request<cri::StartContainerRequest>,
     ) -> Result<Response<cri::StartContainerReply>, Status> {
-        let container = self.containers.start(request.into_inner()).await?;
+        let container = self.containers.start(request.into_inner())?;
         Ok(Response::new(cri::StartContainerReply { container: Some(container) }))
     }
 

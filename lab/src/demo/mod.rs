@@ -36,9 +36,9 @@ pub async fn run(
     views: watch::Sender<View>,
 ) -> anyhow::Result<Summary> {
     built_in::unpack(folder)?;
-    let mut scenario = Scenario::read(SCENARIO, "demo.yaml", folder).map_err(anyhow::Error::msg)?;
+    let mut scenario = Scenario::read(SCENARIO, "demo.yaml", &built_in::beside(folder)).map_err(anyhow::Error::msg)?;
     scenario.cluster.nodes = nodes;
-    let playing = Playing { timing, mutant: None, folder: folder.to_owned() };
+    let playing = Playing::to_the_end(timing, None, folder.to_owned());
     let of_notes = views.clone();
     let audience = Audience {
         note: Box::new(move |note| {

@@ -117,7 +117,10 @@ fn of_arm(record: &Record, arm: &ArmRecord) -> Markup {
                 @for expected in &arm.expected {
                     @match &expected.instead {
                         None => li.yes { (expected.text) },
-                        Some(instead) => li.no { (expected.text) "; " (instead) },
+                        Some(instead) => li.no {
+                            (expected.text) "; " (instead)
+                            @for why in &expected.why { br; (why) }
+                        },
                     }
                 }
             }
@@ -199,6 +202,39 @@ fn invariants_of(verdict: &Verdict) -> Markup {
                 }
             },
         }
+        (troubled_times(verdict))
+        @if let Some(checked) = &verdict.checked {
+            p {
+                (checked.acknowledged) " acknowledged writes were found again, " (checked.unknown)
+                " without an answer were read back, " (checked.reads) " reads, " (checked.watched)
+                " watch events and " (checked.steps) " counter steps were checked: "
+                (checked.violations.len()) " contradictions."
+            }
+        }
+        @if let Some((revision, hash)) = &verdict.agreed {
+            p { "In the end all apiservers have the state " code { (hash) } " at revision " (revision) "." }
+        }
+    }
+}
+
+fn troubled_times(verdict: &Verdict) -> Markup {
+    html! {
+        @if !verdict.outages.is_empty() {
+            h2 { "No ready endpoint under load" }
+            table {
+                thead { tr { th { "service" } th { "from" } th { "to" } th { "charged to" } } }
+                tbody {
+                    @for outage in &verdict.outages {
+                        tr {
+                            td { (outage.arm) "/" (outage.service) }
+                            td { (seconds(outage.from)) }
+                            td { (seconds(outage.to)) }
+                            td { (outage.charged_to) }
+                        }
+                    }
+                }
+            }
+        }
         @if !verdict.dips.is_empty() {
             h2 { "Fewer pods ready than wanted" }
             table {
@@ -216,17 +252,6 @@ fn invariants_of(verdict: &Verdict) -> Markup {
                     }
                 }
             }
-        }
-        @if let Some(checked) = &verdict.checked {
-            p {
-                (checked.acknowledged) " acknowledged writes were found again, " (checked.unknown)
-                " without an answer were read back, " (checked.reads) " reads, " (checked.watched)
-                " watch events and " (checked.steps) " counter steps were checked: "
-                (checked.violations.len()) " contradictions."
-            }
-        }
-        @if let Some((revision, hash)) = &verdict.agreed {
-            p { "In the end all apiservers have the state " code { (hash) } " at revision " (revision) "." }
         }
     }
 }

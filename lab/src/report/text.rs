@@ -52,10 +52,13 @@ fn of_arm(record: &Record, arm: &ArmRecord) -> Vec<String> {
     lines.push(row("clients", &columns(record.played, |moment| client_cell(record, arm, moment))));
     lines.push(row("faults", &columns(record.played, |moment| fault_cell(record, arm, moment))));
     lines.push(row("", &axis(record.played)));
-    lines.extend(arm.expected.iter().map(|expected| match &expected.instead {
-        None => format!("  yes: {}", expected.text),
-        Some(instead) => format!("  NO:  {}; {instead}", expected.text),
-    }));
+    for expected in &arm.expected {
+        lines.push(match &expected.instead {
+            None => format!("  yes: {}", expected.text),
+            Some(instead) => format!("  NO:  {}; {instead}", expected.text),
+        });
+        lines.extend(expected.why.iter().map(|why| format!("       {why}")));
+    }
     let requests = &arm.requests;
     let answered: usize = requests.answered.values().sum();
     if answered + requests.failed > 0 {
@@ -132,6 +135,16 @@ fn judged(record: &Record) -> Vec<String> {
             referee.violations.len()
         ));
     }
+    lines.extend(verdict.outages.iter().map(|outage| {
+        format!(
+            "{}/{}: no ready endpoint between {:.1} s and {:.1} s, charged to {}",
+            outage.arm,
+            outage.service,
+            outage.from.as_secs_f64(),
+            outage.to.as_secs_f64(),
+            outage.charged_to
+        )
+    }));
     lines.extend(verdict.dips.iter().map(|dip| {
         format!(
             "{}: {} of at least {} pods ready between {:.1} s and {:.1} s, charged to {}",

@@ -1,6 +1,6 @@
-//! The built-in scenarios: `examples/chaos` and the manifests that they use.
+//! The built-in scenarios: `examples/chaos` and the manifests that they use, in the same folders as there.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
@@ -39,7 +39,8 @@ const SCENARIOS: &[File] = files![
 
 /// The manifests that the scenarios' commands use.
 const MANIFESTS: &[File] = files![
-    "chapter/kubia-rc-and-service-v1.yaml",
+    "careful/controller.yaml",
+    "careful/deployment.yaml",
     "chapter/kubia-deployment-and-service-v1.yaml",
     "chapter/kubia-deployment-v1.yaml",
     "chapter/kubia-deployment-v2.yaml",
@@ -55,14 +56,22 @@ fn name(path: &'static str) -> &'static str {
     path.trim_start_matches("chaos/").trim_end_matches(".yaml")
 }
 
-/// Returns the built-in scenario of this name, with `folder` for its commands, or `None` if there is none.
+/// Returns the built-in scenario of this name, or `None` if there is none. It finds its files where [`unpack`] puts them.
 pub fn find(wanted: &str, folder: &Path) -> Option<Result<Scenario, String>> {
     let (path, text) = SCENARIOS.iter().find(|(path, _)| name(path) == wanted)?;
-    Some(Scenario::read(text, path, folder))
+    Some(Scenario::read(text, path, &beside(folder)))
 }
 
-/// Writes the manifests to where the scenarios' commands expect them.
+/// Returns where a built-in scenario lies once the files are in `folder`, as in `examples/`.
+#[must_use]
+pub fn beside(folder: &Path) -> PathBuf {
+    folder.join("chaos")
+}
+
+/// Writes the scenarios' manifests to `folder`.
 pub fn unpack(folder: &Path) -> anyhow::Result<()> {
+    let chaos = beside(folder);
+    std::fs::create_dir_all(&chaos).with_context(|| format!("making {}", chaos.display()))?;
     for (path, text) in MANIFESTS {
         let path = folder.join(path);
         let parent = path.parent().unwrap_or(folder);

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::{Map, Value};
+
 use super::Shape;
 use super::condition::Condition;
-use super::step::{FaultStep, Step};
+use super::step::{Drain, FaultStep, Step};
 
 /// The names that the steps so far have introduced.
 pub struct Known {
     commands: BTreeSet<String>,
     faults: BTreeSet<String>,
     is_loaded: bool,
+    nodes: usize,
     has_links: bool,
     has_checkers: bool,
 }
@@ -19,7 +22,8 @@ impl Known {
     /// Nothing yet, on a cluster of this shape.
     pub fn of(cluster: &Shape) -> Self {
         let (commands, faults) = (BTreeSet::new(), BTreeSet::new());
-        Self { commands, faults, is_loaded: false, has_links: cluster.links, has_checkers: cluster.checkers > 0 }
+        let (has_links, has_checkers) = (cluster.links, cluster.checkers > 0);
+        Self { commands, faults, is_loaded: false, nodes: cluster.nodes, has_links, has_checkers }
     }
 
     /// Checks a step, and learns its names. Gives a fault without a name its number.
@@ -27,6 +31,8 @@ impl Known {
         match step {
             Step::Ctl(ctl) => self.commands.extend(ctl.background.clone()),
             Step::Run(run) => drop(self.commands.insert(run.name.clone())),
+            Step::Apply(step) => return step.objects.iter().try_for_each(check_object),
+            Step::Drain(drain) => return self.check_drain(drain),
             Step::Await(step) => return self.check_condition(&step.condition),
             Step::Rest(_) => {}
             Step::Load(_) if self.is_loaded => {
@@ -59,6 +65,20 @@ impl Known {
         }
     }
 
+    fn check_drain(&mut self, drain: &mut Drain) -> Result<(), String> {
+        let index = drain.node.strip_prefix("node-").and_then(|index| index.parse::<usize>().ok());
+        if index.is_none_or(|index| index >= self.nodes) {
+            return Err(format!("this cluster has no node {:?}: it has {} nodes", drain.node, self.nodes));
+        }
+        if drain.name.is_empty() {
+            drain.name.clone_from(&drain.node);
+        }
+        match self.faults.insert(drain.name.clone()) {
+            true => Ok(()),
+            false => Err(format!("duplicate fault name {:?}", drain.name)),
+        }
+    }
+
     fn check_command(&self, name: &str) -> Result<(), String> {
         match self.commands.contains(name) {
             true => Ok(()),
@@ -86,7 +106,19 @@ impl Known {
             | Condition::OldReplicaSets { .. }
             | Condition::Controller { .. }
             | Condition::NoController(_)
-            | Condition::Pods { .. } => Ok(()),
+            | Condition::Pods { .. }
+            | Condition::Endpoints { .. }
+            | Condition::Restarts { .. }
+            | Condition::Events { .. } => Ok(()),
         }
+    }
+}
+
+/// Refuses an object that no client could send.
+fn check_object(object: &Map<String, Value>) -> Result<(), String> {
+    let has = |field: &str| object.get(field).is_some_and(Value::is_string);
+    match ["apiVersion", "kind"].into_iter().find(|field| !has(field)) {
+        Some(field) => Err(format!("an object to apply has no {field}")),
+        None => Ok(()),
     }
 }

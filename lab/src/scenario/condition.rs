@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 
 use serde::{Deserialize, Serialize};
+use squall_api::Kind;
 use squall_api::apps::v1::{Deployment, ReplicaSet};
+use squall_api::core::v1::Pod;
 use squall_api::kinds::{is_pod_active, is_pod_ready};
 use squall_referee::history::World;
 
@@ -55,10 +57,40 @@ pub enum Condition {
     Pods {
         /// The image of the counted pods; `None` counts all.
         image: Option<String>,
+        /// The labels of the counted pods; without any, it counts all.
+        #[serde(default)]
+        labels: BTreeMap<String, String>,
         /// The number of ready pods.
         ready: Option<Count>,
         /// The number of pods, ready or not.
         active: Option<Count>,
+    },
+    /// The endpoints of a service.
+    Endpoints {
+        /// The service's name.
+        service: String,
+        /// The number of ready endpoints.
+        ready: Option<Count>,
+        /// The number of terminating endpoints.
+        terminating: Option<Count>,
+    },
+    /// The restarts of the containers of pods, all together.
+    Restarts {
+        /// The labels of the counted pods; without any, it counts all.
+        #[serde(default)]
+        labels: BTreeMap<String, String>,
+        /// The number of restarts.
+        count: Count,
+    },
+    /// Events of a reason, each as often as it came.
+    Events {
+        /// The reason, such as `BackOff`.
+        reason: String,
+        /// The name of the object that they are about; `None` counts all.
+        object: Option<String>,
+        /// The number of events.
+        #[serde(default = "once")]
+        count: Count,
     },
     /// A background command is in this state.
     Command {
@@ -80,6 +112,10 @@ pub enum Condition {
     Acknowledged(Count),
     /// All of these conditions hold at once.
     All(Vec<Condition>),
+}
+
+const fn once() -> Count {
+    Count::AtLeast(1)
 }
 
 /// Everything that conditions of one arm can observe.
@@ -128,15 +164,16 @@ impl Condition {
                 let found = seen.world.controllers().any(|rc| is_in(&rc.metadata, seen.namespace, name));
                 said(!found, || format!("the ReplicationController {name} exists"))
             }
-            Self::Pods { image, ready, active } => {
-                let pods = seen.world.pods().filter(|pod| pod.metadata.namespace == seen.namespace);
-                let pods: Vec<_> = pods.filter(|pod| is_pod_active(pod) && has_image(pod, image.as_deref())).collect();
-                let number = [pods.iter().filter(|pod| is_pod_ready(pod)).count(), pods.len()];
-                let [are_ready, are_there] = number.map(|number| i64::try_from(number).unwrap_or(i64::MAX));
-                let holds = |wanted: &Option<Count>, number| wanted.is_none_or(|wanted| wanted.holds(number));
-                said(holds(ready, are_ready) && holds(active, are_there), || {
-                    format!("found {are_there} such pods, {are_ready} of them ready")
-                })
+            Self::Pods { image, labels, ready, active } => seen.pods_hold(image.as_deref(), labels, (*ready, *active)),
+            Self::Endpoints { service, ready, terminating } => seen.endpoints_hold(service, *ready, *terminating),
+            Self::Restarts { labels, count } => {
+                let statuses = seen.pods(labels).flat_map(|pod| &pod.status.container_statuses);
+                let number = statuses.map(|status| i64::from(status.restart_count)).sum();
+                said(count.holds(number), || format!("found {number} restarts"))
+            }
+            Self::Events { reason, object, count } => {
+                let number = seen.events(reason, object.as_deref());
+                said(count.holds(number), || format!("found {number} events {reason}"))
             }
             Self::FailedRequests(count) => {
                 let number = i64::try_from(seen.failed).unwrap_or(i64::MAX);
@@ -159,13 +196,21 @@ impl Condition {
     }
 }
 
+/// Whether a number is as wanted, if any is.
+fn fits(wanted: Option<Count>, number: i64) -> bool {
+    wanted.is_none_or(|wanted| wanted.holds(number))
+}
+
+fn counted(items: impl Iterator) -> i64 {
+    i64::try_from(items.count()).unwrap_or(i64::MAX)
+}
+
 fn said(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(otherwise()) }
 }
 
 fn sized(name: &str, replicas: (Option<Count>, i64), available: (Option<Count>, i64)) -> Result<(), String> {
-    let holds = |(wanted, number): (Option<Count>, i64)| wanted.is_none_or(|wanted| wanted.holds(number));
-    said(holds(replicas) && holds(available), || {
+    said(fits(replicas.0, replicas.1) && fits(available.0, available.1), || {
         format!("{name} wants {} pods, {} are available", replicas.1, available.1)
     })
 }
@@ -178,7 +223,7 @@ fn first_image(containers: &[squall_api::core::v1::Container]) -> &str {
     containers.first().map_or("", |container| container.image.as_str())
 }
 
-fn has_image(pod: &squall_api::core::v1::Pod, image: Option<&str>) -> bool {
+fn has_image(pod: &Pod, image: Option<&str>) -> bool {
     image.is_none_or(|image| image == first_image(&pod.spec.containers))
 }
 
@@ -194,6 +239,93 @@ fn rolled_out(deployment: &Deployment, image: Option<&str>) -> Result<(), String
         let [there, updated, available] = counts;
         format!("{name} has {there} of {all} pods, {updated} of the newest version, {available} available")
     })
+}
+
+impl Condition {
+    /// Returns the objects that it is about, other than pods.
+    pub fn subjects(&self) -> Vec<(Kind, String)> {
+        match self {
+            Self::RolledOut { deployment, .. }
+            | Self::NewReplicaSet { deployment, .. }
+            | Self::OldReplicaSets { deployment, .. } => vec![(Kind::Deployment, deployment.clone())],
+            Self::Controller { name, .. } => vec![(Kind::ReplicationController, name.clone())],
+            Self::All(conditions) => conditions.iter().flat_map(Self::subjects).collect(),
+            Self::NoController(_)
+            | Self::Pods { .. }
+            | Self::Endpoints { .. }
+            | Self::Restarts { .. }
+            | Self::Events { .. }
+            | Self::Command { .. }
+            | Self::Served { .. }
+            | Self::FailedRequests(_)
+            | Self::Acknowledged(_) => Vec::new(),
+        }
+    }
+
+    /// Whether pods that are not ready may be why it does not hold.
+    pub fn is_about_pods(&self) -> bool {
+        match self {
+            Self::RolledOut { .. }
+            | Self::NewReplicaSet { .. }
+            | Self::Controller { .. }
+            | Self::Pods { .. }
+            | Self::Endpoints { .. }
+            | Self::Restarts { .. }
+            | Self::Served { .. } => true,
+            Self::All(conditions) => conditions.iter().any(Self::is_about_pods),
+            Self::OldReplicaSets { .. }
+            | Self::NoController(_)
+            | Self::Events { .. }
+            | Self::Command { .. }
+            | Self::FailedRequests(_)
+            | Self::Acknowledged(_) => false,
+        }
+    }
+}
+
+/// Writes labels as a selector: `app=kubia,tier=web`.
+fn selector(labels: &BTreeMap<String, String>) -> String {
+    labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+}
+
+impl<'a> Seen<'a> {
+    fn pods(&self, labels: &'a BTreeMap<String, String>) -> impl Iterator<Item = &'a Pod> + use<'a> {
+        let (world, namespace) = (self.world, self.namespace);
+        let has_all = move |pod: &&Pod| labels.iter().all(|(key, value)| pod.metadata.labels.get(key) == Some(value));
+        world.pods().filter(move |pod| pod.metadata.namespace == namespace).filter(has_all)
+    }
+
+    fn pods_hold(
+        &self,
+        image: Option<&str>,
+        labels: &'a BTreeMap<String, String>,
+        (ready, active): (Option<Count>, Option<Count>),
+    ) -> Result<(), String> {
+        let pods: Vec<_> = self.pods(labels).filter(|pod| is_pod_active(pod) && has_image(pod, image)).collect();
+        let (are_ready, are_there) = (counted(pods.iter().filter(|pod| is_pod_ready(pod))), counted(pods.iter()));
+        said(fits(ready, are_ready) && fits(active, are_there), || {
+            format!("found {are_there} such pods, {are_ready} of them ready")
+        })
+    }
+
+    fn endpoints_hold(&self, service: &str, ready: Option<Count>, terminating: Option<Count>) -> Result<(), String> {
+        let all: Vec<_> = self.world.endpoints_of(self.namespace, service).map(|one| &one.conditions).collect();
+        let are_ready = counted(all.iter().filter(|conditions| conditions.ready.unwrap_or(true)));
+        let are_terminating = counted(all.iter().filter(|conditions| conditions.terminating.unwrap_or(false)));
+        said(fits(ready, are_ready) && fits(terminating, are_terminating), || {
+            format!("{service} has {are_ready} ready and {are_terminating} terminating endpoints")
+        })
+    }
+
+    /// Returns how often events of a reason came. Kubernetes: an event that came once has no count.
+    fn events(&self, reason: &str, object: Option<&str>) -> i64 {
+        let events = self.world.events().filter(|event| {
+            event.metadata.namespace == self.namespace
+                && event.reason == reason
+                && object.is_none_or(|object| event.involved_object.name == object)
+        });
+        events.map(|event| i64::from(event.count.max(1))).sum()
+    }
 }
 
 impl Seen<'_> {
@@ -236,8 +368,20 @@ impl Display for Condition {
                 and(f, replicas, available)
             }
             Self::NoController(name) => write!(f, "there is no ReplicationController {name}"),
-            Self::Pods { image, ready, active } => {
+            Self::Endpoints { service, ready, terminating } => {
+                write!(f, "endpoints of {service}")?;
+                ready.map_or(Ok(()), |count| write!(f, ", {count} ready"))?;
+                terminating.map_or(Ok(()), |count| write!(f, ", {count} terminating"))
+            }
+            Self::Restarts { labels, count } if labels.is_empty() => write!(f, "containers restarted {count} times"),
+            Self::Restarts { labels, count } => write!(f, "containers of {} restarted {count} times", selector(labels)),
+            Self::Events { reason, object: None, count } => write!(f, "{count} events {reason}"),
+            Self::Events { reason, object: Some(object), count } => write!(f, "{count} events {reason} of {object}"),
+            Self::Pods { image, labels, ready, active } => {
                 write!(f, "pods of {}", image.as_deref().unwrap_or("any image"))?;
+                if !labels.is_empty() {
+                    write!(f, " with {}", selector(labels))?;
+                }
                 active.map_or(Ok(()), |count| write!(f, ", {count} active"))?;
                 ready.map_or(Ok(()), |count| write!(f, ", {count} ready"))
             }

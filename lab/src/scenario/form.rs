@@ -8,7 +8,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess
 use serde::{Deserialize, de::Error as _};
 use serde_json::Value;
 
-use super::step::{Await, Ctl, FaultStep, Heal, Rest, Resume, Run, StartLoad, Step};
+use super::step::{Apply, Await, Ctl, Drain, FaultStep, Heal, Rest, Resume, Run, StartLoad, Step};
 
 /// Makes the list of heads, and the reader that picks the type for a head.
 macro_rules! forms {
@@ -27,6 +27,8 @@ macro_rules! forms {
 forms! {
     "ctl" => Ctl(Ctl),
     "run" => Run(Run),
+    "apply" => Apply(Apply),
+    "drain" => Drain(Drain),
     "await" => Await(Await),
     "rest" => Rest(Rest),
     "load" => Load(StartLoad),

@@ -13,16 +13,20 @@ mod read;
 mod step;
 mod words;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::Context;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use squall_checkers::clients::Others;
+use squall_referee::evidence::Floor;
 
 pub use condition::{Condition, Seen};
 pub use count::Count;
 pub use step::{
-    Await, Ctl, Exit, Expectation, FaultStep, Heal, Healing, Load, Moment, Rest, Resume, Run, StartLoad, Step,
+    Apply, Await, Ctl, Drain, Exit, Expectation, FaultStep, Heal, Healing, Load, Moment, Objects, Rest, Resume, Run,
+    StartLoad, Step,
 };
 
 /// A scenario, as read from its file or drawn at random.
@@ -46,8 +50,20 @@ pub struct Scenario {
     pub arms: Vec<Arm>,
     /// Not every fault has to take effect, because they are drawn at random.
     pub faults_may_miss: bool,
+    /// The images of its pods, beside the built-in ones.
+    pub images: Option<Images>,
     /// The folder of the files that its commands use.
     pub folder: PathBuf,
+}
+
+/// Simulated images.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Images {
+    /// A file, in the scenario's folder.
+    File(PathBuf),
+    /// The images themselves, as such a file lists them.
+    Inline(Vec<serde_json::Map<String, Value>>),
 }
 
 /// The number of members of a scenario's cluster.
@@ -62,6 +78,8 @@ pub struct Shape {
     pub nodes: usize,
     /// Its members reach each other over links that faults can break.
     pub links: bool,
+    /// Its services try another pod when one refuses a connection, which Kubernetes does not.
+    pub retry_backends: bool,
     /// The number of clients that write, read and watch config maps and check every answer; 0 disables the checks.
     pub checkers: usize,
     /// The number of clients that only read, beside the checkers.
@@ -72,7 +90,16 @@ pub struct Shape {
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { apiservers: 3, controller_managers: 2, nodes: 3, links: true, checkers: 0, readers: 2, watchers: 2 }
+        Self {
+            apiservers: 3,
+            controller_managers: 2,
+            nodes: 3,
+            links: true,
+            retry_backends: false,
+            checkers: 0,
+            readers: 2,
+            watchers: 2,
+        }
     }
 }
 
@@ -87,6 +114,8 @@ pub struct Arm {
     pub expect: Vec<Expectation>,
     /// Failed client requests are the point of this arm and do not degrade the verdict.
     pub clients_may_fail: bool,
+    /// The numbers of ready pods that it never falls below.
+    pub never_fewer: Vec<Floor>,
 }
 
 impl Shape {
@@ -103,6 +132,23 @@ impl Scenario {
     pub fn only(&self, arm: &str) -> Option<Self> {
         let arms: Vec<Arm> = self.arms.iter().filter(|own| own.name == arm).cloned().collect();
         (!arms.is_empty()).then(|| Self { arms, ..self.clone() })
+    }
+
+    /// Returns the file with its images, which it writes into `folder` if it contains them.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn catalogue(&self, folder: &Path) -> anyhow::Result<Option<PathBuf>> {
+        match &self.images {
+            None => Ok(None),
+            Some(Images::File(path)) => Ok(Some(self.folder.join(path))),
+            Some(Images::Inline(images)) => {
+                let path = folder.join("images.json");
+                let text = serde_json::to_vec(&json!({"images": images})).context("writing the images")?;
+                std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+                Ok(Some(path))
+            }
+        }
     }
 
     /// Returns every fault with the name of its arm.

@@ -7,11 +7,12 @@ use serde::{Deserialize, Deserializer, de};
 use serde_saphyr::{Location, Spanned};
 use squall_api::duration;
 use squall_faults::mutants::Mutant;
+use squall_referee::evidence::Floor;
 
 use super::check::Known;
 use super::matrix::{Matrix, combinations, filled};
 use super::step::{Expectation, Step};
-use super::{Arm, Scenario, Shape};
+use super::{Arm, Images, Scenario, Shape};
 
 /// The limit of scenarios that name none.
 const fn limit() -> Duration {
@@ -38,6 +39,7 @@ struct ScenarioFile {
     settle: Duration,
     #[serde(default, deserialize_with = "known_mutant")]
     mutant: Option<String>,
+    images: Option<Images>,
     arms: Vec<Spanned<ArmForm>>,
 }
 
@@ -53,6 +55,8 @@ struct ArmForm {
     expect: Vec<Spanned<Expectation>>,
     #[serde(default)]
     clients_may_fail: bool,
+    #[serde(default)]
+    never_fewer: Vec<Floor>,
 }
 
 fn known_mutant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
@@ -105,6 +109,7 @@ fn finish(file: ScenarioFile, folder: &Path) -> Result<Scenario, Problem> {
         mutant: file.mutant,
         arms,
         faults_may_miss: false,
+        images: file.images,
         folder: folder.to_owned(),
     })
 }
@@ -117,7 +122,7 @@ fn repeated(form: ArmForm, at: Location, cluster: &Shape) -> Result<Vec<Arm>, Pr
         // The name is a namespace too.
         let name = filled(&arm.name, values)?.replace([':', '_'], "-").to_lowercase();
         let (steps, expect) = (filled(&arm.steps, values)?, filled(&arm.expect, values)?);
-        Ok(Arm { name, steps, expect, clients_may_fail: arm.clients_may_fail })
+        Ok(Arm { name, steps, expect, ..arm.clone() })
     };
     combinations.iter().map(fill).collect::<Result<_, String>>().map_err(|problem| (at, problem))
 }
@@ -135,7 +140,8 @@ fn checked(form: ArmForm, cluster: &Shape) -> Result<Arm, Problem> {
         known.check_condition(&expectation.condition).map_err(|problem| (at, problem))?;
         expect.push(expectation);
     }
-    Ok(Arm { name: form.name, steps, expect, clients_may_fail: form.clients_may_fail })
+    let ArmForm { name, clients_may_fail, never_fewer, .. } = form;
+    Ok(Arm { name, steps, expect, clients_may_fail, never_fewer })
 }
 
 #[cfg(test)]

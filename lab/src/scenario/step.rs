@@ -4,6 +4,7 @@ use std::fmt::{self, Display};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use squall_api::duration;
 
 use super::condition::Condition;
@@ -28,6 +29,10 @@ pub enum Step {
     Ctl(Ctl),
     /// Runs the user's own program in the background.
     Run(Run),
+    /// Applies objects that the scenario contains.
+    Apply(Apply),
+    /// Drains a node of the arm's pods.
+    Drain(Drain),
     /// Waits until a condition holds.
     Await(Await),
     /// Waits for a fixed time.
@@ -66,6 +71,51 @@ pub struct Run {
     pub words: Vec<String>,
     /// The name by which conditions and faults refer to it.
     #[serde(rename = "as")]
+    pub name: String,
+}
+
+/// Applies objects that the scenario contains, with `ctl apply`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Apply {
+    /// The objects.
+    #[serde(rename = "apply")]
+    pub objects: Objects,
+}
+
+/// One object or several, as a manifest has them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Objects {
+    /// Several objects.
+    Many(Vec<serde_json::Map<String, Value>>),
+    /// One object.
+    One(serde_json::Map<String, Value>),
+}
+
+impl Objects {
+    /// Each object.
+    pub fn iter(&self) -> impl Iterator<Item = &serde_json::Map<String, Value>> {
+        match self {
+            Self::Many(objects) => objects.iter(),
+            Self::One(object) => std::slice::from_ref(object).iter(),
+        }
+    }
+}
+
+/// Cordons a node and evicts the arm's pods from it. Other arms keep theirs. It is healed like a fault: the node takes pods
+/// again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drain {
+    /// The node: `node-1`.
+    #[serde(rename = "drain")]
+    pub node: String,
+    /// The timeout for its pods to be gone.
+    #[serde(default = "within", with = "duration")]
+    pub within: Duration,
+    /// The name by which it is healed; the node's without one.
+    #[serde(default)]
     pub name: String,
 }
 
@@ -280,6 +330,8 @@ impl Step {
             Self::Fault(fault) => Some(fault),
             Self::Ctl(_)
             | Self::Run(_)
+            | Self::Apply(_)
+            | Self::Drain(_)
             | Self::Await(_)
             | Self::Rest(_)
             | Self::Load(_)
@@ -294,6 +346,14 @@ impl Display for Step {
         match self {
             Self::Ctl(step) => write!(f, "ctl {}", words::join(&step.words)),
             Self::Run(step) => write!(f, "run {}", words::join(&step.words)),
+            Self::Apply(step) => {
+                let text = |object: &serde_json::Map<String, Value>, path: &str| {
+                    Value::Object(object.clone()).pointer(path).and_then(Value::as_str).unwrap_or("?").to_owned()
+                };
+                let named = |object| format!("{}/{}", text(object, "/kind"), text(object, "/metadata/name"));
+                write!(f, "apply {}", step.objects.iter().map(named).collect::<Vec<_>>().join(", "))
+            }
+            Self::Drain(step) => write!(f, "drain {}", step.node),
             Self::Await(step) => write!(f, "await {}", step.condition),
             Self::Rest(step) => write!(f, "rest {}", duration::format(step.time)),
             Self::Load(step) => write!(f, "load of {}", step.load.service),

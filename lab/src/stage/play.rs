@@ -35,6 +35,16 @@ pub struct Playing {
     pub mutant: Option<String>,
     /// The folder for the cluster and the scenario's files.
     pub folder: PathBuf,
+    /// Ends the arms when it becomes true, as if their steps were done.
+    pub enough: watch::Receiver<bool>,
+}
+
+impl Playing {
+    /// Runs a scenario to the end of its steps, in a folder.
+    #[must_use]
+    pub fn to_the_end(timing: TimingProfile, mutant: Option<String>, folder: PathBuf) -> Self {
+        Self { timing, mutant, folder, enough: watch::Sender::new(false).subscribe() }
+    }
 }
 
 /// Runs a scenario on its own cluster and judges it. An error means that the scenario could not be run; the record says
@@ -59,7 +69,7 @@ async fn played(scenario: &Scenario, playing: &Playing, audience: Audience) -> a
     let stage = Arc::new(Stage::new(cluster, &client, &recorder, &scenario.folder, acknowledged, audience));
     let (lanes, enough) = (lanes::watch(stage.clone()), watch::Sender::new(false));
     let playing_it = async {
-        let played = perform(scenario, &stage).await;
+        let played = perform(scenario, &stage, playing.enough.clone()).await;
         enough.send_replace(true);
         played
     };
@@ -140,11 +150,12 @@ async fn raise(scenario: &Scenario, playing: &Playing) -> anyhow::Result<(Cluste
         controller_managers: shape.controller_managers,
         nodes: shape.nodes,
         timing: playing.timing,
+        images: scenario.catalogue(&playing.folder)?,
         links: shape.links,
+        retry_backends: shape.retry_backends,
         // It is about the writes of controllers to rollouts, and grows with every write.
         write_log: shape.nodes > 0,
         mutant: playing.mutant.clone(),
-        ..Options::default()
     };
     let mut cluster = Cluster::create(&playing.folder.join("cluster"), options, Lifetime::Attached)?;
     cluster.start_all()?;
@@ -154,14 +165,26 @@ async fn raise(scenario: &Scenario, playing: &Playing) -> anyhow::Result<(Cluste
 }
 
 /// Runs all steps of all arms, heals all faults, and checks the expectations.
-async fn perform(scenario: &Scenario, stage: &Arc<Stage>) -> anyhow::Result<Vec<ArmRecord>> {
+async fn perform(
+    scenario: &Scenario,
+    stage: &Arc<Stage>,
+    mut enough: watch::Receiver<bool>,
+) -> anyhow::Result<Vec<ArmRecord>> {
     let mut arms = Vec::new();
     for (slot, arm) in scenario.arms.iter().enumerate() {
         arms.push(ArmStage::enter(stage.clone(), arm.clone(), slot).await?);
     }
     let played = within(scenario.limit, async {
-        let played = join_all(arms.iter_mut().map(ArmStage::play)).await;
-        played.into_iter().collect::<anyhow::Result<()>>()
+        let enough = async {
+            if enough.wait_for(|enough| *enough).await.is_err() {
+                // Nobody is left who could say so.
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            played = join_all(arms.iter_mut().map(ArmStage::play)) => played.into_iter().collect::<anyhow::Result<()>>(),
+            () = enough => Ok(()),
+        }
     })
     .await;
     // Heal every fault, whatever the result of the steps. A fault with its own end gets there, unless time is up.
@@ -173,6 +196,7 @@ async fn perform(scenario: &Scenario, stage: &Arc<Stage>) -> anyhow::Result<Vec<
             arm.stopped_by(&error);
         }
     }
+    join_all(arms.iter().map(|arm| arm.quiet(scenario.settle))).await;
     let expected = join_all(arms.iter().map(ArmStage::expectations)).await;
     let finished = arms.into_iter().zip(expected).map(|(arm, expected)| arm.finish(expected));
     Ok(join_all(finished).await)

@@ -1,5 +1,5 @@
-//! The complete history of a rollout: every change of every Deployment, ReplicaSet, ReplicationController, pod, endpoint
-//! slice and event, and every election of `kube-system`, in the order in which the store made them.
+//! The complete history of a rollout: every change of every Deployment, ReplicaSet, ReplicationController, pod, service,
+//! endpoint slice and event, and every election of `kube-system`, in the order in which the store made them.
 //!
 //! `world` is the state at one revision, `authors` reads the write logs of the apiservers.
 
@@ -12,7 +12,7 @@ use std::time::Duration;
 use squall_api::Object;
 use squall_api::apps::v1::{Deployment, ReplicaSet};
 use squall_api::coordination::v1::Lease;
-use squall_api::core::v1::{Event, Pod, ReplicationController};
+use squall_api::core::v1::{Event, Pod, ReplicationController, Service};
 use squall_api::discovery::v1::EndpointSlice;
 use squall_api::metav1::v1::ObjectMeta;
 
@@ -27,6 +27,7 @@ pub enum Subject {
     ReplicaSet(Box<ReplicaSet>),
     Pod(Box<Pod>),
     ReplicationController(Box<ReplicationController>),
+    Service(Box<Service>),
     EndpointSlice(Box<EndpointSlice>),
     Event(Box<Event>),
     Lease(Box<Lease>),
@@ -41,6 +42,7 @@ impl Subject {
             Object::ReplicaSet(set) => Some(Self::ReplicaSet(set)),
             Object::Pod(pod) => Some(Self::Pod(pod)),
             Object::ReplicationController(controller) => Some(Self::ReplicationController(controller)),
+            Object::Service(service) => Some(Self::Service(service)),
             Object::EndpointSlice(slice) => Some(Self::EndpointSlice(slice)),
             Object::Event(event) => Some(Self::Event(event)),
             Object::Lease(lease) => Some(Self::Lease(lease)),
@@ -58,6 +60,7 @@ impl Subject {
             Self::ReplicaSet(object) => &object.metadata,
             Self::Pod(object) => &object.metadata,
             Self::ReplicationController(object) => &object.metadata,
+            Self::Service(object) => &object.metadata,
             Self::EndpointSlice(object) => &object.metadata,
             Self::Event(object) => &object.metadata,
             Self::Lease(object) => &object.metadata,

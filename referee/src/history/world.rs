@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use squall_api::apps::v1::{Deployment, ReplicaSet};
 use squall_api::coordination::v1::Lease;
-use squall_api::core::v1::{Pod, ReplicationController};
-use squall_api::discovery::v1::EndpointSlice;
+use squall_api::core::v1::{Event, Pod, ReplicationController, Service};
+use squall_api::discovery::v1::{Endpoint, EndpointSlice};
 use squall_api::kinds::{is_pod_active, is_pod_ready};
 use squall_api::meta;
 
 use super::{Change, Fate, Subject};
+
+/// The label of a slice with the name of its service.
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 /// All recorded objects, by uid.
 #[derive(Debug, Clone, Default)]
@@ -18,8 +21,10 @@ pub struct World {
     replica_sets: BTreeMap<String, Box<ReplicaSet>>,
     pods: BTreeMap<String, Box<Pod>>,
     controllers: BTreeMap<String, Box<ReplicationController>>,
+    services: BTreeMap<String, Box<Service>>,
     slices: BTreeMap<String, Box<EndpointSlice>>,
     leases: BTreeMap<String, Box<Lease>>,
+    events: BTreeMap<String, Box<Event>>,
 }
 
 impl World {
@@ -36,12 +41,12 @@ impl World {
             Subject::ReplicationController(new) => {
                 put(&mut self.controllers, &new.metadata.uid, new, change.fate).map(Subject::ReplicationController)
             }
+            Subject::Service(new) => put(&mut self.services, &new.metadata.uid, new, change.fate).map(Subject::Service),
             Subject::EndpointSlice(new) => {
                 put(&mut self.slices, &new.metadata.uid, new, change.fate).map(Subject::EndpointSlice)
             }
             Subject::Lease(new) => put(&mut self.leases, &new.metadata.uid, new, change.fate).map(Subject::Lease),
-            // Events are not part of the state.
-            Subject::Event(_) => None,
+            Subject::Event(new) => put(&mut self.events, &new.metadata.uid, new, change.fate).map(Subject::Event),
         }
     }
 
@@ -60,9 +65,30 @@ impl World {
         self.controllers.values().map(Box::as_ref)
     }
 
+    /// Returns a service.
+    #[must_use]
+    pub fn service(&self, namespace: &str, name: &str) -> Option<&Service> {
+        let mut services = self.services.values().map(Box::as_ref);
+        services.find(|service| service.metadata.namespace == namespace && service.metadata.name == name)
+    }
+
+    /// Returns the endpoints of a service in all its slices.
+    pub fn endpoints_of<'a>(&'a self, namespace: &'a str, service: &'a str) -> impl Iterator<Item = &'a Endpoint> {
+        let is_of = move |slice: &&EndpointSlice| {
+            let name = slice.metadata.labels.get(SERVICE_NAME).map(String::as_str);
+            slice.metadata.namespace == namespace && name == Some(service)
+        };
+        self.slices().filter(is_of).flat_map(|slice| &slice.endpoints)
+    }
+
     /// Returns all endpoint slices.
     pub fn slices(&self) -> impl Iterator<Item = &EndpointSlice> {
         self.slices.values().map(Box::as_ref)
+    }
+
+    /// Returns all events.
+    pub fn events(&self) -> impl Iterator<Item = &Event> {
+        self.events.values().map(Box::as_ref)
     }
 
     /// Returns the Leases of all elections.

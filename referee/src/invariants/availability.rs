@@ -105,6 +105,7 @@ pub fn check(history: &History) -> Vec<Finding<Violation>> {
         }
         Subject::Pod(_)
         | Subject::ReplicationController(_)
+        | Subject::Service(_)
         | Subject::EndpointSlice(_)
         | Subject::Event(_)
         | Subject::Lease(_) => {}

@@ -80,6 +80,7 @@ pub fn check(history: &History) -> Vec<Finding<Violation>> {
         Subject::ReplicaSet(_)
         | Subject::Deployment(_)
         | Subject::ReplicationController(_)
+        | Subject::Service(_)
         | Subject::EndpointSlice(_)
         | Subject::Event(_)
         | Subject::Lease(_) => {}

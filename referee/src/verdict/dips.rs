@@ -1,5 +1,6 @@
 //! Times in which fewer pods were ready than a Deployment wants to have available. Not a rule: pods may be lost at any
-//! time. An invariant finds a controller that removes too many; the remaining dips are caused by faults.
+//! time. An invariant finds a controller that removes too many; the remaining dips are caused by faults and users. A
+//! Deployment that was scaled up is no dip: it is still being created, up to its new size.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,8 +8,8 @@ use std::time::Duration;
 use serde::Serialize;
 use squall_api::kinds::is_pod_ready;
 
-use super::charge::fault;
-use crate::evidence::FaultRecord;
+use super::cause;
+use crate::evidence::{ArmRecord, FaultRecord};
 use crate::history::{History, World};
 use crate::invariants::limits::Limits;
 
@@ -35,13 +36,15 @@ pub struct Dip {
 /// The state of a Deployment during the walk.
 #[derive(Default)]
 struct Watched {
-    /// The Deployment has had enough ready pods once; before that it was still being created.
+    /// The Deployment has had enough ready pods for its present size; before that it was still being created.
     was_whole: bool,
+    /// The number of pods that should be available.
+    wanted: i32,
     dip: Option<Dip>,
 }
 
 /// Returns all dips by their beginning.
-pub fn dips(history: &History, faults: &[FaultRecord]) -> Vec<Dip> {
+pub fn dips(history: &History, arms: &[ArmRecord], faults: &[FaultRecord]) -> Vec<Dip> {
     let mut watched: BTreeMap<String, Watched> = BTreeMap::new();
     let mut found = Vec::new();
     history.walk(|step| {
@@ -53,7 +56,8 @@ pub fn dips(history: &History, faults: &[FaultRecord]) -> Vec<Dip> {
     });
     found.extend(watched.into_values().filter_map(|watched| watched.dip));
     for dip in &mut found {
-        dip.charged_to = fault(faults, (dip.from, dip.to)).unwrap_or_else(|| "an unknown cause".to_owned());
+        let arm = arms.iter().find(|arm| dip.deployment.split('/').next() == Some(&arm.name));
+        dip.charged_to = cause::of(arm, faults, (dip.from, dip.from));
     }
     found.sort_by_key(|dip| dip.from);
     found
@@ -61,19 +65,18 @@ pub fn dips(history: &History, faults: &[FaultRecord]) -> Vec<Dip> {
 
 impl Watched {
     fn look(&mut self, deployment: String, (ready, wanted): (i32, i32), at: Duration, found: &mut Vec<Dip>) {
-        self.was_whole |= ready >= wanted;
-        if !self.was_whole {
-            return;
-        }
+        self.was_whole = ready >= wanted || self.was_whole && wanted <= self.wanted;
+        self.wanted = wanted;
         match &mut self.dip {
+            // A dip has the size that it began with.
             Some(dip) => {
                 dip.to = at;
                 dip.fewest = dip.fewest.min(ready);
-                if ready >= wanted {
+                if ready >= dip.wanted.min(wanted) {
                     found.extend(self.dip.take());
                 }
             }
-            None if ready < wanted => {
+            None if ready < wanted && self.was_whole => {
                 let charged_to = String::new();
                 self.dip = Some(Dip { deployment, from: at, to: at, fewest: ready, wanted, charged_to });
             }
@@ -99,6 +102,18 @@ mod tests {
         }
         let told: Vec<_> = found.iter().map(|dip| (dip.from.as_secs(), dip.to.as_secs(), dip.fewest)).collect();
         assert_eq!(told, [(3, 5, 1)]);
+        assert!(watched.dip.is_none());
+    }
+
+    #[test]
+    fn scaling_up_is_no_dip_and_does_not_prolong_one() {
+        let (mut watched, mut found) = (Watched::default(), Vec::new());
+        let looks = [(1, 3, 3), (2, 3, 6), (3, 4, 6), (4, 6, 6), (5, 5, 6), (6, 5, 9), (7, 6, 9), (8, 9, 9), (9, 2, 2)];
+        for (second, ready, wanted) in looks {
+            watched.look("a/b".to_owned(), (ready, wanted), Duration::from_secs(second), &mut found);
+        }
+        let told: Vec<_> = found.iter().map(|dip| (dip.from.as_secs(), dip.to.as_secs(), dip.wanted)).collect();
+        assert_eq!(told, [(5, 7, 6)], "only the pod that was lost at the size of 6");
         assert!(watched.dip.is_none());
     }
 }

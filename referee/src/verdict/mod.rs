@@ -1,18 +1,24 @@
 //! The verdict on a scenario: one outcome and its reasons.
 //!
-//! `charge` finds the cause of each failed request, `dips` the times with too few ready pods.
+//! `outage` finds the times in which a loaded service had no ready endpoint, `dips` those with too few ready pods, `endings`
+//! the pods that ended. `floor` judges how few pods an arm may have. `cause` finds the likely cause of each, and `charge` that of each failed request.
 
+mod cause;
 mod charge;
 mod dips;
+mod endings;
+mod floor;
+mod outage;
 
 use std::fmt::{self, Display};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 pub use dips::Dip;
+pub use outage::Outage;
 use serde::Serialize;
 
-use crate::evidence::{ArmRecord, Checked, FaultRecord, Lane};
+use crate::evidence::{ArmRecord, Checked, Expected, FaultRecord, Lane};
 use crate::history::History;
 use crate::judge::{Judgement, judge};
 
@@ -20,9 +26,9 @@ use crate::judge::{Judgement, judge};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Outcome {
-    /// Everything held, and no client request failed.
+    /// Everything held, no client request failed, and each loaded service had a ready pod all the time.
     Pass,
-    /// Everything held, but client requests failed.
+    /// Everything held, but client requests failed, or a loaded service had no ready pod for a while.
     Degraded,
     /// Unknown: a fault had no effect, or a change was not recorded.
     Inconclusive,
@@ -78,6 +84,8 @@ pub struct Verdict {
     pub checked: Option<Checked>,
     /// The times with too few ready pods, and their causes.
     pub dips: Vec<Dip>,
+    /// The times in which a loaded service had no ready endpoint, and their causes.
+    pub outages: Vec<Outage>,
     /// The revision and the hash of the final state that all apiservers share.
     pub agreed: Option<(u64, String)>,
 }
@@ -150,10 +158,36 @@ pub fn reach(evidence: Evidence<'_>) -> (Verdict, History) {
             (History::default(), None)
         }
     };
-    charge::charge(evidence.arms, evidence.faults, &history);
-    evidence.arms.iter().for_each(|arm| of_arm(arm, &mut reasons));
-    let dips = dips::dips(&history, evidence.faults);
-    (Verdict { outcome: reasons.outcome(), reasons: reasons.sorted(), referee: judged, checked, dips, agreed }, history)
+    let outages = evidence.arms.iter().flat_map(|arm| outage::outages(arm, evidence.faults, &history));
+    let outages: Vec<Outage> = outages.collect();
+    charge::charge(evidence.arms, evidence.faults, &outages, &history);
+    for arm in evidence.arms.iter_mut() {
+        // An arm that was stopped promises nothing.
+        let floors = if arm.stopped.is_none() { arm.floors.clone() } else { Vec::new() };
+        for promise in floors {
+            let instead = floor::broken(&promise, arm, &history).err();
+            arm.expected.push(Expected { text: promise.to_string(), instead, why: Vec::new() });
+        }
+        of_arm(arm, &mut reasons);
+        outages.iter().filter(|outage| outage.arm == arm.name).for_each(|outage| of_outage(arm, outage, &mut reasons));
+    }
+    let dips = dips::dips(&history, evidence.arms, evidence.faults);
+    let (outcome, reasons) = (reasons.outcome(), reasons.sorted());
+    (Verdict { outcome, reasons, referee: judged, checked, dips, outages, agreed }, history)
+}
+
+/// No ready pod is an outage even if no client noticed. A service that stays without one has lost its pods for good.
+fn of_outage(arm: &ArmRecord, outage: &Outage, reasons: &mut Reasons) {
+    let Outage { arm: name, service, from, to, in_the_end, charged_to } = outage;
+    let from_on = from.as_secs_f64();
+    if let Some(why) = in_the_end {
+        let text = format!("{name}: the service {service} has had no ready endpoint since {from_on:.1} s: {why}");
+        reasons.add(Outcome::Fail, format!("{text}; charged to {charged_to}"));
+    } else if !arm.clients_may_fail {
+        let lasted = to.saturating_sub(*from).as_secs_f64();
+        let text = format!("{name}: the service {service} had no ready endpoint for {lasted:.1} s");
+        reasons.add(Outcome::Degraded, format!("{text}, from {from_on:.1} s on, charged to {charged_to}"));
+    }
 }
 
 /// Returns the controller leader at a moment.
@@ -172,21 +206,12 @@ fn of_arm(arm: &ArmRecord, reasons: &mut Reasons) {
     }
     for expected in &arm.expected {
         if let Some(instead) = &expected.instead {
-            reasons.add(Outcome::Fail, format!("{name}: expected that {}; {instead}", expected.text));
+            let why: String = expected.why.iter().map(|why| format!("\n    {why}")).collect();
+            reasons.add(Outcome::Fail, format!("{name}: expected that {}; {instead}{why}", expected.text));
         }
     }
-    let requests = &arm.requests;
-    if let Some(first) = requests.failures.first().filter(|_| !arm.clients_may_fail) {
-        let answered: usize = requests.answered.values().sum();
-        let all = answered + requests.failed;
-        let text = format!(
-            "{name}: {} of {all} requests failed, the first after {:.1} s with {:?}, charged to {}",
-            requests.failed,
-            first.at.as_secs_f64(),
-            first.error,
-            first.charged_to
-        );
-        reasons.add(Outcome::Degraded, text);
+    if arm.requests.failed > 0 && !arm.clients_may_fail {
+        reasons.add(Outcome::Degraded, format!("{name}: {}", charge::summary(&arm.requests)));
     }
 }
 
@@ -211,7 +236,7 @@ impl Reasons {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::{Expected, Receipt};
+    use crate::evidence::Receipt;
 
     fn fault(bit: bool) -> FaultRecord {
         FaultRecord {
@@ -226,7 +251,8 @@ mod tests {
     }
 
     fn outcome(instead: Option<&str>, bit: bool, whole: bool) -> Outcome {
-        let expected = vec![Expected { text: "it holds".to_owned(), instead: instead.map(str::to_owned) }];
+        let expected =
+            vec![Expected { text: "it holds".to_owned(), instead: instead.map(str::to_owned), why: Vec::new() }];
         let arm = ArmRecord { name: "arm".to_owned(), expected, ..ArmRecord::default() };
         let recorded = if whole { Ok((0..=0, History::default())) } else { Err("missed".to_owned()) };
         let (verdict, _) = reach(Evidence {

@@ -5,6 +5,7 @@ mod random;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
+use squall_cluster::check_images;
 use squall_faults::mutants;
 use squall_lab::report::{html, junit, text};
 use squall_lab::scenario::{Scenario, built_in};
@@ -126,9 +127,18 @@ fn check(words: &[String], args: &ChaosRunArgs) -> Result<(), Failure> {
     for word in words {
         let scenario = chosen(find(word, Path::new("."))?, word, args.arm.as_deref())?;
         mutant_of(&scenario, args.mutant.as_deref())?;
+        check_images_of(&scenario, word)?;
     }
     writable(args.report.as_ref())?;
     writable(args.junit.as_ref())
+}
+
+fn check_images_of(scenario: &Scenario, word: &str) -> Result<(), Failure> {
+    let folder = tempfile::tempdir().map_err(Failure::error)?;
+    match scenario.catalogue(folder.path())? {
+        Some(file) => check_images(&file).map_err(|error| Failure::error(format!("{word}: images: {error:#}"))),
+        None => Ok(()),
+    }
 }
 
 /// The scenario, or one arm of it.
@@ -228,7 +238,7 @@ async fn play(word: &str, args: &ChaosRunArgs) -> Result<Record, Failure> {
     let scenario = chosen(find(word, folder.path())?, word, args.arm.as_deref())?;
     built_in::unpack(folder.path())?;
     let mutant = mutant_of(&scenario, args.mutant.as_deref())?;
-    let playing = Playing { timing: args.timing, mutant, folder: folder.path().to_owned() };
+    let playing = Playing::to_the_end(args.timing, mutant, folder.path().to_owned());
     let kept = if args.keep { Kept::Always } else { Kept::OfFailures };
     play_in(folder, &scenario, &playing, kept).await
 }

@@ -70,8 +70,8 @@ fn command(seed: u64, args: &ChaosRandomArgs, faults: &[usize]) -> String {
 async fn play(scenario: &Scenario, args: &ChaosRandomArgs) -> Result<Record, Failure> {
     let folder = tempfile::tempdir().map_err(Failure::error)?;
     built_in::unpack(folder.path())?;
-    let scenario = Scenario { folder: folder.path().to_owned(), ..scenario.clone() };
+    let scenario = Scenario { folder: built_in::beside(folder.path()), ..scenario.clone() };
     let (timing, mutant) = (TimingProfile::Fast, args.mutant.clone());
-    let playing = Playing { timing, mutant, folder: folder.path().to_owned() };
+    let playing = Playing::to_the_end(timing, mutant, folder.path().to_owned());
     play_in(folder, &scenario, &playing, Kept::OfFailures).await
 }

@@ -124,6 +124,7 @@ pub fn options_of_shape(shape: &ShapeArgs) -> Result<Options, Failure> {
         timing: shape.timing.unwrap_or_default(),
         images,
         links: shape.links,
+        retry_backends: shape.retry_backends,
         write_log: shape.write_log,
         mutant: None,
     })
@@ -137,6 +138,7 @@ fn is_as_asked(has: &Options, asked: &ShapeArgs, wanted: &Options) -> bool {
         && (asked.timing.is_none() || has.timing == wanted.timing)
         && (asked.images.is_none() || has.images == wanted.images)
         && (!asked.links || has.links)
+        && (!asked.retry_backends || has.retry_backends)
         && (!asked.write_log || has.write_log)
 }
 
