@@ -83,7 +83,7 @@ pub fn restore(file: &Path, folder: &DataFolder, founders: &BTreeMap<u64, String
     let contents = snapshot::Contents { meta, changes: Vec::new(), ..contents };
     snapshot::write(&LocalDisk, &temporary, &contents).context("writing the snapshot")?;
     let kept = snapshots.keep(&temporary, index).context("keeping the snapshot")?;
-    summary(&kept)
+    summary(&kept.path)
 }
 
 /// Terms start over: for the new group, everything in the file is older than its first election.

@@ -172,12 +172,12 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             move || snapshot::read(disk.as_ref(), &file)
         };
         let contents = waited(disk.as_ref(), Work::Waited, contents).await?;
-        let path = self.folder.keep(&file, index_of(meta.last_log_id.as_ref()))?;
+        let kept = self.folder.keep(&file, index_of(meta.last_log_id.as_ref()))?;
         self.state = contents.state;
         self.applied = meta.last_log_id;
         self.membership = meta.last_membership.clone();
-        self.compaction.written(disk.size(&path)?);
-        set_newest(&self.newest, meta.clone(), path);
+        self.compaction.written(kept.bytes);
+        set_newest(&self.newest, meta.clone(), kept.path);
         let index = index_of(self.applied.as_ref());
         self.view.replace(self.state.clone(), contents.requests, contents.changes, index);
         Ok(())
@@ -205,14 +205,14 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
         // Also dropped on that thread: it then holds the last references to much of the state, which are slow to free.
         let contents = std::mem::take(&mut self.contents);
         let disk = self.folder.disk();
-        let snapshot = waited(disk.as_ref(), Work::Background, move || {
+        let kept = waited(disk.as_ref(), Work::Background, move || {
             let temporary = folder.temporary();
             snapshot::write(folder.disk().as_ref(), &temporary, &contents)?;
             folder.keep(&temporary, index_of(contents.meta.last_log_id.as_ref()))
         })
         .await?;
-        self.compaction.written(disk.size(&snapshot)?);
-        set_newest(&self.newest, meta.clone(), snapshot.clone());
-        Ok(Snapshot { meta, snapshot })
+        self.compaction.written(kept.bytes);
+        set_newest(&self.newest, meta.clone(), kept.path.clone());
+        Ok(Snapshot { meta, snapshot: kept.path })
     }
 }

@@ -36,8 +36,9 @@ pub async fn run(context: &Context, args: WhyArgs) -> Result<(), Failure> {
 
 fn unknown(object: &Object) -> Failure {
     let plural = &object.kind().info().plural;
-    let known = squall_why::KINDS.map(|kind| kind.info().singular).join(", ");
-    Failure::error(format!("cannot explain {plural}: use one of {known}"))
+    let known = squall_why::KINDS.map(|kind| kind.info().singular);
+    let (last, others) = known.split_last().unwrap_or((&"", &[]));
+    Failure::error(format!("cannot explain {plural}: use a {} or {last}", others.join(", ")))
 }
 
 fn print(object: &Object, answer: &Answer) {

@@ -3,6 +3,7 @@
 mod full_disk;
 mod launcher;
 mod leftovers;
+mod memory;
 mod metrics;
 mod repeated_requests;
 mod resumed_watch;

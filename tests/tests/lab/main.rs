@@ -2,6 +2,7 @@
 
 mod chaos;
 mod demo;
+mod scenarios;
 mod soak;
 
 use tokio::sync::Mutex;

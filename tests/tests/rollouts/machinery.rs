@@ -86,9 +86,17 @@ async fn a_bad_version_without_a_probe_goes_out_and_is_rolled_back() {
     let undone = lab.ctl().unwrap().run("rollout undo deployment kubia").await.unwrap();
     assert_eq!(undone.code, 0, "{}", undone.stderr);
     lab.rolled_out("kubia").await.unwrap();
-    let traffic = Traffic::start(lab.service_address().await.unwrap(), 1);
-    wait_for("v1 to answer", || async { holds(traffic.tally().answered() > 20, traffic.tally()) }).await.unwrap();
-    assert_eq!(traffic.end().await.failed, 0);
+    let address = lab.service_address().await.unwrap();
+    // Without a probe, a pod gets requests before it listens.
+    wait_for("v1 to answer, and nothing else", || async {
+        let traffic = Traffic::start(address, 1);
+        let enough = || async { holds(traffic.tally().answered() + traffic.tally().failed > 20, traffic.tally()) };
+        wait_for("some answers", enough).await.map_err(|error| format!("{error:?}"))?;
+        let tally = traffic.end().await;
+        holds(tally.failed == 0 && tally.by_version.keys().eq(["v1"]), format!("{tally:?}"))
+    })
+    .await
+    .unwrap();
 }
 
 const IMAGES: &str = "

@@ -4,5 +4,6 @@ mod deletion;
 mod field_bugs;
 mod machinery;
 mod quota;
+mod returning_node;
 mod rolling_update;
 mod rollout;

@@ -7,11 +7,13 @@ use squall_client::{DeleteParams, Event, Selection, Watch};
 use squall_tests::{Lab, Traffic, holds, wait_for};
 
 const KUBIA: &str = include_str!("../../../examples/chapter/kubia-deployment-and-service-v1.yaml");
+/// Pods that answer a probe before they get requests, and go on serving until every node knows that they end.
+const CAREFUL: &str = include_str!("../../../examples/careful/deployment.yaml");
 
 #[tokio::test]
 async fn a_rollout_loses_no_request_while_both_leaders_are_killed() {
     let mut lab = Lab::start().await.unwrap();
-    lab.create(KUBIA).await.unwrap();
+    lab.create(CAREFUL).await.unwrap();
     lab.rolled_out("kubia").await.unwrap();
     let traffic = Traffic::start(lab.service_address().await.unwrap(), 2);
     wait_for("an answer", || async { holds(traffic.tally().by_version.contains_key("v1"), traffic.tally()) })
@@ -101,7 +103,7 @@ async fn a_watch_goes_on_where_it_was_when_the_leader_is_killed() {
 #[tokio::test]
 async fn a_killed_kubelet_leaves_its_pods_serving_and_deleting_cleans_up() {
     let mut lab = Lab::start().await.unwrap();
-    lab.create(KUBIA).await.unwrap();
+    lab.create(CAREFUL).await.unwrap();
     lab.rolled_out("kubia").await.unwrap();
     let traffic = Traffic::start(lab.service_address().await.unwrap(), 1);
     for node in 0..3 {
