@@ -3,6 +3,7 @@
 mod ctl;
 pub mod kubectl;
 mod lab;
+pub mod manifests;
 pub mod modules;
 pub mod page;
 pub mod processes;

@@ -45,6 +45,9 @@ impl Resource for Service {
         if spec.session_affinity.is_empty() {
             "None".clone_into(&mut spec.session_affinity);
         }
+        if spec.session_affinity == "None" {
+            spec.session_affinity_config = None;
+        }
         if spec.session_affinity == "ClientIP" {
             spec.session_affinity_config.get_or_insert(SessionAffinityConfig {
                 client_ip: Some(ClientIpConfig { timeout_seconds: Some(10_800) }),

@@ -49,7 +49,9 @@ impl Registry {
         };
         let state = self.member().view().state();
         let named = claims(service);
-        for claim in named.iter().filter(|claim| !before.contains(claim)) {
+        // The ports of a service may change their order.
+        let is_new = |claim: &&Claim| before.iter().all(|other| other.key != claim.key);
+        for claim in named.iter().filter(is_new) {
             if state.get(&claim.key).is_some() {
                 return Err(claim.error(&service.metadata.name));
             }

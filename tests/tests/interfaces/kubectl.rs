@@ -28,7 +28,7 @@ fn folder_with_manifests() -> Scratch {
 }
 
 /// Logs that a test is skipped. The gate installs kubectl: there, nothing may be skipped.
-fn skipped(why: &str) {
+pub fn skipped(why: &str) {
     assert!(std::env::var_os("CI").is_none(), "{why}");
     eprintln!("skipped: {why}");
 }

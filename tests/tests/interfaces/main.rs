@@ -4,5 +4,6 @@ mod bad_input;
 mod chapter;
 mod command_line;
 mod kubectl;
+mod pairs;
 mod parity;
 mod patches;
