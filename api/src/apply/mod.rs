@@ -10,6 +10,8 @@ mod form;
 mod merge;
 mod order;
 mod owners;
+#[cfg(test)]
+mod suite;
 mod walk;
 
 pub use conflict::{Conflict, OnConflict};

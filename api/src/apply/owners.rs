@@ -87,9 +87,24 @@ fn schema_of(kind: Kind) -> Schema {
 /// Converts an object to JSON without the fields that nobody can own.
 fn owned_part(object: &Object) -> Map<String, Value> {
     match object.to_json() {
-        Value::Object(json) => stripped(json),
+        Value::Object(mut json) => {
+            drop_nulls(&mut json);
+            stripped(json)
+        }
         _ => Map::new(),
     }
+}
+
+/// Some fields are null in JSON when they are not set. Nobody owns that.
+fn drop_nulls(fields: &mut Map<String, Value>) {
+    fields.retain(|_, value| match value {
+        Value::Null => false,
+        Value::Object(inner) => {
+            drop_nulls(inner);
+            true
+        }
+        _ => true,
+    });
 }
 
 /// Removes the fields that belong to the server, whoever writes them (as in Kubernetes).
@@ -221,6 +236,7 @@ pub fn applied(
     let changed = difference(&before, &merged, schema).set;
 
     let mut owners = read(&live.meta().managed_fields);
+    owners.extend(before_first(live, &before, manager));
     let own = owners.iter().position(|owner| owner.is(manager, Operation::Apply, &api_version));
     let is_other = |place: usize| Some(place) != own;
     let conflicts = conflicts(&owners, &changed, is_other);
@@ -246,6 +262,16 @@ pub fn applied(
         None => owners.push(Owner { fields: wanted, ..new_owner(manager, Operation::Apply, api_version) }),
     }
     Ok(with_books(live, merged, &write(owners)))
+}
+
+/// Kubernetes: an object that nobody was written down for belongs, as it is, to `before-first-apply`.
+fn before_first(live: &Object, before: &Map<String, Value>, manager: &Manager<'_>) -> Option<Owner> {
+    let (meta, kind) = (live.meta(), live.kind());
+    let exists = !meta.uid.is_empty() && meta.managed_fields.is_empty();
+    let before = taken(before.clone(), kind, "");
+    let earlier = Manager { name: "before-first-apply", subresource: "", ..*manager };
+    let owner = new_owner(&earlier, Operation::Update, kind.info().api_version());
+    exists.then(|| Owner { fields: fields_of(&before, schema_of(kind)), ..owner })
 }
 
 fn conflicts(owners: &[Owner], changed: &Fields, is_other: impl Fn(usize) -> bool) -> Vec<Conflict> {

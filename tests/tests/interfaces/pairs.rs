@@ -42,7 +42,7 @@ for item in opened.get("items", [opened]):
     spec = item.get("spec") or {}
     if item["kind"] == "Service":
         spec["clusterIP"] = ALLOTTED[item["metadata"]["name"]]
-json.dump(opened, open(sys.argv[2], "w"))
+json.dump(opened, open(sys.argv[2], "w"), indent=1)
 "#;
 
 fn list(items: &[Value]) -> String {
