@@ -91,6 +91,8 @@ pub struct MemberCost {
     pub fsyncs: u64,
     /// The memory at the end, in MiB.
     pub resident_mib: f64,
+    /// The most memory that it ever had, in MiB.
+    pub peak_mib: f64,
 }
 
 /// A cluster for measurements.
@@ -137,6 +139,7 @@ impl Bench {
             ),
             fsyncs: after.fsyncs.saturating_sub(before.fsyncs),
             resident_mib: after.usage.resident_mib(),
+            peak_mib: after.usage.peak_mib(),
         });
         Ok(Report { workload: options.workload, clients: options.load.clients, members: members.collect(), figures })
     }

@@ -13,6 +13,8 @@ pub struct Usage {
     pub cpu: Duration,
     /// Resident memory, in bytes.
     pub resident_bytes: u64,
+    /// The most resident memory that it ever had, in bytes.
+    pub peak_bytes: u64,
 }
 
 impl Usage {
@@ -24,10 +26,20 @@ impl Usage {
 
     /// Returns the resident memory, in MiB.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "memory is far below 2^52 bytes")]
     pub fn resident_mib(&self) -> f64 {
-        self.resident_bytes as f64 / f64::from(1 << 20)
+        mib(self.resident_bytes)
     }
+
+    /// Returns the most resident memory that it ever had, in MiB.
+    #[must_use]
+    pub fn peak_mib(&self) -> f64 {
+        mib(self.peak_bytes)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "memory is far below 2^52 bytes")]
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
 }
 
 /// Linux: `sysconf(_SC_CLK_TCK)` is 100 on every architecture that we run on.
@@ -41,7 +53,10 @@ fn of(pid: i32) -> Option<Usage> {
     let statm = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
     let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
     let page = u64::try_from(rustix::param::page_size()).ok()?;
-    Some(Usage { cpu: TICK * ticks, resident_bytes: pages * page })
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().strip_suffix(" kB")?;
+    let peak_bytes = peak.parse::<u64>().ok()?.saturating_mul(1 << 10);
+    Some(Usage { cpu: TICK * ticks, resident_bytes: pages * page, peak_bytes })
 }
 
 #[cfg(test)]
@@ -53,6 +68,7 @@ mod tests {
         let pid = i32::try_from(std::process::id()).unwrap();
         let before = of(pid).unwrap();
         assert!(before.resident_bytes > 1 << 20, "{before:?}");
+        assert!(before.peak_bytes >= before.resident_bytes - (1 << 20), "{before:?}");
         while of(pid).unwrap().cpu == before.cpu {
             std::hint::black_box((0..100_000u64).sum::<u64>());
         }

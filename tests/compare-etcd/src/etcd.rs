@@ -83,6 +83,12 @@ impl Etcd {
         pids.filter_map(Usage::of_process).map(|usage| usage.cpu).sum()
     }
 
+    /// Returns the most memory that a member ever had, in MiB.
+    pub fn peak_mib(&self) -> f64 {
+        let pids = self.members.iter().filter_map(|member| i32::try_from(member.id()?).ok());
+        pids.filter_map(Usage::of_process).map(|usage| usage.peak_mib()).fold(0.0, f64::max)
+    }
+
     /// Measures one load; also returns the CPU time of all members per operation, in microseconds.
     pub async fn run(
         &self,

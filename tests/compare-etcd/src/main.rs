@@ -26,18 +26,20 @@ struct Arguments {
     /// Seconds per measurement
     #[arg(long, default_value_t = 5)]
     seconds: u64,
+    /// Length of each value
+    #[arg(long, default_value_t = 1_024)]
+    value_bytes: usize,
+    /// Number of objects
+    #[arg(long, default_value_t = 1_000)]
+    keys: usize,
+    /// Numbers of clients that put
+    #[arg(long, value_delimiter = ',', default_value = "1,16,64,256")]
+    clients: Vec<usize>,
 }
 
-const LOADS: [(&str, Workload, usize); 5] = [
-    ("put", Workload::Put, 1),
-    ("put", Workload::Put, 16),
-    ("put", Workload::Put, 64),
-    ("put", Workload::Put, 256),
-    ("linearizable get", Workload::Get, 64),
-];
+/// Number of clients that read.
+const READERS: usize = 64;
 const CONNECTIONS: usize = 8;
-const KEYS: usize = 1_000;
-const VALUE_BYTES: usize = 1_024;
 
 /// One measurement of one store.
 #[derive(Clone)]
@@ -62,7 +64,10 @@ async fn compare(arguments: &Arguments) -> anyhow::Result<()> {
     let etcd = Etcd::start().await?;
     println!("| load | clients | ours/s | etcd/s | ratio | p50 ms | p99 ms | p99 ratio | CPU us/op | CPU ratio |");
     println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
-    for (name, workload, clients) in LOADS {
+    let puts = arguments.clients.iter().map(|clients| ("put", Workload::Put, *clients));
+    let loads: Vec<_> = puts.chain([("linearizable get", Workload::Get, READERS)]).collect();
+    let mut peak_mib: f64 = 0.0;
+    for (name, workload, clients) in loads {
         let load = Load { clients, warm_up: Duration::from_secs(1), duration: Duration::from_secs(arguments.seconds) };
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for round in 1..=arguments.rounds {
@@ -73,18 +78,20 @@ async fn compare(arguments: &Arguments) -> anyhow::Result<()> {
                     load,
                     target: Target::Leader,
                     connections: CONNECTIONS,
-                    value_bytes: VALUE_BYTES,
-                    keys: KEYS,
+                    value_bytes: arguments.value_bytes,
+                    keys: arguments.keys,
                 })
                 .await?;
+            peak_mib = report.members.iter().map(|member| member.peak_mib).fold(peak_mib, f64::max);
             let cpu_micros = report.members.iter().map(|member| member.cpu_micros_per_operation).sum();
             ours.push(Sample { figures: report.figures, cpu_micros });
             let (figures, cpu_micros) =
-                etcd.run(&load, CONNECTIONS, workload == Workload::Put, KEYS, VALUE_BYTES).await?;
+                etcd.run(&load, CONNECTIONS, workload == Workload::Put, arguments.keys, arguments.value_bytes).await?;
             theirs.push(Sample { figures, cpu_micros });
         }
         print_row(name, clients, &ours, &theirs)?;
     }
+    println!("\nMost memory of a member: ours {peak_mib:.0} MiB, etcd {:.0} MiB", etcd.peak_mib());
     Ok(())
 }
 
