@@ -16,7 +16,10 @@ pub fn of(pod: &Pod, facts: &Facts, min_ready_seconds: i32, now: Timestamp) -> A
     if let Some(deleted) = pod.metadata.deletion_timestamp {
         let left = deleted.timestamp().duration_since(now);
         let says = if left.is_negative() {
-            format!("should have been gone {} ago, but its kubelet has not confirmed it", human(-left))
+            format!(
+                "should have been gone {} ago, but its kubelet has not confirmed it",
+                human(left.saturating_mul(-1))
+            )
         } else {
             format!("is being deleted, and has {} left to terminate", human(left))
         };
@@ -65,7 +68,7 @@ pub fn of(pod: &Pod, facts: &Facts, min_ready_seconds: i32, now: Timestamp) -> A
     if min_ready_seconds > 0 && ready_for < wanted {
         let says = format!(
             "is ready, and counts as available in {} (minReadySeconds {min_ready_seconds})",
-            human(wanted - ready_for)
+            human(wanted.saturating_sub(ready_for))
         );
         return Answer::held("MinReadySeconds", says).with([evidence(&format!("ready for {}", human(ready_for)))]);
     }

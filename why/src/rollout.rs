@@ -212,7 +212,7 @@ fn deadline(deployment: &Deployment, facts: &Facts, now: Timestamp) -> Option<St
         return Some("its progress deadline has expired".to_owned());
     }
     let allowed = SignedDuration::try_from(lasts(seconds.into(), facts.node.as_ref())).unwrap_or(SignedDuration::MAX);
-    let left = allowed - now.duration_since(progressing.last_update_time.timestamp());
+    let left = allowed.saturating_sub(now.duration_since(progressing.last_update_time.timestamp()));
     Some(format!("its progress deadline is in {}", if left.is_negative() { "0s".to_owned() } else { human(left) }))
 }
 

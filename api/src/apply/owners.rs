@@ -137,7 +137,7 @@ fn stripped(mut json: Map<String, Value>) -> Map<String, Value> {
 
 /// Removes the part that a write to this resource does not take, so that nobody owns it (Kubernetes: reset fields).
 fn taken(mut config: Map<String, Value>, kind: Kind, subresource: &str) -> Map<String, Value> {
-    let has_status = kind.parts().iter().any(|part| part.name == "status");
+    let has_status = kind.has_part("status");
     match subresource {
         "status" => {
             config.remove("spec");

@@ -1,5 +1,8 @@
 //! Subresources: the parts of objects that have a path of their own.
 
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
 use super::{Kind, Object, StatusUpdate};
 
 /// A subresource of a kind.
@@ -17,7 +20,19 @@ pub struct Part {
 
 const CHANGE: &[&str] = &["get", "patch", "update"];
 
+/// The names of all parts of all kinds.
+static NAMES: LazyLock<BTreeSet<(Kind, &'static str)>> = LazyLock::new(|| {
+    let names = |kind: &Kind| kind.parts().into_iter().map(|part| part.name).collect::<Vec<_>>();
+    Kind::ALL.iter().flat_map(|kind| names(kind).into_iter().map(move |name| (*kind, name))).collect()
+});
+
 impl Kind {
+    /// Whether the kind has a subresource of this name.
+    #[must_use]
+    pub fn has_part(self, name: &'static str) -> bool {
+        NAMES.contains(&(self, name))
+    }
+
     /// Returns the subresources of the kind, sorted by name.
     #[must_use]
     pub fn parts(self) -> Vec<Part> {
@@ -60,5 +75,6 @@ mod tests {
         assert_eq!(names(Kind::Pod), ["binding", "eviction", "log", "proxy", "status"]);
         assert_eq!(names(Kind::Namespace), ["finalize", "status"]);
         assert!(names(Kind::ConfigMap).is_empty());
+        assert!(Kind::Pod.has_part("status") && !Kind::Secret.has_part("status") && !Kind::Pod.has_part("scale"));
     }
 }

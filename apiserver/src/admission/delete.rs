@@ -1,8 +1,9 @@
 //! Decides what a delete does: remove the object, mark it for deletion (grace period, finalizers), or nothing.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use squall_api::kinds::is_pod_terminal;
 use squall_api::metav1::v1::Time;
+use squall_api::timing::shifted;
 use squall_api::{Error, Kind, Object};
 
 /// Namespaces that Kubernetes' NamespaceLifecycle admission protects from deletion.
@@ -55,14 +56,14 @@ pub fn delete(object: &Object, options: &DeleteOptions, now: Timestamp) -> Resul
         return Ok(Deletion::Remove);
     }
     let requested = request_time(object).unwrap_or(now);
-    let deadline = (requested + SignedDuration::from_secs(grace)).max(now);
+    let deadline = shifted(requested, grace).max(now);
     let earlier = meta.deletion_timestamp.is_none_or(|current| deadline.as_second() < current.seconds);
     if first_time || (earlier && meta.deletion_grace_period_seconds.is_some_and(|current| grace < current)) {
         let new = marked.meta_mut();
         new.deletion_timestamp = Some(Time::from_timestamp(deadline));
         new.deletion_grace_period_seconds = Some(grace);
         if first_time && new.generation > 0 {
-            new.generation += 1;
+            new.generation = new.generation.saturating_add(1);
         }
     }
     if let Object::Namespace(namespace) = &mut marked {
@@ -94,7 +95,7 @@ fn grace_period(object: &Object, options: &DeleteOptions) -> i64 {
 fn request_time(object: &Object) -> Option<Timestamp> {
     let meta = object.meta();
     let deadline = meta.deletion_timestamp?.timestamp();
-    Some(deadline - SignedDuration::from_secs(meta.deletion_grace_period_seconds.unwrap_or(0)))
+    Some(shifted(deadline, meta.deletion_grace_period_seconds.unwrap_or(0).saturating_neg()))
 }
 
 fn set_propagation(object: &mut Object, propagation: &str) -> Result<(), Error> {
@@ -154,6 +155,22 @@ mod tests {
         assert_eq!(delete(&pod, &grace(60), at(110)).unwrap(), Deletion::Nothing);
         assert_eq!(marked(&pod, &grace(20), 110).meta().deletion_timestamp.map(|t| t.seconds), Some(120));
         assert_eq!(delete(&pod, &grace(0), at(110)).unwrap(), Deletion::Remove);
+    }
+
+    /// Such a pod stopped two apiservers.
+    #[test]
+    fn no_grace_period_is_too_long_to_count() {
+        for seconds in [i64::MIN, -1, i64::MAX - 1, i64::MAX] {
+            let Object::Pod(mut pod) = running_pod() else { panic!("it is a pod") };
+            pod.spec.termination_grace_period_seconds = Some(seconds);
+            for options in [DeleteOptions::default(), grace(seconds)] {
+                let once = marked(&Object::from(pod.clone()), &options, 100);
+                assert!(once.meta().deletion_timestamp.unwrap().timestamp() > at(100));
+                for next in [grace(seconds), grace(20), grace(i64::MAX)] {
+                    assert!(delete(&once, &next, at(110)).is_ok());
+                }
+            }
+        }
     }
 
     #[test]

@@ -17,17 +17,16 @@ enum Members {
     Nodes,
 }
 
-/// Verbs that are permitted on some resources.
+/// Verbs that are permitted on some resources. Apart from the administrator's, a rule names each resource and each part: a
+/// pattern with exceptions once let viewers read secrets by way of a part.
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {
     /// Permitted operations.
     pub verbs: &'static [Verb],
-    /// API groups: "" is the core group, "*" matches all.
-    pub groups: &'static [&'static str],
-    /// Resources and subresources, such as "pods" or "pods/log"; "*" matches all resources without subresources.
+    /// The API group: "" is the core group, "*" matches all.
+    pub group: &'static str,
+    /// Resources and subresources, such as "pods" or "pods/log"; "*" matches all resources, and "*/*" all their parts.
     pub resources: &'static [&'static str],
-    /// Resources that "*" excludes.
-    pub except: &'static [&'static str],
 }
 
 /// The permissions of a set of callers.
@@ -43,20 +42,54 @@ pub struct Role {
 }
 
 const READ: &[Verb] = &[Verb::Get, Verb::List, Verb::Watch];
-const KEEP: &[Verb] = &[Verb::Get, Verb::List, Verb::Watch, Verb::Update, Verb::Patch, Verb::Delete];
+const KEEP: &[Verb] =
+    &[Verb::Get, Verb::List, Verb::Watch, Verb::Update, Verb::Patch, Verb::Delete, Verb::DeleteCollection];
 const CHANGE: &[Verb] = &[Verb::Get, Verb::Update, Verb::Patch];
 const CREATE: &[Verb] = &[Verb::Create];
 
-const fn rule(verbs: &'static [Verb], groups: &'static [&'static str], resources: &'static [&'static str]) -> Rule {
-    Rule { verbs, groups, resources, except: &[] }
+const fn rule(verbs: &'static [Verb], group: &'static str, resources: &'static [&'static str]) -> Rule {
+    Rule { verbs, group, resources }
 }
+
+/// What everyone who may look around sees of the core group: everything but secrets.
+const CORE: &[&str] = &[
+    "configmaps",
+    "endpoints",
+    "events",
+    "namespaces",
+    "nodes",
+    "pods",
+    "replicationcontrollers",
+    "resourcequotas",
+    "serviceaccounts",
+    "services",
+];
+/// The parts of these that only show what the objects show too.
+const CORE_PARTS: &[&str] = &[
+    "namespaces/status",
+    "nodes/status",
+    "pods/status",
+    "replicationcontrollers/scale",
+    "replicationcontrollers/status",
+    "resourcequotas/status",
+    "services/status",
+];
+const APPS: &[&str] = &["deployments", "replicasets"];
+const APPS_PARTS: &[&str] = &["deployments/scale", "deployments/status", "replicasets/scale", "replicasets/status"];
+const LEASES: &[&str] = &["leases"];
+const SLICES: &[&str] = &["endpointslices"];
+const BUDGETS: &[&str] = &["poddisruptionbudgets"];
+const BUDGETS_PARTS: &[&str] = &["poddisruptionbudgets/status"];
+
+const COORDINATION: &str = "coordination.k8s.io";
+const DISCOVERY: &str = "discovery.k8s.io";
 
 /// All roles. The first one that permits an action applies.
 pub const ROLES: [Role; 6] = [
     Role {
         name: "admin",
         members: Members::Group("system:masters"),
-        rules: &[rule(&Verb::ALL, &[ANY], &[ANY, "*/*"])],
+        rules: &[rule(&Verb::ALL, ANY, &[ANY, "*/*"])],
         paths: &["*"],
     },
     Role {
@@ -64,16 +97,22 @@ pub const ROLES: [Role; 6] = [
         members: Members::User("system:kube-controller-manager"),
         rules: &[
             // The garbage collector and the namespace controller manage every kind.
-            rule(KEEP, &[ANY], &[ANY]),
-            rule(&[Verb::DeleteCollection], &[ANY], &[ANY]),
-            rule(CHANGE, &[ANY], &["*/status", "*/scale", "*/finalize"]),
-            rule(CREATE, &[""], &["pods", "pods/binding", "pods/eviction", "endpoints", "events"]),
-            rule(CREATE, &[""], &["serviceaccounts", "configmaps"]),
-            rule(
-                CREATE,
-                &["apps", "discovery.k8s.io", "coordination.k8s.io"],
-                &["replicasets", "endpointslices", "leases"],
-            ),
+            rule(KEEP, "", CORE),
+            rule(KEEP, "apps", APPS),
+            rule(KEEP, COORDINATION, LEASES),
+            rule(KEEP, DISCOVERY, SLICES),
+            rule(KEEP, "policy", BUDGETS),
+            // Secrets too: they have owners, and go with their namespace.
+            rule(KEEP, "", &["secrets"]),
+            rule(CHANGE, "", CORE_PARTS),
+            rule(CHANGE, "apps", APPS_PARTS),
+            rule(CHANGE, "policy", BUDGETS_PARTS),
+            rule(&[Verb::Update], "", &["namespaces/finalize"]),
+            rule(CREATE, "", &["pods", "pods/binding", "pods/eviction", "endpoints", "events"]),
+            rule(CREATE, "", &["serviceaccounts", "configmaps"]),
+            rule(CREATE, "apps", &["replicasets"]),
+            rule(CREATE, DISCOVERY, SLICES),
+            rule(CREATE, COORDINATION, LEASES),
         ],
         paths: &[],
     },
@@ -81,15 +120,16 @@ pub const ROLES: [Role; 6] = [
         name: "node",
         members: Members::Nodes,
         rules: &[
-            rule(READ, &["", "discovery.k8s.io"], &["services", "endpoints", "endpointslices", "nodes", "pods"]),
+            rule(READ, "", &["services", "endpoints", "nodes", "pods"]),
+            rule(READ, DISCOVERY, SLICES),
             // `handlers::read` restricts this to what a pod bound to the node reads from.
-            rule(&[Verb::Get], &[""], &["configmaps", "secrets"]),
+            rule(&[Verb::Get], "", &["configmaps", "secrets"]),
             // `admission::node` restricts these to the node itself, the pods bound to it and its Lease.
-            rule(&[Verb::Create, Verb::Update, Verb::Patch], &[""], &["nodes"]),
-            rule(CHANGE, &[""], &["nodes/status", "pods/status"]),
-            rule(&[Verb::Delete], &[""], &["pods"]),
-            rule(&[Verb::Create, Verb::Patch, Verb::Update], &[""], &["events"]),
-            rule(&[Verb::Get, Verb::Create, Verb::Update, Verb::Patch], &["coordination.k8s.io"], &["leases"]),
+            rule(&[Verb::Create, Verb::Update, Verb::Patch], "", &["nodes"]),
+            rule(CHANGE, "", &["nodes/status", "pods/status"]),
+            rule(&[Verb::Delete], "", &["pods"]),
+            rule(&[Verb::Create, Verb::Patch, Verb::Update], "", &["events"]),
+            rule(&[Verb::Get, Verb::Create, Verb::Update, Verb::Patch], COORDINATION, LEASES),
         ],
         paths: &[],
     },
@@ -97,19 +137,25 @@ pub const ROLES: [Role; 6] = [
         name: "view",
         members: Members::Group("squall:viewers"),
         rules: &[
-            Rule { verbs: READ, groups: &[ANY], resources: &[ANY], except: &["secrets"] },
-            rule(&[Verb::Get], &[ANY], &["*/status", "*/scale", "pods/log"]),
+            rule(READ, "", CORE),
+            rule(READ, "apps", APPS),
+            rule(READ, COORDINATION, LEASES),
+            rule(READ, DISCOVERY, SLICES),
+            rule(READ, "policy", BUDGETS),
+            rule(&[Verb::Get], "", CORE_PARTS),
+            rule(&[Verb::Get], "apps", APPS_PARTS),
+            rule(&[Verb::Get], "policy", BUDGETS_PARTS),
+            rule(&[Verb::Get], "", &["pods/log"]),
         ],
         paths: &["/metrics"],
     },
     Role {
         name: "discovery",
         members: Members::Group("system:authenticated"),
-        rules: &[rule(
-            CREATE,
-            &["authorization.k8s.io", "authentication.k8s.io"],
-            &["selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews"],
-        )],
+        rules: &[
+            rule(CREATE, "authorization.k8s.io", &["selfsubjectaccessreviews", "selfsubjectrulesreviews"]),
+            rule(CREATE, "authentication.k8s.io", &["selfsubjectreviews"]),
+        ],
         paths: &["/api", "/api/*", "/apis", "/apis/*", "/openapi/*", "/version", "/healthz*", "/livez*", "/readyz*"],
     },
     Role {
@@ -146,8 +192,7 @@ impl Role {
 impl Rule {
     fn permits(&self, verb: Verb, group: &str, resource: &str, subresource: &str) -> bool {
         self.verbs.contains(&verb)
-            && self.groups.iter().any(|allowed| *allowed == ANY || *allowed == group)
-            && !self.except.contains(&resource)
+            && (self.group == ANY || self.group == group)
             && self.resources.iter().any(|allowed| {
                 let (parent, part) = allowed.split_once('/').unwrap_or((allowed, ""));
                 (parent == ANY || parent == resource)
@@ -160,5 +205,78 @@ fn path_matches(rule: &str, path: &str) -> bool {
     match rule.strip_suffix('*') {
         Some(prefix) => path.starts_with(prefix),
         None => path == rule,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect_file;
+    use squall_api::Kind;
+
+    use super::*;
+
+    /// Every resource and every part that the API has, with its group.
+    fn resources() -> Vec<(&'static str, String)> {
+        let of = |kind: &Kind| {
+            let info = kind.info();
+            let parts = kind.parts().into_iter().map(|part| format!("{}/{}", info.plural, part.name));
+            let all: Vec<String> = std::iter::once(info.plural.to_owned()).chain(parts).collect();
+            all.into_iter().map(move |resource| (info.group, resource))
+        };
+        let mut all: Vec<_> = Kind::ALL.iter().flat_map(of).collect();
+        all.sort();
+        all
+    }
+
+    #[test]
+    fn a_rule_names_resources_and_parts_that_there_are() {
+        let known = resources();
+        let reviews = ["authorization.k8s.io", "authentication.k8s.io"];
+        for role in ROLES.iter().filter(|role| role.name != "admin") {
+            for rule in role.rules.iter().filter(|rule| !reviews.contains(&rule.group)) {
+                for resource in rule.resources {
+                    assert!(known.contains(&(rule.group, (*resource).to_owned())), "{}: {resource}", role.name);
+                }
+            }
+        }
+    }
+
+    /// For a reviewer: what each role may do with each resource and part. `UPDATE_EXPECT=1` rewrites it.
+    #[test]
+    fn every_permission_is_in_the_table() {
+        let mut table = String::new();
+        for role in &ROLES {
+            table.push_str(&format!("{}\n", role.name));
+            for (group, resource) in resources() {
+                let (name, part) = resource.split_once('/').unwrap_or((&resource, ""));
+                let permits = |verb: &Verb| role.rules.iter().any(|rule| rule.permits(*verb, group, name, part));
+                let verbs: Vec<&str> =
+                    Verb::ALL.iter().filter(|verb| permits(verb)).map(|verb| verb.as_str()).collect();
+                let group = if group.is_empty() { "core" } else { group };
+                if !verbs.is_empty() {
+                    table.push_str(&format!("  {group:<20} {resource:<30} {}\n", verbs.join(" ")));
+                }
+            }
+            table.push_str(&format!("  paths: {}\n", role.paths.join(" ")));
+        }
+        expect_file!["permissions.txt"].assert_eq(&table);
+    }
+
+    #[test]
+    fn nobody_sees_secrets_by_accident() {
+        for role in &ROLES {
+            for part in ["", "status", "scale", "log", "proxy", "finalize", "x"] {
+                for verb in Verb::ALL {
+                    let permitted = role.rules.iter().any(|rule| rule.permits(verb, "", "secrets", part));
+                    let expected = match role.name {
+                        "admin" => true,
+                        "controller-manager" => part.is_empty() && KEEP.contains(&verb),
+                        "node" => part.is_empty() && verb == Verb::Get,
+                        _ => false,
+                    };
+                    assert_eq!(permitted, expected, "{} {verb:?} secrets/{part}", role.name);
+                }
+            }
+        }
     }
 }

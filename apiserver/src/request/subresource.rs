@@ -32,8 +32,8 @@ impl Subresource {
     pub fn parse(kind: Kind, text: &str) -> Self {
         match (kind, text) {
             (_, "") => Self::Whole,
-            (_, "status") => Self::Status,
-            (_, "scale") => Self::Scale,
+            (kind, "status") if kind.has_part("status") => Self::Status,
+            (kind, "scale") if kind.has_part("scale") => Self::Scale,
             (Kind::Pod, "binding") => Self::Binding,
             (Kind::Pod, "eviction") => Self::Eviction,
             (Kind::Pod, "log") => Self::Log,
@@ -87,8 +87,15 @@ mod tests {
 
     #[test]
     fn a_part_of_another_kind_is_unknown() {
-        for (kind, text) in [(Kind::Node, "log"), (Kind::Pod, "finalize"), (Kind::Pod, "proxyx"), (Kind::Node, "proxy")]
-        {
+        for (kind, text) in [
+            (Kind::Node, "log"),
+            (Kind::Pod, "finalize"),
+            (Kind::Pod, "proxyx"),
+            (Kind::Node, "proxy"),
+            (Kind::Secret, "status"),
+            (Kind::ConfigMap, "scale"),
+            (Kind::Pod, "scale"),
+        ] {
             assert_eq!(Subresource::parse(kind, text), Subresource::Unknown(text.to_owned()));
         }
         assert_eq!(Subresource::parse(Kind::Pod, "proxy/a/b"), Subresource::Proxy("a/b".to_owned()));

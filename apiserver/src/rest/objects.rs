@@ -20,6 +20,7 @@ use super::failure::layout;
 use super::query::{Query, dry_run};
 use super::watch::{self, EndMark};
 use super::{MAX_REQUEST_BYTES, list, table};
+use crate::authorization::Verb;
 use crate::handlers::{Body, Deleting, Handlers, LogQuery, PatchBody, WatchQuery};
 use crate::registry::Reply;
 use crate::request::{ResourceRef, Subresource, WriteOptions};
@@ -109,8 +110,12 @@ fn warn(response: &mut Response, warnings: &[String]) {
 /// Serves a request for objects.
 pub async fn serve(handlers: Handlers, resource: ResourceRef, request: Request) -> Result<Response, Error> {
     let (parts, body) = request.into_parts();
-    let head = Head::read(handlers, &parts.uri, parts.headers)?;
     let collection = resource.name.is_empty();
+    // Nobody who may not do it makes this server read a body.
+    if let Some(verb) = written(&parts.method, collection) {
+        handlers.authorize(verb, &resource)?;
+    }
+    let head = Head::read(handlers, &parts.uri, parts.headers)?;
     match parts.method {
         Method::GET | Method::HEAD if collection => head.list_or_watch(&resource).await,
         Method::GET | Method::HEAD if head.query.flag("watch") && resource.subresource.is_whole() => {
@@ -127,6 +132,18 @@ pub async fn serve(handlers: Handlers, resource: ResourceRef, request: Request) 
         Method::DELETE if collection => head.delete_collection(&resource, body).await,
         Method::DELETE => head.delete(&resource, body).await,
         _ => Err(Error::no_such_method()),
+    }
+}
+
+/// The verb of a request with a body.
+fn written(method: &Method, collection: bool) -> Option<Verb> {
+    match *method {
+        Method::POST => Some(Verb::Create),
+        Method::PUT => Some(Verb::Update),
+        Method::PATCH => Some(Verb::Patch),
+        Method::DELETE if collection => Some(Verb::DeleteCollection),
+        Method::DELETE => Some(Verb::Delete),
+        _ => None,
     }
 }
 

@@ -79,7 +79,7 @@ fn rules(handlers: &Handlers, mut asked: SelfSubjectRulesReview) -> SelfSubjectR
     let roles = || ROLES.iter().filter(|role| role.has(handlers.caller()));
     let resource_rules = roles().flat_map(|role| role.rules).map(|rule| ResourceRule {
         verbs: rule.verbs.iter().map(|verb| verb.as_str().to_owned()).collect(),
-        api_groups: texts(rule.groups),
+        api_groups: texts(&[rule.group]),
         resources: texts(rule.resources),
         resource_names: Vec::new(),
     });

@@ -5,6 +5,7 @@ use std::fmt::{self, Display};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use squall_api::timing::waitable;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -120,7 +121,7 @@ impl Queue {
 
     /// Queues a key after a delay.
     pub fn add_after(&self, key: Key, after: Duration) {
-        self.state().wait(key, Instant::now() + after);
+        self.state().wait(key, Instant::now() + waitable(after));
         self.more.notify_one();
     }
 
@@ -154,7 +155,7 @@ impl Queue {
         let mut state = self.state();
         state.busy.remove(&key);
         if !rest.is_zero() {
-            state.resting.insert(key.clone(), Instant::now() + rest);
+            state.resting.insert(key.clone(), Instant::now() + waitable(rest));
         }
         match attempt {
             Attempt::Succeeded => drop(state.failures.remove(&key)),
@@ -162,7 +163,7 @@ impl Queue {
                 let failures = state.failures.entry(key.clone()).or_default();
                 let wait = FIRST_WAIT.saturating_mul(1 << (*failures).min(20)).min(LONGEST_WAIT);
                 *failures += 1;
-                state.wait(key.clone(), Instant::now() + wait);
+                state.wait(key.clone(), Instant::now() + waitable(wait));
             }
         }
         if state.again.remove(&key) {

@@ -34,7 +34,7 @@ fn doubled(times: usize, timing: &Timing) -> Duration {
 
 fn ran(attempt: &cri::Container) -> Duration {
     let finished = attempt.exit.as_ref().map_or(attempt.started_at, |exit| exit.finished_at);
-    Duration::from_nanos(u64::try_from(finished - attempt.started_at).unwrap_or(0))
+    Duration::from_nanos(u64::try_from(finished.saturating_sub(attempt.started_at)).unwrap_or(0))
 }
 
 /// Returns when an attempt ended.

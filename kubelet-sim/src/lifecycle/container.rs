@@ -44,7 +44,7 @@ impl Look<'_> {
                     self.wake(due);
                     return self.crash_loop(index, wait);
                 }
-                self.start(index, ended.attempt + 1)
+                self.start(index, ended.attempt.saturating_add(1))
             }
             None if self.is_ending() || !self.may_begin(index) => self.not_begun(),
             None => self.start(index, 0),

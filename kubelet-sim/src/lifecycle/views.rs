@@ -174,7 +174,7 @@ impl Views {
             }
             Err(PullFailure { reason, message }) => {
                 let failures = match &view.image {
-                    Image::Failed(failure) => failure.failures + 1,
+                    Image::Failed(failure) => failure.failures.saturating_add(1),
                     Image::Unknown | Image::Present => 1,
                 };
                 Image::Failed(failure(reason, message, failures, timing, now))
@@ -198,7 +198,7 @@ impl Views {
             }
             StartProblem::Runtime(problem) => {
                 let told = warning(Some(index), "Failed", format!("Error: {problem}"));
-                ("RunContainerError", problem, before + 1, told)
+                ("RunContainerError", problem, before.saturating_add(1), told)
             }
         };
         view.start_failure = Some(failure(reason, message, failures, timing, now));

@@ -114,7 +114,7 @@ impl Containers {
             let running = state.containers.get(&request.id).filter(|running| running.info.exit.is_none());
             running.ok_or_else(|| Status::failed_precondition("container not running"))?.info.clone()
         };
-        let age = Duration::from_nanos(u64::try_from(nanos_now() - info.started_at).unwrap_or(0));
+        let age = Duration::from_nanos(u64::try_from(nanos_now().saturating_sub(info.started_at)).unwrap_or(0));
         let (exit_code, output) = self.image(&info.image)?.exec(&request.command.join(" "), age);
         Ok(cri::ExecReply { exit_code, output })
     }

@@ -177,7 +177,7 @@ impl Reconciliation<'_> {
         let mine = |set: &Arc<ReplicaSet>| set.metadata.name == name;
         if self.observed.taken_names.contains(&name) || sets.iter().any(mine) {
             let mut status = self.deployment.status.clone();
-            status.collision_count = Some(status.collision_count.unwrap_or(0) + 1);
+            status.collision_count = Some(status.collision_count.unwrap_or(0).saturating_add(1));
             return Err(Plan::of(vec![self.store(status, None)]));
         }
         actions.extend(self.creation_failed(&name));

@@ -11,7 +11,7 @@ const MAX_HISTORY_CHARS: usize = 2_000;
 
 /// Returns the revision of the newest template: one more than any old one.
 pub fn next_revision<'a>(old: impl Iterator<Item = &'a ReplicaSet>) -> i64 {
-    old.map(revision).max().unwrap_or(0) + 1
+    old.map(revision).max().unwrap_or(0).saturating_add(1)
 }
 
 /// The name that a Deployment gives to the ReplicaSet of its template.

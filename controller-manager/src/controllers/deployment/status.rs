@@ -165,7 +165,7 @@ pub fn estimate_progress(
     }
     let current = condition(status, PROGRESSING)?;
     let left = deadline(deployment, current, timing).duration_since(now);
-    Some(Duration::try_from(left).unwrap_or_default() + timing.seconds(1))
+    Some(Duration::try_from(left).unwrap_or_default().saturating_add(timing.seconds(1)))
 }
 
 fn deadline(deployment: &Deployment, condition: &DeploymentCondition, timing: &Timing) -> Timestamp {
@@ -176,7 +176,7 @@ fn deadline(deployment: &Deployment, condition: &DeploymentCondition, timing: &T
 
 fn has_progressed(new: &DeploymentStatus, old: &DeploymentStatus) -> bool {
     new.updated_replicas > old.updated_replicas
-        || new.replicas - new.updated_replicas < old.replicas - old.updated_replicas
+        || new.replicas.saturating_sub(new.updated_replicas) < old.replicas.saturating_sub(old.updated_replicas)
         || new.ready_replicas > old.ready_replicas
         || new.available_replicas > old.available_replicas
 }

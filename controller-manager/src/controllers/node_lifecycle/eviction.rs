@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use squall_api::Kind;
 use squall_api::core::v1::{Node, Pod, PodCondition, Taint};
 use squall_api::happening::{EventType, Happening, ObjectId};
 use squall_api::kinds::{covers, pod_condition};
 use squall_api::metav1::v1::Time;
+use squall_api::timing;
 use squall_daemon::Timing;
 
 use crate::runtime::{Action, Plan};
@@ -16,7 +17,7 @@ use crate::runtime::{Action, Plan};
 const TARGET: &str = "DisruptionTarget";
 
 /// Deletes the pods that no longer tolerate a taint of the node, after stating the reason in their status.
-pub fn evict(node: &Node, pods: &[Arc<Pod>], timing: &Timing, now: Timestamp, plan: &mut Plan) {
+pub fn evict(node: &Node, pods: &[Arc<Pod>], profile: &Timing, now: Timestamp, plan: &mut Plan) {
     for taint in node.spec.taints.iter().filter(|taint| taint.effect == "NoExecute") {
         let added = taint.time_added.map_or(now, |time| time.timestamp());
         for pod in pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()) {
@@ -25,8 +26,7 @@ pub fn evict(node: &Node, pods: &[Arc<Pod>], timing: &Timing, now: Timestamp, pl
                 Some(None) => continue,
                 Some(Some(seconds)) => {
                     let since = added.max(arrival(pod));
-                    let allowed = SignedDuration::try_from(timing.seconds(seconds)).unwrap_or(SignedDuration::MAX);
-                    Duration::try_from(allowed - now.duration_since(since)).unwrap_or_default()
+                    timing::left(profile.seconds(seconds), since, now)
                 }
             };
             if left.is_zero() {
