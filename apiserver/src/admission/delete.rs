@@ -164,7 +164,7 @@ mod tests {
             let Object::Pod(mut pod) = running_pod() else { panic!("it is a pod") };
             pod.spec.termination_grace_period_seconds = Some(seconds);
             for options in [DeleteOptions::default(), grace(seconds)] {
-                let once = marked(&Object::from(pod.clone()), &options, 100);
+                let once = marked(&Object::Pod(pod.clone()), &options, 100);
                 assert!(once.meta().deletion_timestamp.unwrap().timestamp() > at(100));
                 for next in [grace(seconds), grace(20), grace(i64::MAX)] {
                     assert!(delete(&once, &next, at(110)).is_ok());
