@@ -11,7 +11,7 @@ use squall_client::{Api, Error};
 use crate::cli::DescribeArgs;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::output::{line_error, text};
+use crate::output::{escaped, line_error, text};
 use crate::selection::{self, Namespaces, Target, Wanted};
 
 /// The namespace of the Leases of nodes.
@@ -39,7 +39,7 @@ pub async fn run(context: &Context, args: DescribeArgs) -> Result<(), Failure> {
             related.events = events_of(context, object).await?;
         }
         text(if index == 0 { "" } else { "\n\n" });
-        text(&describe(object, &related, Timestamp::now()));
+        text(&escaped(&describe(object, &related, Timestamp::now())));
     }
     if objects.is_empty() && failures.is_empty() {
         line_error(&selection::nothing_found(context, &targets, Namespaces::of(args.select.all_namespaces)));

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use crate::cli::PodLogsArgs;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::output::{is_broken, line, line_error, unwatched};
+use crate::output::{is_broken, line_error, raw_line, unwatched};
 use crate::selection;
 
 /// How many logs may be followed at the same time (kubectl: `--max-log-requests`).
@@ -174,14 +174,14 @@ async fn copy(context: &Context, source: Source, how: LogsRequest) -> Result<(),
         rest.extend_from_slice(&reply.data);
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             let whole: Vec<u8> = rest.drain(..=end).collect();
-            line(&format!("{}{}", source.prefix, String::from_utf8_lossy(&whole[..end])));
+            raw_line(&format!("{}{}", source.prefix, String::from_utf8_lossy(&whole[..end])));
         }
         if is_broken() {
             return Ok(());
         }
     }
     if !rest.is_empty() {
-        line(&format!("{}{}", source.prefix, String::from_utf8_lossy(&rest)));
+        raw_line(&format!("{}{}", source.prefix, String::from_utf8_lossy(&rest)));
     }
     Ok(())
 }

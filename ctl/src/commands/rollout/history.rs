@@ -11,7 +11,7 @@ use crate::cli::RolloutHistoryArgs;
 use crate::commands::record::{CHANGE, CHANGE_CAUSE};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::output::{Format, Shown, indented, line, print_objects, rows_as_text, text};
+use crate::output::{Format, Shown, escaped, indented, line, print_objects, rows_as_text, text};
 
 /// kubectl's tables of revisions are narrower than its others.
 const GAP: usize = 2;
@@ -88,7 +88,7 @@ fn one(deployment: &Deployment, set: &ReplicaSet, format: &Format) -> Result<(),
         template.metadata.annotations.insert(CHANGE_CAUSE.to_owned(), cause.clone());
     }
     line(&format!("deployment.apps/{} with revision #{}", deployment.metadata.name, revision::revision(set)));
-    text(&describe_template(&template));
+    text(&escaped(&describe_template(&template)));
     line("");
     Ok(())
 }
