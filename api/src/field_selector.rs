@@ -1,12 +1,17 @@
 //! Field selectors: `status.phase=Running,metadata.name!=x`.
 
+use std::collections::BTreeSet;
+
 use crate::kinds::Object;
+
+/// Maximum number of different terms: each object is compared with all of them.
+const MAX_TERMS: usize = 64;
 
 /// A conjunction of equalities on fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FieldSelector(Vec<Term>);
+pub struct FieldSelector(BTreeSet<Term>);
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Term {
     field: String,
     value: String,
@@ -22,17 +27,19 @@ impl Term {
 impl FieldSelector {
     /// Parses the text form. The error is a message for the user.
     pub fn parse(text: &str) -> Result<Self, String> {
-        text.split(',')
-            .map(str::trim)
-            .filter(|term| !term.is_empty())
-            .map(parse_term)
-            .collect::<Result<_, _>>()
-            .map(Self)
+        let mut terms = BTreeSet::new();
+        for term in text.split(',').map(str::trim).filter(|term| !term.is_empty()) {
+            terms.insert(parse_term(term)?);
+            if terms.len() > MAX_TERMS {
+                return Err(format!("invalid selector: a field selector has at most {MAX_TERMS} different terms"));
+            }
+        }
+        Ok(Self(terms))
     }
 
     /// Adds an equality.
     pub fn require(&mut self, field: &str, value: &str) {
-        self.0.push(Term { field: field.to_owned(), value: value.to_owned(), equal: true });
+        self.0.insert(Term { field: field.to_owned(), value: value.to_owned(), equal: true });
     }
 
     /// Whether it matches everything.
@@ -53,9 +60,10 @@ impl FieldSelector {
         self.0.iter().all(|term| object.selectable(&term.field).is_some_and(|value| term.holds(&value)))
     }
 
-    /// Returns the fields that the selector tests.
+    /// Returns the fields that the selector tests, each once.
     pub fn fields(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|term| term.field.as_str())
+        let mut last = None;
+        self.0.iter().map(|term| term.field.as_str()).filter(move |field| last.replace(*field) != Some(*field))
     }
 
     /// Whether this value of a field meets the selector's terms for that field.
@@ -103,5 +111,16 @@ mod tests {
         }
         assert_eq!(FieldSelector::parse("spec.foo=1").unwrap().unsupported(&pod), Some("spec.foo"));
         assert!(FieldSelector::parse("metadata.name").is_err());
+    }
+
+    #[test]
+    fn equal_terms_count_once_and_too_many_are_refused() {
+        let same = vec!["metadata.name=a"; 100_000].join(",");
+        let selector = FieldSelector::parse(&format!("{same},metadata.name!=b,spec.nodeName=n")).unwrap();
+        assert_eq!(selector.fields().collect::<Vec<_>>(), ["metadata.name", "spec.nodeName"]);
+        assert_eq!(selector.equalities().count(), 2);
+        let different: Vec<String> = (0..=MAX_TERMS).map(|number| format!("metadata.name!={number}")).collect();
+        assert!(FieldSelector::parse(&different.join(",")).unwrap_err().contains("at most 64 different terms"));
+        assert!(FieldSelector::parse(&different[1..].join(",")).is_ok());
     }
 }
