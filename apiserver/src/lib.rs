@@ -2,7 +2,7 @@
 //!
 //! A request arrives at `grpc` or `rest`, which calls `handlers` on behalf of the caller. `authorization` permits it,
 //! `registry` has `admission` decide the change and writes it through `raft` into the `store`, and `watch` reports it
-//! to everyone.
+//! to everyone. `panics` answers for a handler that panics.
 
 pub mod admission;
 pub mod authorization;
@@ -12,6 +12,7 @@ pub mod handlers;
 pub mod host;
 pub mod keys;
 pub mod metrics;
+mod panics;
 pub mod raft;
 pub mod registry;
 pub mod request;

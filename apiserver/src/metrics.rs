@@ -79,6 +79,8 @@ pub struct Metrics {
     pub watchers: Gauge,
     /// Watches that ended because they fell too far behind.
     pub dropped_watchers: Counter,
+    /// Requests whose handler panicked.
+    pub panics: Counter,
     term: Gauge,
     is_leader: Gauge,
     revision: Gauge,
@@ -100,6 +102,7 @@ impl Metrics {
             leader_changes: Counter::default(),
             watchers: Gauge::default(),
             dropped_watchers: Counter::default(),
+            panics: Counter::default(),
             term: Gauge::default(),
             is_leader: Gauge::default(),
             revision: Gauge::default(),
@@ -122,6 +125,7 @@ impl Metrics {
         registry.register("proposals", "Proposals made here, by outcome", self.proposals.clone());
         registry.register("raft_leader_changes", "Leader changes seen by this member", self.leader_changes.clone());
         registry.register("dropped_watchers", "Watches that fell too far behind", self.dropped_watchers.clone());
+        registry.register("handler_panics", "Requests whose handler panicked", self.panics.clone());
         let mut gauge = |name, help, gauge: &Gauge| registry.register(name, help, gauge.clone());
         gauge("watchers", "Open watches", &self.watchers);
         gauge("raft_term", "Current Raft term", &self.term);

@@ -22,6 +22,7 @@ use crate::admission::Range;
 use crate::folder::{DataFolder, Origin};
 use crate::grpc::{AccessService, AdminService, ObjectsService, masters_only};
 use crate::host::{BreakableDisk, Clock, LocalNetwork};
+use crate::panics::SurvivePanics;
 use crate::raft::{self, LogLimits, Member, RaftService};
 use crate::registry::Registry;
 use crate::rest;
@@ -121,6 +122,7 @@ where
         .max_concurrent_streams(Some(STREAMS))
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE))
+        .layer(SurvivePanics { panics: member.metrics().panics.clone() })
         .add_routes(routes.prepare())
         .serve_with_incoming(incoming);
     tokio::pin!(server);

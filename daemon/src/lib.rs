@@ -3,10 +3,12 @@
 
 mod gateway;
 pub mod identity;
+mod panics;
 mod process;
 mod timing;
 pub mod tls;
 
 pub use gateway::{Gateway, destination, say_connected};
+pub use panics::{Guarded, guarded};
 pub use process::{Work, run};
 pub use timing::Timing;

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use crate::panics;
 use anyhow::Context;
 use squall_flags::ProcessFlags;
 use tokio::io::AsyncReadExt;
@@ -27,6 +28,7 @@ pub type Work = Pin<Box<dyn Future<Output = anyhow::Result<()>>>>;
 /// Runs `work` until it returns or a signal arrives. On a signal, the value that `work` receives becomes true: it
 /// should drain and return.
 pub fn run(flags: &ProcessFlags, work: impl FnOnce(watch::Receiver<bool>) -> Work) -> ExitCode {
+    panics::end_the_process();
     if let Err(error) = log_to_stderr(flags.log.as_deref().unwrap_or(LOG)) {
         // There is no log to report it in.
         drop(writeln!(std::io::stderr(), "{error:#}"));

@@ -30,6 +30,11 @@ use squall_daemon::identity::Caller;
 use crate::handlers::Handlers;
 use crate::registry::Registry;
 
+/// Encodes an error as the body of an answer.
+pub(crate) fn error_json(error: &Error) -> Vec<u8> {
+    encode::status_json(&error.status, encode::Layout::Compact)
+}
+
 /// Maximum request size (Kubernetes: 3 MiB).
 pub(crate) const MAX_REQUEST_BYTES: usize = 3 << 20;
 
