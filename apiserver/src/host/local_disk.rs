@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -13,6 +13,9 @@ use super::disk::{Disk, Output, Work};
 
 /// The lowest `nice` priority: such a thread runs in the time that others leave.
 const LOWEST_PRIORITY: i32 = 19;
+
+/// Only the owner may read and write.
+const OWNER_ONLY: u32 = 0o600;
 
 /// The file systems of this machine.
 #[derive(Debug, Clone, Copy, Default)]
@@ -72,7 +75,9 @@ impl Disk for LocalDisk {
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn Output>> {
-        Ok(Box::new(LocalFile(File::create_new(path)?)))
+        // Logs and snapshots have secrets in them.
+        let file = OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(path)?;
+        Ok(Box::new(LocalFile(file)))
     }
 
     fn append(&self, path: &Path) -> io::Result<Box<dyn Output>> {

@@ -46,8 +46,14 @@ async fn save(context: &Context, args: &SaveArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Only the owner may read and write.
+const OWNER_ONLY: u32 = 0o600;
+
 async fn write(context: &Context, path: &Path) -> Result<SnapshotSummary, Failure> {
-    let mut file = File::create(path).await.map_err(|error| unwritable(path, &error))?;
+    // It has secrets in it, and follows nobody's link.
+    let mut options = File::options();
+    let opened = options.write(true).create_new(true).mode(OWNER_ONLY).open(path).await;
+    let mut file = opened.map_err(|error| unwritable(path, &error))?;
     context.client.snapshot(&mut file).await?;
     file.sync_all().await.map_err(|error| unwritable(path, &error))?;
     Ok(snapshot_summary(path)?)

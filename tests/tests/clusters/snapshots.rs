@@ -1,6 +1,7 @@
 //! Tests snapshots: saved from a running cluster, verified, and restored as a new cluster.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 use squall_tests::Scratch;
@@ -21,7 +22,14 @@ async fn a_cluster_begins_with_what_another_had() {
 
     let status = ctl.run("snapshot status kept -o json").await.unwrap();
     let status: Value = serde_json::from_str(&status.stdout).unwrap();
-    assert_eq!(status["bytes"], fs::metadata(folder.path().join("kept")).unwrap().len());
+    let metadata = fs::metadata(folder.path().join("kept")).unwrap();
+    assert_eq!(status["bytes"], metadata.len());
+    // Snapshots and logs have secrets in them.
+    assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+    let data = folder.path().join(".squall/data/apiserver-0/log");
+    for file in fs::read_dir(data).unwrap() {
+        assert_eq!(file.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
     assert_eq!(status["members"].as_object().unwrap().len(), 1);
 
     // Its addresses are in use as long as the first cluster runs.
