@@ -43,9 +43,10 @@ fn gap(outages: &[Outage], arm: &ArmRecord, failure: &FailedRequest) -> Option<S
     Some(format!("a gap in which {} had no ready endpoint, caused by {}", outage.service, outage.charged_to))
 }
 
-/// Whether nobody answered at the address, or someone stopped in the middle.
+/// Whether nobody listened at the address, or someone stopped in the middle. A time-out is neither: a process that
+/// ended refuses at once.
 fn is_refusal(error: &str) -> bool {
-    !error.starts_with("HTTP ")
+    !error.starts_with("HTTP ") && !error.starts_with("no answer within ")
 }
 
 /// Sums up failed requests: how many are charged to which cause, most first, with the first error of each.
@@ -86,6 +87,12 @@ mod tests {
         let error = "HTTP 500 Internal Server Error: Some internal error has occurred! This is pod kubia-x";
         assert_eq!(pod(error).as_deref(), Some("the pod kubia-x, which answered with an error"));
         assert_eq!(pod("connection refused"), None);
+    }
+
+    #[test]
+    fn answers_and_time_outs_are_no_refusals() {
+        assert!(is_refusal("connection refused") && is_refusal("connection reset by peer"));
+        assert!(!is_refusal("HTTP 503 Service Unavailable") && !is_refusal("no answer within 5s"));
     }
 
     #[test]
