@@ -51,7 +51,7 @@ const fn rule(verbs: &'static [Verb], group: &'static str, resources: &'static [
     Rule { verbs, group, resources }
 }
 
-/// What everyone who may look around sees of the core group: everything but secrets.
+/// The resources of the core group that every viewer sees: all but secrets.
 const CORE: &[&str] = &[
     "configmaps",
     "endpoints",

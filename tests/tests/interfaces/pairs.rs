@@ -19,9 +19,10 @@ const MANY: usize = 2_000;
 /// How the second manifest comes.
 const WAYS: [&str; 4] = ["apply", "server-side", "edit", "replace"];
 
-/// What a server adds by itself: the addresses and ports that it allots, and what kubectl writes down for itself.
+/// Annotations that the server and kubectl add by themselves.
 const OWN_ANNOTATIONS: [&str; 2] =
     ["kubectl.kubernetes.io/last-applied-configuration", "deployment.kubernetes.io/revision"];
+/// Fields that the server allots.
 const ALLOTTED: [&str; 4] = ["clusterIP", "clusterIPs", "healthCheckNodePort", "nodePort"];
 
 /// Puts the second manifests in the place of the objects that an editor opens.
@@ -57,7 +58,7 @@ fn keeps_a_default([first, second]: &[Value; 2]) -> bool {
     has_default && second["spec"]["strategy"]["type"] == "Recreate"
 }
 
-/// What is compared of an object.
+/// Returns the part of an object that is compared.
 fn content(object: &Value) -> Value {
     let mut content = object.clone();
     let fields = content.as_object_mut().unwrap();

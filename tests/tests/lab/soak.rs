@@ -42,7 +42,7 @@ async fn a_soak_lasts_as_long_as_it_is_told_to() {
     }
 }
 
-/// What it did until then is judged, and nothing is left of it.
+/// The verdict covers the time until then, and no process or file remains.
 #[tokio::test]
 async fn an_interrupted_soak_gives_its_verdict() {
     let _alone = ALONE.lock().await;

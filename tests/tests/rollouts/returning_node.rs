@@ -17,7 +17,7 @@ fn ready(node: &Node) -> String {
     ready.map(|condition| condition.status.clone()).unwrap_or_default()
 }
 
-/// What a watch has seen: the values of the node's Ready condition, and the phases and restarts of its pods.
+/// The changes that a watch has seen: values of the node's Ready condition, phases and restarts of its pods.
 #[derive(Debug, Default)]
 struct Seen {
     ready: Vec<String>,
