@@ -28,18 +28,17 @@ pub async fn reasons(shared: &Shared, condition: &Condition) -> Vec<String> {
     let mut reasons = Vec::new();
     for (kind, name) in subjects {
         let named = format!("{}/{name}", kind.info().singular_group());
-        let said = explain(shared, kind, &name).await;
-        reasons.push(match said {
-            Ok(said) => format!("{named} {said}"),
-            Err(error) => format!("{named} could not be explained: {error}"),
-        });
+        match explain(shared, kind, &name).await {
+            Ok(said) => reasons.extend(said.map(|said| format!("{named} {said}"))),
+            Err(error) => reasons.push(format!("{named} could not be explained: {error}")),
+        }
     }
     reasons
 }
 
-async fn explain(shared: &Shared, kind: Kind, name: &str) -> Result<String, squall_client::Error> {
+/// Returns the sentence for an object, or `None` for a kind that `why` does not know.
+async fn explain(shared: &Shared, kind: Kind, name: &str) -> Result<Option<String>, squall_client::Error> {
     let client = shared.stage.client.with_deadline(ASK);
     let object = Object::from_any(&client.get(&ResourceRef::object(kind, &shared.name, name), "").await?)?;
-    let answer = squall_why::explain(&client, &object).await?;
-    Ok(answer.map(|answer| answer.to_string()).unwrap_or_default())
+    Ok(squall_why::explain(&client, &object).await?.map(|answer| answer.to_string()))
 }
