@@ -8,22 +8,28 @@ use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::host::{Disk, read_all};
+use crate::raft::{Begun, LogFolder};
 
-const FORMAT_VERSION: u32 = 1;
+/// Version 1 had no mark of the log, and no member ID in its segments. It is still read.
+const FORMAT_VERSION: u32 = 2;
 const MARK: &str = "member.json";
 
-/// Written to the folder when it is created.
+/// Written to the folder when it is created, and once the log has begun.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Mark {
     format_version: u32,
     member_id: u64,
+    /// Whether there has been a log, without which the member may not start again.
+    #[serde(default)]
+    log_begun: bool,
 }
 
 /// A member's folder. It stays locked until this is dropped.
 pub struct DataFolder {
     disk: Arc<dyn Disk>,
     path: PathBuf,
+    mark: Mark,
     _lock: Box<dyn Send + Sync>,
 }
 
@@ -44,8 +50,8 @@ impl DataFolder {
         let lock = disk.lock(path).with_context(|| format!("locking {}", path.display()))?;
         let lock = lock.with_context(|| format!("{} is in use by another process", path.display()))?;
         let mark_path = path.join(MARK);
-        match read_all(disk.as_ref(), &mark_path) {
-            Ok(bytes) => check(&mark_path, &bytes, member_id)?,
+        let mark = match read_all(disk.as_ref(), &mark_path) {
+            Ok(bytes) => read(&mark_path, &bytes, member_id)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 ensure!(
                     origin == Origin::New,
@@ -53,14 +59,33 @@ impl DataFolder {
                      come back empty under its old ID; restore the folder, or add a new member in its place",
                     path.display()
                 );
-                for folder in ["log", "snapshots"] {
-                    disk.create_folder(&path.join(folder)).with_context(|| format!("creating {folder}"))?;
+                for folder in [Self::log_of(path), Self::snapshots_of(path)] {
+                    disk.create_folder(&folder).with_context(|| format!("creating {}", folder.display()))?;
+                    let found = disk.files(&folder).with_context(|| format!("reading {}", folder.display()))?;
+                    ensure!(
+                        found.is_empty(),
+                        "{} holds data, but {} is gone, which says whose it is; restore that file, or start with an \
+                         empty folder as a new member",
+                        folder.display(),
+                        mark_path.display()
+                    );
                 }
-                write_mark(disk.as_ref(), path, &Mark { format_version: FORMAT_VERSION, member_id })?;
+                let mark = Mark { format_version: FORMAT_VERSION, member_id, log_begun: false };
+                write_mark(disk.as_ref(), path, &mark)?;
+                mark
             }
             Err(error) => return Err(error).with_context(|| format!("reading {}", mark_path.display())),
+        };
+        Ok(Self { disk, path: path.to_owned(), mark, _lock: lock })
+    }
+
+    /// Records that the log is there from now on.
+    pub fn log_has_begun(&mut self) -> anyhow::Result<()> {
+        if self.mark.log_begun {
+            return Ok(());
         }
-        Ok(Self { disk, path: path.to_owned(), _lock: lock })
+        self.mark.log_begun = true;
+        write_mark(self.disk.as_ref(), &self.path, &self.mark)
     }
 
     /// Returns the disk that holds the folder.
@@ -69,10 +94,22 @@ impl DataFolder {
         &self.disk
     }
 
-    /// Returns the path of the Raft log.
+    /// Returns the path of the folder.
     #[must_use]
-    pub fn log(&self) -> PathBuf {
-        Self::log_of(&self.path)
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns the place of the Raft log.
+    #[must_use]
+    pub fn log(&self) -> LogFolder {
+        LogFolder {
+            disk: self.disk.clone(),
+            path: Self::log_of(&self.path),
+            mark: self.path.join("log.mark"),
+            member: self.mark.member_id,
+            begun: if self.mark.log_begun { Begun::Yes } else { Begun::No },
+        }
     }
 
     /// Returns the path of the Raft log in a data folder.
@@ -84,20 +121,25 @@ impl DataFolder {
     /// Returns the path of the snapshots.
     #[must_use]
     pub fn snapshots(&self) -> PathBuf {
-        self.path.join("snapshots")
+        Self::snapshots_of(&self.path)
+    }
+
+    fn snapshots_of(path: &Path) -> PathBuf {
+        path.join("snapshots")
     }
 }
 
-fn check(path: &Path, bytes: &[u8], member_id: u64) -> anyhow::Result<()> {
+fn read(path: &Path, bytes: &[u8], member_id: u64) -> anyhow::Result<Mark> {
     let mark: Mark = serde_json::from_slice(bytes).with_context(|| format!("{} is damaged", path.display()))?;
     ensure!(
-        mark.format_version == FORMAT_VERSION,
-        "{} has format version {}, but this apiserver reads version {FORMAT_VERSION}; start the version that wrote it",
+        (1..=FORMAT_VERSION).contains(&mark.format_version),
+        "{} has format version {}, but this apiserver reads versions up to {FORMAT_VERSION}; start the version that \
+         wrote it",
         path.display(),
         mark.format_version
     );
     ensure!(mark.member_id == member_id, "{} belongs to member {}, not to {member_id}", path.display(), mark.member_id);
-    Ok(())
+    Ok(Mark { format_version: FORMAT_VERSION, ..mark })
 }
 
 /// Writes the mark to a temporary file and renames it, so that a crash leaves a complete mark or none.

@@ -17,6 +17,7 @@ use crate::lock::LOCK;
 use crate::member::MemberName;
 use crate::options::Options;
 use crate::process::ProcessState;
+use crate::ready::Failed;
 use crate::signals::Signals;
 use crate::usage::Usage;
 
@@ -229,10 +230,21 @@ impl Cluster {
         ended
     }
 
+    /// Returns the members that have ended on their own.
+    pub fn failures(&mut self) -> Vec<Failed> {
+        self.launcher.reap();
+        let failed = |member| Some(Failed { member, reason: self.signals().failure(member)? });
+        self.members().into_iter().filter_map(failed).collect()
+    }
+
     /// Describes a member that has ended on its own, with the last line of its log.
     pub fn first_failure(&mut self) -> Option<String> {
-        self.launcher.reap();
-        self.members().into_iter().find_map(|member| self.signals().failure(member))
+        self.failures().into_iter().next().map(|failed| failed.reason)
+    }
+
+    /// Whether all apiservers have been seen running.
+    pub(super) fn is_founded(&self) -> bool {
+        self.folder.description.founded
     }
 
     /// Records that all apiservers have been seen running.

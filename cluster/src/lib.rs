@@ -40,7 +40,7 @@ pub use links::{CLIENTS, End, Proxy};
 pub use member::{MemberName, Role};
 pub use options::Options;
 pub use process::ProcessState;
-pub use ready::wait_until_ready;
+pub use ready::{Failed, wait_until_ready, wait_until_usable};
 pub use snapshots::snapshot_summary;
 pub use squall_flags::{SnapshotSummary, TimingProfile};
 pub use usage::Usage;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use squall_faults::mutants::Mutant;
 use squall_faults::{Bite, What, process};
 
-use super::disk::{Disk, Output, Work};
+use super::disk::{Disk, Note, Output, Work};
 use super::local_disk::LocalDisk;
 
 /// How long the mutant that acknowledges writes too early delays the actual write.
@@ -88,6 +88,15 @@ impl Drop for BreakableFile {
     }
 }
 
+/// A note of a disk that keeps notes back as long as it keeps back what they are about.
+struct BreakableNote(Box<dyn Note>);
+
+impl Note for BreakableNote {
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if Mutant::NoSync.is_on() { Ok(()) } else { self.0.put(bytes) }
+    }
+}
+
 impl Disk for BreakableDisk {
     fn create_folder(&self, path: &Path) -> io::Result<()> {
         self.0.create_folder(path)
@@ -115,6 +124,10 @@ impl Disk for BreakableDisk {
 
     fn append(&self, path: &Path) -> io::Result<Box<dyn Output>> {
         self.0.append(path).map(BreakableFile::over)
+    }
+
+    fn note(&self, path: &Path) -> io::Result<Box<dyn Note>> {
+        Ok(Box::new(BreakableNote(self.0.note(path)?)))
     }
 
     fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {

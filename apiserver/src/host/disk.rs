@@ -23,6 +23,8 @@ pub trait Disk: Send + Sync + 'static {
     fn create(&self, path: &Path) -> io::Result<Box<dyn Output>>;
     /// Opens a file for appending.
     fn append(&self, path: &Path) -> io::Result<Box<dyn Output>>;
+    /// Opens a note, or creates an empty one.
+    fn note(&self, path: &Path) -> io::Result<Box<dyn Note>>;
     /// Truncates a file to this length, durably.
     fn truncate(&self, path: &Path, len: u64) -> io::Result<()>;
     /// Renames a file and replaces an existing one.
@@ -41,6 +43,12 @@ pub trait Disk: Send + Sync + 'static {
 pub trait Output: Write + Send {
     /// Makes all written data durable.
     fn sync(&mut self) -> io::Result<()>;
+}
+
+/// A few bytes that are replaced in place.
+pub trait Note: Send {
+    /// Replaces the bytes, without a sync: after a power loss, earlier ones may be back. A killed process leaves these.
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()>;
 }
 
 /// Work that waits for the disk.

@@ -9,7 +9,7 @@ use std::thread;
 use rustix::fs::{FlockOperation, flock};
 use tokio::runtime::Handle;
 
-use super::disk::{Disk, Output, Work};
+use super::disk::{Disk, Note, Output, Work};
 
 /// The lowest `nice` priority: such a thread runs in the time that others leave.
 const LOWEST_PRIORITY: i32 = 19;
@@ -36,6 +36,12 @@ impl Write for LocalFile {
 impl Output for LocalFile {
     fn sync(&mut self) -> io::Result<()> {
         self.0.sync_data()
+    }
+}
+
+impl Note for LocalFile {
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all_at(bytes, 0)
     }
 }
 
@@ -82,6 +88,11 @@ impl Disk for LocalDisk {
 
     fn append(&self, path: &Path) -> io::Result<Box<dyn Output>> {
         Ok(Box::new(LocalFile(OpenOptions::new().append(true).open(path)?)))
+    }
+
+    fn note(&self, path: &Path) -> io::Result<Box<dyn Note>> {
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(OWNER_ONLY).open(path)?;
+        Ok(Box::new(LocalFile(file)))
     }
 
     fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {

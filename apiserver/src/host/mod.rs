@@ -9,7 +9,7 @@ mod local_network;
 mod network;
 
 pub use breakable_disk::BreakableDisk;
-pub use disk::{Disk, Output, Work, read_all, waited};
+pub use disk::{Disk, Note, Output, Work, read_all, waited};
 pub use local_disk::LocalDisk;
 pub use local_network::LocalNetwork;
 pub use network::Network;

@@ -8,7 +8,7 @@ use openraft::testing::log::{StoreBuilder, Suite};
 use tempfile::TempDir;
 
 use super::config::LogLimits;
-use super::log::LogStorage;
+use super::log::{Begun, LogFolder, LogStorage};
 use super::machine::StateMachine;
 use super::snapshot::SnapshotFolder;
 use super::types::TypeConfig;
@@ -22,11 +22,18 @@ impl StoreBuilder<TypeConfig, LogStorage, StateMachine, TempDir> for Builder {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
         fs::create_dir(&log).unwrap();
+        let place = LogFolder {
+            disk: Arc::new(LocalDisk),
+            path: log,
+            mark: folder.path().join("log.mark"),
+            member: 1,
+            begun: Begun::No,
+        };
         let metrics = Metrics::new();
         let snapshots = SnapshotFolder::open(Arc::new(LocalDisk), &folder.path().join("snapshots")).unwrap();
         Ok((
             folder,
-            LogStorage::open(Arc::new(LocalDisk), &log, self.0, metrics.fsync.clone()).unwrap(),
+            LogStorage::open(place, self.0, metrics.fsync.clone()).unwrap(),
             StateMachine::open(1, snapshots, self.0, metrics.apply.clone()).unwrap(),
         ))
     }

@@ -69,6 +69,12 @@ impl StateMachine {
         })
     }
 
+    /// Returns the last applied entry.
+    #[must_use]
+    pub fn applied(&self) -> Option<LogId> {
+        self.applied
+    }
+
     /// Returns the view that readers use.
     #[must_use]
     pub fn view(&self) -> Arc<View> {

@@ -6,22 +6,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::error::{ClientWriteError, LinearizableReadError, RaftError};
 use openraft::impls::BasicNode;
 use openraft::raft::ReadPolicy;
-use prost::Message;
-use squall_proto::squall::raft::v1 as proto;
 use tokio::time::Instant;
 
 use super::codec;
 use super::config::Config;
 use super::in_flight::{InFlight, Share};
-use super::log::LogStorage;
+use super::log::{CANNOT_RECOVER, LogStorage};
 use super::machine::StateMachine;
 use super::network::Links;
 use super::peers::Peers;
+use super::promises;
 use super::snapshot::SnapshotFolder;
 use super::tasks;
 use super::types::{Leadership, LogId, Raft};
@@ -89,21 +88,23 @@ struct Inner {
 
 impl Member {
     /// Recovers the data on disk and joins the group.
-    pub async fn start(config: Config) -> anyhow::Result<Self> {
+    pub async fn start(mut config: Config) -> anyhow::Result<Self> {
+        let openraft = Arc::new(config.to_openraft()?);
         let metrics = Metrics::new();
         let disk = config.folder.disk().clone();
-        let log = LogStorage::open(disk.clone(), &config.folder.log(), config.log, metrics.fsync.clone());
+        let log = LogStorage::open(config.folder.log(), config.log, metrics.fsync.clone());
         let log = log.context("opening the raft log")?;
+        config.folder.log_has_begun()?;
         let snapshots =
             SnapshotFolder::open(disk.clone(), &config.folder.snapshots()).context("opening the snapshots")?;
         let machine = StateMachine::open(config.id, snapshots.clone(), config.log, metrics.apply.clone())
             .context("reading the newest snapshot")?;
+        promises::check(log.vote(), log.purged(), machine.applied())
+            .map_err(|what| anyhow!("{}: {what}; {CANNOT_RECOVER}", config.folder.path().display()))?;
         let (view, compaction) = (machine.view(), machine.compaction());
         let peers = Peers::new(config.network.clone(), config.link_port);
         let links = Links::new(peers.clone(), disk);
-        let raft = Raft::new(config.id, Arc::new(config.to_openraft()?), links, log.clone(), machine)
-            .await
-            .context("starting raft")?;
+        let raft = Raft::new(config.id, openraft, links, log.clone(), machine).await.context("starting raft")?;
         let founders: BTreeMap<u64, BasicNode> =
             config.founders.into_iter().map(|(id, address)| (id, BasicNode { addr: address })).collect();
         if !founders.is_empty() && !raft.is_initialized().await.context("asking raft")? {
@@ -137,7 +138,7 @@ impl Member {
             leads: status.leader == Some(status.id),
             revision: state.revision(),
             objects: state.len(),
-            log_bytes: size_of(self.disk(), &self.inner.folder.log())?,
+            log_bytes: size_of(self.disk(), &self.inner.folder.log().path)?,
             snapshot_bytes: size_of(self.disk(), &self.inner.folder.snapshots())?,
         };
         Ok(self.inner.metrics.text(&reading)?)
@@ -262,7 +263,7 @@ impl Member {
         Err(ProposeError::Unavailable(format!("no quorum answered in time: {last}")))
     }
 
-    async fn admit(&self, bytes: usize, deadline: Instant) -> Result<Share, ProposeError> {
+    pub(super) async fn admit(&self, bytes: usize, deadline: Instant) -> Result<Share, ProposeError> {
         self.inner.in_flight.admit(bytes, deadline).await.ok_or(ProposeError::Overloaded)
     }
 
@@ -291,24 +292,6 @@ impl Member {
         }
     }
 
-    async fn propose_there(
-        &self,
-        address: &str,
-        transaction: Transaction,
-        deadline: Instant,
-    ) -> Result<(Vec<Outcome>, u64), ProposeError> {
-        let mut client =
-            self.inner.peers.client(address).map_err(|error| ProposeError::Unavailable(error.to_string()))?;
-        let request = proto::ProposeRequest { transactions: vec![codec::to_proto(transaction)] };
-        let _share = self.admit(request.encoded_len(), deadline).await?;
-        let reply = self.while_led_by(address, deadline, client.propose(request)).await?;
-        let outcomes = reply.results.into_iter().map(|result| match result.failed_compare {
-            0 => Outcome::Applied(result.revision),
-            place => Outcome::Refused(place as usize - 1, result.revision),
-        });
-        Ok((outcomes.collect(), reply.applied_index))
-    }
-
     /// Returns the index up to which a read must wait, if this member is the leader and a quorum confirms it.
     pub(super) async fn read_index_here(&self) -> Result<u64, ProposeError> {
         match self.inner.raft.get_read_log_id(ReadPolicy::ReadIndex).await {
@@ -319,40 +302,6 @@ impl Member {
             Err(RaftError::APIError(error)) => Err(ProposeError::Unavailable(error.to_string())),
             Err(RaftError::Fatal(fatal)) => Err(ProposeError::Stopped(fatal.to_string())),
         }
-    }
-
-    async fn read_index_there(&self, address: &str, deadline: Instant) -> Result<u64, ProposeError> {
-        let mut client =
-            self.inner.peers.client(address).map_err(|error| ProposeError::Unavailable(error.to_string()))?;
-        Ok(self.while_led_by(address, deadline, client.read_index(proto::ReadIndexRequest {})).await?.index)
-    }
-
-    /// Waits for a leader's answer, but only while that member leads.
-    async fn while_led_by<T>(
-        &self,
-        address: &str,
-        deadline: Instant,
-        call: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
-    ) -> Result<T, ProposeError> {
-        let deposed = async {
-            let mut metrics = self.inner.raft.server_metrics();
-            while self.leader_elsewhere().as_deref() == Some(address) && metrics.changed().await.is_ok() {}
-        };
-        tokio::select! {
-            reply = tokio::time::timeout_at(deadline, call) => match reply {
-                Ok(Ok(reply)) => Ok(reply.into_inner()),
-                Ok(Err(status)) => Err(ProposeError::Unavailable(status.message().to_owned())),
-                Err(_) => Err(ProposeError::Unavailable("the leader did not answer in time".to_owned())),
-            },
-            () = deposed => Err(ProposeError::Unavailable("the leader changed".to_owned())),
-        }
-    }
-
-    /// Returns the leader's address, if the leader is known and is another member.
-    fn leader_elsewhere(&self) -> Option<String> {
-        let metrics = self.inner.raft.server_metrics().borrow_watched().clone();
-        let leader = metrics.current_leader.filter(|leader| *leader != metrics.id)?;
-        metrics.membership_config.membership().get_node(&leader).map(|node| node.addr.clone())
     }
 
     async fn wait_applied(&self, index: u64, deadline: Instant) -> Result<(), ProposeError> {

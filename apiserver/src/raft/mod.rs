@@ -11,6 +11,7 @@ mod compaction;
 mod config;
 #[cfg(test)]
 mod conformance;
+mod forward;
 mod in_flight;
 mod log;
 mod machine;
@@ -19,6 +20,7 @@ mod membership;
 mod network;
 mod peers;
 mod pipe;
+mod promises;
 mod service;
 mod snapshot;
 mod takeover;
@@ -28,6 +30,6 @@ mod wire;
 
 pub use backup::{restore, summary};
 pub use config::{Config, LogLimits};
-pub use log::tear;
+pub use log::{Begun, LogFolder, tear};
 pub use member::{Member, MemberStatus, ProposeError};
 pub use service::RaftService;

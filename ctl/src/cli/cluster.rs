@@ -45,10 +45,13 @@ pub enum ClusterCommand {
     Down(DownArgs),
 }
 
+/// The folder of a cluster, unless another one is named.
+pub const DEFAULT_FOLDER: &str = ".squall";
+
 #[derive(Debug, Clone, Args)]
 pub struct DirArgs {
     /// Folder of the cluster
-    #[arg(long, default_value = ".squall", value_name = "DIR")]
+    #[arg(long, default_value = DEFAULT_FOLDER, value_name = "DIR")]
     pub dir: PathBuf,
 }
 

@@ -22,8 +22,8 @@ pub use auth::{AuthCommand, CanIArgs, WhoamiArgs};
 pub use bench::{BenchCommand, BenchFailoverArgs, BenchRolloutArgs, BenchSizeArgs, BenchStartupArgs, BenchStoreArgs};
 pub use chaos::{ChaosCommand, ChaosListArgs, ChaosRandomArgs, ChaosRunArgs};
 pub use cluster::{
-    AddArgs, Addable, ClusterCommand, DirArgs, DownArgs, LogsArgs, MemberArgs, RemoveArgs, ShapeArgs, StatusArgs,
-    UpArgs,
+    AddArgs, Addable, ClusterCommand, DEFAULT_FOLDER, DirArgs, DownArgs, LogsArgs, MemberArgs, RemoveArgs, ShapeArgs,
+    StatusArgs, UpArgs,
 };
 pub use fault::{ByHand, FaultCommand, FaultFlags, FaultListArgs, HealArgs};
 pub use lab::{LabArgs, SoakArgs, StatusOutput};

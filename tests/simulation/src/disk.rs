@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use squall_apiserver::host::{Disk, Output, Work};
+use squall_apiserver::host::{Disk, Note, Output, Work};
 
 use crate::slow::slowly;
 
@@ -27,6 +27,8 @@ struct File {
     content: Vec<u8>,
     /// The number of durable bytes.
     durable: usize,
+    /// A note's bytes that a power loss may bring back.
+    earlier: Option<Vec<u8>>,
 }
 
 /// A change of a name that is not durable yet.
@@ -152,6 +154,13 @@ impl State {
         }
         self.names = self.durable_names.clone();
         for file in &mut self.files {
+            if let Some(earlier) = file.earlier.take() {
+                // Bytes replaced in place. A cache that is lost had them, too.
+                if self.lies || self.random.bool() {
+                    file.content = earlier;
+                }
+                continue;
+            }
             // A disk that lies has a cache that is lost completely.
             let len = if self.lies { file.durable } else { self.random.usize(file.durable..=file.content.len()) };
             file.content.truncate(len);
@@ -211,6 +220,18 @@ impl Disk for SimulatedDisk {
 
     fn append(&self, path: &Path) -> io::Result<Box<dyn Output>> {
         let number = self.operate()?.number(path)?;
+        Ok(Box::new(OpenFile { disk: self.clone(), number }))
+    }
+
+    fn note(&self, path: &Path) -> io::Result<Box<dyn Note>> {
+        let known = self.operate()?.number(path);
+        let number = match known {
+            Ok(number) => number,
+            Err(_) => {
+                drop(self.create(path)?);
+                self.operate()?.number(path)?
+            }
+        };
         Ok(Box::new(OpenFile { disk: self.clone(), number }))
     }
 
@@ -276,6 +297,16 @@ impl Write for OpenFile {
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Note for OpenFile {
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut state = self.disk.operate()?;
+        let file = &mut state.files[self.number];
+        let replaced = std::mem::replace(&mut file.content, bytes.to_vec());
+        file.earlier.get_or_insert(replaced);
         Ok(())
     }
 }

@@ -6,22 +6,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::folder::{Begun, LogFolder};
 use super::frame::{self, FrameAt};
+use super::mark;
 use super::record::Record;
+use super::segment::{HEADER, Segment, check_header, segments_in};
 use super::window::{Place, Window};
-use crate::host::{Disk, read_all};
-
-/// The first bytes of each segment: magic and format version.
-pub const SEGMENT_HEADER: [u8; 8] = *b"SQLOG\0\0\x01";
-
-/// An existing segment.
-#[derive(Debug)]
-pub struct Segment {
-    /// File that holds it.
-    pub path: Arc<Path>,
-    /// Largest index of its entries; `None` without entries.
-    pub max_index: Option<u64>,
-}
+use crate::host::read_all;
 
 /// The contents of a log folder.
 #[derive(Debug)]
@@ -34,83 +25,120 @@ pub struct Recovered {
     pub next_frame: u64,
 }
 
-/// Returns the file of the segment that starts with this frame.
-pub fn segment_path(folder: &Path, first_frame: u64) -> PathBuf {
-    folder.join(format!("{first_frame:020}.log"))
-}
-
-/// Returns the segments of a folder, the oldest first.
-pub fn segments_in(disk: &dyn Disk, folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut paths = disk.files(folder)?;
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
-    Ok(paths)
+/// The leftovers of a crash at the end of a log.
+#[derive(Debug, PartialEq, Eq)]
+enum Torn {
+    /// A segment without a whole header.
+    Created(PathBuf),
+    /// A frame that is not whole begins at this offset of the last segment.
+    Written(Arc<Path>, u64),
 }
 
 /// Recovers the log of a folder into a window that holds `held_bytes`. Cuts off a torn end; any other damage is an error
-/// that names the file and the offset.
-pub fn recover(disk: &dyn Disk, folder: &Path, held_bytes: usize) -> io::Result<Recovered> {
-    let paths = segments_in(disk, folder)?;
+/// that names the file and the offset, and changes nothing.
+pub fn recover(folder: &LogFolder, held_bytes: usize) -> io::Result<Recovered> {
+    let disk = folder.disk.as_ref();
+    let paths = segments_in(disk, &folder.path)?;
     let mut recovered = Recovered { window: Window::new(held_bytes), segments: Vec::new(), next_frame: 0 };
+    let mut torn = None;
     let last = paths.len().saturating_sub(1);
     for (index, path) in paths.into_iter().enumerate() {
         let bytes = Bytes::from(read_all(disk, &path)?);
-        if index == last && bytes.len() < SEGMENT_HEADER.len() {
-            // The process crashed between creating the file and writing its header.
-            disk.remove(&path)?;
+        let is_last = index == last;
+        if is_last && is_unfinished(&bytes) {
+            torn = Some(Torn::Created(path));
             continue;
         }
-        if !bytes.starts_with(&SEGMENT_HEADER) {
-            return Err(damaged(&path, 0, "not a log segment of format version 1"));
+        let start = check_header(&bytes, folder.member).map_err(|what| damaged(&path, 0, &what))?;
+        torn = read_segment(path, &bytes, start, is_last, &mut recovered)?;
+    }
+    check(folder, &recovered)?;
+    match torn {
+        None => {}
+        // The process crashed between creating the file and writing its header.
+        Some(Torn::Created(path)) => disk.remove(&path)?,
+        Some(Torn::Written(path, at)) => {
+            tracing::warn!(file = %path.display(), offset = at, "cut off the torn end of the log");
+            disk.truncate(&path, at)?;
         }
-        read_segment(disk, path, &bytes, index == last, &mut recovered)?;
     }
     Ok(recovered)
 }
 
+/// Whether a new segment has no header yet. After a power loss, a part of a file may consist of zeros.
+fn is_unfinished(bytes: &[u8]) -> bool {
+    let header = bytes.get(..HEADER);
+    header.is_none_or(|header| header.iter().all(|byte| *byte == 0)) && frame::find_whole_after(bytes, 0).is_none()
+}
+
+/// Checks that the log has all that the member has ever relied on.
+fn check(folder: &LogFolder, recovered: &Recovered) -> io::Result<()> {
+    let lost = |what: String| {
+        let what = format!("{}: {what}; {CANNOT_RECOVER}", folder.path.display());
+        Err(io::Error::new(io::ErrorKind::InvalidData, what))
+    };
+    if recovered.segments.is_empty() && folder.begun == Begun::Yes {
+        return lost("the log of this member is gone".to_owned());
+    }
+    let promised = mark::read(folder.disk.as_ref(), &folder.mark, folder.member)?;
+    if recovered.next_frame < promised {
+        return lost(format!(
+            "the log ends before frame {}, but {promised} frames were on disk: it was cut off, or an older log took its \
+             place",
+            recovered.next_frame
+        ));
+    }
+    let window = &recovered.window;
+    let after_purged = window.purged.map_or(Some(0), |id| id.index.checked_add(1));
+    if Some(window.first_index()) != after_purged {
+        return lost(format!("the entries before {} are missing", window.first_index()));
+    }
+    Ok(())
+}
+
+/// The end of each refusal. A member that forgot something it has acknowledged may not vote.
+pub const CANNOT_RECOVER: &str = "this member cannot recover by itself and must not vote: remove it from its group, and add a \
+                              new member in its place";
+
 fn damaged(path: &Path, offset: usize, what: &str) -> io::Error {
-    let message = format!(
-        "{} is damaged at offset {offset}: {what}; this member cannot recover: remove its data folder and let it \
-         rejoin as a new member",
-        path.display()
-    );
+    let message = format!("{} is damaged at offset {offset}: {what}; {CANNOT_RECOVER}", path.display());
     io::Error::new(io::ErrorKind::InvalidData, message)
 }
 
+/// Reads the frames of a segment from an offset. Returns how its end is torn, if it is.
 fn read_segment(
-    disk: &dyn Disk,
     path: PathBuf,
     bytes: &Bytes,
+    start: usize,
     is_last: bool,
     recovered: &mut Recovered,
-) -> io::Result<()> {
+) -> io::Result<Option<Torn>> {
     let path: Arc<Path> = path.into();
-    let mut at = SEGMENT_HEADER.len();
+    let mut at = start;
     let mut max_index = None;
-    loop {
+    let torn = loop {
         match frame::read(bytes, at) {
-            FrameAt::End => break,
+            FrameAt::End => break None,
             FrameAt::Whole(frame) => {
-                let first = recovered.segments.is_empty() && max_index.is_none() && at == SEGMENT_HEADER.len();
+                let first = recovered.segments.is_empty() && max_index.is_none() && at == start;
                 if !first && frame.number != recovered.next_frame {
                     let what = format!("found frame {} instead of frame {}", frame.number, recovered.next_frame);
                     return Err(damaged(&path, at, &what));
                 }
-                recovered.next_frame = frame.number + 1;
+                recovered.next_frame = frame.number.saturating_add(1);
                 let body = bytes.slice(frame.body.clone());
                 read_frame(&path, &body, frame.body.start, &mut max_index, &mut recovered.window)
                     .map_err(|error| damaged(&path, at, &error.to_string()))?;
                 at = frame.body.end;
             }
             FrameAt::Broken if is_last && frame::find_whole_after(bytes, at).is_none() => {
-                tracing::warn!(file = %path.display(), offset = at, bytes = bytes.len() - at, "cut off the torn end of the log");
-                disk.truncate(&path, at as u64)?;
-                break;
+                break Some(Torn::Written(path.clone(), at as u64));
             }
             FrameAt::Broken => return Err(damaged(&path, at, "a frame is incomplete or its checksum is wrong")),
         }
-    }
+    };
     recovered.segments.push(Segment { path, max_index });
-    Ok(())
+    Ok(torn)
 }
 
 /// Applies the records of a frame whose body starts at `start` of its segment.
@@ -139,25 +167,38 @@ fn read_frame(
 mod tests {
     use std::fs;
 
+    use super::super::segment::{header, segment_path};
     use super::*;
-    use crate::host::LocalDisk;
+    use crate::host::{Disk, LocalDisk};
+    use crate::raft::log::mark::Mark;
     use crate::raft::log::window::Found;
     use crate::raft::types::{Entry, LeaderId, LogId, Payload};
 
+    fn log_folder(folder: &Path) -> LogFolder {
+        let path = folder.join("log");
+        LocalDisk.create_folder(&path).unwrap();
+        LogFolder { disk: Arc::new(LocalDisk), path, mark: folder.join("log.mark"), member: 1, begun: Begun::Yes }
+    }
+
+    fn append(index: u64) -> Vec<u8> {
+        let log_id = LogId::new(LeaderId { term: 1, node_id: 1 }, index);
+        let command = crate::raft::types::Command(Bytes::from(vec![7; 40]));
+        let mut body = Vec::new();
+        Record::Append(Entry { log_id, payload: Payload::Normal(command) }).write(&mut body).unwrap();
+        body
+    }
+
     /// Writes two segments of one-entry frames. Returns the files and the offsets of their frames.
     fn write_log(folder: &Path) -> Vec<(PathBuf, Vec<usize>)> {
+        let folder = log_folder(folder);
         let mut files = Vec::new();
         for first in [0u64, 6] {
-            let (mut bytes, mut starts) = (SEGMENT_HEADER.to_vec(), Vec::new());
+            let (mut bytes, mut starts) = (header(1).to_vec(), Vec::new());
             for number in first..first + 6 {
                 starts.push(bytes.len());
-                let log_id = LogId::new(LeaderId { term: 1, node_id: 1 }, number);
-                let command = crate::raft::types::Command(Bytes::from(vec![7; 40]));
-                let mut body = Vec::new();
-                Record::Append(Entry { log_id, payload: Payload::Normal(command) }).write(&mut body).unwrap();
-                frame::write(number, &body, &mut bytes);
+                frame::write(number, &append(number), &mut bytes);
             }
-            let path = segment_path(folder, first);
+            let path = segment_path(&folder.path, first);
             fs::write(&path, bytes).unwrap();
             files.push((path, starts));
         }
@@ -166,7 +207,7 @@ mod tests {
 
     /// Returns the number of recovered entries, or the error. Asserts that they are the first entries, without a gap.
     fn outcome(folder: &Path) -> Result<usize, String> {
-        let recovered = recover(&LocalDisk, folder, usize::MAX).map_err(|error| error.to_string())?;
+        let recovered = recover(&log_folder(folder), usize::MAX).map_err(|error| error.to_string())?;
         let entries = recovered.window.find(0..u64::MAX, usize::MAX);
         let indexes = entries.iter().map(|found| match found {
             Found::Here(entry) => entry.log_id.index,
@@ -213,5 +254,61 @@ mod tests {
             fs::write(first, &whole[..len]).unwrap();
             assert!(outcome(folder.path()).is_err(), "the first segment, cut off at {len}");
         }
+    }
+    #[test]
+    fn a_log_that_ends_before_its_mark_is_refused_and_stays_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = write_log(folder.path());
+        Mark::open(&log_folder(folder.path())).unwrap().put(11).unwrap();
+        assert_eq!(outcome(folder.path()), Ok(12), "the mark may be behind");
+        let (last, starts) = files.last().unwrap();
+        let whole = fs::read(last).unwrap();
+        for len in 0..whole.len() {
+            fs::write(last, &whole[..len]).unwrap();
+            let found = outcome(folder.path());
+            if len < starts[5] {
+                assert!(
+                    found.as_ref().is_err_and(|error| error.contains("but 11 frames were on disk")),
+                    "{len}: {found:?}"
+                );
+                assert_eq!(fs::read(last).unwrap().len(), len, "a refusal changes nothing");
+            } else {
+                assert_eq!(found, Ok(11), "only the frame that was torn is gone: {len}");
+            }
+        }
+        fs::remove_file(last).unwrap();
+        assert!(outcome(folder.path()).unwrap_err().contains("the log ends before frame 6"));
+    }
+
+    #[test]
+    fn a_log_that_is_gone_or_has_lost_its_beginning_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = write_log(folder.path());
+        fs::remove_file(&files[0].0).unwrap();
+        assert!(outcome(folder.path()).unwrap_err().contains("the entries before 6 are missing"));
+        fs::remove_file(&files[1].0).unwrap();
+        assert!(outcome(folder.path()).unwrap_err().contains("the log of this member is gone"));
+        fs::write(&files[1].0, b"").unwrap();
+        assert!(outcome(folder.path()).unwrap_err().contains("the log of this member is gone"));
+        let first_start = LogFolder { begun: Begun::No, ..log_folder(folder.path()) };
+        assert_eq!(recover(&first_start, 0).unwrap().next_frame, 0);
+    }
+
+    #[test]
+    fn a_log_of_another_member_or_version_is_refused_and_the_first_version_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, _) = write_log(folder.path()).remove(1);
+        fs::remove_file(&path).unwrap();
+        let path = segment_path(&log_folder(folder.path()).path, 0);
+        let of = |header: &[u8]| {
+            let mut bytes = header.to_vec();
+            frame::write(0, &append(0), &mut bytes);
+            fs::write(&path, bytes).unwrap();
+            outcome(folder.path())
+        };
+        assert_eq!(of(b"SQLOG\0\0\x01"), Ok(1));
+        assert!(of(&header(2)).unwrap_err().contains("it belongs to member 2, not to 1"));
+        assert!(of(b"SQLOG\0\0\x09").unwrap_err().contains("format version 9"));
+        assert!(of(b"something").unwrap_err().contains("it does not begin like a log segment"));
     }
 }

@@ -3,7 +3,6 @@
 use std::fmt::Debug;
 use std::io;
 use std::ops::{Bound, Range, RangeBounds};
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
@@ -11,6 +10,7 @@ use openraft::OptionalSend;
 use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
 use tokio::sync::{mpsc, oneshot};
 
+use super::folder::LogFolder;
 use super::record::Record;
 use super::recover::recover;
 use super::window::{Found, Window};
@@ -33,14 +33,25 @@ pub struct LogStorage {
 
 impl LogStorage {
     /// Reads the folder, which must exist, and starts the writer, which records the duration of its fsyncs.
-    pub fn open(disk: Arc<dyn Disk>, folder: &Path, limits: LogLimits, fsync: Timer) -> io::Result<Self> {
-        let recovered = recover(disk.as_ref(), folder, limits.held_bytes)?;
-        let (jobs, window) = writer::start(disk.clone(), folder.to_owned(), recovered, limits.segment_bytes, fsync)?;
+    pub fn open(folder: LogFolder, limits: LogLimits, fsync: Timer) -> io::Result<Self> {
+        let recovered = recover(&folder, limits.held_bytes)?;
+        let disk = folder.disk.clone();
+        let (jobs, window) = writer::start(folder, recovered, limits.segment_bytes, fsync)?;
         Ok(Self { disk, window, jobs })
     }
 
     fn window(&self) -> MutexGuard<'_, Window> {
         self.window.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the last vote.
+    pub fn vote(&self) -> Option<Vote> {
+        self.window().vote
+    }
+
+    /// Returns the last purged entry.
+    pub fn purged(&self) -> Option<LogId> {
+        self.window().purged
     }
 
     /// Returns the last entry to purge so that `kept_bytes` stay behind a snapshot; see [`Window::purgeable`].
@@ -179,12 +190,13 @@ impl RaftLogStorage<TypeConfig> for LogStorage {
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
-    use crate::host::{LocalDisk, Output, Work};
+    use crate::host::{LocalDisk, Note, Output, Work};
     use crate::metrics::Metrics;
+    use crate::raft::log::Begun;
 
     /// A disk whose fsyncs fail while the flag is set.
     #[derive(Clone, Default)]
@@ -230,6 +242,9 @@ mod tests {
         fn append(&self, path: &Path) -> io::Result<Box<dyn Output>> {
             Ok(Box::new(FailingOutput(LocalDisk.append(path)?, self.clone())))
         }
+        fn note(&self, path: &Path) -> io::Result<Box<dyn Note>> {
+            LocalDisk.note(path)
+        }
         fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {
             LocalDisk.truncate(path, len)
         }
@@ -256,7 +271,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let disk = Failing::default();
         let (limits, fsync) = (LogLimits::default(), Metrics::new().fsync.clone());
-        let open = || LogStorage::open(Arc::new(disk.clone()), folder.path(), limits, fsync.clone()).unwrap();
+        let place = LogFolder {
+            disk: Arc::new(disk.clone()),
+            path: folder.path().to_owned(),
+            mark: folder.path().join("mark"),
+            member: 1,
+            begun: Begun::No,
+        };
+        let open = || LogStorage::open(place.clone(), limits, fsync.clone()).unwrap();
         let mut log = open();
         let votes = [1, 2, 3].map(|term| Vote::new(term, 1));
         log.save_vote(&votes[0]).await.unwrap();

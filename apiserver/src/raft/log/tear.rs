@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::frame;
-use super::recover::segments_in;
+use super::segment::segments_in;
 use crate::host::Disk;
 
 /// How much of the frame's header is written.

@@ -2,18 +2,20 @@
 
 use std::io;
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use openraft::storage::IOFlushed;
 use tokio::sync::{mpsc, oneshot};
 
+use super::folder::LogFolder;
 use super::frame;
+use super::mark::Mark;
 use super::record::Record;
-use super::recover::{Recovered, SEGMENT_HEADER, Segment, segment_path};
+use super::recover::Recovered;
+use super::segment::{Segment, header, segment_path};
 use super::window::{Place, Window};
-use crate::host::{Disk, Output, Work};
+use crate::host::{Output, Work};
 use crate::metrics::Timer;
 use crate::raft::types::{LogId, TypeConfig, Vote};
 
@@ -54,8 +56,7 @@ impl Done {
 
 /// Starts the writer. It ends when the sender is dropped, or after an error. It tells the window where each entry is.
 pub fn start(
-    disk: Arc<dyn Disk>,
-    folder: PathBuf,
+    folder: LogFolder,
     recovered: Recovered,
     segment_bytes: u64,
     fsync: Timer,
@@ -64,8 +65,9 @@ pub fn start(
     let Recovered { window, segments, next_frame } = recovered;
     let (vote, purged) = (window.vote, window.purged);
     let window = Arc::new(Mutex::new(window));
+    let disk = folder.disk.clone();
     let mut writer = Writer {
-        disk: disk.clone(),
+        mark: Mark::open(&folder)?,
         folder,
         file: None,
         bytes: 0,
@@ -83,8 +85,8 @@ pub fn start(
 }
 
 struct Writer {
-    disk: Arc<dyn Disk>,
-    folder: PathBuf,
+    folder: LogFolder,
+    mark: Mark,
     file: Option<Box<dyn Output>>,
     bytes: u64,
     /// A segment is closed when it reaches this size.
@@ -164,6 +166,7 @@ impl Writer {
         let start = Instant::now();
         file.sync()?;
         self.fsync.observe(start.elapsed());
+        self.mark.put(self.next_frame)?;
         self.note_places(body);
         self.bytes += bytes.len() as u64;
         self.drop_purged()?;
@@ -184,20 +187,20 @@ impl Writer {
             None => self.start_segment(),
             Some(segment) => {
                 // A killed process may have written data without syncing it. This process has read it and relies on it.
-                let mut file = self.disk.append(&segment.path)?;
+                let mut file = self.folder.disk.append(&segment.path)?;
                 file.sync()?;
-                self.disk.sync_folder(&self.folder)?;
+                self.folder.disk.sync_folder(&self.folder.path)?;
                 self.file = Some(file);
-                self.bytes = self.disk.size(&segment.path)?;
-                Ok(())
+                self.bytes = self.folder.disk.size(&segment.path)?;
+                self.mark.put(self.next_frame)
             }
         }
     }
 
     fn start_segment(&mut self) -> io::Result<()> {
-        let path = segment_path(&self.folder, self.next_frame);
-        let mut file = self.disk.create(&path)?;
-        let mut bytes = SEGMENT_HEADER.to_vec();
+        let path = segment_path(&self.folder.path, self.next_frame);
+        let mut file = self.folder.disk.create(&path)?;
+        let mut bytes = header(self.folder.member).to_vec();
         let head: Vec<Record> = self.vote.map(Record::Vote).into_iter().chain(self.purged.map(Record::Purge)).collect();
         if !head.is_empty() {
             let mut body = Vec::new();
@@ -207,11 +210,11 @@ impl Writer {
         }
         file.write_all(&bytes)?;
         file.sync()?;
-        self.disk.sync_folder(&self.folder)?;
+        self.folder.disk.sync_folder(&self.folder.path)?;
         self.bytes = bytes.len() as u64;
         self.file = Some(file);
         self.segments.push(Segment { path: path.into(), max_index: None });
-        Ok(())
+        self.mark.put(self.next_frame)
     }
 
     /// Deletes the oldest segments whose entries are all purged.
@@ -222,7 +225,7 @@ impl Writer {
             .position(|segment| segment.max_index.is_some_and(|index| index > purged.index))
             .unwrap_or(self.segments.len().saturating_sub(1));
         for segment in self.segments.drain(..keep_from) {
-            self.disk.remove(&segment.path)?;
+            self.folder.disk.remove(&segment.path)?;
         }
         Ok(())
     }

@@ -2,14 +2,18 @@
 
 mod status;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use squall_checkers::agreement::{Comparison, compare};
-use squall_cluster::{Cluster, Lifetime, MemberName, Options, Role, end_all_in, end_orphans_of, wait_until_ready};
+use squall_cluster::{
+    Cluster, Failed, Lifetime, MemberName, Options, Role, end_all_in, end_orphans_of, wait_until_usable,
+};
 
 use super::demo::{APISERVERS, CONTROLLER_MANAGERS};
 use crate::cli::{
-    AddArgs, Addable, ClusterCommand, DirArgs, DownArgs, LogsArgs, MemberArgs, RemoveArgs, ShapeArgs, UpArgs,
+    AddArgs, Addable, ClusterCommand, DEFAULT_FOLDER, DirArgs, DownArgs, LogsArgs, MemberArgs, RemoveArgs, ShapeArgs,
+    UpArgs,
 };
 use crate::failure::Failure;
 use crate::interruption::Interruption;
@@ -53,16 +57,26 @@ async fn up(args: UpArgs) -> Result<(), Failure> {
     let started = cluster.start_all()?;
     let ready = async {
         let client = cluster.client()?;
-        wait_until_ready(&mut cluster, &client, READY_PATIENCE).await
+        wait_until_usable(&mut cluster, &client, READY_PATIENCE).await
     };
     let ready = tokio::select! {
         ready = ready => ready,
         signal = interruption.wait() => Err(anyhow::anyhow!("interrupted by {signal}")),
     };
-    if let Err(error) = ready {
-        // Leave nothing half started, and do not touch members that were running before.
-        cluster.end_only(&started)?;
-        return Err(error.into());
+    let failed = match ready {
+        Ok(failed) => failed,
+        Err(error) => {
+            // Leave nothing half started, and do not touch members that were running before.
+            cluster.end_only(&started)?;
+            return Err(error.into());
+        }
+    };
+    if !failed.is_empty() {
+        let advice = advice(&args.dir, &failed);
+        if args.detach {
+            return Err(Failure::error(advice));
+        }
+        line_error(&advice);
     }
     let options = cluster.options();
     line(&format!(
@@ -81,6 +95,21 @@ async fn up(args: UpArgs) -> Result<(), Failure> {
     interruption.wait().await;
     cluster.down()?;
     Ok(())
+}
+
+/// Describes members that have ended on their own, and how to replace them. The others run on.
+fn advice(dir: &DirArgs, failed: &[Failed]) -> String {
+    let folder =
+        if dir.dir == Path::new(DEFAULT_FOLDER) { String::new() } else { format!(" --dir {}", dir.dir.display()) };
+    let mut lines: Vec<String> = failed.iter().map(|failed| failed.reason.clone()).collect();
+    lines.push("The other members run on. Repair the cluster with:".to_owned());
+    for Failed { member, .. } in failed {
+        lines.push(match member.role {
+            Role::Apiserver => format!("  ctl cluster remove {member}{folder}\n  ctl cluster add apiserver{folder}"),
+            _ => format!("  ctl cluster restart {member}{folder}"),
+        });
+    }
+    lines.join("\n")
 }
 
 /// Opens the cluster in the folder, or creates one. Fails if an existing cluster has other options than the flags.
