@@ -1,5 +1,6 @@
 //! Clusters as a whole: their processes, their members, their disks, and the promises of their store.
 
+mod damage;
 mod full_disk;
 mod launcher;
 mod leftovers;
