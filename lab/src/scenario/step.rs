@@ -215,8 +215,8 @@ pub enum Moment {
     Now,
     /// This long after its step.
     After(Duration),
-    /// When a condition holds.
-    When(Condition),
+    /// This long after a condition holds.
+    When(Condition, Duration),
 }
 
 /// When a fault is healed.
@@ -254,8 +254,8 @@ impl TryFrom<FaultForm> for FaultStep {
         let moment = match (form.after, form.when) {
             (None, None) => Moment::Now,
             (Some(Span(time)), None) => Moment::After(time),
-            (None, Some(condition)) => Moment::When(condition),
-            (Some(_), Some(_)) => return Err("a fault has `after` or `when`, not both"),
+            (None, Some(condition)) => Moment::When(condition, Duration::ZERO),
+            (Some(Span(time)), Some(condition)) => Moment::When(condition, time),
         };
         let healing = match (form.r#for, form.until) {
             (None, None) => Healing::InTheEnd,
@@ -272,7 +272,8 @@ impl From<FaultStep> for FaultForm {
         let (after, when) = match step.moment {
             Moment::Now => (None, None),
             Moment::After(time) => (Some(Span(time)), None),
-            Moment::When(condition) => (None, Some(condition)),
+            Moment::When(condition, Duration::ZERO) => (None, Some(condition)),
+            Moment::When(condition, time) => (Some(Span(time)), Some(condition)),
         };
         let (r#for, until) = match step.healing {
             Healing::InTheEnd => (None, None),

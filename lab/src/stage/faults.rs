@@ -26,7 +26,13 @@ pub async fn moment(shared: &Arc<Shared>, step: &FaultStep, order: &mut watch::R
     match &step.moment {
         Moment::Now => true,
         Moment::After(time) => sooner(order, Order::Over, tokio::time::sleep(*time)).await,
-        Moment::When(condition) => sooner(order, Order::Over, until(shared, condition)).await,
+        Moment::When(condition, time) => {
+            let come = async {
+                until(shared, condition).await;
+                tokio::time::sleep(*time).await;
+            };
+            sooner(order, Order::Over, come).await
+        }
     }
 }
 
@@ -76,7 +82,7 @@ pub async fn live(
 pub fn never_came(shared: &Shared, step: &FaultStep) {
     let now = shared.stage.now();
     let text = match &step.moment {
-        Moment::When(condition) => format!("its condition never held: {condition}"),
+        Moment::When(condition, _) => format!("its condition never held: {condition}"),
         Moment::Now | Moment::After(_) => "its moment never came".to_owned(),
     };
     let never = InForce { victims: Vec::new(), from: now, to: now };
