@@ -1,6 +1,6 @@
 //! The keys of the store: `deployments.apps/default/kubia`, `nodes/node-0`.
 
-use squall_api::Kind;
+use squall_api::{Kind, Object, Scope};
 
 /// Returns the key of an object.
 #[must_use]
@@ -18,6 +18,11 @@ pub fn collection(kind: Kind, namespace: &str) -> String {
 /// Prefix of all fence keys.
 pub const FENCES: &str = "@fence/";
 
+/// Prefix of the keys that record who owns an address.
+const SERVICE_ADDRESSES: &str = "@service-address/";
+/// Prefix of the keys that record who owns a node port.
+const NODE_PORTS: &str = "@node-port/";
+
 /// Returns the key that records who was last elected under a Lease. Fenced writes compare it.
 #[must_use]
 pub fn fence(namespace: &str, name: &str) -> String {
@@ -27,11 +32,36 @@ pub fn fence(namespace: &str, name: &str) -> String {
 /// Returns the key that records which service owns an address.
 #[must_use]
 pub fn service_address(address: &str) -> String {
-    format!("@service-address/{address}")
+    format!("{SERVICE_ADDRESSES}{address}")
 }
 
 /// Returns the key that records which service owns a node port.
 #[must_use]
 pub fn node_port(port: i32) -> String {
-    format!("@node-port/{port}")
+    format!("{NODE_PORTS}{port}")
+}
+
+/// Checks that the store's readers can read a value under a key; `None` is a deletion.
+pub fn check(key: &str, value: Option<&[u8]>) -> Result<(), String> {
+    if [FENCES, SERVICE_ADDRESSES, NODE_PORTS].iter().any(|prefix| key.len() > prefix.len() && key.starts_with(prefix))
+    {
+        return Ok(());
+    }
+    let (plural, rest) = key.split_once('/').ok_or("it is no key of the store")?;
+    let kind = Kind::ALL.iter().copied().find(|kind| kind.info().plural_group() == plural).ok_or("it is of no kind")?;
+    let parts = rest.split('/').filter(|part| !part.is_empty()).count();
+    let wanted = match kind.info().scope {
+        Scope::Namespaced => 2,
+        Scope::Cluster => 1,
+    };
+    if parts != wanted || rest.split('/').count() != wanted {
+        return Err("it does not name one object".to_owned());
+    }
+    match value.map(|value| Object::decode(kind, value)) {
+        Some(Err(error)) => Err(format!("its value cannot be read: {error}")),
+        Some(Ok(found)) if object(kind, &found.meta().namespace, &found.meta().name) != key => {
+            Err("its value is another object".to_owned())
+        }
+        Some(Ok(_)) | None => Ok(()),
+    }
 }

@@ -20,7 +20,7 @@ use tonic::transport::server::Connected;
 
 use crate::admission::Range;
 use crate::folder::{DataFolder, Origin};
-use crate::grpc::{AccessService, AdminService, ObjectsService, masters_only};
+use crate::grpc::{AccessService, AdminService, ObjectsService, masters_only, members_only};
 use crate::host::{BreakableDisk, Clock, LocalNetwork};
 use crate::panics::SurvivePanics;
 use crate::raft::{self, LogLimits, Member, RaftService};
@@ -113,7 +113,7 @@ where
     tracing::info!(name = setup.name, "serving");
     let registry = Registry::new(member.clone(), network, setup.service_range, setup.clock, setup.ca, setup.write_log);
     let routes = Routes::from(rest::router(registry.clone()))
-        .add_service(InterceptedService::new(RaftService::server(member.clone()), masters_only))
+        .add_service(InterceptedService::new(RaftService::server(member.clone()), members_only))
         .add_service(ObjectsService::server(registry.clone()))
         .add_service(AccessService::server(registry.clone()))
         .add_service(InterceptedService::new(AdminService::server(setup.name, registry.clone()), masters_only));

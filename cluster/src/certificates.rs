@@ -1,6 +1,7 @@
 //! Issues certificates for the members and the admin, from the cluster's own CA.
 
 use squall_client::{ClusterEntry, Kubeconfig};
+use squall_daemon::identity::MEMBER;
 
 use crate::files::write_private;
 use crate::folder::Folder;
@@ -36,7 +37,7 @@ pub fn issue_certificate(folder: &Folder, authority: &Authority, member: MemberN
         Role::Apiserver => {
             addresses.extend(addresses_of_apiserver(folder, member.index));
             server_name = Some(APISERVER);
-            ("kube-apiserver", "system:masters")
+            (MEMBER, "system:masters")
         }
         Role::ControllerManager => ("system:kube-controller-manager", "system:controllers"),
         Role::Kubelet => {

@@ -6,6 +6,7 @@
 //! breaks. `member` is what the rest of the apiserver uses; `in_flight` bounds the writes that it passes on.
 
 mod backup;
+mod check;
 mod codec;
 mod compaction;
 mod config;

@@ -1,23 +1,25 @@
 //! The receiving end of a link, and the requests of followers to a leader.
 
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use openraft::alias::SnapshotOf;
+use openraft::raft::AppendEntriesRequest;
 use squall_proto::squall::raft::v1 as proto;
 use squall_proto::squall::raft::v1::raft_server::{Raft as RaftApi, RaftServer};
 use tokio::time::Instant;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::codec;
 use super::member::{Member, ProposeError};
 use super::peers::MAX_MESSAGE_BYTES;
 use super::snapshot;
 use super::takeover::StreamEnd;
 use super::types::TypeConfig;
 use super::wire;
+use super::{check, codec};
 use crate::host::{Work, waited};
 use crate::store::Outcome;
 
@@ -47,6 +49,12 @@ fn failed(error: impl ToString) -> Status {
     Status::internal(error.to_string())
 }
 
+fn read_append(request: proto::AppendRequest) -> io::Result<AppendEntriesRequest<TypeConfig>> {
+    let request = wire::append_from(request)?;
+    check::append(&request).map_err(|problem| io::Error::new(io::ErrorKind::InvalidData, problem))?;
+    Ok(request)
+}
+
 #[tonic::async_trait]
 impl RaftApi for RaftService {
     type AppendStream = BoxStream<'static, Result<proto::AppendReply, Status>>;
@@ -56,16 +64,19 @@ impl RaftApi for RaftService {
         request: Request<Streaming<proto::AppendRequest>>,
     ) -> Result<Response<Self::AppendStream>, Status> {
         let mut end = StreamEnd::new(self.member.clone());
-        let requests = request.into_inner().map(move |request| match request.map(wire::append_from) {
-            Ok(Ok(request)) => {
-                end.heard(request.vote);
-                Ok(request)
+        let requests = request.into_inner().map(move |request| {
+            // A broken stream.
+            let request = request.map_err(drop)?;
+            match read_append(request) {
+                Ok(request) => {
+                    end.heard(request.vote);
+                    Ok(request)
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "refused an append request");
+                    Err(())
+                }
             }
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "refused an append request");
-                Err(())
-            }
-            Err(_) => Err(()),
         });
         // An unreadable request ends the stream: later requests must not be appended.
         let requests = requests
@@ -82,6 +93,7 @@ impl RaftApi for RaftService {
         let request = request.into_inner();
         let pre_vote = request.pre_vote;
         let request = wire::vote_request_from(request).map_err(bad)?;
+        check::vote_request(&request).map_err(bad)?;
         let raft = self.member.raft();
         let reply = if pre_vote { raft.pre_vote(request).await } else { raft.vote(request).await };
         Ok(Response::new(wire::vote_reply_to(&reply.map_err(failed)?)))
@@ -95,8 +107,12 @@ impl RaftApi for RaftService {
         let head =
             chunks.message().await?.and_then(|chunk| chunk.head).ok_or_else(|| bad("the snapshot has no head"))?;
         let vote = wire::vote_from(head.vote).map_err(bad)?;
+        check::snapshot(&vote, None).map_err(bad)?;
         let path = self.member.temporary_snapshot();
-        let received = self.receive(&mut chunks, path.clone()).await;
+        let received = self.receive(&mut chunks, path.clone()).await.and_then(|snapshot| {
+            check::snapshot(&vote, snapshot.meta.last_log_id.as_ref()).map_err(bad)?;
+            Ok(snapshot)
+        });
         let snapshot = match received {
             Ok(snapshot) => snapshot,
             Err(status) => {
@@ -114,6 +130,7 @@ impl RaftApi for RaftService {
         request: Request<proto::TransferLeaderRequest>,
     ) -> Result<Response<proto::TransferLeaderReply>, Status> {
         let request = wire::transfer_from(request.into_inner()).map_err(bad)?;
+        check::transfer(&request).map_err(bad)?;
         match self.member.raft().handle_transfer_leader(request).await.map_err(failed)? {
             Ok(()) => Ok(Response::new(proto::TransferLeaderReply {})),
             Err(declined) => Err(Status::failed_precondition(declined.to_string())),
@@ -128,6 +145,7 @@ impl RaftApi for RaftService {
             .map(codec::from_proto)
             .collect::<Result<Vec<_>, _>>()
             .map_err(bad)?;
+        transactions.iter().try_for_each(check::transaction).map_err(bad)?;
         let deadline = Instant::now() + PATIENCE;
         let proposed = self.member.propose_here(transactions, deadline).await;
         let (outcomes, applied_index) = proposed.map_err(|error| match error {

@@ -9,6 +9,8 @@ const UNAUTHENTICATED: &str = "system:unauthenticated";
 const AUTHENTICATED: &str = "system:authenticated";
 /// Members of this group may do everything.
 const MASTERS: &str = "system:masters";
+/// The user of an apiserver's certificate.
+pub const MEMBER: &str = "kube-apiserver";
 const NODES: &str = "system:nodes";
 const NODE_PREFIX: &str = "system:node:";
 
@@ -52,6 +54,12 @@ impl Caller {
         Self::new("system:apiserver", &[MASTERS])
     }
 
+    /// Creates the caller for another member of an apiserver's group.
+    #[must_use]
+    pub fn member() -> Self {
+        Self::new(MEMBER, &[MASTERS])
+    }
+
     /// Returns the owner of a certificate that the TLS layer has verified. `None` if it names no user.
     #[must_use]
     pub fn of_certificate(der: &[u8]) -> Option<Self> {
@@ -92,6 +100,12 @@ impl Caller {
         self.is_in(MASTERS)
     }
 
+    /// Whether the caller is a member of an apiserver's group. An administrator is not.
+    #[must_use]
+    pub fn is_member(&self) -> bool {
+        self.is_master() && self.user() == MEMBER
+    }
+
     /// Returns the name of the node if the caller is a kubelet.
     #[must_use]
     pub fn node(&self) -> Option<&str> {
@@ -108,6 +122,16 @@ mod tests {
         assert_eq!(Caller::new("system:node:node-1", &["system:nodes"]).node(), Some("node-1"));
         assert_eq!(Caller::new("system:node:node-1", &["others"]).node(), None);
         assert_eq!(Caller::new("node-1", &["system:nodes"]).node(), None);
+    }
+
+    #[test]
+    fn a_member_is_an_apiserver_and_not_whoever_may_do_everything() {
+        assert!(Caller::member().is_member());
+        for (user, groups) in
+            [("admin", &["system:masters"][..]), (MEMBER, &[]), ("system:apiserver", &["system:masters"])]
+        {
+            assert!(!Caller::new(user, groups).is_member(), "{user}");
+        }
     }
 
     #[test]

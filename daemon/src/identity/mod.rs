@@ -6,5 +6,5 @@
 mod caller;
 mod connection;
 
-pub use caller::Caller;
+pub use caller::{Caller, MEMBER};
 pub use connection::{Connection, incoming};

@@ -71,7 +71,7 @@ impl Connected for Accepted {
 
     /// Trusts every caller, because there are no certificates here.
     fn connect_info(&self) -> Caller {
-        Caller::server()
+        Caller::member()
     }
 }
 

@@ -1,6 +1,8 @@
 //! The damage matrix: each file of a member, damaged in each way, on one member and on two. A member recovers or refuses
 //! to start, nothing acknowledged is lost, and the commands that `ctl cluster up` prints lead to a healthy cluster.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
