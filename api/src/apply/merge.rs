@@ -1,6 +1,6 @@
 //! Merges a configuration into a document, and removes fields from one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 use squall_proto::schema::Field;
@@ -117,13 +117,20 @@ fn remove_in(value: &mut Value, gone: &Fields, kept: &Fields, field: Option<&'st
             entries.is_empty()
         }
         (Form::Elements(keys, schema), Value::Array(items)) => {
-            for (element, set) in &gone.children {
-                if set.member {
-                    items.retain(|item| element_of(keys, item) != *element);
-                } else if let Some(Value::Object(item)) = items.iter_mut().find(|i| element_of(keys, i) == *element) {
-                    remove(item, set, kept.child(element).unwrap_or(&nothing), schema);
+            let mut seen = BTreeSet::new();
+            items.retain_mut(|item| {
+                let element = element_of(keys, item);
+                let Some(set) = gone.children.get(&element) else { return true };
+                let is_first = !seen.contains(&element);
+                if let Value::Object(item) = item
+                    && !set.member
+                    && is_first
+                {
+                    remove(item, set, kept.child(&element).unwrap_or(&nothing), schema);
                 }
-            }
+                seen.insert(element);
+                !set.member
+            });
             items.is_empty()
         }
         (Form::Values, Value::Array(items)) => {

@@ -1,5 +1,7 @@
 //! Finds the fields of a document, and the differences between two.
 
+use std::collections::{BTreeMap, HashSet};
+
 use serde_json::{Map, Value};
 use squall_proto::schema::{Field, Message};
 
@@ -156,10 +158,9 @@ fn difference_in(old: &Value, new: &Value, field: Option<&'static Field>) -> Dif
         (Form::Elements(keys, schema), Value::Array(old), Value::Array(new)) => elements(old, new, keys, schema),
         (Form::Values, Value::Array(old), Value::Array(new)) => {
             let mut found = Difference::default();
-            let missing = |from: &[Value], item: &Value| !from.contains(item);
-            new.iter().filter(|item| missing(old, item)).for_each(|item| found.set.put(value_of(item), Fields::leaf()));
-            let gone = old.iter().filter(|item| missing(new, item));
-            gone.for_each(|item| found.removed.put(value_of(item), Fields::leaf()));
+            let (before, after): (HashSet<&Value>, HashSet<&Value>) = (old.iter().collect(), new.iter().collect());
+            after.difference(&before).for_each(|item| found.set.put(value_of(item), Fields::leaf()));
+            before.difference(&after).for_each(|item| found.removed.put(value_of(item), Fields::leaf()));
             found
         }
         _ => Difference { set: Fields::leaf(), removed: Fields::default() },
@@ -168,10 +169,10 @@ fn difference_in(old: &Value, new: &Value, field: Option<&'static Field>) -> Dif
 
 fn elements(old: &[Value], new: &[Value], keys: &[&str], schema: Schema) -> Difference {
     let mut found = Difference::default();
-    let find = |list: &[Value], element: &Element| list.iter().find(|item| element_of(keys, item) == *element).cloned();
+    let (before, after) = (by_element(old, keys), by_element(new, keys));
     for item in new {
         let element = element_of(keys, item);
-        match find(old, &element) {
+        match before.get(&element) {
             None => found.set.put(element, fields_of_element(item, schema)),
             Some(before) => {
                 if let (Some(before), Some(after)) = (before.as_object(), item.as_object()) {
@@ -182,9 +183,18 @@ fn elements(old: &[Value], new: &[Value], keys: &[&str], schema: Schema) -> Diff
     }
     for item in old {
         let element = element_of(keys, item);
-        if find(new, &element).is_none() {
+        if !after.contains_key(&element) {
             found.removed.put(element, fields_of_element(item, schema));
         }
     }
     found
+}
+
+/// Returns the first item of each element.
+fn by_element<'a>(list: &'a [Value], keys: &[&str]) -> BTreeMap<Element, &'a Value> {
+    let mut items = BTreeMap::new();
+    for item in list {
+        items.entry(element_of(keys, item)).or_insert(item);
+    }
+    items
 }

@@ -3,6 +3,8 @@
 //! Directives: `$patch` (replace, delete, merge) in an object or in an element of a list, `$retainKeys` in an object,
 //! `$deleteFromPrimitiveList/NAME` and `$setElementOrder/NAME` beside a list.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::{Map, Value};
 use squall_proto::schema::{Field, Kind, MESSAGES, Message, Shape};
 
@@ -114,15 +116,15 @@ pub(super) fn merging(field: Option<&'static Field>) -> Merging {
 /// Drops the fields that `$retainKeys` does not name.
 fn retain_keys(target: &mut Object, patch: &mut Object) -> Result<(), Problem> {
     let Some(directive) = patch.remove(RETAIN_KEYS) else { return Ok(()) };
-    let keys: Option<Vec<&str>> = directive.as_array().and_then(|keys| keys.iter().map(Value::as_str).collect());
+    let keys: Option<HashSet<&str>> = directive.as_array().and_then(|keys| keys.iter().map(Value::as_str).collect());
     let Some(keys) = keys else { return malformed("$retainKeys must be a list of names") };
     // Kubernetes: a field that the patch removes need not be listed. kubectl sends both for the old member of a union.
     let is_strange =
-        |(key, value): &(&String, &Value)| !value.is_null() && !key.starts_with('$') && !keys.contains(&key.as_str());
+        |(key, value): &(&String, &Value)| !value.is_null() && !key.starts_with('$') && !keys.contains(key.as_str());
     if let Some((stranger, _)) = patch.iter().find(is_strange) {
         return malformed(format!("{stranger:?} is set but not listed in $retainKeys"));
     }
-    target.retain(|key, _| keys.contains(&key.as_str()));
+    target.retain(|key, _| keys.contains(key.as_str()));
     Ok(())
 }
 
@@ -182,12 +184,9 @@ fn merge_list(
     match merging {
         Merging::Not => Ok(clean_list(new)),
         Merging::Values => {
-            let mut merged = old.clone();
-            for value in &new {
-                if !merged.contains(value) {
-                    merged.push(value.clone());
-                }
-            }
+            let mut known: HashSet<&Value> = old.iter().collect();
+            let added: Vec<Value> = new.iter().filter(|value| known.insert(value)).cloned().collect();
+            let merged = old.iter().cloned().chain(added).collect();
             Ok(ordered(merged, &new, &old, merging))
         }
         Merging::By(key) => merge_objects(old, new, key, field),
@@ -201,15 +200,15 @@ fn merge_objects(
     field: Option<&'static Field>,
 ) -> Result<Vec<Value>, Problem> {
     let merging = Merging::By(key);
-    let (mut merged, mut kept, mut replaced) = (old.clone(), Vec::new(), false);
+    let (mut kept, mut deleted, mut replaced) = (Vec::new(), HashSet::new(), false);
     for item in new {
         match item.get(PATCH).map(|directive| directive.as_str().unwrap_or_default().to_owned()) {
             None => kept.push(item),
             Some(directive) if directive == "delete" => {
-                if item.get(key).is_none() {
+                let Some(name) = item.get(key) else {
                     return malformed("delete patch type with no merge key defined");
-                }
-                merged.retain(|other| !same(other, &item, merging));
+                };
+                deleted.insert(name.clone());
             }
             Some(directive) if directive == "replace" => replaced = true,
             Some(directive) => return malformed(format!("Unknown patch type: {directive}")),
@@ -218,16 +217,28 @@ fn merge_objects(
     if replaced {
         return Ok(clean_list(kept));
     }
+    let mut merged: Vec<Value> = old
+        .iter()
+        .filter(|item| identity(item, merging).is_none_or(|name| !deleted.contains(name)))
+        .cloned()
+        .collect();
+    let mut places: HashMap<Value, usize> = HashMap::new();
+    for (place, item) in merged.iter().enumerate() {
+        identity(item, merging).map(|name| places.entry(name.clone()).or_insert(place));
+    }
     for item in &kept {
         let Value::Object(patch) = item else {
             return malformed(format!("{item} is not an object and cannot be merged by {key:?}"));
         };
-        if patch.get(key).is_none() {
+        let Some(name) = patch.get(key) else {
             return malformed(format!("map: {item} does not contain declared merge key: {key}"));
-        }
-        match merged.iter_mut().find(|other| same(other, item, merging)) {
+        };
+        match places.get(name).and_then(|place| merged.get_mut(*place)) {
             Some(Value::Object(target)) => merge_object(target, patch.clone(), element(field))?,
-            _ => merged.push(without_directives(item.clone())),
+            _ => {
+                places.insert(name.clone(), merged.len());
+                merged.push(without_directives(item.clone()));
+            }
         }
     }
     Ok(ordered(merged, &kept, &old, merging))
@@ -236,12 +247,13 @@ fn merge_objects(
 /// Sorts a merged list like Kubernetes: the elements that the patch names are in the patch's order, the others keep
 /// their place from the server.
 fn ordered(merged: Vec<Value>, order: &[Value], server: &[Value], merging: Merging) -> Vec<Value> {
-    let place = |list: &[Value], item: &Value| list.iter().position(|other| same(other, item, merging));
+    let (order, server) = (places(order, merging), places(server, merging));
+    let place = |places: &HashMap<&Value, usize>, item: &Value| places.get(identity(item, merging)?).copied();
     let (mut named, mut others): (Vec<Value>, Vec<Value>) =
-        merged.into_iter().partition(|item| place(order, item).is_some());
-    named.sort_by_key(|item| place(order, item));
-    others.sort_by_key(|item| place(server, item));
-    let before = |left: &Value, right: &Value| match (place(server, left), place(server, right)) {
+        merged.into_iter().partition(|item| place(&order, item).is_some());
+    named.sort_by_key(|item| place(&order, item));
+    others.sort_by_key(|item| place(&server, item));
+    let before = |left: &Value, right: &Value| match (place(&server, left), place(&server, right)) {
         (Some(left), Some(right)) => left < right,
         _ => false,
     };
@@ -260,16 +272,31 @@ fn ordered(merged: Vec<Value>, order: &[Value], server: &[Value], merging: Mergi
     }
 }
 
-fn same(one: &Value, other: &Value, merging: Merging) -> bool {
+/// Returns the part of an element that tells it from the others; `None` if it lacks the merge key.
+fn identity(item: &Value, merging: Merging) -> Option<&Value> {
     match merging {
-        Merging::By(key) => one.get(key).is_some() && one.get(key) == other.get(key),
-        Merging::Values | Merging::Not => one == other,
+        Merging::By(key) => item.get(key),
+        Merging::Values | Merging::Not => Some(item),
     }
+}
+
+/// Returns the first place of each element. Lists from outside may be long: nothing here compares each with each.
+fn places(list: &[Value], merging: Merging) -> HashMap<&Value, usize> {
+    let mut places = HashMap::new();
+    for (place, item) in list.iter().enumerate() {
+        identity(item, merging).map(|identity| places.entry(identity).or_insert(place));
+    }
+    places
+}
+
+fn same(one: &Value, other: &Value, merging: Merging) -> bool {
+    identity(one, merging).is_some_and(|identified| identity(other, merging) == Some(identified))
 }
 
 fn delete_from(target: &mut Object, list: &str, values: &Value) -> Result<(), Problem> {
     let Some(values) = values.as_array() else { return malformed(format!("{DELETE_FROM}{list} must be a list")) };
     if let Some(Value::Array(items)) = target.get_mut(list) {
+        let values: HashSet<&Value> = values.iter().collect();
         items.retain(|item| !values.contains(item));
     }
     Ok(())
