@@ -36,6 +36,29 @@ pub fn validate(kind: Kind, meta: &ObjectMeta, errors: &mut Errors) {
     crate::labels::validate(&meta.labels, &path.child("labels"), errors);
     validate_annotations(meta, &path.child("annotations"), errors);
     validate_owners(meta, &path.child("ownerReferences"), errors);
+    validate_finalizers(meta, &path.child("finalizers"), errors);
+}
+
+/// Kubernetes: `standardFinalizers`.
+const STANDARD_FINALIZERS: [&str; 3] = ["kubernetes", ORPHAN, FOREGROUND];
+const ORPHAN: &str = "orphan";
+const FOREGROUND: &str = "foregroundDeletion";
+
+fn validate_finalizers(meta: &ObjectMeta, path: &Path, errors: &mut Errors) {
+    for (index, finalizer) in meta.finalizers.iter().enumerate() {
+        let problems = names::qualified_name(finalizer);
+        if problems.is_empty() && !finalizer.contains('/') && !STANDARD_FINALIZERS.contains(&finalizer.as_str()) {
+            let problem = "name is neither a standard finalizer name nor is it fully qualified";
+            errors.invalid(&path.index(index), finalizer, problem);
+        }
+        for problem in problems {
+            errors.invalid(path, finalizer, &problem);
+        }
+    }
+    let has = |name: &str| meta.finalizers.iter().any(|finalizer| finalizer == name);
+    if has(ORPHAN) && has(FOREGROUND) {
+        errors.invalid(path, &meta.finalizers, "finalizer orphan and foregroundDeletion cannot be both set");
+    }
 }
 
 fn validate_annotations(meta: &ObjectMeta, path: &Path, errors: &mut Errors) {

@@ -2,18 +2,24 @@
 //!
 //! A request arrives at `grpc` or `rest`, which calls `handlers` on behalf of the caller. `authorization` permits it,
 //! `registry` has `admission` decide the change and writes it through `raft` into the `store`, and `watch` reports it
-//! to everyone. `panics` answers for a handler that panics.
+//! to everyone. `connections` serves what arrives, `answering` refuses callers that take more than their share (`fairness`),
+//! and `panics` answers for a handler that panics.
 
 pub mod admission;
+mod answering;
 pub mod authorization;
+mod connections;
+mod fairness;
 pub mod folder;
 pub mod grpc;
 pub mod handlers;
+mod heavy;
 pub mod host;
 pub mod keys;
 pub mod metrics;
 mod panics;
 pub mod raft;
+mod refusal;
 pub mod registry;
 pub mod request;
 pub mod rest;

@@ -7,15 +7,14 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{Request, Response};
 use prometheus_client::metrics::counter::Counter;
 use squall_api::Error;
 use squall_daemon::{Guarded, guarded};
 use tonic::body::Body;
 use tower::{Layer, Service};
 
-use crate::rest::error_json;
+use crate::refusal::refusal;
 
 /// Wraps the services of a member.
 #[derive(Clone)]
@@ -53,8 +52,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let is_grpc =
-            request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+        let refusal = refusal(&request, &Error::internal(PANICKED));
         let place = format!("{} {}", request.method(), request.uri().path());
         let panics = self.panics.clone();
         let answer = Guarded::new(self.inner.call(request));
@@ -63,7 +61,7 @@ where
                 Ok(Ok(answer)) => Ok(answer.map(|body| Body::new(SurvivingBody { body, place, panics }))),
                 Err(panic) => {
                     note(&place, &panic, &panics);
-                    Ok(if is_grpc { tonic::Status::internal(PANICKED).into_http() } else { in_json() })
+                    Ok(refusal.into())
                 }
             }
         }
@@ -112,16 +110,10 @@ impl http_body::Body for SurvivingBody {
     }
 }
 
-fn in_json() -> Response<Body> {
-    let text = error_json(&Error::internal(PANICKED));
-    let mut response = Response::new(Body::new(http_body_util::Full::from(text)));
-    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
-}
-
 #[cfg(test)]
 mod tests {
+    use http::StatusCode;
+    use http::header::CONTENT_TYPE;
     use http_body_util::BodyExt;
     use tower::ServiceExt;
 

@@ -12,15 +12,19 @@ use squall_daemon::{Gateway, Work, tls};
 use squall_flags::ApiserverFlags;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tonic::service::Routes;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::Server;
 use tonic::transport::server::Connected;
+use tower::Layer;
 
 use crate::admission::Range;
+use crate::connections::{self, Serving};
+use crate::fairness::Fairness;
 use crate::folder::{DataFolder, Origin};
 use crate::grpc::{AccessService, AdminService, ObjectsService, masters_only, members_only};
+use crate::heavy::HeavyThread;
 use crate::host::{BreakableDisk, Clock, LocalNetwork};
 use crate::panics::SurvivePanics;
 use crate::raft::{self, LogLimits, Member, RaftService};
@@ -40,10 +44,6 @@ const RECONCILE: Duration = Duration::from_secs(1);
 const RECOUNT: Duration = Duration::from_secs(10);
 /// Delay after a failed attempt.
 const RETRY: Duration = Duration::from_millis(100);
-/// Maximum number of open requests on one HTTP/2 connection.
-const STREAMS: u32 = 4_096;
-/// Interval of keepalive pings on a silent connection, and the timeout for their answers.
-const KEEPALIVE: Duration = Duration::from_secs(5);
 
 /// The parts of an apiserver, independent of its machine.
 pub struct Setup {
@@ -59,6 +59,8 @@ pub struct Setup {
     pub ca: Option<String>,
     /// Log of completed writes, if enabled.
     pub write_log: Option<WriteLog>,
+    /// Where heavy writes run; `None` for the thread of everything else.
+    pub heavy: Option<Handle>,
 }
 
 /// Serves on this machine until `stopping` becomes true or raft stops.
@@ -90,7 +92,9 @@ async fn serve_here(flags: ApiserverFlags, stopping: watch::Receiver<bool>) -> a
     let open = |path: &PathBuf| WriteLog::open(path).with_context(|| format!("opening write log {}", path.display()));
     let write_log = flags.write_log.as_ref().map(open).transpose()?;
     let incoming = Box::pin(identity::incoming(listener, tls::server(&flags.tls).context("loading the certificate")?));
+    let heavy = HeavyThread::start()?;
     let setup = Setup {
+        heavy: Some(heavy.handle()),
         name: flags.name,
         member,
         service_range: Range::of(flags.service_cidr).map_err(anyhow::Error::msg)?,
@@ -111,23 +115,19 @@ where
     let network = setup.member.network.clone();
     let member = Member::start(setup.member).await?;
     tracing::info!(name = setup.name, "serving");
-    let registry = Registry::new(member.clone(), network, setup.service_range, setup.clock, setup.ca, setup.write_log);
+    let registry = Registry::new(member.clone(), network, setup.service_range, setup.clock, setup.ca, setup.write_log)
+        .with_heavy_thread(setup.heavy);
     let routes = Routes::from(rest::router(registry.clone()))
         .add_service(InterceptedService::new(RaftService::server(member.clone()), members_only))
         .add_service(ObjectsService::server(registry.clone()))
         .add_service(AccessService::server(registry.clone()))
         .add_service(InterceptedService::new(AdminService::server(setup.name, registry.clone()), masters_only));
-    let server = Server::builder()
-        .accept_http1(true)
-        .max_concurrent_streams(Some(STREAMS))
-        .http2_keepalive_interval(Some(KEEPALIVE))
-        .http2_keepalive_timeout(Some(KEEPALIVE))
-        .layer(SurvivePanics { panics: member.metrics().panics.clone() })
-        .add_routes(routes.prepare())
-        .serve_with_incoming(incoming);
+    let service = SurvivePanics { panics: member.metrics().panics.clone() }.layer(routes.prepare());
+    let serving = Serving { service, fairness: Fairness::default() };
+    let server = connections::serve(incoming, serving);
     tokio::pin!(server);
     tokio::select! {
-        result = &mut server => return result.context("serving"),
+        () = &mut server => return Ok(()),
         reason = member.stopped() => bail!("raft stopped: {reason}"),
         never = keep_first_objects(&registry) => match never {},
         never = keep_quotas(&registry) => match never {},
@@ -137,7 +137,7 @@ where
     }
     // The server responds until leadership is handed over. It does not wait for watches, which never end by themselves.
     tokio::select! {
-        result = &mut server => result.context("serving"),
+        () = &mut server => Ok(()),
         stopped = tokio::time::timeout(DRAIN, member.stop()) => stopped.context("stopping the member"),
     }
 }

@@ -7,6 +7,7 @@ pub mod manifests;
 pub mod modules;
 pub mod page;
 pub mod processes;
+pub mod raw;
 mod scratch;
 pub mod transcript;
 

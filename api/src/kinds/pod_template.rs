@@ -1,5 +1,7 @@
 //! Defaults and validation of a pod's spec, whether in a pod or in the template of a workload.
 
+use std::collections::HashSet;
+
 use squall_proto::core::v1::{Container, ContainerPort, PodSpec, PodTemplateSpec, Probe};
 use squall_proto::intstr::IntOrString;
 
@@ -90,15 +92,14 @@ pub fn validate_spec(spec: &PodSpec, path: &Path, errors: &mut Errors) {
     if spec.containers.is_empty() {
         errors.required(&path.child("containers"), "");
     }
-    let mut seen = Vec::new();
+    let mut seen = HashSet::new();
     for (list, containers) in [("initContainers", &spec.init_containers), ("containers", &spec.containers)] {
         for (index, container) in containers.iter().enumerate() {
             let path = path.child(list).index(index);
             validate_container(container, &path, errors);
-            if seen.contains(&container.name.as_str()) {
+            if !seen.insert(&container.name) {
                 errors.duplicate(&path.child("name"), &container.name);
             }
-            seen.push(&container.name);
         }
     }
     one_of(&spec.restart_policy, &["Always", "OnFailure", "Never"], &path.child("restartPolicy"), errors);
@@ -154,17 +155,16 @@ fn validate_container(container: &Container, path: &Path, errors: &mut Errors) {
 }
 
 fn validate_ports(ports: &[ContainerPort], path: &Path, errors: &mut Errors) {
-    let mut names_seen = Vec::new();
+    let mut names_seen = HashSet::new();
     for (index, port) in ports.iter().enumerate() {
         let path = path.index(index);
         if !port.name.is_empty() {
             for problem in names::port_name(&port.name) {
                 errors.invalid(&path.child("name"), &port.name, &problem);
             }
-            if names_seen.contains(&&port.name) {
+            if !names_seen.insert(&port.name) {
                 errors.duplicate(&path.child("name"), &port.name);
             }
-            names_seen.push(&port.name);
         }
         if port.container_port == 0 {
             errors.required(&path.child("containerPort"), "");

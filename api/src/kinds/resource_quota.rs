@@ -1,5 +1,7 @@
 //! ResourceQuota: its rules and table columns.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use squall_proto::core::v1::{ResourceQuota, ResourceQuotaSpec, ScopedResourceSelectorRequirement};
 
@@ -134,13 +136,14 @@ fn fits(scope: &str, resource: &str) -> bool {
 }
 
 fn validate_scopes(spec: &ResourceQuotaSpec, path: &Path, errors: &mut Errors) {
-    for scope in &spec.scopes {
-        if !SCOPES.contains(&scope.as_str()) {
-            errors.invalid(path, &spec.scopes, "unsupported scope");
-        }
-        if spec.hard.keys().any(|resource| !resource.contains('/') && !fits(scope, resource)) {
-            errors.invalid(path, &spec.scopes, "unsupported scope applied to resource");
-        }
+    // Kubernetes reports the same error once.
+    if spec.scopes.iter().any(|scope| !SCOPES.contains(&scope.as_str())) {
+        errors.invalid(path, &spec.scopes, "unsupported scope");
+    }
+    let scopes: BTreeSet<&String> = spec.scopes.iter().filter(|scope| SCOPES.contains(&scope.as_str())).collect();
+    let is_unfit = |scope: &&String| spec.hard.keys().any(|resource| !resource.contains('/') && !fits(scope, resource));
+    if scopes.iter().any(is_unfit) {
+        errors.invalid(path, &spec.scopes, "unsupported scope applied to resource");
     }
     for pair in [["BestEffort", "NotBestEffort"], ["Terminating", "NotTerminating"]] {
         if pair.iter().all(|scope| spec.scopes.iter().any(|other| other == scope)) {

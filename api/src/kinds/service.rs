@@ -1,5 +1,7 @@
 //! Service: its rules and table columns.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use squall_proto::core::v1::{ClientIpConfig, Service, ServicePort, ServiceStatus, SessionAffinityConfig};
 use squall_proto::intstr::IntOrString;
@@ -184,12 +186,12 @@ fn validate_service_port(port: &ServicePort, path: &Path, errors: &mut Errors) {
 }
 
 fn duplicates(ports: &[ServicePort], path: &Path, errors: &mut Errors) {
+    let (mut names, mut numbers) = (HashSet::new(), HashSet::new());
     for (index, port) in ports.iter().enumerate() {
-        let earlier = &ports[..index];
-        if !port.name.is_empty() && earlier.iter().any(|other| other.name == port.name) {
+        if !port.name.is_empty() && !names.insert(&port.name) {
             errors.duplicate(&path.index(index).child("name"), &port.name);
         }
-        if earlier.iter().any(|other| other.port == port.port && other.protocol == port.protocol) {
+        if !numbers.insert((port.port, &port.protocol)) {
             errors.duplicate(&path.index(index), port);
         }
     }

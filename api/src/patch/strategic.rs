@@ -217,11 +217,8 @@ fn merge_objects(
     if replaced {
         return Ok(clean_list(kept));
     }
-    let mut merged: Vec<Value> = old
-        .iter()
-        .filter(|item| identity(item, merging).is_none_or(|name| !deleted.contains(name)))
-        .cloned()
-        .collect();
+    let mut merged: Vec<Value> =
+        old.iter().filter(|item| identity(item, merging).is_none_or(|name| !deleted.contains(name))).cloned().collect();
     let mut places: HashMap<Value, usize> = HashMap::new();
     for (place, item) in merged.iter().enumerate() {
         identity(item, merging).map(|name| places.entry(name.clone()).or_insert(place));

@@ -1,5 +1,6 @@
 //! Cluster IPs and node ports: which ones a service claims, and which ones a new service gets.
 
+use std::collections::HashSet;
 use std::net::Ipv4Addr;
 
 use squall_api::core::v1::Service;
@@ -160,12 +161,12 @@ fn choose_node_ports(
             false
         }
     };
-    let mut chosen: Vec<i32> = spec.ports.iter().map(|port| port.node_port).collect();
+    let mut chosen: HashSet<i32> = spec.ports.iter().map(|port| port.node_port).collect();
     for port in spec.ports.iter_mut().filter(|port| wanted && port.node_port == 0) {
         let free = |number: &i32| !chosen.contains(number) && !taken(&keys::node_port(*number));
         let found = (0..PICKS).map(|_| random.i32(NODE_PORTS)).find(free).or_else(|| NODE_PORTS.into_iter().find(free));
         port.node_port = found.ok_or_else(|| Error::internal("failed to allocate a nodePort: range is full"))?;
-        chosen.push(port.node_port);
+        chosen.insert(port.node_port);
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Admission of a changed object, as a whole or through one of its subresources.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use squall_api::autoscaling::v1::{Scale, ScaleSpec, ScaleStatus};
 use squall_api::core::v1::{Pod, PodCondition};
@@ -25,9 +27,12 @@ pub fn update(mut new: Object, old: &Object) -> Result<Object, Error> {
 }
 
 fn forbid_new_finalizers(new: &Object, old: &Object, errors: &mut Errors) {
-    let known = &old.meta().finalizers;
+    if old.meta().deletion_timestamp.is_none() {
+        return;
+    }
+    let known: HashSet<&String> = old.meta().finalizers.iter().collect();
     let added: Vec<&String> = new.meta().finalizers.iter().filter(|finalizer| !known.contains(finalizer)).collect();
-    if old.meta().deletion_timestamp.is_some() && !added.is_empty() {
+    if !added.is_empty() {
         let detail =
             format!("no new finalizers can be added if the object is being deleted, found new finalizers {added:?}");
         errors.forbidden(&Path::new("metadata").child("finalizers"), &detail);

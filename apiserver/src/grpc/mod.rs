@@ -14,6 +14,7 @@ use crate::registry::Registry;
 pub use access::AccessService;
 pub use admin::AdminService;
 pub use objects::ObjectsService;
+pub(crate) use status::status;
 
 /// Returns the caller that the connection has identified, or the anonymous one.
 fn caller_of<T>(request: &Request<T>) -> Caller {
@@ -41,7 +42,7 @@ fn only(request: Request<()>, fits: fn(&Caller) -> bool, reason: &str) -> Result
         return Ok(request);
     }
     let detail = format!("User {:?} {reason}", caller.user());
-    Err(status::status(squall_api::Error::refused("", "", "", &detail)))
+    Err(status(squall_api::Error::refused("", "", "", &detail)))
 }
 
 #[cfg(test)]

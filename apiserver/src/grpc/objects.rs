@@ -13,7 +13,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::handlers_of;
-use super::status::{answered, status};
+use super::status::{answered, opened, status};
 use crate::admission::DeleteOptions;
 use crate::handlers::{Body, Deleting, ListQuery, LogQuery, PatchBody, WatchQuery};
 use crate::registry::{Registry, Reply, any};
@@ -93,7 +93,7 @@ impl Objects for ObjectsService {
 
     async fn watch(&self, request: Request<proto::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
         let handlers = handlers_of(&self.registry, &request);
-        answered(async {
+        opened(async {
             let request = request.into_inner();
             let resource = ResourceRef::parse(request.resource)?;
             let query = WatchQuery {
@@ -198,7 +198,7 @@ impl Objects for ObjectsService {
 
     async fn logs(&self, request: Request<proto::LogsRequest>) -> Result<Response<Self::LogsStream>, Status> {
         let handlers = handlers_of(&self.registry, &request);
-        answered(async {
+        opened(async {
             let request = request.into_inner();
             let resource = ResourceRef::parse(request.resource)?;
             let query = LogQuery {

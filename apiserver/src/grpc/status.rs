@@ -7,13 +7,23 @@ use squall_api::Error;
 use squall_api::error::Reason;
 use tonic::{Code, Response, Status};
 
-/// Answers with the outcome of some work.
-pub(super) async fn answered<T>(work: impl Future<Output = Result<T, Error>>) -> Result<Response<T>, Status> {
+use crate::fairness::AnswerBytes;
+
+/// Answers with the outcome of some work, and its length.
+pub(super) async fn answered<T: Message>(work: impl Future<Output = Result<T, Error>>) -> Result<Response<T>, Status> {
+    let mut response = work.await.map(Response::new).map_err(status)?;
+    let bytes = AnswerBytes(response.get_ref().encoded_len());
+    response.extensions_mut().insert(bytes);
+    Ok(response)
+}
+
+/// Answers with the stream that some work opens.
+pub(super) async fn opened<T>(work: impl Future<Output = Result<T, Error>>) -> Result<Response<T>, Status> {
     work.await.map(Response::new).map_err(status)
 }
 
 /// Converts an error for the wire.
-pub(super) fn status(error: Error) -> Status {
+pub fn status(error: Error) -> Status {
     let code = error.reason().map_or(Code::Unknown, code);
     Status::with_details(code, error.status.message.clone(), error.status.encode_to_vec().into())
 }

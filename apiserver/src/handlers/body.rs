@@ -29,6 +29,14 @@ pub enum Body {
 }
 
 impl Body {
+    /// Returns the length of the body in bytes.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Json(bytes) | Self::Yaml(bytes) | Self::Protobuf(bytes) => bytes.len(),
+            Self::Object(any) => any.value.len(),
+        }
+    }
+
     /// Decodes the body as an object of this kind.
     pub fn object(self, kind: Kind, validation: FieldValidation) -> Result<Decoded, Error> {
         let info = kind.info();

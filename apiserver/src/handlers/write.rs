@@ -15,6 +15,7 @@ use squall_api::{Error, Kind, Object};
 use super::{Body, Handlers, ListQuery};
 use crate::admission::DeleteOptions;
 use crate::authorization::Verb;
+use crate::heavy::elsewhere;
 use crate::registry::{Reply, decode_stored};
 use crate::request::{ResourceRef, Subresource, WriteOptions};
 use crate::store::RequestId;
@@ -39,6 +40,17 @@ pub struct Deleting {
     pub version: String,
 }
 
+impl PatchBody {
+    /// Returns the length of the document in bytes.
+    fn len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+fn ending() -> Error {
+    Error::unavailable("this apiserver is shutting down")
+}
+
 fn no_manager() -> Error {
     let mut errors = Errors::default();
     errors.required(&Path::new("fieldManager"), "is required for apply patch");
@@ -60,6 +72,17 @@ impl Handlers {
     /// Creates an object, or binds or evicts a pod.
     pub async fn create(&self, resource: &ResourceRef, body: Body, options: WriteOptions) -> Result<Reply, Error> {
         self.authorize(Verb::Create, resource)?;
+        match self.registry.heavy_thread(resource, body.len()) {
+            None => self.create_here(resource, body, options).await,
+            Some(heavy) => {
+                let (handlers, resource) = (self.clone(), resource.clone());
+                let work = async move { handlers.create_here(&resource, body, options).await };
+                elsewhere(heavy, work).await.unwrap_or_else(|| Err(ending()))
+            }
+        }
+    }
+
+    async fn create_here(&self, resource: &ResourceRef, body: Body, options: WriteOptions) -> Result<Reply, Error> {
         let options = self.on_behalf(options);
         match resource.subresource {
             Subresource::Binding => {
@@ -120,6 +143,17 @@ impl Handlers {
     /// Replaces an object, its status or its scale.
     pub async fn update(&self, resource: &ResourceRef, body: Body, options: WriteOptions) -> Result<Reply, Error> {
         self.authorize(Verb::Update, resource)?;
+        match self.registry.heavy_thread(resource, body.len()) {
+            None => self.update_here(resource, body, options).await,
+            Some(heavy) => {
+                let (handlers, resource) = (self.clone(), resource.clone());
+                let work = async move { handlers.update_here(&resource, body, options).await };
+                elsewhere(heavy, work).await.unwrap_or_else(|| Err(ending()))
+            }
+        }
+    }
+
+    async fn update_here(&self, resource: &ResourceRef, body: Body, options: WriteOptions) -> Result<Reply, Error> {
         let options = self.on_behalf(options);
         if resource.subresource == Subresource::Scale {
             let scale: Scale = body.message("autoscaling.v1.Scale")?;
@@ -132,6 +166,17 @@ impl Handlers {
     /// Changes a part of an object.
     pub async fn patch(&self, resource: &ResourceRef, body: PatchBody, options: WriteOptions) -> Result<Reply, Error> {
         self.authorize(Verb::Patch, resource)?;
+        match self.registry.heavy_thread(resource, body.len()) {
+            None => self.patch_here(resource, body, options).await,
+            Some(heavy) => {
+                let (handlers, resource) = (self.clone(), resource.clone());
+                let work = async move { handlers.patch_here(&resource, body, options).await };
+                elsewhere(heavy, work).await.unwrap_or_else(|| Err(ending()))
+            }
+        }
+    }
+
+    async fn patch_here(&self, resource: &ResourceRef, body: PatchBody, options: WriteOptions) -> Result<Reply, Error> {
         let options = self.on_behalf(options);
         if body.content_type == patch::APPLY {
             if options.field_manager.is_empty() {

@@ -27,11 +27,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use squall_api::Error;
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use crate::admission::Range;
+use crate::heavy::HEAVY_BYTES;
 use crate::host::{Clock, Network};
+use crate::keys;
 use crate::raft::{Member, ProposeError};
+use crate::request::ResourceRef;
 use crate::write_log::WriteLog;
 
 pub use contact::out_of_touch;
@@ -50,6 +54,8 @@ const REVISION_PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Clone)]
 pub struct Registry {
     inner: Arc<Inner>,
+    /// Where heavy writes run.
+    heavy: Option<Handle>,
 }
 
 struct Inner {
@@ -87,7 +93,32 @@ impl Registry {
                 contact: contact::Contact::default(),
                 write_log,
             }),
+            heavy: None,
         }
+    }
+
+    /// Sets where heavy writes run.
+    #[must_use]
+    pub fn with_heavy_thread(self, heavy: Option<Handle>) -> Self {
+        Self { heavy, ..self }
+    }
+
+    /// Returns the thread for heavy work, if there is one.
+    #[must_use]
+    pub fn heavy(&self) -> Option<&Handle> {
+        self.heavy.as_ref()
+    }
+
+    /// Returns the thread for a write with a body of this length; `None` if this one will do. A small patch of a large
+    /// object is heavy, too.
+    #[must_use]
+    pub fn heavy_thread(&self, resource: &ResourceRef, bytes: usize) -> Option<&Handle> {
+        let heavy = self.heavy.as_ref()?;
+        let stored = || {
+            let key = keys::object(resource.kind, &resource.namespace, &resource.name);
+            self.member().view().state().get(&key).map_or(0, |entry| entry.value.len())
+        };
+        (bytes >= HEAVY_BYTES || stored() >= HEAVY_BYTES).then_some(heavy)
     }
 
     /// Returns the network that connects to kubelets.

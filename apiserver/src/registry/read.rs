@@ -13,9 +13,13 @@ use tokio::time::Instant;
 use super::freshness::{Freshness, VersionOptions};
 use super::page::Continuation;
 use super::{REVISION_PATIENCE, Registry, any, decode_stored};
+use crate::fairness::turn;
 use crate::request::{ResourceRef, Subresource};
 use crate::store::{Entry, Revision, State, Term};
 use crate::{keys, scan};
+
+/// Number of objects that a list looks at in one turn.
+const TURN_ENTRIES: usize = 1_000;
 
 /// The objects of a collection that a request selects.
 #[derive(Debug, Clone)]
@@ -181,7 +185,14 @@ impl Registry {
         let limit = if options.limit == 0 { usize::MAX } else { options.limit };
         let mut range = selection.candidates(&state, &start);
         let mut last = "";
+        // Only now: the state may have taken a quorum.
+        let (mut this_turn, mut looked_at) = (turn().await, 0usize);
         while let Some((key, entry)) = range.next() {
+            looked_at += 1;
+            if looked_at.is_multiple_of(TURN_ENTRIES) {
+                drop(this_turn);
+                this_turn = turn().await;
+            }
             if !selection.matches(&entry.value)? {
                 continue;
             }
@@ -195,6 +206,7 @@ impl Registry {
             listing.entries.push(entry.clone());
             last = key;
         }
+        drop(this_turn);
         Ok(listing)
     }
 

@@ -14,15 +14,19 @@ use serde_json::{Value, json};
 use squall_api::kinds::Typed;
 use squall_api::metav1::v1::ListMeta;
 use squall_api::{Error, Kind, Object};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
 
 use super::accept::{Encoding, Shape};
 use super::encode::{Writer, envelope_head};
 use super::table;
+use crate::fairness::{AnswerBytes, turn};
+use crate::heavy::HEAVY_BYTES;
 use crate::registry::{Listing, any, any_len, decode_stored};
 use crate::store::Entry;
 
 /// Length of the text at which a batch ends.
-const BATCH_BYTES: usize = 256 << 10;
+const BATCH_BYTES: usize = 16 << 10;
 /// The tag of field 1, length-delimited: `metadata` of every list.
 const METADATA: u8 = 1 << 3 | 2;
 /// The tag of field 2, length-delimited: `items` of every list.
@@ -38,12 +42,23 @@ fn list_meta(listing: &Listing) -> ListMeta {
     }
 }
 
-/// Responds to a list request.
-pub fn respond(kind: Kind, listing: Listing, writer: &Writer) -> Result<Response, Error> {
+/// Responds to a list request. With large objects in it, it is written on the thread for heavy work, and counts as long.
+pub fn respond(kind: Kind, listing: Listing, writer: &Writer, heavy: Option<&Handle>) -> Result<Response, Error> {
+    let largest = listing.entries.iter().map(|entry| entry.value.len()).max().unwrap_or(0);
+    let heavy = heavy.filter(|_| largest >= HEAVY_BYTES);
+    let mut response = written(kind, listing, writer, heavy)?;
+    if largest >= BATCH_BYTES {
+        // One is being written, and one waits to be sent. As text, an object is about twice as long.
+        response.extensions_mut().insert(AnswerBytes(largest.saturating_mul(4)));
+    }
+    Ok(response)
+}
+
+fn written(kind: Kind, listing: Listing, writer: &Writer, heavy: Option<&Handle>) -> Result<Response, Error> {
     let meta = list_meta(&listing);
     let entries = VecDeque::from(listing.entries);
     match (writer.format.shape, writer.format.encoding) {
-        (Shape::Objects, Encoding::Protobuf) => Ok(protobuf(kind, &meta, entries, writer)),
+        (Shape::Objects, Encoding::Protobuf) => Ok(protobuf(kind, &meta, entries, writer, heavy)),
         (shape, _) => {
             let (head, tail) = json_frame(kind, &meta, shape)?;
             let include = writer.include;
@@ -57,7 +72,7 @@ pub fn respond(kind: Kind, listing: Listing, writer: &Writer) -> Result<Response
                 }
             };
             if writer.is_plain_json() {
-                return Ok(writer.stream(pieces(head, entries, tail, b",", item), StatusCode::OK));
+                return Ok(writer.stream(pieces(head, entries, tail, b",", item, heavy), StatusCode::OK));
             }
             let mut text = head;
             for (place, entry) in entries.iter().enumerate() {
@@ -93,42 +108,76 @@ fn json_frame(kind: Kind, meta: &ListMeta, shape: Shape) -> Result<(Vec<u8>, Vec
     Ok((head.into_bytes(), b"]}\n".to_vec()))
 }
 
-/// Streams a list in batches of objects.
+/// Streams a list in batches of objects. A task writes the next batch once the last one was taken: it waits for its turn
+/// there, because a body is not polled while its client does not read, and would keep the turn.
 fn pieces(
     head: Vec<u8>,
     entries: VecDeque<Entry>,
     tail: Vec<u8>,
     between: &'static [u8],
     item: impl Fn(&Entry) -> Result<Vec<u8>, Error> + Send + 'static,
+    heavy: Option<&Handle>,
 ) -> Body {
-    let body = stream::unfold(Some((head, entries)), move |rest| {
-        let piece = rest.map(|(mut piece, mut entries)| {
-            let mut is_first = !piece.is_empty();
-            while piece.len() < BATCH_BYTES
-                && let Some(entry) = entries.pop_front()
-            {
-                if !std::mem::take(&mut is_first) {
-                    piece.extend(between);
-                }
-                // An error aborts the response, so the client notices that the list is incomplete.
-                piece.extend(item(&entry).map_err(std::io::Error::other)?);
+    let mut batches = Batches { entries, tail, between, item };
+    let (sender, receiver) = mpsc::channel(1);
+    let work = async move {
+        let mut piece = head;
+        // The client may be gone.
+        while let Ok(place) = sender.reserve().await {
+            let this_turn = turn().await;
+            let written = batches.write(piece);
+            drop(this_turn);
+            // An error aborts the response, so the client notices that the list is incomplete.
+            let is_last = batches.entries.is_empty() || written.is_err();
+            place.send(written.map_err(std::io::Error::other));
+            if is_last {
+                return;
             }
-            if entries.is_empty() {
-                piece.extend(&tail);
-                return Ok((Bytes::from(piece), None));
+            piece = Vec::new();
+        }
+    };
+    match heavy {
+        Some(heavy) => drop(heavy.spawn(work)),
+        None => drop(tokio::spawn(work)),
+    }
+    Body::from_stream(stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) }))
+}
+
+/// The rest of a list.
+struct Batches<F> {
+    entries: VecDeque<Entry>,
+    tail: Vec<u8>,
+    between: &'static [u8],
+    item: F,
+}
+
+impl<F: Fn(&Entry) -> Result<Vec<u8>, Error>> Batches<F> {
+    /// Adds the next objects to a piece, and the tail after the last one. A piece that is empty continues a list.
+    fn write(&mut self, mut piece: Vec<u8>) -> Result<Bytes, Error> {
+        let mut is_first = !piece.is_empty();
+        while piece.len() < BATCH_BYTES
+            && let Some(entry) = self.entries.pop_front()
+        {
+            if !std::mem::take(&mut is_first) {
+                piece.extend(self.between);
             }
-            Ok((Bytes::from(piece), Some((Vec::new(), entries))))
-        });
-        std::future::ready(piece.map(|piece: Result<_, std::io::Error>| match piece {
-            Ok((piece, rest)) => (Ok(piece), rest),
-            Err(error) => (Err(error), None),
-        }))
-    });
-    Body::from_stream(body)
+            piece.extend((self.item)(&entry)?);
+        }
+        if self.entries.is_empty() {
+            piece.extend(&self.tail);
+        }
+        Ok(piece.into())
+    }
 }
 
 /// Responds in Kubernetes' protobuf, which states the length of the list in advance.
-fn protobuf(kind: Kind, meta: &ListMeta, entries: VecDeque<Entry>, writer: &Writer) -> Response {
+fn protobuf(
+    kind: Kind,
+    meta: &ListMeta,
+    entries: VecDeque<Entry>,
+    writer: &Writer,
+    heavy: Option<&Handle>,
+) -> Response {
     let info = kind.info();
     let meta = meta.encode_to_vec();
     let framed = |length: usize| 1 + encoded_len_varint(length as u64) + length;
@@ -136,11 +185,12 @@ fn protobuf(kind: Kind, meta: &ListMeta, entries: VecDeque<Entry>, writer: &Writ
     let length = framed(meta.len()) + items.sum::<usize>();
     let mut head = envelope_head(length, &format!("{}List", info.kind), &info.api_version());
     put_framed(METADATA, &meta, &mut head);
-    let body = pieces(head, entries, Vec::new(), b"", move |entry| {
+    let item = move |entry: &Entry| {
         let mut framed = Vec::new();
         put_framed(ITEMS, &any(kind, &entry.value, entry.mod_revision).value, &mut framed);
         Ok(framed)
-    });
+    };
+    let body = pieces(head, entries, Vec::new(), b"", item, heavy);
     writer.stream(body, StatusCode::OK)
 }
 

@@ -19,6 +19,8 @@ mod review;
 mod table;
 mod watch;
 
+pub(crate) use failure::Failure;
+
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
@@ -29,11 +31,6 @@ use squall_daemon::identity::Caller;
 
 use crate::handlers::Handlers;
 use crate::registry::Registry;
-
-/// Encodes an error as the body of an answer.
-pub(crate) fn error_json(error: &Error) -> Vec<u8> {
-    encode::status_json(&error.status, encode::Layout::Compact)
-}
 
 /// Maximum request size (Kubernetes: 3 MiB).
 pub(crate) const MAX_REQUEST_BYTES: usize = 3 << 20;
@@ -76,7 +73,7 @@ pub fn router(registry: Registry) -> Router {
 async fn fallback(State(rest): State<Rest>, request: Request) -> Response {
     let layout = failure::layout(request.uri(), request.headers());
     let result = answer(&rest, request).await;
-    result.unwrap_or_else(|error| failure::Failure { error, layout }.into_response())
+    result.unwrap_or_else(|error| Failure { error, layout }.into_response())
 }
 
 async fn answer(rest: &Rest, request: Request) -> Result<Response, Error> {

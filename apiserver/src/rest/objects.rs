@@ -153,7 +153,7 @@ impl Head {
             return self.watch(resource).await;
         }
         let listing = self.handlers.list(resource, &self.query.list()?, usize::MAX).await?;
-        list::respond(resource.kind, listing, &self.writer)
+        list::respond(resource.kind, listing, &self.writer, self.handlers.registry().heavy())
     }
 
     async fn logs(&self, resource: &ResourceRef) -> Result<Response, Error> {

@@ -1,5 +1,6 @@
 //! Incoming connections: the TLS handshake, and the caller that it identifies.
 
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,7 +10,6 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt, stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -17,6 +17,7 @@ use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
 use super::Caller;
+use super::places::{Closed, Limits, Place, Places};
 
 /// The timeout of a TLS handshake.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
@@ -24,19 +25,20 @@ const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// The timeout for the start of a client's first request.
 const FIRST_REQUEST_PATIENCE: Duration = Duration::from_secs(10);
+/// How long an anonymous caller may keep a connection. Callers that stay identify themselves.
+const ANONYMOUS_PATIENCE: Duration = Duration::from_secs(120);
 /// The number of bytes that reveal the client's protocol: the preface of HTTP/2, or a request of HTTP/1.
 const PREFACE_BYTES: usize = 24;
-/// The maximum number of open connections; further ones are closed. The process raises its limit of open files at
-/// start.
-const CONNECTIONS: usize = 16_384;
-/// The maximum number of concurrent handshakes; further clients wait to be accepted.
-const HANDSHAKES: usize = 1_024;
+/// Handshakes that were given up and are not gone yet.
+const ENDING: usize = 64;
 
 /// An encrypted connection and its caller.
 pub struct Connection {
     stream: Awaited<TlsStream<TcpStream>>,
     caller: Caller,
-    _place: OwnedSemaphorePermit,
+    /// Resolves when the connection has to end.
+    end: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    _place: Place,
 }
 
 impl Connected for Connection {
@@ -47,10 +49,12 @@ impl Connected for Connection {
     }
 }
 
-/// Accepts connections and performs their handshakes. A slow or failed handshake does not delay other clients.
+/// Accepts connections and performs their handshakes. A slow or failed handshake does not delay other clients: when too
+/// many are under way, the oldest one is given up.
 pub fn incoming(listener: TcpListener, tls: ServerConfig) -> impl Stream<Item = io::Result<Connection>> {
     let acceptor = TlsAcceptor::from(Arc::new(tls));
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let places = Places::new(Limits::of_process());
+    let greeting = places.limits().greeting;
     let accepted = stream::unfold(listener, async |listener| {
         let accepted = listener.accept().await;
         if accepted.is_err() {
@@ -61,19 +65,35 @@ pub fn incoming(listener: TcpListener, tls: ServerConfig) -> impl Stream<Item = 
     });
     accepted
         .map(move |accepted| {
-            let acceptor = acceptor.clone();
-            let place = places.clone().try_acquire_owned();
+            let (acceptor, places) = (acceptor.clone(), places.clone());
+            let place = accepted.is_ok().then(|| places.greet());
             async move {
                 let (stream, _) = accepted?;
-                let place = place.map_err(|_| io::Error::other("too many connections"))?;
+                let Some((place, closed)) = place else { return Err(io::ErrorKind::ConnectionAborted.into()) };
                 // A task of its own, because the signature takes a while.
-                tokio::spawn(greet(acceptor, stream, place)).await.map_err(io::Error::other)?
+                let greeting = tokio::spawn(async move {
+                    let _place = place;
+                    tokio::select! {
+                        connection = greet(acceptor, stream, places) => connection,
+                        () = ended(closed) => Err(io::Error::other("too many clients are silent")),
+                    }
+                });
+                greeting.await.map_err(io::Error::other)?
             }
         })
-        .buffer_unordered(HANDSHAKES)
+        .buffer_unordered(greeting + ENDING)
 }
 
-async fn greet(acceptor: TlsAcceptor, stream: TcpStream, place: OwnedSemaphorePermit) -> io::Result<Connection> {
+/// Returns when a connection has to give up its place.
+async fn ended(closed: Closed) {
+    match closed {
+        // The sender is dropped, and never sends.
+        Some(closed) => drop(closed.await),
+        None => std::future::pending().await,
+    }
+}
+
+async fn greet(acceptor: TlsAcceptor, stream: TcpStream, places: Places) -> io::Result<Connection> {
     stream.set_nodelay(true)?;
     let greeting = tokio::time::timeout(HANDSHAKE_PATIENCE, acceptor.accept(stream)).await;
     let stream = greeting.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
@@ -84,7 +104,24 @@ async fn greet(acceptor: TlsAcceptor, stream: TcpStream, place: OwnedSemaphorePe
         Some(certificate) => Caller::of_certificate(certificate)
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the certificate names no user"))?,
     };
-    Ok(Connection { stream: Awaited::new(stream), caller, _place: place })
+    let (place, closed) = places.of(&caller).ok_or_else(|| io::Error::other("too many connections"))?;
+    let end = closed.map(|closed| {
+        let end = async {
+            tokio::select! {
+                () = ended(Some(closed)) => {}
+                () = tokio::time::sleep(ANONYMOUS_PATIENCE) => {}
+            }
+        };
+        Box::pin(end) as Pin<Box<dyn Future<Output = ()> + Send>>
+    });
+    Ok(Connection { stream: Awaited::new(stream), caller, end, _place: place })
+}
+
+impl Connection {
+    /// Whether the connection has to end now.
+    fn has_ended(&mut self, cx: &mut Context<'_>) -> bool {
+        self.end.as_mut().is_some_and(|end| end.as_mut().poll(cx).is_ready())
+    }
 }
 
 /// A stream that times out if the client does not start its first request. The HTTP server itself waits for it forever.
@@ -117,6 +154,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Awaited<S> {
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.has_ended(cx) {
+            self.end = Some(Box::pin(std::future::ready(())));
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }

@@ -5,6 +5,7 @@
 
 mod caller;
 mod connection;
+mod places;
 
 pub use caller::{Caller, MEMBER};
 pub use connection::{Connection, incoming};

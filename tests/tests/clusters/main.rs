@@ -7,6 +7,7 @@ mod leftovers;
 mod memory;
 mod metrics;
 mod repeated_requests;
+mod resources;
 mod resumed_watch;
 mod scaling;
 mod snapshots;

@@ -262,10 +262,14 @@ async fn a_folder_of_another_version_or_a_damaged_one_is_refused() {
 
     let mark = data.join("member.json");
     let good = fs::read_to_string(&mark).unwrap();
-    fs::write(&mark, good.replace("\"formatVersion\":1", "\"formatVersion\":9")).unwrap();
+    fs::write(&mark, good.replace("\"formatVersion\":2", "\"formatVersion\":9")).unwrap();
     let output = ctl.run("cluster up --detach").await.unwrap();
     assert_eq!(output.code, 1);
-    assert!(output.stderr.contains("has format version 9, but this apiserver reads version 1"), "{}", output.stderr);
+    assert!(
+        output.stderr.contains("has format version 9, but this apiserver reads versions up to 2"),
+        "{}",
+        output.stderr
+    );
     fs::write(&mark, good).unwrap();
 
     let segment = fs::read_dir(data.join("log")).unwrap().next().unwrap().unwrap().path();

@@ -1,0 +1,113 @@
+//! Holds the share of one request until its answer has been read.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use squall_api::Error;
+use squall_daemon::identity::Caller;
+use tonic::body::Body;
+use tower::{Service, ServiceExt};
+
+use crate::fairness::{AnswerBytes, Fairness, Level, Room, Seat};
+use crate::refusal::refusal;
+
+/// Length of an answer of unknown length. It is written little by little, and no more than this waits to be read.
+const STREAM_BYTES: usize = 16 << 10;
+/// Paths that are always answered (Kubernetes: exempt).
+const EXEMPT: [&str; 3] = ["/livez", "/readyz", "/healthz"];
+
+/// Passes a request on if its caller has not taken too much.
+pub async fn answer<S, B>(fairness: &Fairness, caller: &Caller, service: S, request: Request<B>) -> Response<Body>
+where
+    S: Service<Request<B>, Response = Response<Body>, Error = Infallible>,
+{
+    let level = Level::of(caller).filter(|_| !EXEMPT.contains(&request.uri().path()));
+    let Some(level) = level else { return answered(service, request).await };
+    let refused = refusal(&request, &Error::too_many_requests("too many requests, please try again later"));
+    let Some(seat) = fairness.seat(level, caller).await else { return refused.into() };
+    let response = answered(service, request).await;
+    let known = response.extensions().get().map(|AnswerBytes(bytes)| *bytes);
+    let exact = || http_body::Body::size_hint(response.body()).exact().and_then(|exact| usize::try_from(exact).ok());
+    match seat.room(exact().unwrap_or(STREAM_BYTES).max(known.unwrap_or(0))) {
+        Some(room) => response.map(|body| Body::new(Held { body, _share: (seat, room) })),
+        None => refused.into(),
+    }
+}
+
+async fn answered<S, B>(service: S, request: Request<B>) -> Response<Body>
+where
+    S: Service<Request<B>, Response = Response<Body>, Error = Infallible>,
+{
+    match service.oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+/// A body that returns the share of its request when it is dropped.
+struct Held {
+    body: Body,
+    _share: (Seat, Room),
+}
+
+impl http_body::Body for Held {
+    type Data = Bytes;
+    type Error = tonic::Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, tonic::Status>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+
+    /// An answer of 1 MiB, by its own length or by what its handler says.
+    async fn large(request: Request<()>) -> Result<Response<Body>, Infallible> {
+        let mut response = Response::new(Body::new(http_body_util::Full::from(vec![0; 1 << 20])));
+        if request.uri().path() == "/grpc" {
+            let unwritten = futures_util::stream::pending::<Result<http_body::Frame<Bytes>, tonic::Status>>();
+            response = Response::new(Body::new(http_body_util::StreamBody::new(unwritten)));
+            response.extensions_mut().insert(AnswerBytes(1 << 20));
+        }
+        Ok(response)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn unread_answers_are_bounded_and_health_is_always_answered() {
+        let fairness = Fairness::default();
+        let ann = Caller::new("ann", &[]);
+        let ask = async |path: &str| {
+            answer(&fairness, &ann, tower::service_fn(large), Request::get(path).body(()).unwrap()).await
+        };
+        let most = Level::Users.each().bytes >> 20;
+        let mut unread = Vec::new();
+        for number in 0..most {
+            let answer = ask(if number % 2 == 0 { "/grpc" } else { "/rest" }).await;
+            assert_eq!(answer.status(), StatusCode::OK, "{number}");
+            unread.push(answer);
+        }
+        let refused = ask("/rest").await;
+        assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (429, &"1".parse().unwrap()));
+        assert_eq!(ask("/livez").await.status(), StatusCode::OK);
+        unread.pop();
+        assert_eq!(ask("/rest").await.status(), StatusCode::OK);
+    }
+}
