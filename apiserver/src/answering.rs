@@ -31,7 +31,8 @@ where
     let response = answered(service, request).await;
     let known = response.extensions().get().map(|AnswerBytes(bytes)| *bytes);
     let exact = || http_body::Body::size_hint(response.body()).exact().and_then(|exact| usize::try_from(exact).ok());
-    match seat.room(exact().unwrap_or(STREAM_BYTES).max(known.unwrap_or(0))) {
+    let bytes = known.map_or_else(|| exact().unwrap_or(STREAM_BYTES), |known| known.max(exact().unwrap_or(0)));
+    match seat.room(bytes) {
         Some(room) => response.map(|body| Body::new(Held { body, _share: (seat, room) })),
         None => refused.into(),
     }

@@ -42,7 +42,7 @@ impl Level {
     /// Returns how much one caller of this level may take.
     pub const fn each(self) -> Limit {
         match self {
-            Self::System => Limit { seats: 4_096, bytes: 96 << 20 },
+            Self::System => Limit { seats: 16_384, bytes: 96 << 20 },
             Self::Users => Limit { seats: 1_024, bytes: 32 << 20 },
             Self::Anonymous => Limit { seats: 64, bytes: 4 << 20 },
         }
@@ -51,7 +51,7 @@ impl Level {
     /// Returns how much all callers of this level may take together.
     pub const fn all(self) -> Limit {
         match self {
-            Self::System => Limit { seats: 16_384, bytes: 128 << 20 },
+            Self::System => Limit { seats: 32_768, bytes: 128 << 20 },
             Self::Users => Limit { seats: 4_096, bytes: 64 << 20 },
             Self::Anonymous => self.each(),
         }

@@ -13,6 +13,6 @@ pub use level::Level;
 pub use share::{Fairness, Room, Seat};
 pub use turn::turn;
 
-/// The length of an answer that is in memory as a whole. A handler adds it to its answer if the body does not know.
+/// The length of an answer that is in memory at a time. A handler adds it to its answer if the body does not know.
 #[derive(Debug, Clone, Copy)]
 pub struct AnswerBytes(pub usize);

@@ -17,9 +17,14 @@ pub(super) async fn answered<T: Message>(work: impl Future<Output = Result<T, Er
     Ok(response)
 }
 
+/// Length of a stream that is idle most of the time.
+const IDLE: AnswerBytes = AnswerBytes(1 << 10);
+
 /// Answers with the stream that some work opens.
 pub(super) async fn opened<T>(work: impl Future<Output = Result<T, Error>>) -> Result<Response<T>, Status> {
-    work.await.map(Response::new).map_err(status)
+    let mut response = work.await.map(Response::new).map_err(status)?;
+    response.extensions_mut().insert(IDLE);
+    Ok(response)
 }
 
 /// Converts an error for the wire.

@@ -18,10 +18,13 @@ use squall_api::{Error, Kind, Object};
 use super::accept::{Encoding, Shape};
 use super::encode::{Layout, Writer, in_envelope, status_json};
 use super::table::{self, Headings};
+use crate::fairness::AnswerBytes;
 use crate::registry::{any, decode};
 use crate::store::Revision;
 use crate::watch::{Event, Fate, Watcher};
 
+/// Most watches are idle. One that is not read keeps more, which the number of watches bounds.
+const IDLE: AnswerBytes = AnswerBytes(1 << 10);
 /// Annotation of the bookmark that ends the initial events.
 const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
 
@@ -65,6 +68,7 @@ pub fn respond(watcher: Watcher, writer: &Writer, end_mark: EndMark) -> Result<R
     });
     let events = events.map(Ok::<_, std::convert::Infallible>);
     let mut response = writer.stream(Body::from_stream(events), StatusCode::OK);
+    response.extensions_mut().insert(IDLE);
     if writer.format.encoding == Encoding::Protobuf {
         let framed = HeaderValue::from_static("application/vnd.kubernetes.protobuf;stream=watch");
         response.headers_mut().insert(CONTENT_TYPE, framed);

@@ -17,7 +17,7 @@ use crate::store::{Change, Limit, Revision};
 
 /// How much is read from the history, and sent, at a time. A client that reads slowly keeps no more than this in memory
 /// besides the history.
-const BATCH: Limit = Limit { count: 256, bytes: 64 << 10 };
+const BATCH: Limit = Limit { count: 256, bytes: 16 << 10 };
 /// Maximum number of open watches of a member.
 const WATCHES: i64 = 16_384;
 /// Interval of bookmarks, for clients that request them.
