@@ -10,6 +10,8 @@ use anyhow::{Context, bail};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
+use crate::guard::{open_lock, own_temporary};
+
 /// The port of every apiserver.
 const PORT: u16 = 6443;
 /// The second bytes of the networks that clusters use.
@@ -66,13 +68,9 @@ impl Network {
 
     /// Locks the network's file; `None` if another launcher has it.
     fn reserve(self) -> anyhow::Result<Option<File>> {
-        let path = std::env::temp_dir().join(format!("squall-127.{}.lock", self.0));
-        let file = match File::options().create(true).truncate(false).write(true).open(&path) {
-            Ok(file) => file,
-            // Another user has created it: the network is theirs.
-            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return Ok(None),
-            Err(error) => return Err(error).with_context(|| format!("opening {}", path.display())),
-        };
+        // Another user's launchers are only noticed once they listen.
+        let path = own_temporary()?.join(format!("127.{}.lock", self.0));
+        let file = open_lock(&path).with_context(|| format!("opening {}", path.display()))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(file)),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),

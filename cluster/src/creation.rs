@@ -11,6 +11,7 @@ use crate::certificates::issue_certificates;
 use crate::description::{DESCRIPTION, Description};
 use crate::files::{make_folder, write_private};
 use crate::folder::Folder;
+use crate::guard::check_ours;
 use crate::lock::FolderLock;
 use crate::options::Options;
 use crate::programs::programs;
@@ -23,12 +24,15 @@ const PARTS: [&str; 5] = ["pki", "data", "logs", "run", "members"];
 const FILES: [&str; 3] = [DESCRIPTION, "kubeconfig", UNFINISHED];
 /// The file that exists while a cluster is being created.
 const UNFINISHED: &str = "unfinished";
+/// Its content. A user's own file of this name has another one, and stays.
+const MARK: &[u8] = b"ctl is creating a cluster in this folder\n";
 
 /// Checks the options, creates the cluster's folder and locks it.
 pub fn prepare(path: &Path, options: &Options) -> anyhow::Result<(PathBuf, FolderLock)> {
     check(options)?;
     make_folder(path)?;
     let path = path.canonicalize().with_context(|| format!("finding {}", path.display()))?;
+    check_ours(&path)?;
     let lock = FolderLock::take(&path)?;
     Ok((path, lock))
 }
@@ -40,7 +44,7 @@ pub fn create(
     network: Network,
     fill: impl FnOnce(&Folder) -> anyhow::Result<()>,
 ) -> anyhow::Result<Folder> {
-    if path.join(UNFINISHED).exists() {
+    if std::fs::read(path.join(UNFINISHED)).is_ok_and(|mark| mark == MARK) {
         // Its launcher was killed before anything was started.
         remove_files(&path)?;
     }
@@ -58,7 +62,7 @@ pub fn create(
 
 fn write_files(folder: &Folder, fill: impl FnOnce(&Folder) -> anyhow::Result<()>) -> anyhow::Result<()> {
     // Until the cluster is complete, this file marks the folder as ours and unfinished.
-    write_private(&folder.path().join(UNFINISHED), b"")?;
+    write_private(&folder.path().join(UNFINISHED), MARK)?;
     for part in PARTS {
         make_folder(&folder.path().join(part))?;
     }

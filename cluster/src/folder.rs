@@ -7,6 +7,7 @@ use squall_client::{ClusterEntry, Kubeconfig};
 use squall_flags::Founder;
 
 use crate::description::{DESCRIPTION, Description};
+use crate::guard::check_ours;
 use crate::lock::FolderLock;
 use crate::member::{MemberName, Role};
 use crate::options::Options;
@@ -32,8 +33,9 @@ impl Folder {
     /// Opens the folder of a cluster.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         ensure!(Self::exists(path), "there is no cluster in {}; start one with \"ctl cluster up\"", path.display());
-        let description = Description::read(path)?;
         let path = path.canonicalize().with_context(|| format!("finding {}", path.display()))?;
+        check_ours(&path)?;
+        let description = Description::read(&path)?;
         Ok(Self { path, description })
     }
 

@@ -14,6 +14,7 @@ mod faults;
 mod files;
 mod folder;
 mod found;
+mod guard;
 mod launcher;
 pub mod leaders;
 mod lifetime;

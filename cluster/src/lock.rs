@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use rustix::fs::{FlockOperation, flock};
 
+use crate::guard::open_lock;
 use crate::pause::wait_a_moment;
 
 /// The lock file in a cluster's folder.
@@ -45,7 +46,7 @@ impl FolderLock {
 
 /// Opens the lock file, even on a disk that has become read-only: the cluster must still be able to end.
 fn open(path: &Path) -> std::io::Result<File> {
-    match File::options().create(true).truncate(false).write(true).open(path) {
+    match open_lock(path) {
         Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => File::open(path),
         other => other,
     }

@@ -1,6 +1,8 @@
 //! Restricts a kubelet to its own node, its own Lease and the pods bound to its node (Kubernetes: the NodeRestriction
 //! admission plugin).
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use squall_api::config_source::config_sources;
 use squall_api::core::v1::Pod;
 use squall_api::{Error, Kind, Object};
@@ -32,6 +34,93 @@ pub fn restrict_node(caller: &Caller, resource: &ResourceRef, old: Option<&Objec
     }
 }
 
+/// Lets a kubelet change nothing that steers pods to its node or gives them to others: labels that the cluster's owner
+/// sets, taints, owner references, and the labels of pods. Other callers pass.
+pub fn restrict_node_change(
+    caller: &Caller,
+    resource: &ResourceRef,
+    old: Option<&Object>,
+    new: &Object,
+) -> Result<(), Error> {
+    let Some(node) = caller.node() else { return Ok(()) };
+    let refuse = |detail: String| Err(Error::forbidden(resource.kind, &resource.name, &detail));
+    match (new, old) {
+        (Object::Node(new), old) => {
+            let none = BTreeMap::new();
+            let before = old.map_or(&none, |old| &old.meta().labels);
+            let forbidden = forbidden_labels(before, &new.metadata.labels);
+            if !forbidden.is_empty() {
+                let what = if old.is_some() { "modify labels" } else { "set the following labels" };
+                return refuse(format!("node {node:?} is not allowed to {what}: {}", forbidden.join(", ")));
+            }
+            match old {
+                Some(Object::Node(old)) if old.spec.taints != new.spec.taints => {
+                    refuse(format!("node {node:?} is not allowed to modify taints"))
+                }
+                Some(Object::Node(old)) if old.metadata.owner_references != new.metadata.owner_references => {
+                    refuse(format!("node {node:?} is not allowed to modify ownerReferences"))
+                }
+                _ => Ok(()),
+            }
+        }
+        (Object::Pod(new), Some(Object::Pod(old)))
+            if resource.subresource == Subresource::Status && old.metadata.labels != new.metadata.labels =>
+        {
+            refuse(format!("node {node:?} cannot update labels through pod status"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Labels that a kubelet may set on its own Node although they are Kubernetes' own (Kubernetes: `IsKubeletLabel`).
+const KUBELET_LABELS: [&str; 12] = [
+    "kubernetes.io/hostname",
+    "kubernetes.io/os",
+    "kubernetes.io/arch",
+    "beta.kubernetes.io/os",
+    "beta.kubernetes.io/arch",
+    "beta.kubernetes.io/instance-type",
+    "node.kubernetes.io/instance-type",
+    "node.kubernetes.io/windows-build",
+    "topology.kubernetes.io/zone",
+    "topology.kubernetes.io/region",
+    "failure-domain.beta.kubernetes.io/zone",
+    "failure-domain.beta.kubernetes.io/region",
+];
+/// Namespaces whose labels a kubelet may set.
+const KUBELET_NAMESPACES: [&str; 2] = ["kubelet.kubernetes.io", "node.kubernetes.io"];
+
+/// Returns the labels that differ and that a kubelet may not touch.
+fn forbidden_labels(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<String> {
+    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let changed = keys.into_iter().filter(|key| before.get(*key) != after.get(*key));
+    changed.filter(|key| is_forbidden(key)).cloned().collect()
+}
+
+fn is_forbidden(label: &str) -> bool {
+    let namespace = label.split_once('/').map_or("", |(namespace, _)| namespace);
+    let is_in =
+        |domain: &str| namespace.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    let is_own = KUBELET_LABELS.contains(&label)
+        || KUBELET_NAMESPACES.iter().any(|own| namespace == *own || namespace.ends_with(&format!(".{own}")));
+    is_in("node-restriction.kubernetes.io") || ((is_in("kubernetes.io") || is_in("k8s.io")) && !is_own)
+}
+
+/// Lets a kubelet list and watch only the pods of its node (Kubernetes: the node authorizer with selectors). Other callers
+/// pass.
+pub fn restrict_node_list(caller: &Caller, resource: &ResourceRef, fields: &str) -> Result<(), Error> {
+    let Some(node) = caller.node().filter(|_| resource.kind == Kind::Pod) else { return Ok(()) };
+    let is_own = |term: &str| {
+        let value = term.strip_prefix("spec.nodeName=").map(|value| value.trim_start_matches('='));
+        value == Some(node)
+    };
+    if fields.split(',').any(is_own) {
+        return Ok(());
+    }
+    let detail = "can only list/watch pods with spec.nodeName field selector";
+    Err(Error::forbidden(resource.kind, &resource.name, detail))
+}
+
 /// Whether the pod reads from this config map or secret.
 #[must_use]
 pub fn reads_from(pod: &Pod, resource: &ResourceRef) -> bool {
@@ -44,7 +133,8 @@ pub fn reads_from(pod: &Pod, resource: &ResourceRef) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_api::core::v1::{ConfigMapEnvSource, Container, EnvFromSource, LocalObjectReference};
+    use squall_api::core::v1::{ConfigMapEnvSource, Container, EnvFromSource, LocalObjectReference, Node, Taint};
+    use squall_api::metav1::v1::OwnerReference;
 
     fn resource(kind: Kind, namespace: &str, name: &str, subresource: &str) -> ResourceRef {
         ResourceRef::object(kind, namespace, name).part(Subresource::parse(kind, subresource))
@@ -80,6 +170,77 @@ mod tests {
         assert!(check(&resource(Kind::Lease, LEASES, "node-1", ""), None).is_err());
         assert_eq!(check(&resource(Kind::Lease, LEASES, "node-0", ""), None), Ok(()));
         assert!(restrict_node(&Caller::server(), &status, Some(&other)).is_ok(), "others are not kubelets");
+    }
+
+    #[test]
+    fn a_kubelet_changes_nothing_that_steers_pods() {
+        let caller = Caller::new("system:node:node-0", &["system:nodes"]);
+        let node = |labels: &[&str]| {
+            let mut node = Node::default();
+            node.metadata.labels.extend(labels.iter().map(|key| ((*key).to_owned(), "x".to_owned())));
+            node
+        };
+        let own = resource(Kind::Node, "", "node-0", "");
+        let check = |old: Option<Node>, new: Node| {
+            restrict_node_change(&caller, &own, old.map(Object::from).as_ref(), &new.into())
+                .map_err(|error| error.to_string())
+        };
+        for allowed in
+            ["a", "example.com/a", "kubernetes.io/hostname", "node.kubernetes.io/a", "x.kubelet.kubernetes.io/a"]
+        {
+            assert_eq!(check(None, node(&[allowed])), Ok(()), "{allowed}");
+            assert_eq!(check(Some(node(&[])), node(&[allowed])), Ok(()), "{allowed}");
+        }
+        for label in [
+            "node-role.kubernetes.io/a",
+            "node-restriction.kubernetes.io/a",
+            "x.node-restriction.kubernetes.io/a",
+            "kubernetes.io/a",
+            "k8s.io/a",
+            "x.k8s.io/a",
+            "topology.kubernetes.io/rack",
+        ] {
+            let refused = |verb: &str| {
+                format!("nodes \"node-0\" is forbidden: node \"node-0\" is not allowed to {verb}: {label}")
+            };
+            assert_eq!(check(None, node(&[label])), Err(refused("set the following labels")));
+            assert_eq!(check(Some(node(&[])), node(&[label])), Err(refused("modify labels")));
+            assert_eq!(check(Some(node(&[label])), node(&[])), Err(refused("modify labels")), "removed");
+            assert_eq!(check(Some(node(&[label])), node(&[label])), Ok(()), "unchanged");
+        }
+        let mut tainted = node(&[]);
+        tainted.spec.taints.push(Taint { key: "a".to_owned(), ..Taint::default() });
+        assert!(check(Some(tainted.clone()), node(&[])).unwrap_err().ends_with("is not allowed to modify taints"));
+        assert_eq!(check(None, tainted), Ok(()), "a kubelet registers with taints");
+        let mut owned = node(&[]);
+        owned.metadata.owner_references.push(OwnerReference::default());
+        assert!(check(Some(node(&[])), owned).unwrap_err().ends_with("is not allowed to modify ownerReferences"));
+        let mut labelled = Pod::default();
+        labelled.metadata.labels.insert("app".to_owned(), "x".to_owned());
+        let status = resource(Kind::Pod, "default", "x", "status");
+        let relabel = restrict_node_change(&caller, &status, Some(&Pod::default().into()), &labelled.clone().into());
+        assert!(relabel.unwrap_err().to_string().ends_with("cannot update labels through pod status"));
+        let kept = restrict_node_change(&caller, &status, Some(&labelled.clone().into()), &labelled.into());
+        assert!(kept.is_ok());
+    }
+
+    #[test]
+    fn a_kubelet_lists_the_pods_of_its_node() {
+        let caller = Caller::new("system:node:node-0", &["system:nodes"]);
+        let pods = ResourceRef::collection(Kind::Pod, "");
+        for (fields, allowed) in [
+            ("spec.nodeName=node-0", true),
+            ("spec.nodeName==node-0", true),
+            ("status.phase=Running,spec.nodeName=node-0", true),
+            ("", false),
+            ("spec.nodeName=node-1", false),
+            ("spec.nodeName!=node-0", false),
+            ("metadata.name=x", false),
+        ] {
+            assert_eq!(restrict_node_list(&caller, &pods, fields).is_ok(), allowed, "{fields}");
+            assert!(restrict_node_list(&Caller::server(), &pods, fields).is_ok(), "others are not kubelets");
+        }
+        assert!(restrict_node_list(&caller, &ResourceRef::collection(Kind::Service, ""), "").is_ok());
     }
 
     #[test]

@@ -45,6 +45,14 @@ impl Range {
         1 << self.bits
     }
 
+    /// Whether an address may be a pod's. A cluster has a /16: the range of services is at its beginning, and nodes with
+    /// their pods are in its upper three quarters, each node at the first address of its /24.
+    #[must_use]
+    pub fn may_be_pod(&self, address: Ipv4Addr) -> bool {
+        let [_, _, third, last] = address.octets();
+        u32::from(address) >> 16 == self.base >> 16 && third >= 64 && last > 1
+    }
+
     fn contains(&self, address: Ipv4Addr) -> bool {
         (self.base + 1..self.base + self.size() - 1).contains(&u32::from(address))
     }
@@ -176,6 +184,25 @@ mod tests {
     use super::*;
     use squall_api::Resource;
     use squall_api::core::v1::ServicePort;
+
+    #[test]
+    fn only_pods_have_the_addresses_of_pods() {
+        let range = Range::parse("127.91.0.0/20").unwrap();
+        for (address, may_be) in [
+            ("127.91.64.2", true),
+            ("127.91.255.254", true),
+            ("127.91.64.1", false),
+            ("127.91.48.1", false),
+            ("127.91.47.1", false),
+            ("127.91.0.1", false),
+            ("127.92.64.2", false),
+            ("127.0.0.1", false),
+            ("10.0.0.5", false),
+            ("169.254.169.254", false),
+        ] {
+            assert_eq!(range.may_be_pod(address.parse().unwrap()), may_be, "{address}");
+        }
+    }
 
     fn service(kind: &str) -> Service {
         let mut service = Service::default();

@@ -88,6 +88,7 @@ impl Handlers {
     /// Lists a collection. The list is truncated when its objects exceed `max_bytes`.
     pub async fn list(&self, resource: &ResourceRef, query: &ListQuery, max_bytes: usize) -> Result<Listing, Error> {
         self.authorize(Verb::List, resource)?;
+        admission::restrict_node_list(&self.caller, resource, &query.fields)?;
         let selection = Selection::parse(resource, &query.labels, &query.fields)?;
         let options = ListOptions { versions: query.versions(), limit: query.limit, max_bytes };
         self.registry.list(&selection, &options).await
@@ -96,6 +97,7 @@ impl Handlers {
     /// Watches a collection.
     pub async fn watch(&self, resource: &ResourceRef, query: &WatchQuery) -> Result<Watcher, Error> {
         self.authorize(Verb::Watch, resource)?;
+        admission::restrict_node_list(&self.caller, resource, &query.list.fields)?;
         let selection = Selection::parse(resource, &query.list.labels, &query.list.fields)?;
         let start = WatchStart::of(&query.list.versions())?;
         let seconds = match query.timeout_seconds {

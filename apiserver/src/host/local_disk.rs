@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use tokio::runtime::Handle;
 
 use super::disk::{Disk, Note, Output, Work};
@@ -114,7 +114,16 @@ impl Disk for LocalDisk {
     }
 
     fn lock(&self, folder: &Path) -> io::Result<Option<Box<dyn Send + Sync>>> {
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(folder.join("lock"))?;
+        // A lock is never a link to elsewhere, nor a pipe that waits for a reader.
+        let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).map_err(io::Error::other)?;
+        let lock = folder.join("lock");
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(OWNER_ONLY)
+            .custom_flags(flags)
+            .open(lock)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(Box::new(file))),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),

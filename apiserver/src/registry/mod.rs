@@ -23,6 +23,7 @@ mod stored;
 mod transaction;
 mod write;
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -101,6 +102,12 @@ impl Registry {
     #[must_use]
     pub fn with_heavy_thread(self, heavy: Option<Handle>) -> Self {
         Self { heavy, ..self }
+    }
+
+    /// Whether an address may be a pod's of this cluster.
+    #[must_use]
+    pub fn may_be_pod(&self, address: Ipv4Addr) -> bool {
+        self.inner.service_range.may_be_pod(address)
     }
 
     /// Returns the thread for heavy work, if there is one.

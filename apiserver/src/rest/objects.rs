@@ -97,9 +97,30 @@ async fn collect(mut body: axum::body::Body) -> Result<Bytes, Error> {
     if length > MAX_REQUEST_BYTES { Err(Error::too_large(MAX_REQUEST_BYTES)) } else { Ok(bytes.freeze()) }
 }
 
+/// Maximum length of all warnings in characters, and of each once they are longer together (Kubernetes: 4,096 and 256).
+const ALL_WARNINGS: usize = 4_096;
+const EACH_WARNING: usize = 256;
+
+/// Returns the warnings that fit into the head of a response, shortened if need be.
+fn fitting(warnings: &[String]) -> Vec<String> {
+    let total: usize = warnings.iter().map(|warning| warning.chars().count()).sum();
+    if total <= ALL_WARNINGS {
+        return warnings.to_vec();
+    }
+    let mut left = ALL_WARNINGS;
+    let shortened = warnings.iter().map(|warning| warning.chars().take(EACH_WARNING).collect::<String>());
+    let fits = |warning: &String| {
+        let length = warning.chars().count();
+        let fits = length <= left;
+        left = left.saturating_sub(length);
+        fits
+    };
+    shortened.take_while(fits).collect()
+}
+
 /// Kubernetes: warnings are response headers.
 fn warn(response: &mut Response, warnings: &[String]) {
-    for warning in warnings {
+    for warning in fitting(warnings) {
         let escaped = warning.replace('\\', "\\\\").replace('"', "\\\"");
         if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{escaped}\"")) {
             response.headers_mut().append(WARNING, value);
@@ -265,5 +286,21 @@ impl Head {
             how.version = preconditions.resource_version.unwrap_or_default();
         }
         Ok((how, options))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_fit_into_the_head_of_a_response() {
+        let few = ["unknown field \"a\"".to_owned(), "x".repeat(4_000)];
+        assert_eq!(fitting(&few), few);
+        let many: Vec<String> = (0..10_000).map(|number| format!("unknown field \"é{number}\"")).collect();
+        let fitted = fitting(&many);
+        assert!(fitted.len() > 100 && fitted.iter().map(|warning| warning.chars().count()).sum::<usize>() <= 4_096);
+        let long = vec!["é".repeat(5_000)];
+        assert_eq!(fitting(&long)[0].chars().count(), 256);
     }
 }

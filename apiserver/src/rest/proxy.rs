@@ -1,13 +1,15 @@
 //! The `proxy` subresource: forwards a request to a pod, or to a pod behind a service.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use axum::extract::Request;
 use axum::response::Response;
-use http::header::{CONNECTION, HOST, TRANSFER_ENCODING};
-use http::{Method, Uri};
+use http::header::{
+    AUTHORIZATION, CONNECTION, COOKIE, HOST, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, HeaderName, Method, Uri};
 use hyper_util::client::legacy::{Client, Error as LegacyError};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use squall_api::core::v1::{Pod, Service};
@@ -25,20 +27,23 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Label on every slice that names its service.
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
-/// The parts of a path before and after `proxy`: `http:kubia:8080`, `proxy/a/b`.
+/// Headers that are not forwarded to a pod.
+static PRIVATE: [HeaderName; 9] =
+    [HOST, CONNECTION, TRANSFER_ENCODING, TE, TRAILER, UPGRADE, AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE];
+
+/// The parts of a name before `proxy`: `http:kubia:8080`.
 struct Destination<'a> {
     name: &'a str,
     port: &'a str,
-    path: &'a str,
 }
 
 impl<'a> Destination<'a> {
     /// Returns `None` if the resource is not a proxy.
     fn parse(resource: &'a ResourceRef) -> Option<Self> {
-        let Subresource::Proxy(path) = &resource.subresource else { return None };
+        let Subresource::Proxy(_) = &resource.subresource else { return None };
         let name = resource.name.strip_prefix("http:").unwrap_or(&resource.name);
         let (name, port) = name.split_once(':').unwrap_or((name, ""));
-        Some(Self { name, port, path })
+        Some(Self { name, port })
     }
 }
 
@@ -59,15 +64,15 @@ pub async fn serve(handlers: &Handlers, resource: &ResourceRef, request: Request
         _ => return Err(Error::no_such_path()),
     };
     let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
-    let target = format!("http://{address}:{port}/{}{query}", destination.path);
+    let target = format!("http://{address}:{port}/{}{query}", raw_rest(request.uri().path()));
     let uri: Uri = target.parse().map_err(|error| Error::bad_request(format!("{target}: {error}")))?;
-    let pod: IpAddr = address.parse().map_err(|error| Error::unavailable(format!("{address}: {error}")))?;
+    let pod: Ipv4Addr = address.parse().map_err(|error| Error::unavailable(format!("{address}: {error}")))?;
+    if !handlers.registry().may_be_pod(pod) {
+        return Err(Error::unavailable(format!("address not allowed: {pod} is no address of a pod of this cluster")));
+    }
     let (mut parts, body) = request.into_parts();
     parts.uri = uri;
-    // Connection-specific headers are not forwarded.
-    for name in [HOST, CONNECTION, TRANSFER_ENCODING] {
-        parts.headers.remove(name);
-    }
+    keep_private(&mut parts.headers);
     parts.version = http::Version::HTTP_11;
     let forwarded = Request::from_parts(parts, body);
     let mut answer =
@@ -79,6 +84,24 @@ pub async fn serve(handlers: &Handlers, resource: &ResourceRef, request: Request
         answer.headers_mut().remove(name);
     }
     Ok(answer)
+}
+
+/// Returns the path behind `proxy/`, with its encoding: `/api/v1/namespaces/NAMESPACE/pods/NAME/proxy/PATH`.
+fn raw_rest(path: &str) -> &str {
+    path.splitn(9, '/').nth(8).unwrap_or_default()
+}
+
+/// Removes the headers that concern this connection, and those that identify the caller to this server: a pod is not to be
+/// trusted with them.
+fn keep_private(headers: &mut HeaderMap) {
+    let named = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    let named: Vec<HeaderName> =
+        named.flat_map(|names| names.split(',')).filter_map(|name| name.trim().parse().ok()).collect();
+    let impersonation = headers.keys().filter(|name| name.as_str().starts_with("impersonate-")).cloned();
+    let private: Vec<HeaderName> = named.into_iter().chain(impersonation).collect();
+    for name in PRIVATE.iter().chain(&private) {
+        headers.remove(name);
+    }
 }
 
 /// Sends a request over a connection of its own.
@@ -154,16 +177,38 @@ mod tests {
     }
 
     #[test]
-    fn a_destination_has_a_name_a_port_and_a_path() {
+    fn a_path_keeps_its_encoding() {
+        for (path, rest) in [
+            ("/api/v1/namespaces/a/pods/x/proxy", ""),
+            ("/api/v1/namespaces/a/pods/x/proxy/", ""),
+            ("/api/v1/namespaces/a/pods/x:80/proxy/a%2Fb//c%20d/", "a%2Fb//c%20d/"),
+        ] {
+            assert_eq!(raw_rest(path), rest, "{path}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_identifies_the_caller_is_forwarded() {
+        let mut headers = HeaderMap::new();
+        for name in ["authorization", "cookie", "impersonate-user", "impersonate-extra-a", "x-hop", "host", "x-app"] {
+            headers.insert(HeaderName::from_static(name), "x".parse().unwrap());
+        }
+        headers.insert(CONNECTION, "close, X-Hop".parse().unwrap());
+        keep_private(&mut headers);
+        assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-app"]);
+    }
+
+    #[test]
+    fn a_destination_has_a_name_and_a_port() {
         for (name, subresource, expected) in [
-            ("x", "proxy", Some(("x", "", ""))),
-            ("x:8080", "proxy/a/b", Some(("x", "8080", "a/b"))),
-            ("http:x:web", "proxy/", Some(("x", "web", ""))),
+            ("x", "proxy", Some(("x", ""))),
+            ("x:8080", "proxy/a/b", Some(("x", "8080"))),
+            ("http:x:web", "proxy/", Some(("x", "web"))),
             ("x", "log", None),
             ("x", "proxyless", None),
         ] {
             let resource = resource(name, subresource);
-            let found = Destination::parse(&resource).map(|d| (d.name, d.port, d.path));
+            let found = Destination::parse(&resource).map(|d| (d.name, d.port));
             assert_eq!(found, expected, "{name} {subresource}");
         }
     }

@@ -41,6 +41,16 @@ impl Caller {
         Self { inner: Arc::new(Names { user: user.to_owned(), groups }) }
     }
 
+    /// Creates the caller that a request stands in for. Kubernetes: the anonymous user is not authenticated.
+    #[must_use]
+    pub fn impersonated(user: &str, groups: &[&str]) -> Self {
+        if user != ANONYMOUS {
+            return Self::new(user, groups);
+        }
+        let groups = groups.iter().copied().chain([UNAUTHENTICATED]).map(str::to_owned).collect();
+        Self { inner: Arc::new(Names { user: user.to_owned(), groups }) }
+    }
+
     /// Creates the caller for a client without a certificate.
     #[must_use]
     pub fn anonymous() -> Self {
