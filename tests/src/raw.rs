@@ -25,7 +25,7 @@ pub enum Protocol {
     Http2,
 }
 
-/// Whose certificate a connection presents.
+/// The certificate that a connection presents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Identity {
     /// Nobody's.

@@ -20,7 +20,7 @@ pub struct Fairness {
     levels: Arc<[Pool; Level::ALL.len()]>,
 }
 
-/// What the callers of one level share.
+/// The seats and the room of one level.
 struct Pool {
     level: Level,
     all: Stock,
@@ -33,7 +33,7 @@ struct Callers {
     sweep_at: usize,
 }
 
-/// What is left.
+/// Free seats and free room.
 struct Stock {
     seats: Arc<Semaphore>,
     units: Arc<Semaphore>,

@@ -12,7 +12,7 @@ use crate::store::Transaction;
 /// Largest term and index of a message. No group comes near, and openraft can count on from here.
 const LARGEST: u64 = 1 << 48;
 
-/// What is wrong with a message.
+/// The error in a message.
 pub type Problem = String;
 
 fn vote(vote: &Vote) -> Result<(), Problem> {

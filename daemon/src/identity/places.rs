@@ -63,7 +63,7 @@ struct Taken {
     known: usize,
 }
 
-/// What a place is taken by.
+/// The connection that holds a place.
 enum Holder {
     Greeting(u64),
     Anonymous(u64),

@@ -209,7 +209,11 @@ async fn down_ends_everything_whatever_the_files_say() {
 async fn a_folder_half_made_is_made_anew() {
     let (folder, ctl) = Scratch::new().unwrap();
     fs::create_dir_all(folder.path().join(".squall/pki")).unwrap();
-    fs::write(folder.path().join(".squall/unfinished"), "").unwrap();
+    // A file of the user's own that has the name of the mark: nothing is removed.
+    fs::write(folder.path().join(".squall/unfinished"), "mine").unwrap();
+    let refused = ctl.run(UP).await.unwrap();
+    assert!(refused.code == 1 && refused.stderr.contains("belongs to no cluster"), "{refused:?}");
+    fs::write(folder.path().join(".squall/unfinished"), "ctl is creating a cluster in this folder\n").unwrap();
     assert_eq!(ctl.run(UP).await.unwrap().code, 0);
     assert_eq!(ctl.run("cluster down --delete").await.unwrap().stdout, "all members have stopped\nremoved .squall\n");
 }

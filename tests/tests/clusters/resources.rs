@@ -37,7 +37,7 @@ struct Harness {
     raw: Raw,
 }
 
-/// What was seen during a pattern.
+/// The measurements during a pattern.
 #[derive(Debug)]
 struct Seen {
     mib: f64,
