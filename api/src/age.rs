@@ -6,7 +6,7 @@ use squall_proto::meta::v1::Time;
 /// Formats the age of an object created at `created`; `<unknown>` if that is not set.
 #[must_use]
 pub fn since(created: &Time, now: Timestamp) -> String {
-    if created.is_zero() { "<unknown>".to_owned() } else { human(now.as_second() - created.seconds) }
+    if created.is_zero() { "<unknown>".to_owned() } else { human(now.as_second().saturating_sub(created.seconds)) }
 }
 
 /// Formats a duration like Kubernetes' `HumanDuration`: truncates, never rounds.

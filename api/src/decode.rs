@@ -167,11 +167,11 @@ impl Walk {
             (Shape::Single, value) => self.value(value, field, message, path),
             (Shape::List, Value::Array(items)) => {
                 for (index, item) in items.iter().enumerate() {
-                    let place = path.len() - 1;
-                    let name = path[place].clone();
-                    path[place] = format!("{name}[{index}]");
+                    let name = path.pop().unwrap_or_default();
+                    path.push(format!("{name}[{index}]"));
                     self.value(item, field, message, path);
-                    path[place] = name;
+                    path.pop();
+                    path.push(name);
                 }
             }
             (Shape::Map, Value::Object(entries)) => {

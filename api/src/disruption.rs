@@ -11,6 +11,7 @@ use squall_proto::meta::v1::{Condition, OwnerReference, Time};
 use squall_proto::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetStatus};
 
 use crate::Object;
+use crate::counts::total;
 use crate::kinds::{is_pod_active, is_pod_ready};
 use crate::labels::Selector;
 use crate::meta::controller_of;
@@ -32,7 +33,7 @@ impl Budget {
     /// Returns how many pods may be evicted.
     #[must_use]
     pub fn allowed(&self) -> i32 {
-        (self.healthy - self.desired).max(0)
+        self.healthy.saturating_sub(self.desired).max(0)
     }
 
     /// Returns the status of the budget. `now` becomes the transition time of a condition that changes.
@@ -82,11 +83,11 @@ pub fn expected<'a>(
     find: impl Fn(&str, &OwnerReference) -> Option<Object>,
 ) -> i32 {
     let mut wanted: BTreeMap<String, i32> = BTreeMap::new();
-    let mut alone = 0;
+    let mut alone = 0_i32;
     for pod in pods.filter(|pod| is_pod_active(pod)) {
         let namespace = &pod.metadata.namespace;
         let Some(owner) = controller_of(&pod.metadata) else {
-            alone += 1;
+            alone = alone.saturating_add(1);
             continue;
         };
         let Some(found) = find(namespace, owner) else { continue };
@@ -95,7 +96,7 @@ pub fn expected<'a>(
         let replicas = scaled.replicas_mut().and_then(|replicas| *replicas).unwrap_or(1);
         wanted.insert(scaled.meta().uid.clone(), replicas);
     }
-    wanted.values().sum::<i32>() + alone
+    total(wanted.into_values().chain([alone]))
 }
 
 /// Computes the budget for its pods; `expected` is the number of pods that their controllers want.
@@ -105,7 +106,7 @@ pub fn budget<'a>(budget: &PodDisruptionBudget, pods: impl Iterator<Item = &'a P
     let spec = &budget.spec;
     let desired = match (&spec.min_available, &spec.max_unavailable) {
         (Some(min), _) => amount(min, expected),
-        (None, Some(max)) => expected - amount(max, expected),
+        (None, Some(max)) => expected.saturating_sub(amount(max, expected)),
         // Kubernetes: a budget without limits keeps at least one pod.
         (None, None) => 1,
     };
@@ -116,7 +117,10 @@ fn amount(amount: &IntOrString, of: i32) -> i32 {
     let percent = amount.as_str().and_then(|text| text.strip_suffix('%')).and_then(|digits| digits.parse::<i64>().ok());
     match (amount.as_int(), percent) {
         (Some(number), _) => number,
-        (None, Some(percent)) => i32::try_from((i64::from(of) * percent + 99).div_euclid(100)).unwrap_or(i32::MAX),
+        (None, Some(percent)) => {
+            let hundredths = i64::from(of).saturating_mul(percent).saturating_add(99);
+            i32::try_from(hundredths.div_euclid(100)).unwrap_or(i32::MAX)
+        }
         (None, None) => 0,
     }
 }

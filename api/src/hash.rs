@@ -28,7 +28,11 @@ pub fn pod_template_hash(template: &PodTemplateSpec, collisions: Option<i32>) ->
         bytes.extend(count.cast_unsigned().to_le_bytes());
         bytes.extend([0; 4]);
     }
-    fnv1a(&bytes).to_string().bytes().map(|digit| ALPHABET[usize::from(digit) % ALPHABET.len()] as char).collect()
+    fnv1a(&bytes)
+        .to_string()
+        .bytes()
+        .map(|digit| ALPHABET[usize::from(digit).rem_euclid(ALPHABET.len())] as char)
+        .collect()
 }
 
 fn fnv1a(bytes: &[u8]) -> u32 {

@@ -188,7 +188,7 @@ impl Parser {
 
     fn next(&mut self) -> String {
         let token = self.peek().to_owned();
-        self.position += 1;
+        self.position = self.position.saturating_add(1);
         token
     }
 

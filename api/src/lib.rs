@@ -3,9 +3,13 @@
 //! No I/O, no async, no clock: times and random sources are arguments. The server and `ctl` share this crate, so that
 //! both apply the same rules.
 
+// Numbers from outside reach every crate that reads them. Tests may count on their own.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 pub mod age;
 pub mod apply;
 pub mod config_source;
+pub mod counts;
 pub mod decode;
 pub mod describe;
 pub mod disruption;

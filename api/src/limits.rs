@@ -46,7 +46,7 @@ impl Limits {
     /// Returns how many pods must be available.
     #[must_use]
     pub fn min_available(&self) -> i32 {
-        self.desired - self.max_unavailable
+        self.desired.saturating_sub(self.max_unavailable)
     }
 
     /// Returns how many pods may exist in total.
@@ -72,7 +72,7 @@ fn resolve(amount: &IntOrString, of: i32, round: Round) -> i32 {
                 Round::Up => hundredths.saturating_add(99) / 100,
                 Round::Down => hundredths / 100,
             };
-            i32::try_from(number).unwrap_or(i32::MAX - of)
+            i32::try_from(number).unwrap_or(i32::MAX.saturating_sub(of))
         }
     }
 }

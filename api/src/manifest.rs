@@ -81,9 +81,9 @@ fn split(text: &str) -> Vec<&str> {
     for line in text.split_inclusive('\n') {
         if line.trim_end() == "---" || line.starts_with("--- ") {
             documents.push(&text[start..position]);
-            start = position + line.len();
+            start = position.saturating_add(line.len());
         }
-        position += line.len();
+        position = position.saturating_add(line.len());
     }
     documents.push(&text[start..]);
     documents.into_iter().filter(|document| !document.trim().is_empty()).collect()

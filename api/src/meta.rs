@@ -67,7 +67,7 @@ fn validate_annotations(meta: &ObjectMeta, path: &Path, errors: &mut Errors) {
             errors.invalid(path, key, &problem);
         }
     }
-    let size: usize = meta.annotations.iter().map(|(key, value)| key.len() + value.len()).sum();
+    let size: usize = meta.annotations.iter().map(|(key, value)| key.len().saturating_add(value.len())).sum();
     if size > MAX_ANNOTATIONS_BYTES {
         errors.too_long(path, &format!("may not be more than {MAX_ANNOTATIONS_BYTES} bytes"));
     }

@@ -7,6 +7,20 @@ pub use squall_proto::resource::Quantity;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Milli(pub i128);
 
+impl Milli {
+    /// Returns the sum; the largest or smallest amount there is if that is out of range.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    /// Returns the difference; the largest or smallest amount there is if that is out of range.
+    #[must_use]
+    pub const fn minus(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
 const SUFFIXES: [(&str, u32, u32); 15] = [
     // suffix, power of 2, power of 10 above thousandths
     ("Ki", 10, 3),
@@ -40,7 +54,10 @@ fn parse_text(text: &str) -> Option<Milli> {
     let digits_end = unsigned.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(unsigned.len());
     let (number, suffix) = unsigned.split_at(digits_end);
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') || whole.len() + fraction.len() > 20 {
+    if (whole.is_empty() && fraction.is_empty())
+        || fraction.contains('.')
+        || whole.len().saturating_add(fraction.len()) > 20
+    {
         return None;
     }
     let digits: i128 = format!("0{whole}{fraction}").parse().ok()?;
@@ -49,7 +66,7 @@ fn parse_text(text: &str) -> Option<Milli> {
         Some(exponent) => scaled_by_exponent(digits, scale, exponent.parse().ok()?)?,
         None => scaled_by_suffix(digits, scale, suffix)?,
     };
-    Some(Milli(if text.starts_with('-') { -milli } else { milli }))
+    Some(Milli(if text.starts_with('-') { milli.saturating_neg() } else { milli }))
 }
 
 fn scaled_by_exponent(digits: i128, scale: i128, exponent: i32) -> Option<i128> {
@@ -73,7 +90,7 @@ fn scaled_by_suffix(digits: i128, scale: i128, suffix: &str) -> Option<i128> {
 }
 
 fn ceil(value: i128, by: i128) -> i128 {
-    (value + by - 1) / by
+    value.saturating_add(by.saturating_sub(1)).checked_div(by).unwrap_or(value)
 }
 
 /// Formats an amount with decimal suffixes, as for CPUs: `500m`, `2`, `4k`.
@@ -91,9 +108,12 @@ pub fn binary(amount: Milli) -> String {
 /// Formats an amount with the largest allowed suffix that leaves a whole number (Kubernetes: the canonical form).
 fn shortest(Milli(amount): Milli, allowed: impl Fn(u32, u32) -> bool) -> String {
     let fitting = SUFFIXES.into_iter().filter(|(name, two, ten)| *name != "u" && allowed(*two, *ten));
-    let units = fitting.map(|(name, two, ten)| (2i128.pow(two) * 10i128.pow(ten), name));
-    let best = units.filter(|(unit, _)| amount % unit == 0 && (amount != 0 || *unit == 1_000)).max();
-    best.map_or_else(|| format!("{amount}m"), |(unit, name)| format!("{}{name}", amount / unit))
+    let units = fitting.map(|(name, two, ten)| (2i128.pow(two).saturating_mul(10i128.pow(ten)), name));
+    let best = units.filter(|(unit, _)| amount.checked_rem(*unit) == Some(0) && (amount != 0 || *unit == 1_000)).max();
+    best.map_or_else(
+        || format!("{amount}m"),
+        |(unit, name)| format!("{}{name}", amount.checked_div(unit).unwrap_or(amount)),
+    )
 }
 
 #[cfg(test)]

@@ -86,7 +86,7 @@ async fn serve_here(flags: ApiserverFlags, stopping: watch::Receiver<bool>) -> a
         }),
         link_port: flags.link_port,
         heartbeat,
-        election: (election, election * 2),
+        election: (election, election.saturating_mul(2)),
         log: LogLimits::default(),
     };
     let open = |path: &PathBuf| WriteLog::open(path).with_context(|| format!("opening write log {}", path.display()));

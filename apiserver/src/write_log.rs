@@ -60,7 +60,7 @@ impl WriteLog {
         let count = intent.keys.len() as u64;
         let line = WriteLine {
             time: time.to_string(),
-            first: (last + 1).saturating_sub(count),
+            first: last.saturating_add(1).saturating_sub(count),
             last,
             keys: intent.keys.clone(),
             user: intent.user.clone(),

@@ -13,6 +13,7 @@ use tonic::{Code, Request, Response, Status};
 
 use crate::client::{Client, no_answer, unreachable};
 use crate::error::Error;
+use squall_api::timing::later;
 
 /// The timeout for each chunk of a snapshot. The first one arrives when the whole snapshot is on the apiserver's disk.
 const PIECE: Duration = Duration::from_secs(120);
@@ -69,7 +70,7 @@ impl Client {
     where
         F: Future<Output = Result<(), Status>>,
     {
-        let deadline = Instant::now() + self.deadline();
+        let deadline = later(Instant::now(), self.deadline());
         let mut last = no_answer();
         while Instant::now() < deadline {
             for (_, channel) in self.channels() {
@@ -110,13 +111,13 @@ impl Client {
         let mut admin = AdminClient::new(channel);
         let begin = tokio::time::timeout(PIECE, admin.snapshot(SnapshotRequest {}));
         let mut pieces = begin.await.unwrap_or_else(|_| Err(no_answer())).map_err(Broken::Before)?.into_inner();
-        let mut len = 0;
+        let mut len = 0_u64;
         loop {
             let next = tokio::time::timeout(PIECE, pieces.message()).await.unwrap_or_else(|_| Err(no_answer()));
             match next.map_err(Broken::Midway)? {
                 Some(piece) => {
                     out.write_all(&piece.data).await.map_err(Broken::Here)?;
-                    len += piece.data.len() as u64;
+                    len = len.saturating_add(piece.data.len() as u64);
                 }
                 None => return Ok(len),
             }

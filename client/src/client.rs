@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use squall_api::error::Reason;
+use squall_api::timing::later;
 use squall_api::{Kind, Object};
 use squall_proto::squall::api::v1 as proto;
 use squall_proto::squall::api::v1::objects_client::ObjectsClient;
@@ -190,7 +191,7 @@ impl Client {
 
     /// Returns the timeout of one attempt. An apiserver that does not answer must leave time for another.
     fn attempt(&self) -> Duration {
-        let share = if self.endpoints.len() > 1 { self.deadline.min(DEADLINE) / 2 } else { self.deadline };
+        let share = if self.endpoints.len() > 1 { self.deadline.min(DEADLINE).div_f32(2.0) } else { self.deadline };
         share.min(ATTEMPT)
     }
 
@@ -210,8 +211,8 @@ impl Client {
     where
         F: Future<Output = Result<Response<A>, Status>>,
     {
-        let deadline = Instant::now() + self.deadline;
-        let (mut refused, mut lagging) = (0, 0);
+        let deadline = later(Instant::now(), self.deadline);
+        let (mut refused, mut lagging) = (0_usize, 0_usize);
         for attempt in 1.. {
             let (place, client) = self.objects();
             let left = deadline.saturating_duration_since(Instant::now()).min(self.attempt());
@@ -221,7 +222,7 @@ impl Client {
                 Ok(Ok(reply)) => return Ok(reply.into_inner()),
                 Ok(Err(status)) if !from_transport(&status) && status.code() != Code::Unavailable => {
                     let error = api_error(&status);
-                    lagging += usize::from(error.is(Reason::Timeout));
+                    lagging = lagging.saturating_add(usize::from(error.is(Reason::Timeout)));
                     if !error.is(Reason::Timeout) || lagging >= self.endpoints.len() {
                         return Err(error.into());
                     }
@@ -231,12 +232,12 @@ impl Client {
                 Err(_) => no_answer(),
             };
             self.endpoints.leave(place);
-            refused += usize::from(is_refused(&status));
-            let all_refused = refused == attempt && attempt >= self.endpoints.len() * 2;
+            refused = refused.saturating_add(usize::from(is_refused(&status)));
+            let all_refused = refused == attempt && attempt >= self.endpoints.len().saturating_mul(2);
             if Instant::now() >= deadline || all_refused {
                 return Err(unreachable(&self.endpoints(), &status));
             }
-            if attempt % self.endpoints.len() == 0 {
+            if attempt.checked_rem(self.endpoints.len()) == Some(0) {
                 tokio::time::sleep(PAUSE.min(deadline.saturating_duration_since(Instant::now()))).await;
             }
         }

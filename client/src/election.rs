@@ -103,7 +103,7 @@ impl Elector {
     }
 
     async fn take(&self, current: Option<&Lease>) -> Result<Term, Error> {
-        let transitions = current.map_or(0, |lease| lease.spec.lease_transitions.unwrap_or(0) + 1);
+        let transitions = current.map_or(0, |lease| lease.spec.lease_transitions.unwrap_or(0).saturating_add(1));
         let now = MicroTime::from_timestamp((self.config.clock)());
         let mut lease = current.cloned().unwrap_or_default();
         lease.metadata.name.clone_from(&self.config.name);
@@ -138,7 +138,7 @@ impl Elector {
                 Err(error) => tracing::debug!(%error, "could not renew the lease"),
             }
             // Kubernetes: renewDeadline is two thirds of the lease.
-            if renewed.elapsed() >= self.config.duration * 2 / 3 {
+            if renewed.elapsed().saturating_mul(3) >= self.config.duration.saturating_mul(2) {
                 return;
             }
         }

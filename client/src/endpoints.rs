@@ -61,14 +61,14 @@ impl Endpoints {
     /// Returns the index of the current apiserver, and its connection.
     pub fn current(&self) -> (usize, Channel) {
         let list = self.list.load();
-        let place = self.current.load(Ordering::Relaxed) % list.len();
+        let place = self.current.load(Ordering::Relaxed).checked_rem(list.len()).unwrap_or(0);
         (place, list[place].1.clone())
     }
 
     /// Returns all apiservers, starting with the one that answered last.
     pub fn in_order(&self) -> Vec<Connected> {
         let mut list = self.list.load().as_ref().clone();
-        let current = self.current.load(Ordering::Relaxed) % list.len();
+        let current = self.current.load(Ordering::Relaxed).checked_rem(list.len()).unwrap_or(0);
         list.rotate_left(current);
         list
     }
@@ -77,7 +77,10 @@ impl Endpoints {
     pub fn leave(&self, place: usize) {
         let len = self.len();
         // The list may have become shorter since the index was stored.
-        let turned = |current: usize| (current % len == place % len).then_some((place + 1) % len);
+        let turned = |current: usize| {
+            let is_current = current.checked_rem(len) == place.checked_rem(len);
+            place.saturating_add(1).checked_rem(len).filter(|_| is_current)
+        };
         // No change means that another caller has switched.
         let _ = self.current.fetch_update(Ordering::Relaxed, Ordering::Relaxed, turned);
     }

@@ -66,7 +66,7 @@ async fn tell_all(client: Client, source: EventSource, mut receiver: mpsc::Recei
             }
         }
         tell_new(&client, &new).await;
-        if told.len() + new.len() > REMEMBERED {
+        if told.len().saturating_add(new.len()) > REMEMBERED {
             told.clear();
         }
         told.extend(new);
@@ -75,7 +75,7 @@ async fn tell_all(client: Client, source: EventSource, mut receiver: mpsc::Recei
 
 /// Increments the count and sets the time of the last occurrence.
 fn count(event: &mut Event, at: Timestamp) {
-    event.count += 1;
+    event.count = event.count.saturating_add(1);
     event.last_timestamp = Time::from_timestamp(at);
 }
 

@@ -1,5 +1,6 @@
 //! Waits for a condition instead of a fixed time.
 
+use squall_api::timing::later;
 use std::fmt::Debug;
 use std::future::Future;
 use std::time::Duration;
@@ -23,7 +24,7 @@ pub async fn wait_for<T, E: Debug, F: Future<Output = Result<T, E>>>(
     what: &str,
     condition: impl Fn() -> F,
 ) -> Result<T, TimedOut> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = later(Instant::now(), PATIENCE);
     loop {
         match condition().await {
             Ok(value) => return Ok(value),

@@ -149,7 +149,7 @@ impl Watch {
             Err(error) => {
                 tracing::debug!(kind = self.selection.kind.info().kind, %error, "could not open a watch");
                 tokio::time::sleep(self.pause).await;
-                self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+                self.pause = self.pause.saturating_mul(2).min(LONGEST_PAUSE);
             }
         }
         Ok(false)

@@ -1,6 +1,9 @@
 //! The code that all long-running processes share: the frame around `main`, tracing, signals, TLS and the identity of
 //! callers, connections to nodes, timing.
 
+// Numbers from outside reach every crate that reads them. Tests may count on their own.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 mod gateway;
 pub mod identity;
 mod panics;

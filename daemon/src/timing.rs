@@ -54,24 +54,26 @@ impl Timing {
     }
 
     fn divided_by(self, divisor: u32) -> Self {
+        let shorter = |constant: Duration| constant.checked_div(divisor).unwrap_or(constant);
         Self {
-            divisor: self.divisor * divisor,
-            leader_lease: self.leader_lease / divisor,
-            leader_retry: self.leader_retry / divisor,
-            node_lease: self.node_lease / divisor,
-            node_renew: self.node_renew / divisor,
-            node_status: self.node_status / divisor,
-            node_monitor: self.node_monitor / divisor,
-            node_grace: self.node_grace / divisor,
-            backoff_first: self.backoff_first / divisor,
-            backoff_max: self.backoff_max / divisor,
+            divisor: self.divisor.saturating_mul(divisor),
+            leader_lease: shorter(self.leader_lease),
+            leader_retry: shorter(self.leader_retry),
+            node_lease: shorter(self.node_lease),
+            node_renew: shorter(self.node_renew),
+            node_status: shorter(self.node_status),
+            node_monitor: shorter(self.node_monitor),
+            node_grace: shorter(self.node_grace),
+            backoff_first: shorter(self.backoff_first),
+            backoff_max: shorter(self.backoff_max),
         }
     }
 
     /// Converts seconds from an object to real time in this profile. Negative numbers count as 0.
     #[must_use]
     pub fn seconds(&self, seconds: i64) -> Duration {
-        Duration::from_secs(u64::try_from(seconds).unwrap_or(0)) / self.divisor
+        let seconds = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+        seconds.checked_div(self.divisor).unwrap_or(seconds)
     }
 }
 

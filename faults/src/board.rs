@@ -89,7 +89,7 @@ impl Board {
 
     fn changed(&self, entries: &BTreeMap<String, Entry>) {
         self.in_force.store(entries.len(), Ordering::Release);
-        self.news.send_modify(|count| *count += 1);
+        self.news.send_modify(|count| *count = count.wrapping_add(1));
     }
 }
 

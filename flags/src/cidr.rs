@@ -34,13 +34,13 @@ impl FromStr for Cidr {
         let base: Ipv4Addr = base.parse().map_err(|_| invalid())?;
         let bits = prefix.parse().ok().and_then(|prefix| 32u32.checked_sub(prefix)).filter(|bits| *bits < 32);
         let bits = bits.ok_or_else(invalid)?;
-        Ok(Self { base: Ipv4Addr::from(u32::from(base) & !((1 << bits) - 1)), bits })
+        Ok(Self { base: Ipv4Addr::from(u32::from(base) >> bits << bits), bits })
     }
 }
 
 impl Display for Cidr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.base, 32 - self.bits)
+        write!(f, "{}/{}", self.base, 32_u32.saturating_sub(self.bits))
     }
 }
 

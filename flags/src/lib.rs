@@ -5,6 +5,9 @@
 //!
 //! `to_args` takes its struct apart, so that it cannot forget a new flag. A test reads each command line back.
 
+// Numbers from outside reach every crate that reads them. Tests may count on their own.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 mod apiserver;
 mod cidr;
 mod controller_manager;

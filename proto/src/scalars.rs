@@ -38,7 +38,10 @@ impl MicroTime {
     /// Converts from a timestamp and truncates it to microseconds.
     #[must_use]
     pub fn from_timestamp(time: Timestamp) -> Self {
-        Self { seconds: time.as_second(), nanos: time.subsec_nanosecond() / 1_000 * 1_000 }
+        Self {
+            seconds: time.as_second(),
+            nanos: time.subsec_nanosecond().saturating_sub(time.subsec_nanosecond() % 1_000),
+        }
     }
 
     /// Converts to a timestamp. Clamps times outside the years -9999 to 9999.
@@ -171,7 +174,13 @@ impl Serialize for Quantity {
 impl<'de> Deserialize<'de> for Quantity {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let string = match serde_json::Value::deserialize(deserializer)? {
-            serde_json::Value::Null => String::new(),
+            // As Kubernetes reads it: no quantity is zero.
+            serde_json::Value::Null => "0".to_owned(),
+            serde_json::Value::String(text) if text.trim().is_empty() => {
+                return Err(D::Error::custom(
+                    "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+                ));
+            }
             serde_json::Value::String(text) => text,
             serde_json::Value::Number(number) => number.to_string(),
             _ => return Err(D::Error::invalid_type(Unexpected::Other("neither string nor number"), &"a quantity")),

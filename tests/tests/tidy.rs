@@ -77,6 +77,18 @@ fn crates_use_each_other_as_the_architecture_says() {
     }
 }
 
+/// The crates that numbers from outside reach.
+const COUNTING: [&str; 9] =
+    ["api", "apiserver", "client", "controller-manager", "daemon", "faults", "flags", "kubelet-sim", "proto"];
+
+#[test]
+fn no_arithmetic_on_numbers_from_outside_can_panic_or_wrap() {
+    for name in COUNTING {
+        let held = text(&format!("{name}/src/lib.rs")).contains("warn(clippy::arithmetic_side_effects)");
+        assert!(held, "{name} leaves out the lint for arithmetic");
+    }
+}
+
 #[test]
 fn no_circle_leads_from_one_folder_to_another() {
     for name in table().keys() {

@@ -65,6 +65,11 @@ pub(super) fn element_of(keys: &[&str], item: &Value) -> Element {
     Element::Key(Value::Object(named).to_string())
 }
 
+/// Whether an element has this key, or the key has a default.
+pub(super) fn has_key(item: &Map<String, Value>, key: &str) -> bool {
+    key == PROTOCOL || item.contains_key(key)
+}
+
 /// Returns the step to a value of a list.
 pub(super) fn value_of(item: &Value) -> Element {
     Element::Value(item.to_string())

@@ -16,4 +16,4 @@ mod walk;
 
 pub use conflict::{Conflict, OnConflict};
 pub use owners::{Manager, Operation, applied, updated};
-pub use walk::duplicates;
+pub use walk::ambiguities;

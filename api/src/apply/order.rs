@@ -1,9 +1,10 @@
 //! The order of a merged list (Kubernetes: structured-merge-diff, `visitListItems`): what both lists have comes in the
 //! order of the applied one, and the rest stays near its neighbours.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::fields::Element;
+use crate::counts::tally;
 
 /// An item of a merged list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,30 +27,30 @@ pub(super) fn merged(old: &[Element], new: &[Element]) -> Vec<Item> {
             if one == other {
                 items.push(Item::New(right));
                 taken.insert(other);
-                (left, right) = (left + 1, right + 1);
+                (left, right) = (left.saturating_add(1), right.saturating_add(1));
                 next_shared = shared.next();
                 continue;
             }
             // It is in both lists, and its turn has not come.
             if in_new.contains(one) && next_shared.is_some_and(|next| next != one) {
-                left += 1;
+                left = left.saturating_add(1);
                 continue;
             }
         }
         if let Some(one) = old.get(left) {
             if !in_new.contains(one) {
                 items.push(Item::Old(left));
-                left += 1;
+                left = left.saturating_add(1);
                 continue;
             }
             if taken.contains(one) {
-                left += 1;
+                left = left.saturating_add(1);
             }
         }
         if let Some(other) = new.get(right) {
             items.push(Item::New(right));
             taken.insert(other);
-            right += 1;
+            right = right.saturating_add(1);
             if next_shared == Some(other) {
                 next_shared = shared.next();
             }
@@ -60,9 +61,7 @@ pub(super) fn merged(old: &[Element], new: &[Element]) -> Vec<Item> {
 
 /// The steps that occur more than once.
 pub(super) fn repeated(elements: impl Iterator<Item = Element>) -> Vec<Element> {
-    let mut counts: BTreeMap<Element, usize> = BTreeMap::new();
-    elements.for_each(|element| *counts.entry(element).or_default() += 1);
-    counts.into_iter().filter(|(_, count)| *count > 1).map(|(element, _)| element).collect()
+    tally(elements).into_iter().filter(|(_, count)| *count > 1).map(|(element, _)| element).collect()
 }
 
 #[cfg(test)]

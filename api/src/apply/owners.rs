@@ -422,12 +422,30 @@ mod tests {
     }
 
     #[test]
+    fn an_element_without_a_key_is_named() {
+        let containers = json!([{"image": "x"}, null, {"name": "c", "ports": [{"hostPort": 1}]}, 5]);
+        let mut config = config(None, json!({}), containers);
+        config["metadata"]["finalizers"] = json!(["a", null]);
+        let omits = "associative list with keys has an element that omits all key fields [\"name\"] (and doesn't have default \
+                     values for any key fields)";
+        assert_eq!(
+            crate::apply::ambiguities(Kind::Deployment, &config),
+            [
+                ".metadata.finalizers: element 1: associative list without keys has an element that's an explicit null",
+                &format!(".spec.template.spec.containers: element 0: {omits}"),
+                ".spec.template.spec.containers: element 1: associative list with keys may not have a null element",
+                ".spec.template.spec.containers: element 3: associative list with keys may not have non-map elements",
+            ]
+        );
+    }
+
+    #[test]
     fn an_element_that_comes_twice_is_named() {
         let ports = json!([{"name": "c", "ports": [{"containerPort": 80}, {"containerPort": 80, "protocol": "TCP"}]}]);
         let mut config = config(None, json!({}), ports);
         config["metadata"]["finalizers"] = json!(["a", "a"]);
         assert_eq!(
-            crate::apply::duplicates(Kind::Deployment, &config),
+            crate::apply::ambiguities(Kind::Deployment, &config),
             [
                 ".metadata.finalizers: duplicate entries for key [=\"a\"]",
                 ".spec.template.spec.containers[name=\"c\"].ports: duplicate entries for key \

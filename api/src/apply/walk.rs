@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use squall_proto::schema::{Field, Message};
 
 use super::fields::{Element, Fields};
-use super::form::{Form, Schema, element_of, value_of};
+use super::form::{Form, Schema, element_of, has_key, value_of};
 use super::order::repeated;
 use crate::kinds::Kind;
 
@@ -68,46 +68,87 @@ fn fields_of_element(item: &Value, schema: Schema) -> Fields {
     Fields::leaf().union(&inner)
 }
 
-/// Returns the lists of a configuration that have an element twice, in Kubernetes' words: `.spec.ports: duplicate entries
-/// for key [port=80,protocol="TCP"]`.
+/// Returns why elements of a configuration's lists cannot be told apart, in Kubernetes' words: `.spec.ports: duplicate
+/// entries for key [port=80,protocol="TCP"]`.
 #[must_use]
-pub fn duplicates(kind: Kind, config: &Value) -> Vec<String> {
+pub fn ambiguities(kind: Kind, config: &Value) -> Vec<String> {
     let mut found = Vec::new();
     if let Value::Object(config) = config {
-        note_duplicates(config, Message::find(kind.info().message), "", &mut found);
+        note_ambiguities(config, Message::find(kind.info().message), "", &mut found);
     }
     found
 }
 
-fn note_duplicates(object: &Map<String, Value>, schema: Schema, path: &str, found: &mut Vec<String>) {
+fn note_ambiguities(object: &Map<String, Value>, schema: Schema, path: &str, found: &mut Vec<String>) {
     for (name, value) in object {
         let field = schema.and_then(|message| message.field(name));
         let path = format!("{path}.{name}");
-        let mut note = |step: Element| found.push(format!("{path}: duplicate entries for key {}", step.shown()));
         match (Form::of(field, value), value) {
-            (Form::Fields(schema), Value::Object(object)) => note_duplicates(object, schema, &path, found),
+            (Form::Fields(schema), Value::Object(object)) => note_ambiguities(object, schema, &path, found),
             (Form::Keys(Some(schema)), Value::Object(entries)) => {
                 for (key, value) in entries {
                     if let Value::Object(value) = value {
-                        note_duplicates(value, Some(schema), &format!("{path}.{key}"), found);
+                        note_ambiguities(value, Some(schema), &format!("{path}.{key}"), found);
                     }
                 }
             }
             (Form::Elements(keys, schema), Value::Array(items)) => {
-                repeated(items.iter().map(|item| element_of(keys, item))).into_iter().for_each(&mut note);
-                for item in items {
+                let problems = items.iter().map(|item| unidentified(keys, item));
+                let named: Vec<&Value> = identified(items, problems, &path, found).collect();
+                note_repeated(named.iter().map(|item| element_of(keys, item)), &path, found);
+                for item in named {
                     if let Value::Object(inner) = item {
                         let path = format!("{path}{}", element_of(keys, item).shown());
-                        note_duplicates(inner, schema, &path, found);
+                        note_ambiguities(inner, schema, &path, found);
                     }
                 }
             }
             (Form::Values, Value::Array(items)) => {
-                repeated(items.iter().map(value_of)).into_iter().for_each(&mut note);
+                let problems = items.iter().map(|item| item.is_null().then(|| NULL_VALUE.to_owned()));
+                let values = identified(items, problems, &path, found);
+                note_repeated(values.map(value_of).collect::<Vec<_>>().into_iter(), &path, found);
             }
             _ => {}
         }
     }
+}
+
+const NULL_VALUE: &str = "associative list without keys has an element that's an explicit null";
+
+/// Returns why an element of a list with these keys has no identity, if it has none.
+fn unidentified(keys: &[&str], item: &Value) -> Option<String> {
+    match item {
+        Value::Null => Some("associative list with keys may not have a null element".to_owned()),
+        Value::Object(item) if keys.iter().any(|key| has_key(item, key)) => None,
+        Value::Object(_) => Some(format!(
+            "associative list with keys has an element that omits all key fields [{}] (and doesn't have default values for any key \
+             fields)",
+            keys.iter().map(|key| format!("{key:?}")).collect::<Vec<_>>().join(" ")
+        )),
+        _ => Some("associative list with keys may not have non-map elements".to_owned()),
+    }
+}
+
+/// Returns the items without a problem, and notes the others.
+fn identified<'a>(
+    items: &'a [Value],
+    problems: impl Iterator<Item = Option<String>>,
+    path: &str,
+    found: &mut Vec<String>,
+) -> std::vec::IntoIter<&'a Value> {
+    let mut whole = Vec::with_capacity(items.len());
+    for (place, (item, problem)) in items.iter().zip(problems).enumerate() {
+        match problem {
+            None => whole.push(item),
+            Some(problem) => found.push(format!("{path}: element {place}: {problem}")),
+        }
+    }
+    whole.into_iter()
+}
+
+fn note_repeated(elements: impl Iterator<Item = Element>, path: &str, found: &mut Vec<String>) {
+    let repeated = repeated(elements).into_iter();
+    found.extend(repeated.map(|step| format!("{path}: duplicate entries for key {}", step.shown())));
 }
 
 /// Returns the difference between two objects.

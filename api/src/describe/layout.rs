@@ -66,7 +66,7 @@ impl Layout {
         let mut lines = Vec::new();
         for (key, value) in annotations.iter().filter(|(key, _)| *key != LAST_APPLIED) {
             let value = value.strip_suffix('\n').unwrap_or(value);
-            if key.len() + value.len() + 2 > MAX_ANNOTATION || value.contains('\n') {
+            if key.len().saturating_add(value.len()).saturating_add(2) > MAX_ANNOTATION || value.contains('\n') {
                 lines.push(format!("{key}:"));
                 lines.extend(value.split('\n').map(|line| format!("  {}", shortened(line, MAX_ANNOTATION - 2))));
             } else {

@@ -142,13 +142,13 @@ fn limits(resources: &ResourceRequirements) -> &BTreeMap<String, Quantity> {
 fn total(pods: &[&Pod], name: &str, side: Side) -> Milli {
     let of_pods = pods.iter().flat_map(|pod| &pod.spec.containers);
     let amounts = of_pods.filter_map(|container| side(&container.resources).get(name)).filter_map(quantity::parse);
-    Milli(amounts.map(|amount| amount.0).sum())
+    amounts.fold(Milli::default(), Milli::plus)
 }
 
 /// Formats an amount and its share of what the node can allocate: `500m (1%)`.
 fn share(name: &str, amount: Milli, node: &Node) -> String {
     let whole = node.status.allocatable.get(name).and_then(quantity::parse).unwrap_or_default();
-    let percent = if whole.0 == 0 { 0 } else { amount.0 * 100 / whole.0 };
+    let percent = amount.0.saturating_mul(100).checked_div(whole.0).unwrap_or(0);
     let text = if name == "cpu" { quantity::decimal(amount) } else { quantity::binary(amount) };
     format!("{text} ({percent}%)")
 }

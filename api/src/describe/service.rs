@@ -69,6 +69,6 @@ fn endpoints(port: &ServicePort, slices: &[EndpointSlice]) -> String {
         // kubectl prints nothing at all for slices without endpoints.
         0 if slices.is_empty() => NONE.to_owned(),
         count if count <= MAX_ENDPOINTS => addresses.join(","),
-        count => format!("{} + {} more...", addresses[..MAX_ENDPOINTS].join(","), count - MAX_ENDPOINTS),
+        count => format!("{} + {} more...", addresses[..MAX_ENDPOINTS].join(","), count.saturating_sub(MAX_ENDPOINTS)),
     }
 }

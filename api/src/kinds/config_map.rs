@@ -33,7 +33,7 @@ impl Resource for ConfigMap {
         }
         validate_keys(self.binary_data.keys(), "binaryData", errors);
         let texts: usize = self.data.values().map(String::len).sum();
-        validate_size(texts + self.binary_data.values().map(Vec::len).sum::<usize>(), errors);
+        validate_size(texts.saturating_add(self.binary_data.values().map(Vec::len).sum()), errors);
     }
 
     fn validate_update(&self, old: &Self, errors: &mut Errors) {
@@ -44,7 +44,7 @@ impl Resource for ConfigMap {
     fn row(&self, now: Timestamp) -> Vec<String> {
         vec![
             self.metadata.name.clone(),
-            (self.data.len() + self.binary_data.len()).to_string(),
+            self.data.len().saturating_add(self.binary_data.len()).to_string(),
             age::since(&self.metadata.creation_timestamp, now),
         ]
     }

@@ -97,7 +97,7 @@ impl Resource for Deployment {
         self.status = old.status.clone();
         // Changed annotations count too: that is how the controller observes a new change cause.
         if self.spec != old.spec || self.metadata.annotations != old.metadata.annotations {
-            self.metadata.generation = old.metadata.generation + 1;
+            self.metadata.generation = old.metadata.generation.saturating_add(1);
         }
     }
 

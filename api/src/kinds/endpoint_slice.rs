@@ -66,7 +66,7 @@ impl Resource for EndpointSlice {
 
     fn prepare_update(&mut self, old: &Self) {
         if self.endpoints != old.endpoints || self.ports != old.ports {
-            self.metadata.generation = old.metadata.generation + 1;
+            self.metadata.generation = old.metadata.generation.saturating_add(1);
         }
     }
 

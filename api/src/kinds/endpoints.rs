@@ -46,7 +46,7 @@ impl Resource for Endpoints {
 pub(super) fn first_few(texts: &[String]) -> String {
     match texts.len() {
         0 => NONE.to_owned(),
-        count if count > SHOWN => format!("{} + {} more...", texts[..SHOWN].join(","), count - SHOWN),
+        count if count > SHOWN => format!("{} + {} more...", texts[..SHOWN].join(","), count.saturating_sub(SHOWN)),
         _ => texts.join(","),
     }
 }

@@ -5,6 +5,7 @@ use squall_proto::core::v1::{ContainerStatus, Pod, PodCondition, PodStatus, Tole
 
 use super::pod_template;
 use super::{Kind, KindInfo, Resource, Scope, StatusUpdate};
+use crate::counts::total;
 use crate::field::{Errors, Path};
 use crate::table::{Column, NONE, narrow, or_none, wide};
 use crate::{age, names};
@@ -110,7 +111,7 @@ impl Resource for Pod {
     fn prepare_update(&mut self, old: &Self) {
         self.status = old.status.clone();
         if self.spec != old.spec {
-            self.metadata.generation = old.metadata.generation + 1;
+            self.metadata.generation = old.metadata.generation.saturating_add(1);
         }
     }
 
@@ -191,7 +192,7 @@ fn readiness_gates(pod: &Pod) -> String {
 }
 
 fn restarts(statuses: &[ContainerStatus], now: Timestamp) -> String {
-    let count: i32 = statuses.iter().map(|status| status.restart_count).sum();
+    let count: i32 = total(statuses.iter().map(|status| status.restart_count));
     let last = statuses
         .iter()
         .filter_map(|status| Some(status.last_state.terminated.as_ref()?.finished_at))

@@ -80,7 +80,7 @@ impl Resource for ReplicationController {
     fn prepare_update(&mut self, old: &Self) {
         self.status = old.status.clone();
         if self.spec != old.spec {
-            self.metadata.generation = old.metadata.generation + 1;
+            self.metadata.generation = old.metadata.generation.saturating_add(1);
         }
     }
 

@@ -70,8 +70,8 @@ fn within_bounds(operation: &PatchOperation, target: &Value, copied: &mut usize)
 /// How deep a value nests. It is bounded: no operation makes a document deeper.
 fn depth(value: &Value) -> usize {
     match value {
-        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
-        Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or(0),
+        Value::Array(items) => items.iter().map(depth).max().unwrap_or(0).saturating_add(1),
+        Value::Object(fields) => fields.values().map(depth).max().unwrap_or(0).saturating_add(1),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
     }
 }

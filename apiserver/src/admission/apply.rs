@@ -1,7 +1,7 @@
 //! Server-side apply: merges a configuration into an object and records field ownership, or reports the conflicts.
 
 use serde_json::Value;
-use squall_api::apply::{Manager, OnConflict, applied, duplicates};
+use squall_api::apply::{Manager, OnConflict, ambiguities, applied};
 use squall_api::decode::{Decoded, FieldValidation, from_json};
 use squall_api::metav1::v1::Time;
 use squall_api::{Error, Object};
@@ -35,7 +35,7 @@ pub fn apply(
     }
     // Unknown fields in the configuration are reported as they are for a whole object.
     let warnings = from_json(stored.kind(), config.clone(), validation)?.warnings;
-    refuse_duplicates(stored, config)?;
+    refuse_ambiguities(stored, config)?;
     let (name, subresource, now) = who;
     let merged = applied(stored, config, &Manager { name, subresource, now }, on_conflict)
         .map_err(|conflicts| Error::apply_conflict(&conflicts))?;
@@ -43,9 +43,9 @@ pub fn apply(
     Ok(Decoded { object, warnings })
 }
 
-/// An element that a configuration has twice has no one value. Kubernetes reports it so, with code 500.
-fn refuse_duplicates(stored: &Object, config: &Value) -> Result<(), Error> {
-    let found = duplicates(stored.kind(), config);
+/// An element that a configuration has twice has no one value, and one without keys is nobody's. Kubernetes answers 500.
+fn refuse_ambiguities(stored: &Object, config: &Value) -> Result<(), Error> {
+    let found = ambiguities(stored.kind(), config);
     let list = match found.as_slice() {
         [] => return Ok(()),
         [one] => one.clone(),

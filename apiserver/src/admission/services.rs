@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
 
 use squall_api::core::v1::Service;
 use squall_api::field::{Errors, Path};
@@ -10,7 +11,7 @@ use squall_flags::Cidr;
 
 use crate::keys;
 
-const NODE_PORTS: std::ops::RangeInclusive<i32> = 30_000..=32_767;
+const NODE_PORTS: RangeInclusive<i32> = 30_000..=32_767;
 /// Number of random picks before every candidate is tried in order.
 const PICKS: usize = 64;
 
@@ -38,11 +39,12 @@ impl Range {
     /// Returns the address at this offset in the range. Offset 1 belongs to the `kubernetes` service.
     #[must_use]
     pub fn address(&self, number: u32) -> Ipv4Addr {
-        Ipv4Addr::from(self.base + number)
+        Ipv4Addr::from(self.base.saturating_add(number))
     }
 
-    fn size(&self) -> u32 {
-        1 << self.bits
+    /// Returns the offsets of the addresses that services may have: neither the first nor the last one.
+    fn offsets(&self) -> std::ops::Range<u32> {
+        1..(1_u32 << self.bits).saturating_sub(1)
     }
 
     /// Whether an address may be a pod's. A cluster has a /16: the range of services is at its beginning, and nodes with
@@ -54,7 +56,7 @@ impl Range {
     }
 
     fn contains(&self, address: Ipv4Addr) -> bool {
-        (self.base + 1..self.base + self.size() - 1).contains(&u32::from(address))
+        u32::from(address).checked_sub(self.base).is_some_and(|offset| self.offsets().contains(&offset))
     }
 }
 
@@ -132,11 +134,12 @@ pub fn choose_addresses(
     }
     if spec.cluster_ip.is_empty() {
         // Kubernetes: the lower part is reserved for addresses that users choose.
-        let lower = (range.size() / 16).clamp(2, 256);
-        let pick = |random: &mut fastrand::Rng| range.address(random.u32(lower..range.size() - 1)).to_string();
+        let offsets = range.offsets();
+        let lower = offsets.end.div_ceil(16).clamp(2, 256);
+        let pick = |random: &mut fastrand::Rng| range.address(random.u32(lower..offsets.end)).to_string();
         let free = |address: &String| !taken(&keys::service_address(address));
         let found = (0..PICKS).map(|_| pick(&mut random)).find(free);
-        let found = found.or_else(|| (2..range.size() - 1).map(|number| range.address(number).to_string()).find(free));
+        let found = found.or_else(|| (2..offsets.end).map(|number| range.address(number).to_string()).find(free));
         spec.cluster_ip = found
             .ok_or_else(|| Error::internal(format!("failed to allocate a serviceIP for {name}: range is full")))?;
         spec.cluster_ips = vec![spec.cluster_ip.clone()];
@@ -147,7 +150,7 @@ pub fn choose_addresses(
             spec.cluster_ip,
             spec.cluster_ip,
             range.address(0),
-            32 - range.bits
+            32_u32.saturating_sub(range.bits)
         );
         errors.invalid(&Path::new("spec").child("clusterIPs"), &spec.cluster_ips, &detail);
         return Err(Error::invalid(Kind::Service, &name, &errors));

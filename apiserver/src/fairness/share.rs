@@ -94,7 +94,7 @@ impl Pool {
         }
         if callers.stocks.len() >= callers.sweep_at {
             callers.stocks.retain(|_, stock| stock.strong_count() > 0);
-            callers.sweep_at = (callers.stocks.len() * 2).max(64);
+            callers.sweep_at = callers.stocks.len().saturating_mul(2).max(64);
         }
         let stock = Arc::new(Stock::of(self.level.each()));
         callers.stocks.insert(user.to_owned(), Arc::downgrade(&stock));

@@ -11,6 +11,7 @@ use tonic::{Request, Response, Status};
 
 use crate::raft::ProposeError;
 use crate::registry::Registry;
+use squall_api::timing::later;
 
 /// A member is not ready if no quorum answers within this time.
 const READY_PATIENCE: Duration = Duration::from_millis(500);
@@ -36,7 +37,7 @@ impl Admin for AdminService {
     type SnapshotStream = BoxStream<'static, Result<proto::SnapshotChunk, Status>>;
 
     async fn snapshot(&self, _: Request<proto::SnapshotRequest>) -> Result<Response<Self::SnapshotStream>, Status> {
-        let chunks = self.registry.member().backup(Instant::now() + SNAPSHOT_PATIENCE).await;
+        let chunks = self.registry.member().backup(later(Instant::now(), SNAPSHOT_PATIENCE)).await;
         let chunks = chunks.map_err(refused)?.map(|data| match data {
             Ok(data) => Ok(proto::SnapshotChunk { data }),
             Err(error) => Err(Status::internal(format!("reading the snapshot: {error}"))),
@@ -69,7 +70,7 @@ impl Admin for AdminService {
 
     async fn status(&self, _: Request<proto::StatusRequest>) -> Result<Response<proto::StatusReply>, Status> {
         let member = self.registry.member();
-        let quorum = member.read_barrier(Instant::now() + READY_PATIENCE).await.is_ok();
+        let quorum = member.read_barrier(later(Instant::now(), READY_PATIENCE)).await.is_ok();
         let ready = quorum && self.registry.has_begun();
         let status = member.status();
         let state = member.view().state();

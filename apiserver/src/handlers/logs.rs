@@ -146,7 +146,7 @@ fn limited(lines: LogStream, limit: Option<i64>) -> LogStream {
             return None;
         }
         let piece = lines.next().await?.map(|line| line.slice(..line.len().min(left)));
-        let left = piece.as_ref().map_or(0, |piece| left - piece.len());
+        let left = piece.as_ref().map_or(0, |piece| left.saturating_sub(piece.len()));
         Some((piece, (lines, left)))
     });
     cut.boxed()

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use prost_types::Any;
+use squall_api::timing::later;
 use squall_api::{Error, Kind, Object};
 use tokio::time::Instant;
 
@@ -101,10 +102,10 @@ impl Handlers {
         let selection = Selection::parse(resource, &query.list.labels, &query.list.fields)?;
         let start = WatchStart::of(&query.list.versions())?;
         let seconds = match query.timeout_seconds {
-            0 => WATCH_SECONDS + fastrand::u64(..WATCH_SECONDS),
+            0 => fastrand::u64(WATCH_SECONDS..2 * WATCH_SECONDS),
             asked => asked.min(2 * WATCH_SECONDS),
         };
-        let deadline = Instant::now() + Duration::from_secs(seconds);
+        let deadline = later(Instant::now(), Duration::from_secs(seconds));
         Watcher::start(self.registry.clone(), selection, start, query.bookmarks, deadline).await
     }
 }

@@ -20,6 +20,7 @@ use super::snapshot::{self, SnapshotFolder};
 use super::types::{LeaderId, LogId, SnapshotMeta, StoredMembership};
 use crate::folder::DataFolder;
 use crate::host::LocalDisk;
+use squall_api::timing::later;
 
 /// How long to wait for a quorum to confirm the contents of a snapshot.
 const QUORUM_PATIENCE: Duration = Duration::from_secs(5);
@@ -30,7 +31,7 @@ impl Member {
     /// Streams a snapshot that contains everything acknowledged before the call.
     pub async fn backup(&self, deadline: Instant) -> Result<BoxStream<'static, io::Result<Bytes>>, ProposeError> {
         // Without a quorum, waiting as long as for a large snapshot is pointless.
-        self.read_barrier(deadline.min(Instant::now() + QUORUM_PATIENCE)).await?;
+        self.read_barrier(deadline.min(later(Instant::now(), QUORUM_PATIENCE))).await?;
         let wanted = self.status().applied_index;
         let stopped = |error: String| ProposeError::Stopped(error);
         let raft = self.raft();
@@ -74,6 +75,7 @@ pub fn summary(path: &Path) -> anyhow::Result<SnapshotSummary> {
 /// start from the same snapshot.
 pub fn restore(file: &Path, folder: &DataFolder, founders: &BTreeMap<u64, String>) -> anyhow::Result<SnapshotSummary> {
     let contents = snapshot::read(&LocalDisk, file)?;
+    contents.check().with_context(|| file.display().to_string())?;
     let snapshots = SnapshotFolder::open(Arc::new(LocalDisk), &folder.snapshots()).context("opening the snapshots")?;
     ensure!(snapshots.newest()?.is_none(), "{} already holds data", folder.snapshots().display());
     let index = contents.meta.last_log_id.map_or(0, |log_id| log_id.index);

@@ -23,7 +23,8 @@ fn bounded(what: &str, number: u64) -> Result<(), Problem> {
     if number <= LARGEST { Ok(()) } else { Err(format!("the {what} {number} is above {LARGEST}")) }
 }
 
-fn log_id(id: &LogId) -> Result<(), Problem> {
+/// Checks the ID of an entry.
+pub fn log_id(id: &LogId) -> Result<(), Problem> {
     bounded("term", id.leader_id.term)?;
     bounded("index", id.index)
 }

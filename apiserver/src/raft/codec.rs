@@ -24,7 +24,7 @@ pub fn encode_payload(payload: &Payload) -> io::Result<Bytes> {
         Payload::Normal(command) => (COMMAND, command.0.clone()),
         Payload::Membership(membership) => (MEMBERSHIP, serde_json::to_vec(membership).map_err(invalid)?.into()),
     };
-    let mut bytes = BytesMut::with_capacity(1 + content.len());
+    let mut bytes = BytesMut::with_capacity(content.len().saturating_add(1));
     bytes.put_u8(tag);
     bytes.put(content);
     Ok(bytes.freeze())

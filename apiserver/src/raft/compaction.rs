@@ -31,8 +31,8 @@ impl Compaction {
 
     /// Counts an applied entry whose command has this length.
     pub fn applied(&self, command: usize) {
-        let bytes = ENTRY_BYTES + command as u64;
-        let applied = self.applied.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let bytes = ENTRY_BYTES.saturating_add(command as u64);
+        let applied = self.applied.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         if applied >= due_at(self.least, self.snapshot.load(Ordering::Relaxed), self.stagger) {
             self.due.notify_one();
         }
@@ -55,7 +55,7 @@ const STAGGERS: u64 = 3;
 
 fn due_at(least: u64, snapshot: u64, stagger: u64) -> u64 {
     let wanted = least.max(snapshot / PART);
-    wanted + wanted / 6 * stagger
+    wanted.saturating_add((wanted / 6).saturating_mul(stagger))
 }
 
 #[cfg(test)]

@@ -82,7 +82,7 @@ impl Config {
             purge_batch_size: 256,
             // A recently confirmed write counts as a heartbeat. openraft: the two intervals together, plus a tick, must
             // be shorter than the minimum election timeout.
-            heartbeat_min_interval: Some(millis(self.heartbeat / 2)),
+            heartbeat_min_interval: self.heartbeat.checked_div(2).map(millis),
             api_channel_size: Some(QUEUE),
             notification_channel_size: Some(QUEUE),
             enable_pre_vote: Some(true),

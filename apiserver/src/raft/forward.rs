@@ -22,7 +22,7 @@ impl Member {
         let reply = self.while_led_by(address, deadline, client.propose(request)).await?;
         let outcomes = reply.results.into_iter().map(|result| match result.failed_compare {
             0 => Outcome::Applied(result.revision),
-            place => Outcome::Refused(place as usize - 1, result.revision),
+            place => Outcome::Refused((place as usize).saturating_sub(1), result.revision),
         });
         Ok((outcomes.collect(), reply.applied_index))
     }

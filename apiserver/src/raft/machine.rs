@@ -137,7 +137,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
                 Payload::Blank => {}
                 Payload::Normal(command) => {
                     self.compaction.applied(command.0.len());
-                    step.bytes += command.0.len();
+                    step.bytes = step.bytes.saturating_add(command.0.len());
                     let transactions = decode_command(&command)?;
                     let mut requests = self.view.requests();
                     for next in transactions {

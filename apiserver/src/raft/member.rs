@@ -28,6 +28,7 @@ use crate::folder::DataFolder;
 use crate::host::Disk;
 use crate::metrics::{self, Metrics, Reading};
 use crate::store::{Outcome, Transaction, View};
+use squall_api::timing::later;
 
 /// How long to wait for a leadership change before retrying. A new leader that reaches a quorum signals no change.
 const LEADER_PATIENCE: Duration = Duration::from_millis(20);
@@ -337,7 +338,7 @@ impl Member {
 
 /// Waits briefly for a leadership change, after which a retry is worthwhile.
 async fn wait_for_news(leadership: &mut Leadership, deadline: Instant) -> Result<(), ProposeError> {
-    let patience = deadline.min(Instant::now() + LEADER_PATIENCE);
+    let patience = deadline.min(later(Instant::now(), LEADER_PATIENCE));
     match tokio::time::timeout_at(patience, leadership.changed()).await {
         Ok(Ok(())) | Err(_) => Ok(()),
         Ok(Err(_)) => Err(ProposeError::Stopped("raft has shut down".to_owned())),

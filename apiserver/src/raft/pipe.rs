@@ -18,6 +18,7 @@ use tonic::{Status, Streaming};
 use super::network::{RpcError, from_status, network, unreachable};
 use super::types::TypeConfig;
 use super::wire;
+use squall_api::timing::later;
 
 /// Maximum number of unanswered requests. The queue has the same length, so that sending never waits.
 const MAX_UNANSWERED: usize = 64;
@@ -70,7 +71,14 @@ enum Next {
 impl<'a, S: Stream<Item = Request> + Unpin> Exchange<'a, S> {
     /// Creates an exchange over an open pipe.
     pub fn new(back: &'a mut Option<Pipe>, pipe: Pipe, input: S, limit: Duration) -> Self {
-        Self { back, pipe, input: Some(input), unanswered: VecDeque::new(), limit, deadline: Instant::now() + limit }
+        Self {
+            back,
+            pipe,
+            input: Some(input),
+            unanswered: VecDeque::new(),
+            limit,
+            deadline: later(Instant::now(), limit),
+        }
     }
 
     /// Returns the replies as a stream, which ends after the first error.
@@ -89,7 +97,7 @@ impl<'a, S: Stream<Item = Request> + Unpin> Exchange<'a, S> {
                 }
                 Next::Reply(Ok(Some(reply))) => {
                     self.unanswered.pop_front();
-                    self.deadline = Instant::now() + self.limit;
+                    self.deadline = later(Instant::now(), self.limit);
                     return Some((wire::append_reply_from(reply).map_err(network), Some(self)));
                 }
                 // The member ends its stream after a refusal.
@@ -123,7 +131,7 @@ impl<'a, S: Stream<Item = Request> + Unpin> Exchange<'a, S> {
     fn send(&mut self, request: &Request) -> Result<(), RpcError> {
         let request = wire::append_to(request).map_err(network)?;
         if self.unanswered.is_empty() {
-            self.deadline = Instant::now() + self.limit;
+            self.deadline = later(Instant::now(), self.limit);
         }
         self.unanswered.push_back(request.entries.iter().map(|entry| entry.payload.len()).sum());
         self.pipe.requests.try_send(request).map_err(|_| unreachable("the stream of appends has ended"))

@@ -22,6 +22,7 @@ use super::wire;
 use super::{check, codec};
 use crate::host::{Work, waited};
 use crate::store::Outcome;
+use squall_api::timing::later;
 
 /// How long a forwarded write waits for room. Its member then tries again, for as long as its caller waits.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -146,7 +147,7 @@ impl RaftApi for RaftService {
             .collect::<Result<Vec<_>, _>>()
             .map_err(bad)?;
         transactions.iter().try_for_each(check::transaction).map_err(bad)?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = later(Instant::now(), PATIENCE);
         let proposed = self.member.propose_here(transactions, deadline).await;
         let (outcomes, applied_index) = proposed.map_err(|error| match error {
             ProposeError::NotLeader(_) => Status::failed_precondition(error.to_string()),
@@ -158,7 +159,7 @@ impl RaftApi for RaftService {
             revision: outcome.revision(),
             failed_compare: match outcome {
                 Outcome::Applied(_) => 0,
-                Outcome::Refused(place, _) => u32::try_from(place).unwrap_or(u32::MAX - 1) + 1,
+                Outcome::Refused(place, _) => u32::try_from(place).unwrap_or(u32::MAX).saturating_add(1),
             },
         });
         Ok(Response::new(proto::ProposeReply { results: results.collect(), applied_index }))
@@ -191,7 +192,10 @@ impl RaftService {
             file = waited(disk.as_ref(), Work::Waited, written).await.map_err(failed)?;
         }
         let (from, checked) = (disk.clone(), path.clone());
-        let contents = waited(disk.as_ref(), Work::Waited, move || snapshot::read(from.as_ref(), &checked));
+        let contents = waited(disk.as_ref(), Work::Waited, move || {
+            let contents = snapshot::read(from.as_ref(), &checked)?;
+            contents.check().map(|()| contents)
+        });
         let contents = contents.await.map_err(bad)?;
         Ok(openraft::storage::Snapshot { meta: contents.meta, snapshot: path })
     }

@@ -68,7 +68,7 @@ async fn take_over_from(member: Member, vote: Vote) {
     let others = status.voters.iter().filter(|(id, _)| **id != leader && **id != status.id);
     let asked = others.map(async |(id, url)| last_log(&member, url).await.map(|last| (*id, last)));
     let others: Vec<(u64, Option<LogId>)> = join_all(asked).await.into_iter().flatten().collect();
-    tokio::time::sleep(STAGGER * turn((status.id, own), &others)).await;
+    tokio::time::sleep(STAGGER.saturating_mul(turn((status.id, own), &others))).await;
     let metrics = member.raft().server_metrics().borrow_watched().clone();
     if metrics.vote != vote {
         return;

@@ -288,7 +288,7 @@ impl Registry {
                 Ok(Tried::Written(Changed { object, removed: false }))
             }
             Written::Refused(0) => Ok(Tried::Overtaken),
-            Written::Refused(place) => claims.refused(place - 1, &new).map(|()| Tried::Again),
+            Written::Refused(place) => claims.refused(place.saturating_sub(1), &new).map(|()| Tried::Again),
         }
     }
 

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use squall_api::Error;
+use squall_api::timing::later;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -31,11 +32,11 @@ impl Default for Contact {
 impl Registry {
     /// Checks repeatedly whether a quorum is reachable.
     pub async fn keep_contact(&self) -> Infallible {
-        let mut silences = 0;
+        let mut silences = 0_u32;
         loop {
             tokio::time::sleep(PERIOD).await;
-            let answers = self.member().is_in_touch(Instant::now() + LIMIT).await;
-            silences = if answers { 0 } else { silences + 1 };
+            let answers = self.member().is_in_touch(later(Instant::now(), LIMIT)).await;
+            silences = if answers { 0 } else { silences.saturating_add(1) };
             let lost = silences >= SILENCES;
             let changed = self.inner.contact.lost.send_if_modified(|known| std::mem::replace(known, lost) != lost);
             if changed {

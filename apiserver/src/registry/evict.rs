@@ -94,7 +94,7 @@ fn use_up(budget: &PodDisruptionBudget, pod: &Pod, state: &State, now: Timestamp
             budget.metadata.name
         )));
     }
-    let left = Budget { healthy: counted.healthy - takes, ..counted };
+    let left = Budget { healthy: counted.healthy.saturating_sub(takes), ..counted };
     let mut used = budget.clone();
     used.status = left.status(budget, now);
     used.metadata.resource_version.clear();

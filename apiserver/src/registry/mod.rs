@@ -28,6 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use squall_api::Error;
+use squall_api::timing::later;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
@@ -147,7 +148,7 @@ impl Registry {
     }
 
     fn deadline(&self) -> Instant {
-        Instant::now() + DEADLINE
+        later(Instant::now(), DEADLINE)
     }
 }
 

@@ -10,6 +10,7 @@ use super::Registry;
 use crate::raft::ProposeError;
 use crate::store::{Outcome, RequestId, Revision};
 use crate::write_log::Intent;
+use squall_api::timing::later;
 
 /// How long to look for an outcome that no one waits for any longer, and how often.
 const LOOKED_FOR: Duration = Duration::from_secs(10);
@@ -46,7 +47,7 @@ impl Drop for Pending {
         let (Some(intent), Ok(runtime)) = (self.intent.take(), Handle::try_current()) else { return };
         let (registry, id) = (self.registry.clone(), self.id);
         runtime.spawn(async move {
-            let until = Instant::now() + LOOKED_FOR;
+            let until = later(Instant::now(), LOOKED_FOR);
             while Instant::now() < until {
                 let outcome = registry.member().view().requests().outcome(&id);
                 if let Some(outcome) = outcome {

@@ -6,6 +6,7 @@ use prost_types::Any;
 use squall_api::error::Reason;
 use squall_api::field_selector::FieldSelector;
 use squall_api::labels::{Selector, Sought};
+use squall_api::timing::later;
 use squall_api::{Error, Kind, Object};
 use squall_faults::mutants::Mutant;
 use tokio::time::Instant;
@@ -153,7 +154,7 @@ impl Registry {
     /// Waits until this member has reached a revision.
     pub async fn wait_for_revision(&self, revision: Revision) -> Result<(), Error> {
         let mut reached = self.member().view().watch_revision();
-        let deadline = Instant::now() + REVISION_PATIENCE;
+        let deadline = later(Instant::now(), REVISION_PATIENCE);
         match tokio::time::timeout_at(deadline, reached.wait_for(|reached| *reached >= revision)).await {
             Ok(Ok(_)) => Ok(()),
             _ => Err(Error::too_large_resource_version(revision, self.member().view().state().revision())),
@@ -188,7 +189,7 @@ impl Registry {
         // Only now: the state may have taken a quorum.
         let (mut this_turn, mut looked_at) = (turn().await, 0usize);
         while let Some((key, entry)) = range.next() {
-            looked_at += 1;
+            looked_at = looked_at.saturating_add(1);
             if looked_at.is_multiple_of(TURN_ENTRIES) {
                 drop(this_turn);
                 this_turn = turn().await;
@@ -199,10 +200,10 @@ impl Registry {
             if listing.entries.len() == limit || (bytes > options.max_bytes && !listing.entries.is_empty()) {
                 let after = last.strip_prefix(&selection.prefix).unwrap_or(last);
                 listing.next = Some(Continuation::after(after, state.revision()));
-                listing.remaining = selection.is_everything().then(|| 1 + range.count());
+                listing.remaining = selection.is_everything().then(|| range.count().saturating_add(1));
                 break;
             }
-            bytes += entry.value.len();
+            bytes = bytes.saturating_add(entry.value.len());
             listing.entries.push(entry.clone());
             last = key;
         }

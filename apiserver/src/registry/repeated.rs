@@ -22,7 +22,7 @@ impl Attempt {
     const fn number(self) -> usize {
         match self {
             Self::Change(number) => number,
-            Self::Create(number) => ATTEMPTS + number,
+            Self::Create(number) => ATTEMPTS.saturating_add(number),
         }
     }
 

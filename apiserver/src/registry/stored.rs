@@ -16,7 +16,7 @@ const RESOURCE_VERSION: u8 = 6 << 3 | 2;
 #[must_use]
 pub fn any(kind: Kind, value: &[u8], revision: Revision) -> Any {
     let text = revision.to_string();
-    let inner = 2 + text.len();
+    let inner = text.len().saturating_add(2);
     let mut bytes = Vec::with_capacity(any_len(value, revision));
     bytes.extend_from_slice(value);
     bytes.push(METADATA);
@@ -30,9 +30,9 @@ pub fn any(kind: Kind, value: &[u8], revision: Revision) -> Any {
 /// Returns the number of bytes of an object with its resource version.
 #[must_use]
 pub fn any_len(value: &[u8], revision: Revision) -> usize {
-    let digits = revision.checked_ilog10().map_or(1, |log| log as usize + 1);
-    let inner = 2 + digits;
-    value.len() + 1 + encoded_len_varint(inner as u64) + inner
+    let digits = revision.checked_ilog10().map_or(1, |log| (log as usize).saturating_add(1));
+    let inner = digits.saturating_add(2);
+    value.len().saturating_add(1).saturating_add(encoded_len_varint(inner as u64)).saturating_add(inner)
 }
 
 /// Decodes a stored object and sets its resource version.

@@ -169,11 +169,11 @@ pub fn envelope_head(length: usize, kind: &str, api_version: &str) -> Vec<u8> {
 
 /// Indents JSON with two spaces per level. The input must be valid.
 pub fn laid_out(json: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(json.len() * 2);
+    let mut out = Vec::with_capacity(json.len().saturating_mul(2));
     let (mut depth, mut quoted, mut escaped, mut opened) = (0_usize, false, false, false);
     let line = |out: &mut Vec<u8>, depth: usize| {
         out.push(b'\n');
-        out.extend(std::iter::repeat_n(b' ', depth * 2));
+        out.extend(std::iter::repeat_n(b' ', depth.saturating_mul(2)));
     };
     for &byte in json {
         if quoted {
@@ -187,7 +187,7 @@ pub fn laid_out(json: &[u8]) -> Vec<u8> {
             line(&mut out, depth);
         }
         match byte {
-            b'{' | b'[' => depth += 1,
+            b'{' | b'[' => depth = depth.saturating_add(1),
             b'}' | b']' => {
                 depth = depth.saturating_sub(1);
                 if !opened {

@@ -9,6 +9,7 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 use squall_api::Error;
+use squall_api::timing::later;
 use tokio::time::Instant;
 
 use super::Rest;
@@ -60,7 +61,7 @@ pub(super) async fn live(State(rest): State<Rest>, request: Request) -> Result<&
 /// `/readyz`: whether the member can commit and the initial namespaces exist.
 pub(super) async fn ready(State(rest): State<Rest>, request: Request) -> Result<Response, Failure> {
     rest.permit(&request)?;
-    Ok(match rest.registry.member().read_barrier(Instant::now() + PATIENCE).await {
+    Ok(match rest.registry.member().read_barrier(later(Instant::now(), PATIENCE)).await {
         Ok(_) if rest.registry.has_begun() => "ok".into_response(),
         Ok(_) => {
             let text = "[-]namespaces failed: the initial namespaces do not exist yet\nreadyz check failed\n";

@@ -180,9 +180,9 @@ fn protobuf(
 ) -> Response {
     let info = kind.info();
     let meta = meta.encode_to_vec();
-    let framed = |length: usize| 1 + encoded_len_varint(length as u64) + length;
+    let framed = |length: usize| encoded_len_varint(length as u64).saturating_add(1).saturating_add(length);
     let items = entries.iter().map(|entry| framed(any_len(&entry.value, entry.mod_revision)));
-    let length = framed(meta.len()) + items.sum::<usize>();
+    let length = items.fold(framed(meta.len()), usize::saturating_add);
     let mut head = envelope_head(length, &format!("{}List", info.kind), &info.api_version());
     put_framed(METADATA, &meta, &mut head);
     let item = move |entry: &Entry| {

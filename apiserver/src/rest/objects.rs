@@ -83,11 +83,11 @@ async fn whole(body: axum::body::Body) -> Result<Bytes, Error> {
 }
 
 async fn collect(mut body: axum::body::Body) -> Result<Bytes, Error> {
-    let (mut bytes, mut length) = (BytesMut::new(), 0);
+    let (mut bytes, mut length) = (BytesMut::new(), 0_usize);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Error::bad_request(format!("reading the request body: {error}")))?;
         let Ok(data) = frame.into_data() else { continue };
-        length += data.len();
+        length = length.saturating_add(data.len());
         if length <= MAX_REQUEST_BYTES {
             bytes.extend_from_slice(&data);
         } else if length > DISCARDED_BYTES {

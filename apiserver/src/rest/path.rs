@@ -90,7 +90,7 @@ fn decoded(part: &str) -> Option<String> {
     while let Some(byte) = rest.next() {
         if byte == b'%' {
             let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16));
-            bytes.push(u8::try_from(digit()? * 16 + digit()?).ok()?);
+            bytes.push(u8::try_from(digit()? << 4 | digit()?).ok()?);
         } else {
             bytes.push(byte);
         }

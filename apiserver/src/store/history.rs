@@ -28,7 +28,8 @@ impl Change {
 
     fn bytes(&self) -> usize {
         let previous = self.previous.as_ref().map_or(0, |entry| entry.value.len());
-        size_of::<Self>() + self.key.len() + previous + self.value.as_ref().map_or(0, Bytes::len)
+        let parts = [size_of::<Self>(), self.key.len(), previous, self.value.as_ref().map_or(0, Bytes::len)];
+        parts.into_iter().fold(0, usize::saturating_add)
     }
 }
 
@@ -80,19 +81,19 @@ impl History {
             bytes <= max_bytes
         });
         let count = within.count();
-        self.changes.range(self.changes.len() - count..).cloned().collect()
+        self.changes.range(self.changes.len().saturating_sub(count)..).cloned().collect()
     }
 
     /// Adds the next changes and drops the oldest ones beyond the size limit.
     pub fn extend(&mut self, changes: impl IntoIterator<Item = Change>) {
         for change in changes {
-            self.bytes += change.bytes();
+            self.bytes = self.bytes.saturating_add(change.bytes());
             self.changes.push_back(change);
         }
         while self.bytes > self.max_bytes
             && let Some(oldest) = self.changes.pop_front()
         {
-            self.bytes -= oldest.bytes();
+            self.bytes = self.bytes.saturating_sub(oldest.bytes());
             self.compacted = oldest.revision;
         }
     }

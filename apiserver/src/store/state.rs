@@ -104,7 +104,7 @@ impl State {
         if write.value.is_none() && previous.is_none() {
             return None;
         }
-        self.revision += 1;
+        self.revision = self.revision.saturating_add(1);
         if let Some(previous) = &previous {
             self.hash = self.hash.wrapping_sub(hash_entry(&key, previous));
         }

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
+use squall_api::timing::later;
 use squall_api::{Error, Kind};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -114,7 +115,7 @@ impl Watcher {
             position: 0,
             told: 0,
             bookmarks,
-            bookmark_at: Instant::now() + BOOKMARK_INTERVAL,
+            bookmark_at: later(Instant::now(), BOOKMARK_INTERVAL),
             deadline,
             initial: VecDeque::new(),
         };
@@ -154,7 +155,7 @@ impl Watcher {
         let mut bytes = 0;
         let within = self.initial.iter().take(BATCH.count).take_while(|event| {
             let begins_within = bytes < BATCH.bytes;
-            bytes += event.bytes();
+            bytes = bytes.saturating_add(event.bytes());
             begins_within
         });
         let count = within.count();
@@ -214,7 +215,7 @@ impl Watcher {
             }
             _ = self.lost.wait_for(|lost| *lost) => return Err(out_of_touch()),
             () = tokio::time::sleep_until(self.bookmark_at.min(self.deadline)) => {
-                self.bookmark_at = Instant::now() + BOOKMARK_INTERVAL;
+                self.bookmark_at = later(Instant::now(), BOOKMARK_INTERVAL);
             }
         }
         let news = self.bookmarks && self.position > self.told;

@@ -79,7 +79,7 @@ impl Executor {
         while rest.peek().is_some() {
             let batch: Vec<Action> = rest.by_ref().take(size).collect();
             self.at_once(batch, written).await?;
-            size *= 2;
+            size = size.saturating_mul(2);
         }
         Ok(())
     }

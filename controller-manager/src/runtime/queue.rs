@@ -5,7 +5,7 @@ use std::fmt::{self, Display};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use squall_api::timing::waitable;
+use squall_api::timing::later;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -121,7 +121,7 @@ impl Queue {
 
     /// Queues a key after a delay.
     pub fn add_after(&self, key: Key, after: Duration) {
-        self.state().wait(key, Instant::now() + waitable(after));
+        self.state().wait(key, later(Instant::now(), after));
         self.more.notify_one();
     }
 
@@ -155,15 +155,15 @@ impl Queue {
         let mut state = self.state();
         state.busy.remove(&key);
         if !rest.is_zero() {
-            state.resting.insert(key.clone(), Instant::now() + waitable(rest));
+            state.resting.insert(key.clone(), later(Instant::now(), rest));
         }
         match attempt {
             Attempt::Succeeded => drop(state.failures.remove(&key)),
             Attempt::Failed => {
                 let failures = state.failures.entry(key.clone()).or_default();
                 let wait = FIRST_WAIT.saturating_mul(1 << (*failures).min(20)).min(LONGEST_WAIT);
-                *failures += 1;
-                state.wait(key.clone(), Instant::now() + waitable(wait));
+                *failures = failures.saturating_add(1);
+                state.wait(key.clone(), later(Instant::now(), wait));
             }
         }
         if state.again.remove(&key) {

@@ -81,7 +81,7 @@ pub fn incoming(listener: TcpListener, tls: ServerConfig) -> impl Stream<Item = 
                 greeting.await.map_err(io::Error::other)?
             }
         })
-        .buffer_unordered(greeting + ENDING)
+        .buffer_unordered(greeting.saturating_add(ENDING))
 }
 
 /// Returns when a connection has to give up its place.
@@ -142,7 +142,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Awaited<S> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
         let Some((left, until)) = &mut self.beginning else { return read };
-        *left = left.saturating_sub(buf.filled().len() - before);
+        *left = left.saturating_sub(buf.filled().len().saturating_sub(before));
         if *left == 0 {
             self.beginning = None;
         } else if read.is_pending() && until.as_mut().poll(cx).is_ready() {

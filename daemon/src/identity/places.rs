@@ -34,7 +34,7 @@ impl Limits {
 
     fn of_files(files: usize) -> Self {
         let own = (files / 4).min(512);
-        let rest = files - own;
+        let rest = files.saturating_sub(own);
         let known = (rest / 2).min(16_384);
         Self {
             greeting: (rest / 4).clamp(1, 512),
@@ -110,7 +110,7 @@ impl Places {
     pub fn greet(&self) -> (Place, Closed) {
         let mut taken = locked(&self.taken);
         let number = taken.next;
-        taken.next += 1;
+        taken.next = taken.next.saturating_add(1);
         let closed = push(&mut taken.greeting, number, self.limits.greeting);
         (Place { taken: self.taken.clone(), holder: Holder::Greeting(number) }, closed)
     }
@@ -120,17 +120,18 @@ impl Places {
         let mut taken = locked(&self.taken);
         if !caller.is_known() {
             let number = taken.next;
-            taken.next += 1;
+            taken.next = taken.next.saturating_add(1);
             let closed = push(&mut taken.anonymous, number, self.limits.anonymous);
             return Some((Place { taken: self.taken.clone(), holder: Holder::Anonymous(number) }, closed));
         }
-        let most = if caller.is_master() { self.limits.known } else { self.limits.known - self.limits.reserved };
+        let most =
+            if caller.is_master() { self.limits.known } else { self.limits.known.saturating_sub(self.limits.reserved) };
         let own = taken.users.get(caller.user()).copied().unwrap_or(0);
         if taken.known >= most || own >= self.limits.each {
             return None;
         }
-        taken.known += 1;
-        *taken.users.entry(caller.user().to_owned()).or_default() += 1;
+        taken.known = taken.known.saturating_add(1);
+        taken.users.insert(caller.user().to_owned(), own.saturating_add(1));
         let holder = Holder::User(caller.user().to_owned());
         Some((Place { taken: self.taken.clone(), holder }, None))
     }

@@ -24,7 +24,7 @@ impl PodRange {
     /// The node's own address.
     #[must_use]
     pub fn node(&self) -> Ipv4Addr {
-        Ipv4Addr::from(self.base + 1)
+        Ipv4Addr::from(self.base.saturating_add(1))
     }
 }
 
@@ -50,11 +50,12 @@ impl AddressPool {
 
     /// Allocates a free address; `None` if there is none.
     pub fn any(&mut self) -> Option<String> {
-        let pods = 2..self.range.size - 1;
+        let pods = 2..self.range.size.saturating_sub(1);
         let count = pods.len();
         for _ in 0..count {
-            self.last = if pods.contains(&(self.last + 1)) { self.last + 1 } else { pods.start };
-            let address = Ipv4Addr::from(self.range.base + self.last);
+            let next = self.last.saturating_add(1);
+            self.last = if pods.contains(&next) { next } else { pods.start };
+            let address = Ipv4Addr::from(self.range.base.saturating_add(self.last));
             if self.used.insert(address) {
                 return Some(address.to_string());
             }

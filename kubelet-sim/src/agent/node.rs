@@ -154,7 +154,7 @@ impl NodeAgent {
     /// Renews the last written Lease, or else the stored one, or creates a new one.
     async fn renew(&self, last: Option<Lease>) -> Result<Lease, Error> {
         // A renewal that takes much longer comes too late; the deadline leaves time to ask another apiserver.
-        let client = self.client.with_deadline(self.timing.node_renew * 2);
+        let client = self.client.with_deadline(self.timing.node_renew.saturating_mul(2));
         let leases: Api<Lease> = Api::new(client, "kube-node-lease");
         let now = MicroTime::from_timestamp(squall_faults::now());
         let current = match last {

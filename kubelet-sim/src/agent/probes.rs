@@ -36,12 +36,12 @@ impl Counter {
         match found {
             Ok(()) => {
                 self.failures = 0;
-                self.successes += 1;
+                self.successes = self.successes.saturating_add(1);
                 (self.successes >= self.success_threshold).then_some(true)
             }
             Err(Problem::Failed(_)) => {
                 self.successes = 0;
-                self.failures += 1;
+                self.failures = self.failures.saturating_add(1);
                 (self.failures >= self.failure_threshold).then_some(false)
             }
             Err(Problem::Error(_)) => None,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use squall_api::core::v1::{Container, Pod};
 use squall_api::happening::{Happening, ObjectId};
 use squall_api::meta::parse_resource_version;
-use squall_api::timing::waitable;
+use squall_api::timing::later;
 use squall_client::events::Recorder;
 use squall_client::{Api, Client, DeleteParams, Reason};
 use squall_daemon::Timing;
@@ -238,14 +238,14 @@ impl Worker {
         if reported {
             self.told.clear();
         } else {
-            return Some(tokio::time::Instant::now() + RETRY);
+            return Some(later(tokio::time::Instant::now(), RETRY));
         }
         if decision.steps.contains(&Step::Finish) {
             self.finished = self.finish().await;
-            return (!self.finished).then(|| tokio::time::Instant::now() + RETRY);
+            return (!self.finished).then(|| later(tokio::time::Instant::now(), RETRY));
         }
         let wait = decision.wake_at.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default());
-        wait.map(|wait| tokio::time::Instant::now() + waitable(wait))
+        wait.map(|wait| later(tokio::time::Instant::now(), wait))
     }
 
     fn step_of(&self, index: usize) -> Option<steps::Step> {

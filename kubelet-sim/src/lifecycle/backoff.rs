@@ -13,8 +13,8 @@ use super::ContainerView;
 pub fn restart_wait(view: &ContainerView, timing: &Timing) -> Duration {
     let Some(newest) = &view.current else { return Duration::ZERO };
     let attempts = std::iter::once(newest).chain(view.ended.iter().rev());
-    let in_a_row =
-        attempts.take_while(|attempt| attempt.image == newest.image && ran(attempt) < timing.backoff_max * 2);
+    let in_a_row = attempts
+        .take_while(|attempt| attempt.image == newest.image && ran(attempt) < timing.backoff_max.saturating_mul(2));
     doubled(in_a_row.count().max(1), timing)
 }
 
@@ -28,7 +28,7 @@ pub fn pull_wait(failures: u32, timing: &Timing) -> Duration {
 fn doubled(times: usize, timing: &Timing) -> Duration {
     match u32::try_from(times).unwrap_or(u32::MAX) {
         0 | 1 => Duration::ZERO,
-        times => timing.backoff_first.saturating_mul(1 << (times - 2).min(16)).min(timing.backoff_max),
+        times => timing.backoff_first.saturating_mul(1 << times.saturating_sub(2).min(16)).min(timing.backoff_max),
     }
 }
 

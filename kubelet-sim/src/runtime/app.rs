@@ -21,6 +21,7 @@ use tokio::time::Instant;
 
 use super::log::Log;
 use crate::catalogue::{Answer, Image, Shutdown};
+use squall_api::timing::later;
 
 /// A draining container ends when no request has arrived for this long.
 const QUIET: Duration = Duration::from_millis(300);
@@ -167,7 +168,7 @@ impl App {
     async fn drain(&self) {
         let asked_at = Instant::now();
         loop {
-            let quiet_at = asked_at.max(*self.last_request.borrow()) + QUIET;
+            let quiet_at = later(asked_at.max(*self.last_request.borrow()), QUIET);
             if Instant::now() >= quiet_at {
                 return;
             }

@@ -59,15 +59,15 @@ impl Log {
     /// Adds a line, and drops the oldest if there are too many, or if they are too long.
     pub fn write(&self, text: String) {
         let mut lines = self.lines();
-        lines.bytes += text.len();
+        lines.bytes = lines.bytes.saturating_add(text.len());
         lines.kept.push_back(Line { at: Timestamp::now(), text });
         while (lines.kept.len() > KEPT || lines.bytes > KEPT_BYTES)
             && let Some(oldest) = lines.kept.pop_front()
         {
-            lines.bytes -= oldest.text.len();
-            lines.gone += 1;
+            lines.bytes = lines.bytes.saturating_sub(oldest.text.len());
+            lines.gone = lines.gone.saturating_add(1);
         }
-        let total = lines.gone + lines.kept.len();
+        let total = lines.gone.saturating_add(lines.kept.len());
         drop(lines);
         self.count.send_modify(|count| count.lines = total);
     }
@@ -81,7 +81,7 @@ impl Log {
     pub fn after(&self, number: usize) -> (Vec<Line>, usize) {
         let lines = self.lines();
         let wanted = lines.kept.iter().skip(number.saturating_sub(lines.gone)).cloned().collect();
-        (wanted, lines.gone + lines.kept.len())
+        (wanted, lines.gone.saturating_add(lines.kept.len()))
     }
 
     /// Subscribes to the progress of the log: signals when it grows or ends.

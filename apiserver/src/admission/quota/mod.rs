@@ -34,7 +34,7 @@ pub fn charge(
         .status
         .hard
         .keys()
-        .map(|name| (name.clone(), Milli(amount_in(&after, name).0 - amount_in(&before, name).0)))
+        .map(|name| (name.clone(), amount_in(&after, name).minus(amount_in(&before, name))))
         .filter(|(_, delta)| delta.0 != 0)
         .collect();
     if let Some(new) = new {
@@ -45,7 +45,7 @@ pub fn charge(
     }
     let mut charged = quota.clone();
     for (name, delta) in deltas {
-        let used = Milli((in_list(&quota.status.used, &name).0 + delta.0).max(0));
+        let used = in_list(&quota.status.used, &name).plus(delta).max(Milli(0));
         charged.status.used.insert(name.clone(), written(&name, used));
     }
     Ok(Some(charged))
@@ -58,7 +58,7 @@ pub fn recount(quota: &ResourceQuota, objects: impl Iterator<Item = Object>) -> 
     for object in objects {
         for (name, amount) in counted(quota, &object) {
             if let Some(whole) = sum.get_mut(&name) {
-                whole.0 += amount.0;
+                *whole = whole.plus(amount);
             }
         }
     }
@@ -103,7 +103,7 @@ fn check(quota: &ResourceQuota, new: &Object, deltas: &Amounts) -> Result<(), Er
     let (hard, used) = (&quota.status.hard, &quota.status.used);
     let exceeded: Vec<&String> = deltas
         .iter()
-        .filter(|(name, delta)| delta.0 > 0 && in_list(used, name).0 + delta.0 > in_list(hard, name).0)
+        .filter(|(name, delta)| delta.0 > 0 && in_list(used, name).plus(**delta) > in_list(hard, name))
         .map(|(name, _)| name)
         .collect();
     if exceeded.is_empty() {

@@ -65,7 +65,8 @@ fn is_native(resource: &str) -> bool {
 fn pod_sum(pod: &Pod, side: fn(&Container) -> &BTreeMap<String, Quantity>) -> Amounts {
     let mut sum = Amounts::new();
     for (name, amount) in pod.spec.containers.iter().flat_map(|container| amounts(side(container))) {
-        sum.entry(name).or_default().0 += amount.0;
+        let whole = sum.entry(name).or_default();
+        *whole = whole.plus(amount);
     }
     for (name, amount) in pod.spec.init_containers.iter().flat_map(|container| amounts(side(container))) {
         let whole = sum.entry(name).or_default();
@@ -79,7 +80,7 @@ fn amounts(list: &BTreeMap<String, Quantity>) -> impl Iterator<Item = (String, M
 }
 
 fn add_service(service: &Service, used: &mut Amounts) {
-    let count = |number: usize| Milli(1_000 * i128::try_from(number).unwrap_or(i128::MAX / 1_000));
+    let count = |number: usize| Milli(i128::try_from(number).unwrap_or(i128::MAX).saturating_mul(1_000));
     let spec = &service.spec;
     used.insert("services".to_owned(), count(1));
     let has_ports = matches!(spec.r#type.as_str(), "NodePort" | "LoadBalancer");

@@ -50,13 +50,13 @@ pub fn read(bytes: &[u8], at: usize) -> FrameAt {
     if rest.is_empty() {
         return FrameAt::End;
     }
-    let word = |from: usize| rest.get(from..from + 4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
+    let word = |place: Range<usize>| rest.get(place).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
     let number = rest.get(12..HEADER).and_then(|b| b.try_into().ok()).map(u64::from_le_bytes);
-    let (Some(len), Some(expected), Some(number)) = (word(4), word(8), number) else { return FrameAt::Broken };
+    let (Some(len), Some(expected), Some(number)) = (word(4..8), word(8..12), number) else { return FrameAt::Broken };
     let body = HEADER..HEADER.saturating_add(len as usize);
     match rest.get(body.clone()) {
         Some(content) if rest.starts_with(&MAGIC) && checksum(number, content) == expected => {
-            FrameAt::Whole(Frame { number, body: at + body.start..at + body.end })
+            FrameAt::Whole(Frame { number, body: at.saturating_add(body.start)..at.saturating_add(body.end) })
         }
         _ => FrameAt::Broken,
     }
@@ -64,7 +64,7 @@ pub fn read(bytes: &[u8], at: usize) -> FrameAt {
 
 /// Returns the offset of the first complete frame after an offset, if there is one.
 pub fn find_whole_after(bytes: &[u8], at: usize) -> Option<usize> {
-    (at + 1..bytes.len())
+    (at.saturating_add(1)..bytes.len())
         .filter(|start| bytes[*start..].starts_with(&MAGIC))
         .find(|start| matches!(read(bytes, *start), FrameAt::Whole(_)))
 }

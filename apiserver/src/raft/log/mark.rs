@@ -2,6 +2,7 @@
 //! that ends before its mark has lost entries that were: it was cut off, or replaced by an older one.
 
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 
 use super::folder::LogFolder;
@@ -51,8 +52,8 @@ pub fn read(disk: &dyn Disk, path: &Path, member: u64) -> io::Result<u64> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
         Err(error) => return Err(error),
     };
-    let word = |from: usize| bytes.get(from..from + 8).and_then(|b| b.try_into().ok()).map(u64::from_le_bytes);
-    let (Some(owner), Some(frames)) = (word(8), word(16)) else {
+    let word = |place: Range<usize>| bytes.get(place).and_then(|b| b.try_into().ok()).map(u64::from_le_bytes);
+    let (Some(owner), Some(frames)) = (word(8..16), word(16..24)) else {
         return Ok(unreadable(path));
     };
     if bytes != encode(owner, frames) {

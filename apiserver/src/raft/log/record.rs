@@ -51,7 +51,7 @@ impl Record {
         let whole = body.len();
         let mut records = Vec::new();
         while body.has_remaining() {
-            let start = whole - body.len();
+            let start = whole.saturating_sub(body.len());
             let tag = body.get_u8();
             let len = decode_varint(&mut body).map_err(invalid)?;
             let len = usize::try_from(len)
@@ -59,7 +59,7 @@ impl Record {
                 .filter(|len| *len <= body.len())
                 .ok_or_else(|| invalid("a record is longer than its frame"))?;
             let record = Self::read(tag, body.split_to(len))?;
-            records.push((record, start..whole - body.len()));
+            records.push((record, start..whole.saturating_sub(body.len())));
         }
         Ok(records)
     }

@@ -27,7 +27,7 @@ pub struct Recovered {
 
 /// The leftovers of a crash at the end of a log.
 #[derive(Debug, PartialEq, Eq)]
-enum Torn {
+pub enum Torn {
     /// A segment without a whole header.
     Created(PathBuf),
     /// A frame that is not whole begins at this offset of the last segment.
@@ -39,19 +39,8 @@ enum Torn {
 pub fn recover(folder: &LogFolder, held_bytes: usize) -> io::Result<Recovered> {
     let disk = folder.disk.as_ref();
     let paths = segments_in(disk, &folder.path)?;
-    let mut recovered = Recovered { window: Window::new(held_bytes), segments: Vec::new(), next_frame: 0 };
-    let mut torn = None;
-    let last = paths.len().saturating_sub(1);
-    for (index, path) in paths.into_iter().enumerate() {
-        let bytes = Bytes::from(read_all(disk, &path)?);
-        let is_last = index == last;
-        if is_last && is_unfinished(&bytes) {
-            torn = Some(Torn::Created(path));
-            continue;
-        }
-        let start = check_header(&bytes, folder.member).map_err(|what| damaged(&path, 0, &what))?;
-        torn = read_segment(path, &bytes, start, is_last, &mut recovered)?;
-    }
+    let segments = paths.into_iter().map(|path| read_all(disk, &path).map(|bytes| (path, Bytes::from(bytes))));
+    let (recovered, torn) = read(segments, folder.member, held_bytes)?;
     check(folder, &recovered)?;
     match torn {
         None => {}
@@ -63,6 +52,28 @@ pub fn recover(folder: &LogFolder, held_bytes: usize) -> io::Result<Recovered> {
         }
     }
     Ok(recovered)
+}
+
+/// Reads the segments of a member's log, the oldest first. Returns how the log's end is torn, if it is.
+pub fn read(
+    segments: impl ExactSizeIterator<Item = io::Result<(PathBuf, Bytes)>>,
+    member: u64,
+    held_bytes: usize,
+) -> io::Result<(Recovered, Option<Torn>)> {
+    let mut recovered = Recovered { window: Window::new(held_bytes), segments: Vec::new(), next_frame: 0 };
+    let mut torn = None;
+    let last = segments.len().saturating_sub(1);
+    for (index, segment) in segments.enumerate() {
+        let (path, bytes) = segment?;
+        let is_last = index == last;
+        if is_last && is_unfinished(&bytes) {
+            torn = Some(Torn::Created(path));
+            continue;
+        }
+        let start = check_header(&bytes, member).map_err(|what| damaged(&path, 0, &what))?;
+        torn = read_segment(path, &bytes, start, is_last, &mut recovered)?;
+    }
+    Ok((recovered, torn))
 }
 
 /// Whether a new segment has no header yet. After a power loss, a part of a file may consist of zeros.

@@ -48,7 +48,7 @@ pub fn header(member: u64) -> [u8; HEADER] {
 /// Checks the header of a member's segment and returns its length. The error says what is wrong.
 pub fn check_header(bytes: &[u8], member: u64) -> Result<usize, String> {
     match bytes.strip_prefix(&MAGIC) {
-        Some([ANONYMOUS, ..]) => Ok(MAGIC.len() + 1),
+        Some([ANONYMOUS, ..]) => Ok(const { MAGIC.len() + 1 }),
         Some([OWNED, rest @ ..]) => match rest.first_chunk().copied().map(u64::from_le_bytes) {
             Some(owner) if owner == member => Ok(HEADER),
             Some(owner) => Err(format!("it belongs to member {owner}, not to {member}")),

@@ -141,7 +141,9 @@ impl RaftLogReader<TypeConfig> for LogStorage {
         let steps = stream::try_unfold((self.clone(), start), move |(log, next)| async move {
             let entries = if next < end { log.read(next..end, READ_BYTES).await? } else { Vec::new() };
             let last = entries.last().map(|entry| entry.log_id.index);
-            Ok::<_, io::Error>(last.map(|last| (stream::iter(entries.into_iter().map(Ok)), (log, last + 1))))
+            Ok::<_, io::Error>(
+                last.map(|last| (stream::iter(entries.into_iter().map(Ok)), (log, last.saturating_add(1)))),
+            )
         });
         steps.try_flatten().boxed()
     }

@@ -29,7 +29,12 @@ pub struct Place {
 impl Place {
     /// Returns the place of a record that starts at `start` of a frame's body, which starts at `body` of the segment.
     pub fn new(segment: Arc<Path>, body: u64, record: &[u8], start: usize) -> Self {
-        Self { segment, offset: body + start as u64, len: record.len(), checksum: crc32fast::hash(record) }
+        Self {
+            segment,
+            offset: body.saturating_add(start as u64),
+            len: record.len(),
+            checksum: crc32fast::hash(record),
+        }
     }
 
     /// Reads the entry again. A record that has changed is an error that names the segment and the offset.
@@ -89,7 +94,7 @@ impl Window {
 
     /// Returns the index of the first entry, or of the next one if there is none.
     pub fn first_index(&self) -> u64 {
-        self.slots.front().map_or_else(|| self.purged.map_or(0, |id| id.index + 1), |slot| slot.id.index)
+        self.slots.front().map_or_else(|| self.purged.map_or(0, |id| id.index.saturating_add(1)), |slot| slot.id.index)
     }
 
     /// Returns the ID of the last entry, purged or not.
@@ -103,7 +108,7 @@ impl Window {
             Record::Append(entry) => self.append(entry)?,
             Record::Vote(vote) => self.vote = Some(vote),
             Record::Truncate(after) => {
-                let keep = after.map_or(0, |id| id.index + 1);
+                let keep = after.map_or(0, |id| id.index.saturating_add(1));
                 while self.slots.back().is_some_and(|slot| slot.id.index >= keep) {
                     let slot = self.slots.pop_back();
                     self.forget(slot);
@@ -123,21 +128,21 @@ impl Window {
     }
 
     fn append(&mut self, entry: Entry) -> io::Result<()> {
-        let next = self.last_log_id().map_or(0, |id| id.index + 1);
+        let next = self.last_log_id().map_or(0, |id| id.index.saturating_add(1));
         // After an installed snapshot, the log starts at any index.
         if entry.log_id.index != next && !self.slots.is_empty() {
             let message = format!("entry {} follows entry {}", entry.log_id.index, next.wrapping_sub(1));
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
         let bytes = payload_bytes(&entry.payload);
-        self.held_bytes += bytes;
+        self.held_bytes = self.held_bytes.saturating_add(bytes);
         self.slots.push_back(Slot { id: entry.log_id, bytes, payload: Some(entry.payload), place: None });
         Ok(())
     }
 
     fn forget(&mut self, slot: Option<Slot>) {
         if let Some(slot) = slot.filter(|slot| slot.payload.is_some()) {
-            self.held_bytes -= slot.bytes;
+            self.held_bytes = self.held_bytes.saturating_sub(slot.bytes);
         }
     }
 
@@ -155,8 +160,8 @@ impl Window {
             && let Some(slot) = self.slots.get_mut(self.released).filter(|slot| slot.place.is_some())
         {
             slot.payload = None;
-            self.held_bytes -= slot.bytes;
-            self.released += 1;
+            self.held_bytes = self.held_bytes.saturating_sub(slot.bytes);
+            self.released = self.released.saturating_add(1);
         }
     }
 
@@ -188,7 +193,7 @@ impl Window {
             if bytes <= kept_bytes {
                 break;
             }
-            bytes -= slot.bytes;
+            bytes = bytes.saturating_sub(slot.bytes);
             last = Some(slot.id.index);
         }
         last

@@ -158,9 +158,9 @@ impl Writer {
     }
 
     fn write_frame(&mut self, body: &Body) -> io::Result<()> {
-        let mut bytes = Vec::with_capacity(body.bytes.len() + frame::HEADER);
+        let mut bytes = Vec::with_capacity(body.bytes.len().saturating_add(frame::HEADER));
         frame::write(self.next_frame, &body.bytes, &mut bytes);
-        self.next_frame += 1;
+        self.next_frame = self.next_frame.saturating_add(1);
         let file = self.file.as_mut().ok_or_else(|| io::Error::other("no segment is open"))?;
         file.write_all(&bytes)?;
         let start = Instant::now();
@@ -168,14 +168,14 @@ impl Writer {
         self.fsync.observe(start.elapsed());
         self.mark.put(self.next_frame)?;
         self.note_places(body);
-        self.bytes += bytes.len() as u64;
+        self.bytes = self.bytes.saturating_add(bytes.len() as u64);
         self.drop_purged()?;
         if self.bytes >= self.segment_bytes { self.start_segment() } else { Ok(()) }
     }
 
     fn note_places(&self, body: &Body) {
         let Some(segment) = self.segments.last() else { return };
-        let start = self.bytes + frame::HEADER as u64;
+        let start = self.bytes.saturating_add(frame::HEADER as u64);
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         for (id, range) in &body.entries {
             window.written(*id, Place::new(segment.path.clone(), start, &body.bytes[range.clone()], range.start));
@@ -206,7 +206,7 @@ impl Writer {
             let mut body = Vec::new();
             head.iter().try_for_each(|record| record.write(&mut body))?;
             frame::write(self.next_frame, &body, &mut bytes);
-            self.next_frame += 1;
+            self.next_frame = self.next_frame.saturating_add(1);
         }
         file.write_all(&bytes)?;
         file.sync()?;

@@ -37,7 +37,7 @@ impl<W: Write> BlockWriter<W> {
         self.out.write_all(&crc32fast::hash(&self.block).to_le_bytes())?;
         self.out.write_all(&self.block)?;
         self.block.clear();
-        self.blocks += 1;
+        self.blocks = self.blocks.saturating_add(1);
         Ok(())
     }
 
@@ -82,8 +82,8 @@ pub fn read_items(mut input: impl Read, mut take: impl FnMut(&[u8]) -> io::Resul
             take(item)?;
             rest = &tail[item.len()..];
         }
-        offset += 8 + block.len();
-        blocks += 1;
+        offset = offset.saturating_add(8).saturating_add(block.len());
+        blocks = blocks.saturating_add(1);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The content of a snapshot: its log ID and membership, then the state.
 
-use std::io::{self, BufReader, BufWriter};
+use std::io::{self, BufReader, BufWriter, Read};
 use std::path::Path;
 use std::time::Instant;
 
@@ -9,6 +9,8 @@ use prost::Message;
 
 use super::blocks::{BlockWriter, read_items};
 use crate::host::{Disk, Output};
+use crate::keys;
+use crate::raft::check;
 use crate::raft::types::SnapshotMeta;
 use crate::store::{Change, Entry, Outcome, RequestId, Requests, State};
 
@@ -17,6 +19,9 @@ const BUFFER_BYTES: usize = 256 << 10;
 const REST: u32 = 2;
 /// Maximum number of unsynced bytes.
 const STEP_BYTES: usize = 1 << 20;
+
+/// Largest revision of a snapshot. No cluster comes near, and the state can count on from here.
+const MAX_REVISION: u64 = 1 << 48;
 
 /// The first item: everything except entries and requests.
 #[derive(Clone, PartialEq, Message)]
@@ -86,6 +91,22 @@ pub struct Contents {
     pub changes: Vec<Change>,
 }
 
+impl Contents {
+    /// Checks that a group can go on from here, and that readers can read every object. A snapshot that this cluster did
+    /// not write may hold anything.
+    pub fn check(&self) -> io::Result<()> {
+        self.meta.last_log_id.iter().try_for_each(check::log_id).map_err(invalid)?;
+        self.state.range("").try_for_each(|(key, entry)| {
+            let readable = keys::check(key, Some(&entry.value));
+            readable.map_err(|problem| invalid(format!("the entry at {key:?}: {problem}")))
+        })
+    }
+}
+
+fn invalid(problem: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, problem.into())
+}
+
 /// Writes a snapshot and makes it durable.
 pub fn write(disk: &dyn Disk, path: &Path, contents: &Contents) -> io::Result<()> {
     let Contents { meta, state, requests, changes } = contents;
@@ -99,7 +120,7 @@ pub fn write(disk: &dyn Disk, path: &Path, contents: &Contents) -> io::Result<()
     for (id, outcome) in requests.iter() {
         let refused = match outcome {
             Outcome::Applied(_) => 0,
-            Outcome::Refused(place, _) => place as u64 + 1,
+            Outcome::Refused(place, _) => (place as u64).saturating_add(1),
         };
         let request = StoredRequest { id: id.to_vec(), revision: outcome.revision(), refused };
         writer.item(&Item { request: Some(request), ..Item::default() }.encode_to_vec())?;
@@ -145,7 +166,7 @@ struct Steady {
 impl io::Write for Steady {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.file.write(bytes)?;
-        self.unsynced += count;
+        self.unsynced = self.unsynced.saturating_add(count);
         if self.unsynced >= STEP_BYTES {
             let start = Instant::now();
             self.file.sync()?;
@@ -154,7 +175,7 @@ impl io::Write for Steady {
                 clippy::disallowed_methods,
                 reason = "the pause leaves the disk to others, and this thread has nothing else to do"
             )]
-            std::thread::sleep(start.elapsed() * REST);
+            std::thread::sleep(start.elapsed().saturating_mul(REST));
         }
         Ok(count)
     }
@@ -167,37 +188,53 @@ impl io::Write for Steady {
 /// Reads a snapshot. Damage is an error that names the file.
 pub fn read(disk: &dyn Disk, path: &Path) -> io::Result<Contents> {
     let named = |error: io::Error| io::Error::new(error.kind(), format!("snapshot {}: {error}", path.display()));
+    read_from(BufReader::new(disk.read(path).map_err(named)?)).map_err(named)
+}
+
+/// Reads the bytes of a snapshot.
+pub fn read_from(input: impl Read) -> io::Result<Contents> {
     let mut contents: Option<Contents> = None;
-    read_items(BufReader::new(disk.read(path).map_err(named)?), |bytes| match &mut contents {
+    read_items(input, |bytes| match &mut contents {
         None => {
             let head = Head::decode(bytes).map_err(io::Error::other)?;
             let meta = serde_json::from_slice(&head.meta).map_err(io::Error::other)?;
+            if head.revision > MAX_REVISION {
+                return Err(invalid(format!("its revision {} is above {MAX_REVISION}", head.revision)));
+            }
             let state = State::at_revision(head.revision);
             contents = Some(Contents { meta, state, requests: Requests::default(), changes: Vec::new() });
             Ok(())
         }
         Some(contents) => restore(contents, Item::decode(bytes).map_err(io::Error::other)?),
-    })
-    .map_err(named)?;
-    contents.ok_or_else(|| named(io::Error::new(io::ErrorKind::InvalidData, "it is empty")))
+    })?;
+    contents.ok_or_else(|| invalid("it is empty"))
 }
 
 fn restore(contents: &mut Contents, item: Item) -> io::Result<()> {
     if let Some(entry) = item.entry {
         let restored = entry_of(&entry);
+        let latest = contents.state.revision();
+        if !(restored.create_revision..=latest).contains(&restored.mod_revision) {
+            let revisions = format!("{} and {}", restored.create_revision, restored.mod_revision);
+            return Err(invalid(format!("the entry at {:?} has the revisions {revisions} of {latest}", entry.key)));
+        }
         contents.state.restore_entry(entry.key.into(), restored);
     }
     if let Some(request) = item.request {
         let id = RequestId::try_from(request.id.as_slice()).map_err(io::Error::other)?;
         let outcome = match usize::try_from(request.refused).map_err(io::Error::other)? {
             0 => Outcome::Applied(request.revision),
-            place => Outcome::Refused(place - 1, request.revision),
+            place => Outcome::Refused(place.saturating_sub(1), request.revision),
         };
         contents.requests.remember(id, outcome);
     }
     if let Some(change) = item.change {
         let value = change.value.map(|value| Bytes::copy_from_slice(&value));
         let previous = change.previous.as_ref().map(entry_of);
+        let expected = contents.changes.last().map(|last| last.revision.saturating_add(1));
+        if expected.is_some_and(|expected| expected != change.revision) || change.revision > contents.state.revision() {
+            return Err(invalid(format!("the change of revision {} is out of order", change.revision)));
+        }
         contents.changes.push(Change { revision: change.revision, key: change.key.into(), previous, value });
     }
     Ok(())

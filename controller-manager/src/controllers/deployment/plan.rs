@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use squall_api::apps::v1::{Deployment, DeploymentStatus, ReplicaSet};
+use squall_api::counts::total;
 use squall_api::happening::{EventType, Happening, ObjectId};
 use squall_api::labels::Selector;
 use squall_api::revision::{DESIRED, MAX_REPLICAS, REVISION, find_new};
 use squall_daemon::Timing;
 use squall_faults::mutants::Mutant;
+use std::cmp::Reverse;
 
 use super::proportional::{self, Part};
 use super::rolling::{self, Limits, Sizes};
@@ -121,7 +123,7 @@ impl Reconciliation<'_> {
             Ok(place) => place,
             Err(plan) => return plan,
         };
-        let total = sets.iter().map(|set| size(set)).sum();
+        let total = total(sets.iter().map(|set| size(set)));
         let wanted = rolling::new_size(&self.limits, size(&sets[new]), total);
         if self.resize(&mut sets[new], wanted, &mut actions) {
             return self.finish(actions, &sets, Some(new), Estimate::Yes);
@@ -181,7 +183,7 @@ impl Reconciliation<'_> {
             return Err(Plan::of(vec![self.store(status, None)]));
         }
         actions.extend(self.creation_failed(&name));
-        let replicas = replicas(sets.iter().map(|set| size(set)).sum());
+        let replicas = replicas(total(sets.iter().map(|set| size(set))));
         let number = revision::next_revision(sets.iter().map(Arc::as_ref));
         let set = revision::new_replica_set(self.deployment, number, replicas, self.limits.max_total());
         actions.push(Action::Create(Box::new(set.clone().into())));
@@ -189,8 +191,9 @@ impl Reconciliation<'_> {
             let message = format!("Scaled up replica set {name} from 0 to {replicas}");
             actions.push(tell(self.deployment, EventType::Normal, "ScalingReplicaSet", message));
         }
+        let place = sets.len();
         sets.push(Arc::new(set));
-        Ok(sets.len() - 1)
+        Ok(place)
     }
 
     /// Reports that the last attempt to create the new ReplicaSet failed. It is retried all the same.
@@ -277,11 +280,11 @@ impl Reconciliation<'_> {
 
     fn scale_in_proportion(&self, sets: &mut [Arc<ReplicaSet>], active: &mut [usize], actions: &mut Vec<Action>) {
         let allowed = if self.limits.desired > 0 { self.limits.max_total() } else { 0 };
-        let total: i32 = active.iter().map(|place| size(&sets[*place])).sum();
+        let total = total(active.iter().map(|place| size(&sets[*place])));
         // Largest first; among equals, the newer grows first and the older shrinks first.
         active.sort_by_key(|place| {
             let age = i32::try_from(*place).unwrap_or(i32::MAX);
-            (-size(&sets[*place]), if allowed > total { -age } else { age })
+            (Reverse(size(&sets[*place])), if allowed > total { age.saturating_neg() } else { age })
         });
         let before = |set: &ReplicaSet| {
             let noted = set.metadata.annotations.get(MAX_REPLICAS).and_then(|text| text.parse().ok());
@@ -290,7 +293,7 @@ impl Reconciliation<'_> {
         let part = |place: &usize| {
             let set = &sets[*place];
             let Sizes { spec, available } = sizes_of(set);
-            let unmissed = if Some(*place) == self.new { 0 } else { spec - available };
+            let unmissed = if Some(*place) == self.new { 0 } else { spec.saturating_sub(available) };
             Part { spec, max_before: before(set), unmissed }
         };
         let parts: Vec<Part> = active.iter().map(part).collect();

@@ -1,5 +1,7 @@
 //! Scaling in the middle of a rollout: every ReplicaSet grows or shrinks in proportion to its size.
 
+use squall_api::counts::total;
+
 /// An active ReplicaSet, largest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
@@ -22,39 +24,40 @@ pub fn scale(parts: &[Part], allowed: i32) -> Vec<i32> {
 /// Removes dispensable replicas first; the rest then shrinks in proportion. Kubernetes shrinks all in proportion,
 /// available or not (kubernetes 119536).
 fn give_up_unmissed(parts: &mut [Part], allowed: i32) {
-    let total: i32 = parts.iter().map(|part| part.spec).sum();
-    let mut left = (total - allowed).max(0);
+    let total = total(parts.iter().map(|part| part.spec));
+    let excess = total.saturating_sub(allowed).max(0);
+    let mut left = excess;
     for part in &mut *parts {
         let down = part.unmissed.min(left);
-        part.spec -= down;
-        left -= down;
+        part.spec = part.spec.saturating_sub(down);
+        left = left.saturating_sub(down);
     }
-    let given_up = (total - allowed).max(0) - left;
+    let given_up = excess.saturating_sub(left);
     // No base may be smaller than the remaining total, or a part would grow now.
     for part in parts.iter_mut().filter(|part| given_up > 0 && part.max_before > 0) {
-        part.max_before = (part.max_before - given_up).max(total - given_up).max(1);
+        part.max_before = part.max_before.max(total).saturating_sub(given_up).max(1);
     }
 }
 
 fn share(parts: &[Part], allowed: i32) -> Vec<i32> {
-    let to_add = allowed - parts.iter().map(|part| part.spec).sum::<i32>();
-    let mut added = 0;
+    let to_add = allowed.saturating_sub(total(parts.iter().map(|part| part.spec)));
+    let mut added = 0_i32;
     let mut sizes = Vec::new();
     for part in parts {
-        let left = to_add - added;
-        let fraction = if allowed == 0 { -part.spec } else { fraction(part, allowed) };
+        let left = to_add.saturating_sub(added);
+        let fraction = if allowed == 0 { part.spec.saturating_neg() } else { fraction(part, allowed) };
         let share = match to_add {
             0 => 0,
             _ if part.spec == 0 || left == 0 => 0,
             1.. => fraction.min(left),
             _ => fraction.max(left),
         };
-        added += share;
-        sizes.push(part.spec + share);
+        added = added.saturating_add(share);
+        sizes.push(part.spec.saturating_add(share));
     }
     let largest = (0..parts.len()).rev().max_by_key(|place| parts[*place].spec);
     if let Some(place) = largest {
-        sizes[place] = (sizes[place] + to_add - added).max(0);
+        sizes[place] = sizes[place].saturating_add(to_add.saturating_sub(added)).max(0);
     }
     sizes
 }
@@ -64,9 +67,10 @@ fn fraction(part: &Part, allowed: i32) -> i32 {
     if part.max_before == 0 {
         return 0;
     }
-    let (numerator, denominator) = (i64::from(part.spec) * i64::from(allowed), i64::from(part.max_before));
-    let rounded = (2 * numerator + denominator) / (2 * denominator);
-    i32::try_from(rounded).unwrap_or(i32::MAX) - part.spec
+    let (numerator, denominator) = (i64::from(part.spec).saturating_mul(allowed.into()), i64::from(part.max_before));
+    let doubled = numerator.saturating_mul(2).saturating_add(denominator);
+    let rounded = doubled.checked_div(denominator.saturating_mul(2)).unwrap_or(0);
+    i32::try_from(rounded).unwrap_or(i32::MAX).saturating_sub(part.spec)
 }
 
 #[cfg(test)]

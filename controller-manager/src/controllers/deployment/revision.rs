@@ -18,7 +18,7 @@ pub fn next_revision<'a>(old: impl Iterator<Item = &'a ReplicaSet>) -> i64 {
 pub fn name_of_new(deployment: &Deployment) -> String {
     let hash = hash::pod_template_hash(&deployment.spec.template, deployment.status.collision_count);
     let name = &deployment.metadata.name;
-    let fits = name.get(..253 - 1 - hash.len()).unwrap_or(name);
+    let fits = name.get(..252_usize.saturating_sub(hash.len())).unwrap_or(name);
     format!("{fits}-{hash}")
 }
 

@@ -4,6 +4,7 @@
 //! (1). No old replica may go until that one is available: 4-3-1=0 (2). Then 4-3-0=1 may go (2), which makes room for
 //! the next new one (1).
 
+use squall_api::counts;
 pub use squall_api::limits::Limits;
 
 /// The sizes of a ReplicaSet: its requested replicas, and how many of them are available.
@@ -30,33 +31,34 @@ pub fn new_size(limits: &Limits, new: i32, total: i32) -> i32 {
     if new > limits.desired {
         return limits.desired;
     }
-    let room = limits.max_total() - total;
-    if room <= 0 { new } else { new + room.min(limits.desired - new) }
+    let room = limits.max_total().saturating_sub(total);
+    if room <= 0 { new } else { new.saturating_add(room.min(limits.desired.saturating_sub(new))) }
 }
 
 /// (2) The sizes the old ReplicaSets should have now, oldest first.
 #[must_use]
 pub fn old_sizes(limits: &Limits, new: Sizes, old: &[Sizes]) -> Vec<i32> {
     let mut sizes: Vec<i32> = old.iter().map(|set| set.spec).collect();
-    let total: i32 = new.spec + sizes.iter().sum::<i32>();
-    let may_go = total - limits.min_available() - (new.spec - new.available);
+    let unavailable_new = new.spec.saturating_sub(new.available);
+    let total = counts::total(sizes.iter().copied().chain([new.spec]));
+    let may_go = total.saturating_sub(limits.min_available()).saturating_sub(unavailable_new);
     if may_go <= 0 {
         return sizes;
     }
     // Unavailable replicas go first: they serve no requests.
     let mut left = may_go;
     for (size, set) in sizes.iter_mut().zip(old) {
-        let down = left.min(set.spec - set.available).max(0);
-        *size -= down;
-        left -= down;
+        let down = left.min(set.spec.saturating_sub(set.available)).max(0);
+        *size = size.saturating_sub(down);
+        left = left.saturating_sub(down);
     }
     // Then available replicas go, as long as enough stay available.
-    let available: i32 = new.available + old.iter().map(|set| set.available).sum::<i32>();
-    let mut spare = available - limits.min_available();
+    let available = counts::total(old.iter().map(|set| set.available).chain([new.available]));
+    let mut spare = available.saturating_sub(limits.min_available());
     for size in &mut sizes {
         let down = spare.min(*size).max(0);
-        *size -= down;
-        spare -= down;
+        *size = size.saturating_sub(down);
+        spare = spare.saturating_sub(down);
     }
     sizes
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use squall_api::apps::v1::{Deployment, DeploymentCondition, DeploymentStatus, ReplicaSet};
+use squall_api::counts::total;
 use squall_api::metav1::v1::Time;
 use squall_daemon::Timing;
 
@@ -88,7 +89,7 @@ pub fn counted(
     limits: &Limits,
     now: Timestamp,
 ) -> DeploymentStatus {
-    let sum = |count: fn(&ReplicaSet) -> i32| sets.iter().map(|set| count(set)).sum::<i32>();
+    let sum = |count: fn(&ReplicaSet) -> i32| total(sets.iter().map(|set| count(set)));
     let available = sum(|set| set.status.available_replicas);
     let terminating: Option<Vec<i32>> = sets.iter().map(|set| set.status.terminating_replicas).collect();
     let mut status = DeploymentStatus {
@@ -97,8 +98,8 @@ pub fn counted(
         updated_replicas: new.map_or(0, |set| set.status.replicas),
         ready_replicas: sum(|set| set.status.ready_replicas),
         available_replicas: available,
-        unavailable_replicas: (sum(|set| set.spec.replicas.unwrap_or(1)) - available).max(0),
-        terminating_replicas: terminating.map(|counts| counts.iter().sum()),
+        unavailable_replicas: sum(|set| set.spec.replicas.unwrap_or(1)).saturating_sub(available).max(0),
+        terminating_replicas: terminating.map(total),
         collision_count: deployment.status.collision_count,
         conditions: deployment.status.conditions.clone(),
     };

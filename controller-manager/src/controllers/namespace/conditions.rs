@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use squall_api::Object;
 use squall_api::core::v1::NamespaceCondition;
+use squall_api::counts::tally;
 use squall_api::metav1::v1::Time;
 
 const REMAINING: &str = "NamespaceContentRemaining";
@@ -26,11 +27,11 @@ const ALL: [(&str, &str, &str); 5] = [
 /// Returns the conditions of a namespace in which these objects remain. A condition that says the same as before keeps
 /// the time of its last transition.
 pub fn conditions(before: &[NamespaceCondition], remaining: &[Object], now: Timestamp) -> Vec<NamespaceCondition> {
-    let resources = counted(remaining.iter().map(|object| {
+    let resources = tally(remaining.iter().map(|object| {
         let info = object.kind().info();
         format!("{}.{}", info.plural, info.group)
     }));
-    let finalizers = counted(remaining.iter().flat_map(|object| object.meta().finalizers.clone()));
+    let finalizers = tally(remaining.iter().flat_map(|object| object.meta().finalizers.clone()));
     let wrong = |of: &str| match of {
         REMAINING if !resources.is_empty() => {
             let list = listed(&resources, |name, count| format!("{name} has {count} resource instances"));
@@ -61,12 +62,6 @@ pub fn conditions(before: &[NamespaceCondition], remaining: &[Object], now: Time
         before.iter().find(is_same).cloned().unwrap_or(new)
     };
     ALL.iter().map(condition).collect()
-}
-
-fn counted(names: impl Iterator<Item = String>) -> BTreeMap<String, usize> {
-    let mut counts = BTreeMap::new();
-    names.for_each(|name| *counts.entry(name).or_default() += 1);
-    counts
 }
 
 fn listed(counts: &BTreeMap<String, usize>, text: impl Fn(&str, usize) -> String) -> String {

@@ -84,14 +84,16 @@ pub fn trouble<'a>(node: &Node, nodes: impl Iterator<Item = (&'a Node, bool)>) -
     for (other, well) in nodes {
         any_well |= well;
         if zone(other) == zone(node) {
-            size += 1;
-            unwell += usize::from(!well);
+            size = size.saturating_add(1);
+            unwell = unwell.saturating_add(usize::from(!well));
         }
     }
     match () {
         () if !any_well => Trouble::All,
         // Kubernetes: at least 55 % of the zone, and more than two nodes.
-        () if unwell > 2 && unwell < size && unwell * 100 >= size * 55 => Trouble::Most { large: size > 50 },
+        () if unwell > 2 && unwell < size && unwell.saturating_mul(100) >= size.saturating_mul(55) => {
+            Trouble::Most { large: size > 50 }
+        }
         () => Trouble::Some,
     }
 }

@@ -301,7 +301,8 @@ where
             for pod in
                 caches.pods.controlled_by(&set.metadata.uid).iter().filter(|pod| squall_api::kinds::is_pod_active(pod))
             {
-                *related_on_node.entry(pod.spec.node_name.clone()).or_default() += 1;
+                let related = related_on_node.entry(pod.spec.node_name.clone()).or_default();
+                *related = usize::saturating_add(*related, 1);
             }
         }
     }

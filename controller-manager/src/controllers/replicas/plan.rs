@@ -46,13 +46,13 @@ pub fn plan(observed: &Observed, timing: &Timing, now: Timestamp) -> Plan {
     }
     if owner.meta.deletion_timestamp.is_none() {
         if active.len() < wanted {
-            actions.push(Action::Together(create(owner, (wanted - active.len()).min(BURST))));
+            actions.push(Action::Together(create(owner, wanted.saturating_sub(active.len()).min(BURST))));
         } else if active.len() > wanted {
             actions.push(delete(observed, active, wanted, now));
         }
     }
     // Among a thousand pods some are always changing, and each reconciliation counts them all.
-    let rest = REST * u32::try_from(observed.pods.len() / 100).unwrap_or(u32::MAX).min(10);
+    let rest = REST.saturating_mul(u32::try_from(observed.pods.len() / 100).unwrap_or(u32::MAX).min(10));
     Plan { actions, wake_after, rest }
 }
 
@@ -88,7 +88,7 @@ fn create(owner: &Owner, count: usize) -> Vec<Action> {
 }
 
 fn delete(observed: &Observed, mut active: Vec<&Pod>, wanted: usize, now: Timestamp) -> Action {
-    let excess = (active.len() - wanted).min(BURST);
+    let excess = active.len().saturating_sub(wanted).min(BURST);
     ranking::sort(&mut active, &observed.related_on_node, now);
     let told =
         |event_type, reason, message| Happening { object: observed.owner.id.clone(), event_type, reason, message };

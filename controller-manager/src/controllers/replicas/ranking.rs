@@ -49,7 +49,7 @@ fn ready_since(pod: &Pod) -> Time {
 /// Orders the younger first. Only the order of magnitude of the age counts; within one, the uid decides.
 fn by_age(one: &Pod, other: &Pod, since: fn(&Pod) -> Time, now: Timestamp) -> Ordering {
     let bucket = |pod: &Pod| {
-        let age = now.as_nanosecond() - since(pod).timestamp().as_nanosecond();
+        let age = now.as_nanosecond().saturating_sub(since(pod).timestamp().as_nanosecond());
         u128::try_from(age).unwrap_or(0).checked_ilog2()
     };
     bucket(one).cmp(&bucket(other)).then_with(|| one.metadata.uid.cmp(&other.metadata.uid))

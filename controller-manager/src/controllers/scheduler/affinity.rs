@@ -82,14 +82,14 @@ pub fn pod_preference(pod: &Pod, room: &Room<'_>, rooms: &[Room<'_>]) -> i64 {
     let wanted = affinity.pod_affinity.iter().flat_map(|a| &a.preferred_during_scheduling_ignored_during_execution);
     let unwanted =
         affinity.pod_anti_affinity.iter().flat_map(|a| &a.preferred_during_scheduling_ignored_during_execution);
-    let signed = wanted.map(|term| (term, 1)).chain(unwanted.map(|term| (term, -1)));
-    let sums = signed.map(|(weighted, sign)| {
+    let signed = wanted.map(|term| (term, 1)).chain(unwanted.map(|term| (term, -1_i64)));
+    let weights = signed.map(|(weighted, sign)| {
         let term = &weighted.pod_affinity_term;
         let pods = in_domain(term, room, rooms).flat_map(|room| &room.pods);
         let count = pods.filter(|there| matches(term, pod, there)).count();
-        sign * i64::from(weighted.weight) * i64::try_from(count).unwrap_or(i64::MAX / 200)
+        sign.saturating_mul(weighted.weight.into()).saturating_mul(i64::try_from(count).unwrap_or(i64::MAX))
     });
-    sums.sum()
+    weights.fold(0, i64::saturating_add)
 }
 
 /// Returns the nodes in the same topology domain as this one.

@@ -1,8 +1,7 @@
 //! Decides whether a pod fits on a node, and which of the fitting nodes is best.
 
-use std::collections::BTreeMap;
-
 use squall_api::core::v1::{Pod, Taint, Toleration};
+use squall_api::counts::tally;
 use squall_api::kinds::covers;
 
 use super::room::Room;
@@ -10,14 +9,14 @@ use super::{affinity, spread};
 
 /// Returns the index of the best node, or the reason why no node fits.
 pub fn choose(rooms: &[Room<'_>], pod: &Pod) -> Result<usize, String> {
-    let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
+    let mut reasons: Vec<String> = Vec::new();
     let mut fitting = Vec::new();
     for (place, room) in rooms.iter().enumerate() {
         let obstacles = obstacles(pod, room, rooms);
         if obstacles.is_empty() {
             fitting.push(place);
         }
-        obstacles.into_iter().for_each(|reason| *reasons.entry(reason).or_default() += 1);
+        reasons.extend(obstacles);
     }
     if let Some(place) = best(&fitting, rooms, pod) {
         return Ok(place);
@@ -25,7 +24,8 @@ pub fn choose(rooms: &[Room<'_>], pod: &Pod) -> Result<usize, String> {
     if rooms.is_empty() {
         return Err("no nodes available to schedule pods".to_owned());
     }
-    let mut texts: Vec<String> = reasons.into_iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    let mut texts: Vec<String> =
+        tally(reasons).into_iter().map(|(reason, count)| format!("{count} {reason}")).collect();
     texts.sort();
     Err(format!("0/{} nodes are available: {}.", rooms.len(), texts.join(", ")))
 }
@@ -90,13 +90,13 @@ fn best(fitting: &[usize], rooms: &[Room<'_>], pod: &Pod) -> Option<usize> {
 /// Kubernetes: LeastAllocated, the mean of the free shares of cpu and memory.
 fn free(room: &Room<'_>, pod: &Pod) -> f64 {
     let [cpu, memory] = room.used_with(pod);
-    (2_000 - cpu - memory) as f64 / 20.0
+    2_000_i128.saturating_sub(cpu).saturating_sub(memory) as f64 / 20.0
 }
 
 /// Kubernetes: BalancedAllocation, the full score where cpu and memory are used equally.
 fn balance(room: &Room<'_>, pod: &Pod) -> f64 {
     let [cpu, memory] = room.used_with(pod);
-    100.0 - (cpu - memory).abs() as f64 / 20.0
+    100.0 - cpu.abs_diff(memory) as f64 / 20.0
 }
 
 fn f64_of(count: usize) -> f64 {

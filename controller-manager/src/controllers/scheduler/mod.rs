@@ -88,7 +88,12 @@ fn plan(observed: Observed, now: Timestamp) -> Plan {
     // Kubernetes: by priority, then by time.
     waiting.sort_by_key(|pod| {
         let created = pod.metadata.creation_timestamp;
-        (-i64::from(pod.spec.priority.unwrap_or(0)), created.seconds, created.nanos, pod.metadata.name.clone())
+        (
+            i64::from(pod.spec.priority.unwrap_or(0)).saturating_neg(),
+            created.seconds,
+            created.nanos,
+            pod.metadata.name.clone(),
+        )
     });
     let mut plan = Plan::default();
     let mut bindings = Vec::new();

@@ -52,11 +52,13 @@ impl<'a> Room<'a> {
     /// Adds a pod to the node.
     pub fn take(&mut self, pod: &'a Pod) {
         for (resource, amount) in requests(pod) {
-            *self.requested.entry(resource).or_default() += amount;
+            let requested = self.requested.entry(resource).or_default();
+            *requested = requested.saturating_add(amount);
         }
         let [cpu, memory] = weight(pod);
-        self.weight = [self.weight[0] + cpu, self.weight[1] + memory];
-        *self.owners.entry(owner(pod).to_owned()).or_default() += 1;
+        self.weight = [self.weight[0].saturating_add(cpu), self.weight[1].saturating_add(memory)];
+        let siblings = self.owners.entry(owner(pod).to_owned()).or_default();
+        *siblings = siblings.saturating_add(1);
         self.ports.extend(host_ports(pod));
         if pod.spec.affinity.as_ref().is_some_and(|affinity| affinity.pod_anti_affinity.is_some()) {
             self.unsociable.push(pod);
@@ -71,13 +73,13 @@ impl<'a> Room<'a> {
     /// Returns which requests of the pod do not fit, in Kubernetes' words.
     pub fn lacking(&self, pod: &Pod) -> Vec<String> {
         let mut lacking = Vec::new();
-        let pods = i128::try_from(self.pods.len()).unwrap_or(i128::MAX / 2_000);
-        if (pods + 1) * 1_000 > self.allocatable("pods") {
+        let pods = i128::try_from(self.pods.len()).unwrap_or(i128::MAX).saturating_add(1);
+        if pods.saturating_mul(1_000) > self.allocatable("pods") {
             lacking.push("Too many pods".to_owned());
         }
         for (resource, asked) in requests(pod) {
             let used = self.requested.get(&resource).copied().unwrap_or(0);
-            if asked > 0 && used + asked > self.allocatable(&resource) {
+            if asked > 0 && used.saturating_add(asked) > self.allocatable(&resource) {
                 lacking.push(format!("Insufficient {resource}"));
             }
         }
@@ -107,11 +109,11 @@ impl<'a> Room<'a> {
     /// Returns the used shares of cpu and memory with this pod added, in thousandths. A missing one counts as full.
     pub fn used_with(&self, pod: &Pod) -> [i128; 2] {
         let [cpu, memory] = weight(pod);
-        let part = |used: i128, resource: &str| match self.allocatable(resource) {
-            0 => 1_000,
-            allocatable => (used * 1_000 / allocatable).min(1_000),
+        let part = |used: i128, resource: &str| {
+            let share = used.saturating_mul(1_000).checked_div(self.allocatable(resource));
+            share.unwrap_or(1_000).min(1_000)
         };
-        [part(self.weight[0] + cpu, "cpu"), part(self.weight[1] + memory, "memory")]
+        [part(self.weight[0].saturating_add(cpu), "cpu"), part(self.weight[1].saturating_add(memory), "memory")]
     }
 }
 
@@ -124,7 +126,10 @@ pub fn owner(pod: &Pod) -> &str {
 fn requests(pod: &Pod) -> BTreeMap<String, i128> {
     let mut sum: BTreeMap<String, i128> = BTreeMap::new();
     for container in pod.spec.containers.iter().chain(pod.spec.init_containers.iter().filter(|c| is_sidecar(c))) {
-        amounts(container).for_each(|(resource, amount)| *sum.entry(resource).or_default() += amount);
+        for (resource, amount) in amounts(container) {
+            let whole = sum.entry(resource).or_default();
+            *whole = whole.saturating_add(amount);
+        }
     }
     for container in pod.spec.init_containers.iter().filter(|c| !is_sidecar(c)) {
         for (resource, amount) in amounts(container) {

@@ -20,7 +20,7 @@ pub fn obstacle(pod: &Pod, room: &Room<'_>, rooms: &[Room<'_>]) -> Option<&'stat
         let least = if too_few { 0 } else { counts.values().min().copied().unwrap_or(0) };
         let itself = i64::from(means(constraint, pod, pod));
         let here = counts.get(domain).copied().unwrap_or(0);
-        if here + itself - least > i64::from(constraint.max_skew) {
+        if here.saturating_add(itself).saturating_sub(least) > i64::from(constraint.max_skew) {
             return Some("node(s) didn't match pod topology spread constraints");
         }
     }
@@ -77,7 +77,8 @@ fn counts<'a>(constraint: &TopologySpreadConstraint, pod: &Pod, rooms: &[Room<'a
                 && there.metadata.namespace == pod.metadata.namespace
                 && means(constraint, pod, there)
         });
-        *counts.entry(domain).or_default() += i64::try_from(here.count()).unwrap_or(i64::MAX);
+        let count = counts.entry(domain).or_default();
+        *count = count.saturating_add(i64::try_from(here.count()).unwrap_or(i64::MAX));
     }
     counts
 }

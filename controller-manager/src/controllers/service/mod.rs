@@ -54,7 +54,7 @@ impl Controller for ServiceController {
 /// Derives the external address from the cluster address, so that no two services share one.
 fn ingress(service: &Service) -> Vec<LoadBalancerIngress> {
     let address = service.spec.cluster_ip.parse::<Ipv4Addr>().ok().filter(|_| service.spec.r#type == "LoadBalancer");
-    let external = address.map(|address| Ipv4Addr::from(u32::from(address) + ABOVE));
+    let external = address.and_then(|address| u32::from(address).checked_add(ABOVE)).map(Ipv4Addr::from);
     external
         .map(|ip| LoadBalancerIngress { ip: ip.to_string(), ..LoadBalancerIngress::default() })
         .into_iter()
