@@ -12,6 +12,7 @@ mod compaction;
 mod config;
 #[cfg(test)]
 mod conformance;
+pub mod decoders;
 mod forward;
 mod in_flight;
 mod log;

@@ -4,6 +4,7 @@
 //! and `watch` write the response. The other modules serve everything else, such as discovery, health and the proxy.
 
 mod accept;
+pub mod decoders;
 mod discovery;
 mod encode;
 mod failure;

@@ -16,6 +16,9 @@ mod window;
 mod writer;
 
 pub use folder::{Begun, LogFolder};
-pub use recover::CANNOT_RECOVER;
+pub use frame::write as frame_into;
+pub use recover::{CANNOT_RECOVER, read as read_segments};
+pub use segment::header as segment_header;
 pub use storage::LogStorage;
 pub use tear::tear;
+pub use window::Found;

@@ -5,6 +5,7 @@ mod file;
 mod folder;
 mod stream;
 
-pub use file::{Contents, read, write};
+pub use blocks::BlockWriter;
+pub use file::{Contents, read, read_from, write};
 pub use folder::SnapshotFolder;
 pub use stream::chunks;

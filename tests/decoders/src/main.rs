@@ -1,0 +1,69 @@
+//! Feeds the decoders for a while: first their corpora, then mutations of them. It needs no instrumentation, so it runs on
+//! the stable compiler; `cargo fuzz` finds more.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::ensure;
+use clap::Parser;
+use squall_decoders::{ALL, Decoder};
+
+mod corpus;
+mod run;
+
+/// Feed the decoders with hostile bytes
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:
+  # Feed every decoder for a minute of processor time each
+  cargo run -p squall-decoders
+
+  # Feed one decoder for ten minutes, with other mutations
+  cargo run -p squall-decoders -- json --seconds 600 --seed 2
+
+  # Feed a decoder with one input, such as one that a run has found
+  cargo run -p squall-decoders -- json --input target/hostile/json")]
+struct Args {
+    /// Decoders to feed [default: all]
+    names: Vec<String>,
+    /// Processor time for each decoder, in seconds
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// Seed of the mutations
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Folder with one corpus for each decoder
+    #[arg(long, default_value = "fuzz/corpus")]
+    corpus: PathBuf,
+    /// Folder for the inputs that break a decoder
+    #[arg(long, default_value = "target/hostile")]
+    found: PathBuf,
+    /// Feed this file only
+    #[arg(long)]
+    input: Option<PathBuf>,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let args = Args::parse();
+    for name in &args.names {
+        let known = ALL.iter().map(|decoder| decoder.name).collect::<Vec<_>>().join(", ");
+        ensure!(ALL.iter().any(|decoder| decoder.name == name), "unknown decoder {name:?}; known decoders: {known}");
+    }
+    let chosen =
+        ALL.iter().filter(|decoder| args.names.is_empty() || args.names.iter().any(|name| name == decoder.name));
+    let mut broken = 0_usize;
+    for decoder in chosen {
+        broken = broken.saturating_add(usize::from(fed(&args, decoder)? == run::Outcome::Broken));
+    }
+    Ok(if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn fed(args: &Args, decoder: &Decoder) -> anyhow::Result<run::Outcome> {
+    let time = Duration::from_secs(args.seconds);
+    let inputs = match &args.input {
+        Some(file) => vec![std::fs::read(file)?],
+        None => corpus::read(&args.corpus.join(decoder.name))?,
+    };
+    let time = if args.input.is_some() { Duration::ZERO } else { time };
+    run::feed(decoder, &inputs, time, args.seed, &args.found)
+}
