@@ -7,6 +7,9 @@ use serde::{Deserialize, Deserializer, Serializer, de};
 
 const UNITS: [(&str, f64); 6] = [("ns", 1e-9), ("us", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3_600.0)];
 
+/// Go: the longest duration, some 292 years.
+const LONGEST: Duration = Duration::from_nanos(i64::MAX.unsigned_abs());
+
 /// Parses Go's form: a sum of numbers with units. A bare `0` is allowed.
 pub fn parse(text: &str) -> Result<Duration, String> {
     let invalid = || format!("invalid duration {text:?}; write it like 300ms, 1.5s or 1m30s");
@@ -24,7 +27,8 @@ pub fn parse(text: &str) -> Result<Duration, String> {
         seconds += number * unit.1;
         rest = &rest[unit_end..];
     }
-    if text.is_empty() { Err(invalid()) } else { Duration::try_from_secs_f64(seconds).map_err(|_| invalid()) }
+    let parsed = Duration::try_from_secs_f64(seconds).ok().filter(|parsed| !text.is_empty() && *parsed <= LONGEST);
+    parsed.ok_or_else(invalid)
 }
 
 /// Formats a duration in Go's form, to the millisecond: `150ms`, `1.5s`, `2m40s`.
@@ -79,7 +83,8 @@ mod tests {
         assert_eq!(parse("1m30s"), Ok(Duration::from_secs(90)));
         assert_eq!(parse("250ms"), Ok(Duration::from_millis(250)));
         assert_eq!(parse("0"), Ok(Duration::ZERO));
-        for bad in ["", "5", "x", "1x", "-1s", "1.s.", "1e999s"] {
+        assert!(parse("2562047h").is_ok());
+        for bad in ["", "5", "x", "1x", "-1s", "1.s.", "1e999s", "2562048h", "99999999999999999999h"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

@@ -11,6 +11,7 @@ use squall_daemon::identity::Caller;
 use tonic::body::Body;
 use tower::{Service, ServiceExt};
 
+use crate::bounds::too_long;
 use crate::fairness::{AnswerBytes, Fairness, Level, Room, Seat};
 use crate::refusal::refusal;
 
@@ -24,6 +25,9 @@ pub async fn answer<S, B>(fairness: &Fairness, caller: &Caller, service: S, requ
 where
     S: Service<Request<B>, Response = Response<Body>, Error = Infallible>,
 {
+    if let Some(error) = too_long(&request) {
+        return refusal(&request, &error).into();
+    }
     let level = Level::of(caller).filter(|_| !EXEMPT.contains(&request.uri().path()));
     let Some(level) = level else { return answered(service, request).await };
     let refused = refusal(&request, &Error::too_many_requests("too many requests, please try again later"));
@@ -33,7 +37,7 @@ where
     let exact = || http_body::Body::size_hint(response.body()).exact().and_then(|exact| usize::try_from(exact).ok());
     let bytes = known.map_or_else(|| exact().unwrap_or(STREAM_BYTES), |known| known.max(exact().unwrap_or(0)));
     match seat.room(bytes) {
-        Some(room) => response.map(|body| Body::new(Held { body, _share: (seat, room) })),
+        Some(_room) => response.map(|body| Body::new(Held { body, bytes, seat, _room, piece: None })),
         None => refused.into(),
     }
 }
@@ -51,7 +55,27 @@ where
 /// A body that returns the share of its request when it is dropped.
 struct Held {
     body: Body,
-    _share: (Seat, Room),
+    /// Length that its room is for.
+    bytes: usize,
+    seat: Seat,
+    _room: Room,
+    /// Room for the last piece, if that was longer than expected: an event of a watch may be.
+    piece: Option<Room>,
+}
+
+impl Held {
+    /// Takes room for a piece, or ends the answer: a client that does not read gets no more.
+    fn keep(&mut self, frame: http_body::Frame<Bytes>) -> Result<http_body::Frame<Bytes>, tonic::Status> {
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        if length > self.bytes {
+            self.piece = Some(self.seat.room(length).ok_or_else(|| {
+                tonic::Status::resource_exhausted(
+                    "too much of earlier answers has not been read, please try again later",
+                )
+            })?);
+        }
+        Ok(frame)
+    }
 }
 
 impl http_body::Body for Held {
@@ -62,7 +86,9 @@ impl http_body::Body for Held {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<http_body::Frame<Bytes>, tonic::Status>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        // The connection asks for the next piece once it has sent the last one.
+        self.piece = None;
+        Pin::new(&mut self.body).poll_frame(context).map(|piece| piece.map(|piece| self.keep(piece?)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -77,6 +103,7 @@ impl http_body::Body for Held {
 #[cfg(test)]
 mod tests {
     use http::StatusCode;
+    use http_body_util::BodyExt;
 
     use super::*;
 
@@ -110,5 +137,35 @@ mod tests {
         assert_eq!(ask("/livez").await.status(), StatusCode::OK);
         unread.pop();
         assert_eq!(ask("/rest").await.status(), StatusCode::OK);
+    }
+
+    /// A watch that sends an object of 1 MiB.
+    async fn watch(_: Request<()>) -> Result<Response<Body>, Infallible> {
+        let piece = http_body::Frame::data(Bytes::from(vec![0; 1 << 20]));
+        let piece = futures_util::stream::iter([Ok::<_, tonic::Status>(piece)]);
+        let mut response = Response::new(Body::new(http_body_util::StreamBody::new(piece)));
+        response.extensions_mut().insert(AnswerBytes(1 << 10));
+        Ok(response)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn large_events_that_are_not_read_are_bounded() {
+        let (fairness, ann) = (Fairness::default(), Caller::new("ann", &[]));
+        let ask = async || {
+            let request = Request::get("/watch").body(()).unwrap();
+            answer(&fairness, &ann, tower::service_fn(watch), request).await.into_body()
+        };
+        let (most, mut unread) = (Level::Users.each().bytes >> 20, Vec::new());
+        loop {
+            let mut body = ask().await;
+            if body.frame().await.unwrap().is_err() {
+                break;
+            }
+            unread.push(body);
+        }
+        assert!((most - 2..most).contains(&unread.len()), "{} of {most}", unread.len());
+        let mut read = unread.pop().unwrap();
+        assert!(read.frame().await.is_none(), "the end");
+        assert!(ask().await.frame().await.unwrap().is_ok(), "there is room again");
     }
 }

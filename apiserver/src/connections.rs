@@ -17,6 +17,7 @@ use tonic::transport::server::Connected;
 use tower::Service;
 
 use crate::answering::answer;
+use crate::bounds::{HEAD_BYTES, HEAD_LINES};
 use crate::fairness::Fairness;
 
 /// Maximum number of open requests on one HTTP/2 connection.
@@ -76,7 +77,12 @@ where
         async move { Ok::<_, Infallible>(answer(&fairness, &caller, service, request).await) }
     });
     let mut server = Builder::new(TokioExecutor::new());
-    server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE);
+    server
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_PATIENCE)
+        .max_buf_size(HEAD_BYTES)
+        .max_headers(HEAD_LINES);
     server
         .http2()
         .timer(TokioTimer::new())

@@ -11,6 +11,7 @@
 pub mod admission;
 mod answering;
 pub mod authorization;
+mod bounds;
 mod connections;
 mod fairness;
 pub mod folder;

@@ -42,6 +42,8 @@ const ELECTION: Duration = Duration::from_millis(250);
 const RECONCILE: Duration = Duration::from_secs(1);
 /// Interval for recounting quotas, which reads their namespaces' objects. Kubernetes: every 5 min and after deletions.
 const RECOUNT: Duration = Duration::from_secs(10);
+/// Interval for removing expired events.
+const EXPIRE: Duration = Duration::from_secs(60);
 /// Delay after a failed attempt.
 const RETRY: Duration = Duration::from_millis(100);
 
@@ -131,6 +133,7 @@ where
         reason = member.stopped() => bail!("raft stopped: {reason}"),
         never = keep_first_objects(&registry) => match never {},
         never = keep_quotas(&registry) => match never {},
+        never = expire_events(&registry) => match never {},
         never = registry.keep_contact() => match never {},
         // A dropped sender also means that the server must stop.
         _ = stopping.wait_for(|stop| *stop) => {}
@@ -151,6 +154,16 @@ async fn keep_first_objects(registry: &Registry) -> Infallible {
                 tracing::warn!(%error, "could not create the initial objects yet; retrying");
                 tokio::time::sleep(RETRY).await;
             }
+        }
+    }
+}
+
+/// Removes events that are too old.
+async fn expire_events(registry: &Registry) -> Infallible {
+    loop {
+        tokio::time::sleep(EXPIRE).await;
+        if let Err(error) = registry.expire_events(registry.now()).await {
+            tracing::warn!(%error, "could not remove expired events; retrying");
         }
     }
 }

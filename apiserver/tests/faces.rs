@@ -353,3 +353,20 @@ async fn a_list_in_pages_is_of_one_revision() {
     assert_eq!(then, whole, "the past can be read");
     assert!(server.registry.member().status().leader.is_some());
 }
+
+#[tokio::test]
+async fn an_event_is_forgotten_an_hour_after_it_was_seen_last() {
+    let server = Server::start().await;
+    let path = "/api/v1/namespaces/rest/events";
+    let event = json!({
+        "metadata": {"name": "old"}, "reason": "Seen", "type": "Normal",
+        "involvedObject": {"kind": "Pod", "name": "x", "namespace": "rest"},
+    });
+    let (code, answer) = server.http("POST", path, "application/json", event.to_string()).await;
+    assert_eq!(code, 201, "{answer}");
+    let after = |minutes| Timestamp::now() + jiff::SignedDuration::from_mins(minutes);
+    assert_eq!(server.registry.expire_events(after(59)).await.unwrap(), 0);
+    assert_eq!(server.http("GET", &format!("{path}/old"), "", Body::empty()).await.0, 200);
+    assert_eq!(server.registry.expire_events(after(61)).await.unwrap(), 1);
+    assert_eq!(server.http("GET", &format!("{path}/old"), "", Body::empty()).await.0, 404);
+}

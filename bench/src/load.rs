@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use hdrhistogram::Histogram;
 use serde::Serialize;
+use squall_api::timing::later;
 
 /// The size and duration of the load.
 #[derive(Debug, Clone, Copy)]
@@ -101,8 +102,8 @@ pub trait Client {
 /// Runs each client until the time is over. Calls `begun` after the warm-up.
 pub async fn run<C: Client>(load: &Load, clients: Vec<C>, begun: impl AsyncFnOnce()) -> anyhow::Result<Figures> {
     let counts = RefCell::new(Counts::new()?);
-    let begin = Instant::now() + load.warm_up;
-    let end = begin + load.duration;
+    let begin = later(Instant::now(), load.warm_up);
+    let end = later(begin, load.duration);
     let work = clients.into_iter().map(async |mut client| {
         while Instant::now() < end {
             let start = Instant::now();

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{bail, ensure};
 use squall_api::coordination::v1::Lease;
 use squall_api::core::v1::Node;
+use squall_api::timing::later;
 use squall_client::{Api, Client};
 use tokio::time::Instant;
 
@@ -64,7 +65,7 @@ async fn wait(
     patience: Duration,
     missing: Missing,
 ) -> anyhow::Result<Vec<Failed>> {
-    let deadline = Instant::now() + patience;
+    let deadline = later(Instant::now(), patience);
     let client = client.with_deadline(ASK);
     let mut failed = Vec::new();
     loop {

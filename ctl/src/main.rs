@@ -5,6 +5,7 @@ mod commands;
 mod context;
 mod download;
 mod failure;
+mod files;
 mod interruption;
 mod manifests;
 mod modify;

@@ -1,7 +1,6 @@
 //! The manifests of a command: from files, folders, URLs on this machine and standard input.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -10,8 +9,8 @@ use squall_client::{Encoding, Manifest, ResourceRef};
 
 use crate::cli::ManifestArgs;
 use crate::context::Context;
-use crate::download;
 use crate::failure::Failure;
+use crate::{download, files};
 
 /// One document and the file that contains it.
 #[derive(Debug, Clone)]
@@ -124,9 +123,7 @@ pub async fn texts(path: &Path, depth: Depth) -> Result<Vec<(String, String)>, F
     let name = path.display().to_string();
     let unreadable = |error: std::io::Error| Failure::error(format!("reading {name}: {error}"));
     if name == "-" {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).map_err(unreadable)?;
-        return Ok(vec![("STDIN".to_owned(), text)]);
+        return Ok(vec![("STDIN".to_owned(), files::text_of(std::io::stdin()).map_err(unreadable)?)]);
     }
     if name.starts_with("http://") || name.starts_with("https://") {
         return Ok(vec![(name.clone(), download::text(&name).await?)]);
@@ -135,15 +132,12 @@ pub async fn texts(path: &Path, depth: Depth) -> Result<Vec<(String, String)>, F
         return Err(Failure::error(format!("the path {name:?} does not exist")));
     }
     if !path.is_dir() {
-        return Ok(vec![(name.clone(), std::fs::read_to_string(path).map_err(unreadable)?)]);
+        return Ok(vec![(name.clone(), files::text(path).map_err(unreadable)?)]);
     }
-    let mut files = Vec::new();
-    collect(path, depth, &mut files).map_err(unreadable)?;
-    files.sort();
-    files
-        .into_iter()
-        .map(|file| Ok((file.display().to_string(), std::fs::read_to_string(&file).map_err(unreadable)?)))
-        .collect()
+    let mut paths = Vec::new();
+    collect(path, depth, &mut paths).map_err(unreadable)?;
+    paths.sort();
+    paths.into_iter().map(|file| Ok((file.display().to_string(), files::text(&file).map_err(unreadable)?))).collect()
 }
 
 /// Collects the manifests in a folder.

@@ -65,6 +65,26 @@ impl Error {
         Self::new(Reason::RequestEntityTooLarge, format!("Request entity too large: limit is {limit}"), None)
     }
 
+    /// A URL that is longer than the server accepts.
+    #[must_use]
+    pub fn url_too_long(limit: usize) -> Self {
+        Self::with_code(414, format!("the URL is too long: limit is {limit} bytes"))
+    }
+
+    /// Headers that are longer or more than the server accepts.
+    #[must_use]
+    pub fn headers_too_large(bytes: usize, count: usize) -> Self {
+        Self::with_code(431, format!("the request headers are too large: limit is {bytes} bytes in {count} headers"))
+    }
+
+    /// An error that Kubernetes has no reason for.
+    fn with_code(code: i32, message: String) -> Self {
+        let mut error = Self::new(Reason::BadRequest, message, None);
+        error.status.reason.clear();
+        error.status.code = code;
+        error
+    }
+
     /// `update is not supported on resources of kind "pods/binding"`.
     #[must_use]
     pub fn method_not_allowed(verb: &str, resource: &str) -> Self {

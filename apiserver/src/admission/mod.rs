@@ -12,7 +12,9 @@ mod update;
 pub use apply::{apply, apply_to_nothing};
 pub use create::{Birth, create};
 pub use delete::{DeleteOptions, Deletion, delete, has_finalizers};
-pub use node::{reads_from, restrict_node, restrict_node_change, restrict_node_list};
+pub use node::{
+    no_relationship, reads_from, restrict_node, restrict_node_change, restrict_node_get, restrict_node_list,
+};
 pub use patch::{patch, patch_scale};
 pub use quota::{charge, may_count, recount};
 pub use services::{Claim, Range, choose_addresses, claims};

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use prost_types::Any;
 use squall_api::config_source::config_sources;
 use squall_api::core::v1::Pod;
 use squall_api::{Error, Kind, Object};
@@ -121,6 +122,22 @@ pub fn restrict_node_list(caller: &Caller, resource: &ResourceRef, fields: &str)
     Err(Error::forbidden(resource.kind, &resource.name, detail))
 }
 
+/// Lets a kubelet read only the pods of its node (Kubernetes: the node authorizer with selectors). Other callers pass.
+pub fn restrict_node_get(caller: &Caller, resource: &ResourceRef, found: &Any) -> Result<(), Error> {
+    let Some(node) = caller.node().filter(|_| resource.kind == Kind::Pod) else { return Ok(()) };
+    match Object::from_any(found)? {
+        Object::Pod(pod) if pod.spec.node_name == node => Ok(()),
+        _ => Err(no_relationship(node, resource)),
+    }
+}
+
+/// An object that is none of the node's business.
+#[must_use]
+pub fn no_relationship(node: &str, resource: &ResourceRef) -> Error {
+    let detail = format!("no relationship found between node '{node}' and this object");
+    Error::forbidden(resource.kind, &resource.name, &detail)
+}
+
 /// Whether the pod reads from this config map or secret.
 #[must_use]
 pub fn reads_from(pod: &Pod, resource: &ResourceRef) -> bool {
@@ -138,6 +155,24 @@ mod tests {
 
     fn resource(kind: Kind, namespace: &str, name: &str, subresource: &str) -> ResourceRef {
         ResourceRef::object(kind, namespace, name).part(Subresource::parse(kind, subresource))
+    }
+
+    #[test]
+    fn a_kubelet_reads_the_pods_of_its_node() {
+        let node = Caller::new("system:node:node-0", &["system:nodes"]);
+        let pod = resource(Kind::Pod, "default", "x", "");
+        let of = |name: &str| {
+            let mut pod = Pod::default();
+            name.clone_into(&mut pod.spec.node_name);
+            Object::from(pod).to_any()
+        };
+        assert!(restrict_node_get(&node, &pod, &of("node-0")).is_ok());
+        assert_eq!(
+            restrict_node_get(&node, &pod, &of("node-1")).unwrap_err().to_string(),
+            "pods \"x\" is forbidden: no relationship found between node 'node-0' and this object"
+        );
+        assert!(restrict_node_get(&node, &pod, &of("")).is_err(), "not bound yet");
+        assert!(restrict_node_get(&Caller::server(), &pod, &of("node-1")).is_ok());
     }
 
     #[test]

@@ -67,7 +67,9 @@ impl Handlers {
             Kind::ConfigMap | Kind::Secret => self.restrict_reads(resource).await?,
             _ => {}
         }
-        self.registry.get(resource, version).await
+        let found = self.registry.get(resource, version).await?;
+        admission::restrict_node_get(&self.caller, resource, &found)?;
+        Ok(found)
     }
 
     /// A kubelet may read only what a pod bound to its node reads from (Kubernetes: the node authorizer).
@@ -82,8 +84,7 @@ impl Handlers {
                 return Ok(());
             }
         }
-        let detail = format!("no relationship found between node '{node}' and this object");
-        Err(Error::forbidden(resource.kind, &resource.name, &detail))
+        Err(admission::no_relationship(node, resource))
     }
 
     /// Lists a collection. The list is truncated when its objects exceed `max_bytes`.

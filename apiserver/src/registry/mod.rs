@@ -10,6 +10,7 @@ mod bootstrap;
 mod change;
 mod contact;
 mod evict;
+mod expiry;
 mod fence;
 mod freshness;
 mod ownership;

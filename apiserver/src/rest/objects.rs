@@ -72,19 +72,24 @@ impl Head {
 
 /// Time limit for receiving a whole body.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
+/// Time limit for the next piece of a body.
+const PIECE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How much of an oversized body is read and discarded, because most clients read the response only after sending it.
 const DISCARDED_BYTES: usize = 4 * MAX_REQUEST_BYTES;
 
 /// Reads the body of a request, up to the maximum size.
 async fn whole(body: axum::body::Body) -> Result<Bytes, Error> {
-    let collected = tokio::time::timeout(BODY_PATIENCE, collect(body)).await;
-    collected.map_err(|_| Error::timeout("the request body did not arrive in time"))?
+    tokio::time::timeout(BODY_PATIENCE, collect(body)).await.map_err(|_| late())?
+}
+
+fn late() -> Error {
+    Error::timeout("the request body did not arrive in time")
 }
 
 async fn collect(mut body: axum::body::Body) -> Result<Bytes, Error> {
     let (mut bytes, mut length) = (BytesMut::new(), 0_usize);
-    while let Some(frame) = body.frame().await {
+    while let Some(frame) = tokio::time::timeout(PIECE_PATIENCE, body.frame()).await.map_err(|_| late())? {
         let frame = frame.map_err(|error| Error::bad_request(format!("reading the request body: {error}")))?;
         let Ok(data) = frame.into_data() else { continue };
         length = length.saturating_add(data.len());

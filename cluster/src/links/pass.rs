@@ -4,6 +4,7 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use squall_api::timing::later;
 use squall_faults::Passage;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
@@ -96,7 +97,7 @@ impl Lane {
         let late = condition.delay + jitter;
         (!late.is_zero()).then(|| {
             self.delayed.fetch_add(bytes as u64, Ordering::Relaxed);
-            Instant::now() + late
+            later(Instant::now(), late)
         })
     }
 

@@ -9,6 +9,7 @@ use squall_api::manifest;
 use crate::cli::{ConfigCommand, Global};
 use crate::context::kubeconfig;
 use crate::failure::Failure;
+use crate::files;
 use crate::output::{line, print_cells, text};
 
 const GAP: usize = 3;
@@ -16,8 +17,7 @@ const GAP: usize = 3;
 /// Runs a command.
 pub fn run(global: &Global, command: ConfigCommand) -> Result<(), Failure> {
     let (path, _) = kubeconfig(global)?;
-    let file = std::fs::read_to_string(&path)
-        .map_err(|error| Failure::error(format!("reading {}: {error}", path.display())))?;
+    let file = files::text(&path).map_err(|error| Failure::error(format!("reading {}: {error}", path.display())))?;
     let mut config = manifest::parse(&file).map_err(Failure::error)?;
     match command {
         ConfigCommand::View => {

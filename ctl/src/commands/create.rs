@@ -9,9 +9,9 @@ use super::record::{Cause, note_in_manifest, warn_of_record};
 use crate::cli::{ChangeArgs, CreateArgs, CreateCommand, CreateServiceArgs, CreateServiceCommand, DryRun};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::manifests;
 use crate::modify::write_options;
 use crate::output::{Changes, warnings};
+use crate::{files, manifests};
 
 /// Creates each object; continues after a failure.
 pub async fn run(context: &Context, args: CreateArgs) -> Result<(), Failure> {
@@ -171,8 +171,7 @@ fn data(literals: &[String], files: &[String]) -> Result<Map<String, Value>, Fai
     }
     for file in files {
         let (key, path) = file.split_once('=').unwrap_or_else(|| (file.rsplit('/').next().unwrap_or(file), file));
-        let text =
-            std::fs::read_to_string(path).map_err(|error| Failure::error(format!("error reading {path}: {error}")))?;
+        let text = files::text(path).map_err(|error| Failure::error(format!("error reading {path}: {error}")))?;
         data.insert(key.to_owned(), text.into());
     }
     Ok(data)

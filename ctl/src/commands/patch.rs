@@ -8,6 +8,7 @@ use super::record::{CHANGE, CHANGE_CAUSE, Cause, change, command_line, warn_of_r
 use crate::cli::{DryRun, Part, PatchArgs, PatchForm};
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::files;
 use crate::modify::{has_revisions, write_options};
 use crate::output::{Changes, warnings};
 use crate::selection::{self, Wanted};
@@ -18,8 +19,9 @@ pub async fn run(context: &Context, args: PatchArgs) -> Result<(), Failure> {
     let changes = Changes::of(&args.change)?;
     let text = match (&args.patch, &args.patch_file) {
         (Some(text), _) => text.clone(),
-        (None, Some(file)) => std::fs::read_to_string(file)
-            .map_err(|error| Failure::error(format!("unable to read patch file: {error}")))?,
+        (None, Some(file)) => {
+            files::text(file).map_err(|error| Failure::error(format!("unable to read patch file: {error}")))?
+        }
         (None, None) => {
             return Err(Failure::error("must specify --patch or --patch-file containing the contents of the patch"));
         }

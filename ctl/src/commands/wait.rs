@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use squall_api::timing::later;
 use squall_api::{Object, duration};
 use squall_client::{Error, Event, ResourceRef, Selection, Watch};
 
@@ -47,7 +48,7 @@ pub async fn run(context: &Context, args: WaitArgs) -> Result<(), Failure> {
         Failure::all(failures)?;
         return if matches!(goal, Goal::Delete) { Ok(()) } else { Err(Failure::error("no matching resources found")) };
     }
-    let deadline = tokio::time::Instant::now() + limit;
+    let deadline = later(tokio::time::Instant::now(), limit);
     for chosen in chosen {
         let resource = &chosen.resource;
         let name = format!("{}/{}", resource.kind.info().plural, resource.name);

@@ -6,6 +6,7 @@ use squall_api::{Object, manifest};
 use super::jsonpath::{Path, Template, text_of};
 use super::{line, print_cells, text};
 use crate::failure::Failure;
+use crate::files;
 
 /// The formats of `-o`, as kubectl lists them, without Go templates.
 const FORMATS: &str = "custom-columns,custom-columns-file,json,jsonpath,jsonpath-as-json,jsonpath-file,name,wide,yaml";
@@ -64,7 +65,7 @@ impl Format {
 }
 
 fn read(file: &str) -> Result<String, Failure> {
-    std::fs::read_to_string(file).map_err(|error| Failure::error(format!("reading {file}: {error}")))
+    files::text(file).map_err(|error| Failure::error(format!("reading {file}: {error}")))
 }
 
 fn jsonpath(template: &str) -> Result<Template, Failure> {

@@ -2,7 +2,11 @@
 
 use std::io::{self, Read, Write};
 
-/// `SQSNAP`, format version 1.
+/// The first bytes of each snapshot, before the format version.
+const NAME: [u8; 7] = *b"SQSNAP\0";
+/// The format version that is written and read.
+const VERSION: u8 = 1;
+/// The header of a file.
 const MAGIC: [u8; 8] = *b"SQSNAP\0\x01";
 /// A block is written when it reaches this size.
 const BLOCK_BYTES: usize = 256 << 10;
@@ -57,8 +61,13 @@ pub fn read_items(mut input: impl Read, mut take: impl FnMut(&[u8]) -> io::Resul
     let mut offset = MAGIC.len();
     let mut magic = [0; MAGIC.len()];
     input.read_exact(&mut magic)?;
-    if magic != MAGIC {
-        return Err(damaged(0, "not a snapshot of format version 1"));
+    match magic {
+        MAGIC => {}
+        [name @ .., newer] if name == NAME && newer > VERSION => {
+            let what = format!("it has format version {newer}, but this apiserver reads up to version {VERSION}");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
+        _ => return Err(damaged(0, "it does not begin like a snapshot")),
     }
     let mut blocks = 0;
     loop {
@@ -100,6 +109,15 @@ fn damaged(offset: usize, what: &str) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_newer_snapshot_says_so() {
+        let mut bytes = BlockWriter::new(Vec::new()).unwrap().finish().unwrap();
+        assert!(read_items(bytes.as_slice(), |_| Ok(())).is_ok());
+        bytes[7] = 2;
+        let error = read_items(bytes.as_slice(), |_| Ok(())).unwrap_err().to_string();
+        assert_eq!(error, "it has format version 2, but this apiserver reads up to version 1");
+    }
 
     #[test]
     fn every_truncation_and_every_flipped_bit_is_refused() {

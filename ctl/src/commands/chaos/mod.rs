@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 use crate::cli::{ChaosCommand, ChaosListArgs, ChaosRunArgs};
 use crate::failure::Failure;
+use crate::files;
 use crate::interruption::Interruption;
 use crate::output::{line, line_error, print_cells, text as print};
 
@@ -64,7 +65,7 @@ fn find(word: &str, folder: &Path) -> Result<Scenario, Failure> {
             names.join(", ")
         )));
     }
-    let text = std::fs::read_to_string(path).map_err(|error| Failure::error(format!("{word}: {error}")))?;
+    let text = files::text(path).map_err(|error| Failure::error(format!("{word}: {error}")))?;
     let beside = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let beside = beside.canonicalize().map_err(Failure::error)?;
     Scenario::read(&text, word, &beside).map_err(Failure::error)
