@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use squall_api::Error;
 use squall_daemon::identity::Caller;
 use tonic::body::Body;
@@ -20,6 +20,9 @@ const STREAM_BYTES: usize = 16 << 10;
 /// Paths that are always answered (Kubernetes: exempt).
 const EXEMPT: [&str; 3] = ["/livez", "/readyz", "/healthz"];
 
+/// The reads among the methods of gRPC, whose requests are all POSTs.
+const READS: [&str; 6] = ["Get", "List", "Watch", "Logs", "Review", "WhoAmI"];
+
 /// Passes a request on if its caller has not taken too much.
 pub async fn answer<S, B>(fairness: &Fairness, caller: &Caller, service: S, request: Request<B>) -> Response<Body>
 where
@@ -31,6 +34,12 @@ where
     let level = Level::of(caller).filter(|_| !EXEMPT.contains(&request.uri().path()));
     let Some(level) = level else { return answered(service, request).await };
     let refused = refusal(&request, &Error::too_many_requests("too many requests, please try again later"));
+    let unanswered = if is_read(&request) {
+        refused.clone()
+    } else {
+        let message = "the request was executed, but too many of your answers wait to be read to keep this one";
+        refusal(&request, &Error::timeout(message))
+    };
     let Some(seat) = fairness.seat(level, caller).await else { return refused.into() };
     let response = answered(service, request).await;
     let known = response.extensions().get().map(|AnswerBytes(bytes)| *bytes);
@@ -38,8 +47,14 @@ where
     let bytes = known.map_or_else(|| exact().unwrap_or(STREAM_BYTES), |known| known.max(exact().unwrap_or(0)));
     match seat.room(bytes) {
         Some(_room) => response.map(|body| Body::new(Held { body, bytes, seat, _room, piece: None })),
-        None => refused.into(),
+        None => unanswered.into(),
     }
+}
+
+/// Whether a request changes nothing, so that it can be refused after it was executed.
+fn is_read<B>(request: &Request<B>) -> bool {
+    let called = request.uri().path().strip_prefix("/squall.api.v1.").and_then(|path| path.split_once('/'));
+    matches!(*request.method(), Method::GET | Method::HEAD) || called.is_some_and(|(_, method)| READS.contains(&method))
 }
 
 async fn answered<S, B>(service: S, request: Request<B>) -> Response<Body>
@@ -132,6 +147,9 @@ mod tests {
             assert_eq!(answer.status(), StatusCode::OK, "{number}");
             unread.push(answer);
         }
+        let write = Request::post("/rest").body(()).unwrap();
+        let unknown = answer(&fairness, &ann, tower::service_fn(large), write).await;
+        assert_eq!(unknown.status(), StatusCode::GATEWAY_TIMEOUT, "it may have happened");
         let refused = ask("/rest").await;
         assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (429, &"1".parse().unwrap()));
         assert_eq!(ask("/livez").await.status(), StatusCode::OK);

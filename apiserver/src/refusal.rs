@@ -9,6 +9,7 @@ use tonic::body::Body;
 use crate::{grpc, rest};
 
 /// The answer to a request that is refused.
+#[derive(Clone)]
 pub struct Refusal {
     error: Error,
     is_grpc: bool,

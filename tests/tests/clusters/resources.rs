@@ -316,3 +316,39 @@ async fn unread_answers_and_watches_fill_no_memory() {
             .await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unread_watches_of_a_large_object_fill_no_memory() {
+    const WATCHES: usize = 600;
+    let harness = Harness::start().await;
+    let maps: Api<ConfigMap> = Api::new(harness.lab.client.clone(), "default");
+    maps.patch("content-1", &json!({"data": {"value": "a".repeat(900_000)}})).await.unwrap();
+    harness
+        .play("unread watches of a large object", async {
+            let mut unread = Vec::new();
+            for _ in 0..WATCHES / 150 {
+                let (mut sender, connection) = talkative(&harness.raw, Identity::User).await;
+                for _ in 0..150 {
+                    let path = format!("https://x{CONTENT}?watch=true&fieldSelector=metadata.name=content-1");
+                    sender.ready().await.unwrap();
+                    let request = hyper::Request::get(path).body(Empty::new()).unwrap();
+                    // A caller who has taken too much gets no more: the stream is reset.
+                    if let Ok(answer) = sender.send_request(request).await {
+                        assert!([200, 429].contains(&answer.status().as_u16()), "{}", answer.status());
+                        unread.push((answer, connection.is_finished()));
+                    }
+                }
+            }
+            assert!(unread.len() > 50, "{}", unread.len());
+            eprintln!("unread watches of a large object: {} of {WATCHES} go on", unread.len());
+            drop(unread);
+            wait_for("room for a watch that is read", || async {
+                let path = format!("{CONTENT}?watch=true&timeoutSeconds=1&fieldSelector=metadata.name=content-1");
+                let answer = harness.raw.ask(Identity::User, "GET", &path, "", b"").await;
+                answer.map(|_| ()).map_err(|error| error.to_string())
+            })
+            .await
+            .unwrap();
+        })
+        .await;
+}
