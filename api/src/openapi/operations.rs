@@ -24,6 +24,23 @@ pub(super) struct Operation {
     pub(super) kind: GroupVersionKind,
     /// The query parameters, by name and type.
     pub(super) parameters: &'static [(&'static str, &'static str)],
+    /// The body of a request.
+    pub(super) takes: Content,
+    /// The body of an answer.
+    pub(super) gives: Content,
+}
+
+/// The content of a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Content {
+    /// No body.
+    Nothing,
+    /// A message of this name.
+    Message(String),
+    /// A patch of any kind.
+    Patch,
+    /// Text, or whatever a pod answers.
+    Text,
 }
 
 const WRITE: &[(&str, &str)] =
@@ -69,12 +86,10 @@ fn paths_of(kind: Kind) -> Vec<Path> {
     let scope = if info.is_namespaced() { "Namespaced" } else { "" };
     let group = capitalized(info.group.split('.').next().unwrap_or_default());
     let group = if group.is_empty() { "Core".to_owned() } else { group };
-    let operation = move |method, verb: &str, what: &str, action, parameters| Operation {
-        method,
-        id: format!("{verb}{group}V1{scope}{what}"),
-        action,
-        kind: gvk,
-        parameters,
+    let operation = move |method, verb: &str, what: &str, action, parameters| {
+        let (takes, gives) = contents(action, info.message);
+        let id = format!("{verb}{group}V1{scope}{what}");
+        Operation { method, id, action, kind: gvk, parameters, takes, gives }
     };
     let place = if info.is_namespaced() { "/namespaces/{namespace}" } else { "" };
     let collection = format!("{root}{place}/{}", info.plural);
@@ -111,12 +126,39 @@ fn paths_of(kind: Kind) -> Vec<Path> {
         let of = |method, verb: &str, action, parameters| {
             let what = format!("{}{}", info.kind, capitalized(part.name));
             let kind = GroupVersionKind { group: part.group, version: "v1", kind: part.kind };
-            Operation { kind, ..operation(method, verb, &what, action, parameters) }
+            let (takes, gives) = contents_of_part(&part, action, info.message);
+            Operation { kind, takes, gives, ..operation(method, verb, &what, action, parameters) }
         };
         let operations = operations_of_part(&part, of);
         paths.push(Path { path: format!("{collection}/{{name}}/{}", part.name), operations });
     }
     paths
+}
+
+/// Returns what an action on objects of a message takes and gives.
+fn contents(action: &str, message: &str) -> (Content, Content) {
+    let object = || Content::Message(message.to_owned());
+    let status = || Content::Message("meta.v1.Status".to_owned());
+    match action {
+        "list" => (Content::Nothing, Content::Message(format!("{message}List"))),
+        "post" | "put" => (object(), object()),
+        "patch" => (Content::Patch, object()),
+        "delete" | "deletecollection" => (Content::Message("meta.v1.DeleteOptions".to_owned()), status()),
+        _ => (Content::Nothing, object()),
+    }
+}
+
+fn contents_of_part(part: &Part, action: &str, whole: &str) -> (Content, Content) {
+    match part.name {
+        "log" | "proxy" => (Content::Nothing, Content::Text),
+        "scale" => contents(action, "autoscaling.v1.Scale"),
+        // Its answer says that it was done.
+        "binding" => (Content::Message("core.v1.Binding".to_owned()), Content::Message("meta.v1.Status".to_owned())),
+        "eviction" => {
+            (Content::Message("policy.v1.Eviction".to_owned()), Content::Message("meta.v1.Status".to_owned()))
+        }
+        _ => contents(action, whole),
+    }
 }
 
 type Parameters = &'static [(&'static str, &'static str)];

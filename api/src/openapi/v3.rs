@@ -6,9 +6,10 @@ use squall_proto::schema::Message;
 use super::definitions::{
     GroupVersionKind, Property, Type, kinds_of, merge_rules, name_of, needed, properties, scalar_of,
 };
-use super::operations::{Operation, paths, root};
+use super::operations::{Content, Operation, paths, root};
 use super::{TITLE, VERSION};
 use crate::kinds::Kind;
+use crate::patch::{APPLY, JSON, MERGE, STRATEGIC};
 
 /// Returns the groups that have a document, each with its path: `apis/apps/v1`.
 #[must_use]
@@ -24,8 +25,9 @@ pub fn groups() -> Vec<(&'static str, String)> {
 pub fn document(group: &str) -> Value {
     let mut documented = Map::new();
     for path in paths(group) {
-        let operations = path.operations.iter().map(|o| (o.method.to_owned(), operation(o))).collect::<Map<_, _>>();
-        documented.insert(path.path, Value::Object(operations));
+        let mut item = path.operations.iter().map(|o| (o.method.to_owned(), operation(o))).collect::<Map<_, _>>();
+        item.insert("parameters".to_owned(), path_parameters(&path.path));
+        documented.insert(path.path, Value::Object(item));
     }
     let schemas: Map<String, Value> =
         needed(Some(group)).into_iter().map(|message| (name_of(message), schema(message))).collect();
@@ -47,14 +49,66 @@ fn operation(operation: &Operation) -> Value {
         .iter()
         .map(|(name, kind)| json!({"name": name, "in": "query", "schema": {"type": kind, "uniqueItems": true}}))
         .collect();
-    json!({
+    let mut described = json!({
         "operationId": operation.id,
         "parameters": parameters,
-        "responses": {"200": {"description": "OK"}},
+        "responses": responses(operation),
         "x-kubernetes-action": operation.action,
         "x-kubernetes-group-version-kind": gvk(&operation.kind),
-    })
+    });
+    if let Some(content) = content(&operation.takes) {
+        described["requestBody"] = json!({"content": content, "required": operation.method != "delete"});
+    }
+    described
 }
+
+/// Describes the parts of a path in braces.
+fn path_parameters(path: &str) -> Value {
+    let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let parameter = |name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}});
+    names.map(parameter).collect()
+}
+
+/// Kubernetes: every operation may be refused for want of a certificate; others say with a `Status` why they fail.
+fn responses(operation: &Operation) -> Value {
+    let codes: &[(&str, &str)] = match operation.method {
+        "post" => &[("200", "OK"), ("201", "Created"), ("202", "Accepted")],
+        "put" | "patch" => &[("200", "OK"), ("201", "Created")],
+        "delete" => &[("200", "OK"), ("202", "Accepted")],
+        _ => &[("200", "OK")],
+    };
+    let mut responses = Map::new();
+    for (code, text) in codes {
+        let mut response = json!({"description": text});
+        if let Some(content) = content(&operation.gives) {
+            response["content"] = content;
+        }
+        responses.insert((*code).to_owned(), response);
+    }
+    let refused = content(&Content::Message("meta.v1.Status".to_owned()));
+    responses.insert("401".to_owned(), json!({"description": "Unauthorized"}));
+    responses.insert("default".to_owned(), json!({"description": "Failure", "content": refused}));
+    Value::Object(responses)
+}
+
+/// Describes a body in each of its media types.
+fn content(content: &Content) -> Option<Value> {
+    let (types, schema): (&[&str], Value) = match content {
+        Content::Nothing => return None,
+        Content::Message(name) => {
+            let name = Message::find(name).map(name_of)?;
+            (&OBJECTS, json!({"$ref": format!("#/components/schemas/{name}")}))
+        }
+        Content::Patch => (&PATCHES, json!({"description": "A patch.", "type": "object"})),
+        Content::Text => (&["*/*"], json!({"type": "string"})),
+    };
+    Some(types.iter().map(|media_type| ((*media_type).to_owned(), json!({"schema": schema}))).collect())
+}
+
+/// The media types of objects.
+const OBJECTS: [&str; 3] = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
+/// The media types of patches.
+const PATCHES: [&str; 4] = [JSON, MERGE, STRATEGIC, APPLY];
 
 fn schema(message: &'static Message) -> Value {
     let mut schema = Map::new();
@@ -151,7 +205,16 @@ mod tests {
         let container = &document["components"]["schemas"]["io.k8s.api.core.v1.Container"]["properties"];
         assert_eq!(container["ports"]["x-kubernetes-list-map-keys"], json!(["containerPort", "protocol"]));
         assert_eq!(container["ports"]["x-kubernetes-patch-merge-key"], "containerPort");
-        let patch = &document["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"];
+        let path = &document["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"];
+        let names: Vec<&Value> = path["parameters"].as_array().unwrap().iter().map(|p| &p["name"]).collect();
+        assert_eq!(names, ["namespace", "name"]);
+        let reference = |content: &Value| content["content"]["application/json"]["schema"]["$ref"].clone();
+        let deployment = "#/components/schemas/io.k8s.api.apps.v1.Deployment";
+        assert_eq!(reference(&path["get"]["responses"]["200"]), deployment);
+        assert_eq!(reference(&path["put"]["requestBody"]), deployment);
+        let all = &document["paths"]["/apis/apps/v1/deployments"]["get"]["responses"]["200"];
+        assert_eq!(reference(all), format!("{deployment}List"));
+        let patch = &path["patch"];
         assert_eq!(patch["x-kubernetes-group-version-kind"]["kind"], "Deployment");
         assert!(patch["parameters"].as_array().unwrap().iter().any(|p| p["name"] == "dryRun"));
     }
