@@ -5,10 +5,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serializer, de};
 
-const UNITS: [(&str, f64); 6] = [("ns", 1e-9), ("us", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3_600.0)];
+/// The units and their lengths in nanoseconds.
+const UNITS: [(&str, u64); 6] = [
+    ("ns", 1),
+    ("us", 1_000),
+    ("ms", 1_000_000),
+    ("s", 1_000_000_000),
+    ("m", 60_000_000_000),
+    ("h", 3_600_000_000_000),
+];
 
 /// Go: the longest duration, some 292 years.
-const LONGEST: Duration = Duration::from_nanos(i64::MAX.unsigned_abs());
+const LONGEST: u64 = i64::MAX.unsigned_abs();
 
 /// Parses Go's form: a sum of numbers with units. A bare `0` is allowed.
 pub fn parse(text: &str) -> Result<Duration, String> {
@@ -17,18 +25,28 @@ pub fn parse(text: &str) -> Result<Duration, String> {
         return Ok(Duration::ZERO);
     }
     let mut rest = text;
-    let mut seconds = 0.0;
+    let mut sum = 0_u64;
     while !rest.is_empty() {
         let number_end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(invalid)?;
-        let number: f64 = rest[..number_end].parse().map_err(|_| invalid())?;
-        rest = &rest[number_end..];
-        let unit_end = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
-        let unit = UNITS.iter().find(|(name, _)| *name == &rest[..unit_end]).ok_or_else(invalid)?;
-        seconds += number * unit.1;
-        rest = &rest[unit_end..];
+        let (number, unit_on) = rest.split_at(number_end);
+        let unit_end = unit_on.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(unit_on.len());
+        let (unit, after) = unit_on.split_at(unit_end);
+        let (_, length) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(invalid)?;
+        sum = nanoseconds(number, *length).and_then(|part| sum.checked_add(part)).ok_or_else(invalid)?;
+        rest = after;
     }
-    let parsed = Duration::try_from_secs_f64(seconds).ok().filter(|parsed| !text.is_empty() && *parsed <= LONGEST);
-    parsed.ok_or_else(invalid)
+    if text.is_empty() || sum > LONGEST { Err(invalid()) } else { Ok(Duration::from_nanos(sum)) }
+}
+
+/// Returns a number of units of this length, exact for whole units.
+fn nanoseconds(number: &str, unit: u64) -> Option<u64> {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') {
+        return None;
+    }
+    let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let part = Duration::from_nanos(unit).mul_f64(format!("0.{fraction}0").parse().ok()?);
+    whole.checked_mul(unit)?.checked_add(u64::try_from(part.as_nanos()).ok()?)
 }
 
 /// Formats a duration in Go's form, to the millisecond: `150ms`, `1.5s`, `2m40s`.
@@ -83,8 +101,10 @@ mod tests {
         assert_eq!(parse("1m30s"), Ok(Duration::from_secs(90)));
         assert_eq!(parse("250ms"), Ok(Duration::from_millis(250)));
         assert_eq!(parse("0"), Ok(Duration::ZERO));
+        assert_eq!(parse("14402h32m13.326s").map(format), Ok("14402h32m13.326s".to_owned()), "to the millisecond");
+        assert_eq!(parse(".5s"), Ok(Duration::from_millis(500)));
         assert!(parse("2562047h").is_ok());
-        for bad in ["", "5", "x", "1x", "-1s", "1.s.", "1e999s", "2562048h", "99999999999999999999h"] {
+        for bad in ["", "5", "x", "1x", "-1s", "1.s.", ".s", "1..5s", "1e999s", "2562048h", "99999999999999999999h"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

@@ -31,7 +31,8 @@ pub fn pod_template_hash(template: &PodTemplateSpec, collisions: Option<i32>) ->
     fnv1a(&bytes)
         .to_string()
         .bytes()
-        .map(|digit| ALPHABET[usize::from(digit).rem_euclid(ALPHABET.len())] as char)
+        .filter_map(|digit| ALPHABET.get(usize::from(digit).checked_rem(ALPHABET.len())?).copied())
+        .map(char::from)
         .collect()
 }
 

@@ -3,7 +3,7 @@
 //! No I/O, no async, no clock: times and random sources are arguments. The server and `ctl` share this crate, so that
 //! both apply the same rules.
 
-// Numbers from outside reach every crate that reads them. Tests may count on their own.
+// This crate reads numbers from outside. Tests may count on their own.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 pub mod age;

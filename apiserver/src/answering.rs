@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -17,11 +18,13 @@ use crate::refusal::refusal;
 
 /// Length of an answer of unknown length. It is written little by little, and no more than this waits to be read.
 const STREAM_BYTES: usize = 16 << 10;
+/// What gRPC puts before a message.
+const GRPC_FRAME: usize = 5;
 /// Paths that are always answered (Kubernetes: exempt).
 const EXEMPT: [&str; 3] = ["/livez", "/readyz", "/healthz"];
 
 /// The reads among the methods of gRPC, whose requests are all POSTs.
-const READS: [&str; 6] = ["Get", "List", "Watch", "Logs", "Review", "WhoAmI"];
+const READS: [&str; 9] = ["Get", "List", "Watch", "Logs", "Review", "WhoAmI", "Status", "Metrics", "Snapshot"];
 
 /// Passes a request on if its caller has not taken too much.
 pub async fn answer<S, B>(fairness: &Fairness, caller: &Caller, service: S, request: Request<B>) -> Response<Body>
@@ -42,19 +45,34 @@ where
     };
     let Some(seat) = fairness.seat(level, caller).await else { return refused.into() };
     let response = answered(service, request).await;
-    let known = response.extensions().get().map(|AnswerBytes(bytes)| *bytes);
-    let exact = || http_body::Body::size_hint(response.body()).exact().and_then(|exact| usize::try_from(exact).ok());
-    let bytes = known.map_or_else(|| exact().unwrap_or(STREAM_BYTES), |known| known.max(exact().unwrap_or(0)));
+    let bytes = length(&response);
     match seat.room(bytes) {
-        Some(_room) => response.map(|body| Body::new(Held { body, bytes, seat, _room, piece: None })),
+        Some(room) => response.map(|body| Body::new(Held { body, bytes, share: Arc::new((seat, room)) })),
+        // The reason of a failure is short, and says whether the request was executed.
+        None if has_failed(&response) => response,
         None => unanswered.into(),
     }
 }
 
+/// Returns the length of an answer, as far as it is known.
+fn length(response: &Response<Body>) -> usize {
+    let known = response.extensions().get().map(|AnswerBytes(bytes)| bytes.saturating_add(GRPC_FRAME));
+    let exact = || http_body::Body::size_hint(response.body()).exact().and_then(|exact| usize::try_from(exact).ok());
+    known.map_or_else(|| exact().unwrap_or(STREAM_BYTES), |known| known.max(exact().unwrap_or(0)))
+}
+
+fn has_failed(response: &Response<Body>) -> bool {
+    // gRPC says so in a header if there is no answer.
+    response.status().as_u16() >= 400 || response.headers().contains_key("grpc-status")
+}
+
 /// Whether a request changes nothing, so that it can be refused after it was executed.
 fn is_read<B>(request: &Request<B>) -> bool {
-    let called = request.uri().path().strip_prefix("/squall.api.v1.").and_then(|path| path.split_once('/'));
-    matches!(*request.method(), Method::GET | Method::HEAD) || called.is_some_and(|(_, method)| READS.contains(&method))
+    let path = request.uri().path();
+    let called = path.strip_prefix("/squall.").and_then(|path| path.split_once('/'));
+    matches!(*request.method(), Method::GET | Method::HEAD)
+        || path.ends_with("reviews")
+        || called.is_some_and(|(_, method)| READS.contains(&method))
 }
 
 async fn answered<S, B>(service: S, request: Request<B>) -> Response<Body>
@@ -67,30 +85,42 @@ where
     }
 }
 
-/// A body that returns the share of its request when it is dropped.
+/// A body whose pieces hold the share of their request until they have been sent: a connection may take a piece long
+/// before its client reads it.
 struct Held {
     body: Body,
     /// Length that its room is for.
     bytes: usize,
-    seat: Seat,
-    _room: Room,
-    /// Room for the last piece, if that was longer than expected: an event of a watch may be.
-    piece: Option<Room>,
+    share: Arc<(Seat, Room)>,
+}
+
+/// A piece of an answer.
+struct Piece {
+    bytes: Bytes,
+    _share: Arc<(Seat, Room)>,
+    /// Room for what is longer than expected: an event of a watch may be.
+    _more: Option<Room>,
+}
+
+impl AsRef<[u8]> for Piece {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl Held {
     /// Takes room for a piece, or ends the answer: a client that does not read gets no more.
-    fn keep(&mut self, frame: http_body::Frame<Bytes>) -> Result<http_body::Frame<Bytes>, tonic::Status> {
-        let length = frame.data_ref().map_or(0, Bytes::len);
-        if length > self.bytes {
-            self.piece = Some(self.seat.room(length).ok_or_else(|| {
-                tonic::Status::resource_exhausted(
-                    "too much of earlier answers has not been read, please try again later",
-                )
-            })?);
-        }
-        Ok(frame)
+    fn keep(&self, bytes: Bytes) -> Result<Bytes, tonic::Status> {
+        let more = match bytes.len().saturating_sub(self.bytes) {
+            0 => None,
+            more => Some(self.share.0.room(more).ok_or_else(unread)?),
+        };
+        Ok(Bytes::from_owner(Piece { bytes, _share: self.share.clone(), _more: more }))
     }
+}
+
+fn unread() -> tonic::Status {
+    tonic::Status::resource_exhausted("too much of earlier answers has not been read, please try again later")
 }
 
 impl http_body::Body for Held {
@@ -101,9 +131,11 @@ impl http_body::Body for Held {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<http_body::Frame<Bytes>, tonic::Status>>> {
-        // The connection asks for the next piece once it has sent the last one.
-        self.piece = None;
-        Pin::new(&mut self.body).poll_frame(context).map(|piece| piece.map(|piece| self.keep(piece?)))
+        let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(context));
+        Poll::Ready(frame.map(|frame| match frame?.into_data() {
+            Ok(bytes) => self.keep(bytes).map(http_body::Frame::data),
+            Err(trailers) => Ok(trailers),
+        }))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -142,7 +174,8 @@ mod tests {
         };
         let most = Level::Users.each().bytes >> 20;
         let mut unread = Vec::new();
-        for number in 0..most {
+        // What gRPC puts before each message counts, too.
+        for number in 0..most - 1 {
             let answer = ask(if number % 2 == 0 { "/grpc" } else { "/rest" }).await;
             assert_eq!(answer.status(), StatusCode::OK, "{number}");
             unread.push(answer);
@@ -150,6 +183,13 @@ mod tests {
         let write = Request::post("/rest").body(()).unwrap();
         let unknown = answer(&fairness, &ann, tower::service_fn(large), write).await;
         assert_eq!(unknown.status(), StatusCode::GATEWAY_TIMEOUT, "it may have happened");
+        let failing = async |_: Request<()>| {
+            let body = Body::new(http_body_util::Full::from("no such object"));
+            Ok::<_, Infallible>(Response::builder().status(404).body(body).unwrap())
+        };
+        let write = Request::post("/rest").body(()).unwrap();
+        let failed = answer(&fairness, &ann, tower::service_fn(failing), write).await;
+        assert_eq!(failed.status(), StatusCode::NOT_FOUND, "it did not happen");
         let refused = ask("/rest").await;
         assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (429, &"1".parse().unwrap()));
         assert_eq!(ask("/livez").await.status(), StatusCode::OK);
@@ -176,14 +216,14 @@ mod tests {
         let (most, mut unread) = (Level::Users.each().bytes >> 20, Vec::new());
         loop {
             let mut body = ask().await;
-            if body.frame().await.unwrap().is_err() {
-                break;
+            match body.frame().await.unwrap() {
+                // The body has ended, and its connection has yet to send the piece.
+                Ok(piece) => unread.push(piece),
+                Err(_) => break,
             }
-            unread.push(body);
         }
-        assert!((most - 2..most).contains(&unread.len()), "{} of {most}", unread.len());
-        let mut read = unread.pop().unwrap();
-        assert!(read.frame().await.is_none(), "the end");
+        assert!((most - 2..=most).contains(&unread.len()), "{} of {most}", unread.len());
+        unread.pop();
         assert!(ask().await.frame().await.unwrap().is_ok(), "there is room again");
     }
 }

@@ -1,5 +1,4 @@
-//! Bounds on the head of a request. What exceeds the connection's own bounds never becomes a request, and is refused
-//! without a `Status`.
+//! Bounds on the head of a request. A connection refuses a head that is longer than it reads, without a `Status`.
 
 use http::{HeaderMap, Request};
 use squall_api::Error;
@@ -11,8 +10,8 @@ const MAX_HEADERS_BYTES: usize = 32 << 10;
 /// Maximum number of headers.
 const MAX_HEADERS: usize = 128;
 
-/// Most bytes that a connection keeps of a head.
-pub const HEAD_BYTES: usize = 128 << 10;
+/// Most bytes that an HTTP/1.1 connection keeps: of a head, and of an answer that is not read.
+pub const HEAD_BYTES: usize = 64 << 10;
 /// Most headers that a connection reads.
 pub const HEAD_LINES: usize = 1_024;
 

@@ -5,7 +5,7 @@
 //! to everyone. `connections` serves what arrives, `answering` refuses callers that take more than their share (`fairness`),
 //! and `panics` answers for a handler that panics.
 
-// Numbers from outside reach every crate that reads them. Tests may count on their own.
+// This crate reads numbers from outside. Tests may count on their own.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 pub mod admission;

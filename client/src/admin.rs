@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use squall_api::timing::later;
 use squall_proto::squall::admin::v1::admin_client::AdminClient;
 use squall_proto::squall::admin::v1::{
     AddMemberRequest, MetricsRequest, RemoveMemberRequest, SnapshotRequest, StatusReply, StatusRequest,
@@ -13,7 +14,6 @@ use tonic::{Code, Request, Response, Status};
 
 use crate::client::{Client, no_answer, unreachable};
 use crate::error::Error;
-use squall_api::timing::later;
 
 /// The timeout for each chunk of a snapshot. The first one arrives when the whole snapshot is on the apiserver's disk.
 const PIECE: Duration = Duration::from_secs(120);

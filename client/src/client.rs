@@ -191,7 +191,11 @@ impl Client {
 
     /// Returns the timeout of one attempt. An apiserver that does not answer must leave time for another.
     fn attempt(&self) -> Duration {
-        let share = if self.endpoints.len() > 1 { self.deadline.min(DEADLINE).div_f32(2.0) } else { self.deadline };
+        let share = if self.endpoints.len() > 1 {
+            self.deadline.min(DEADLINE).checked_div(2).unwrap_or_default()
+        } else {
+            self.deadline
+        };
         share.min(ATTEMPT)
     }
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use prost_types::Any;
 use squall_api::Object;
 use squall_api::core::v1::{Event, EventSource, ObjectReference};
+use squall_api::error::Reason;
 use squall_api::happening::Happening;
 use squall_api::metav1::v1::Time;
 use tokio::sync::mpsc;
@@ -56,8 +57,13 @@ async fn tell_all(client: Client, source: EventSource, mut receiver: mpsc::Recei
                 count(event, at);
             } else if let Some(event) = told.get_mut(&happening) {
                 count(event, at);
-                if let Err(error) = repeat(&client, event).await {
-                    told.remove(&happening);
+                let Err(error) = repeat(&client, event).await else { continue };
+                told.remove(&happening);
+                // The earlier one has expired.
+                if error.is(Reason::NotFound) {
+                    let event = self::event(&source, &happening, at);
+                    new.insert(happening, event);
+                } else {
                     tracing::debug!(%error, "could not update a repeated event");
                 }
             } else {

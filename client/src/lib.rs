@@ -5,7 +5,7 @@
 //! `trace`. `admin` manages its members, `access` checks permissions, `api` is typed access, `watch` and `cache` follow
 //! a collection, `events` records events, `election` elects a leader, `wait` waits for conditions.
 
-// Numbers from outside reach every crate that reads them. Tests may count on their own.
+// This crate reads numbers from outside. Tests may count on their own.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 mod access;

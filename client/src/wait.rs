@@ -1,10 +1,10 @@
 //! Waits for a condition instead of a fixed time.
 
-use squall_api::timing::later;
 use std::fmt::Debug;
 use std::future::Future;
 use std::time::Duration;
 
+use squall_api::timing::later;
 use tokio::time::Instant;
 
 /// The timeout of a condition, long enough for a busy machine.

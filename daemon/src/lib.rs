@@ -1,7 +1,7 @@
 //! The code that all long-running processes share: the frame around `main`, tracing, signals, TLS and the identity of
 //! callers, connections to nodes, timing.
 
-// Numbers from outside reach every crate that reads them. Tests may count on their own.
+// This crate reads numbers from outside. Tests may count on their own.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 mod gateway;

@@ -5,7 +5,7 @@
 //! is the client and `service` the server of the protocol. `begin` makes a process breakable. `mutants` are protections
 //! that can be disabled, to check that their absence is detected.
 
-// Numbers from outside reach every crate that reads them. Tests may count on their own.
+// This crate reads numbers from outside. Tests may count on their own.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 mod begin;

@@ -5,7 +5,7 @@
 //!
 //! `to_args` takes its struct apart, so that it cannot forget a new flag. A test reads each command line back.
 
-// Numbers from outside reach every crate that reads them. Tests may count on their own.
+// This crate reads numbers from outside. Tests may count on their own.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 mod apiserver;

@@ -4,7 +4,7 @@
 //! the `runtime` runs the containers and the service data plane. They communicate over a Unix socket, so that a kubelet
 //! can die while its pods keep serving.
 
-// Numbers from outside reach every crate that reads them. Tests may count on their own.
+// This crate reads numbers from outside. Tests may count on their own.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 pub mod agent;

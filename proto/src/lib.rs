@@ -3,7 +3,7 @@
 //! The code is generated from `proto/proto/`, except for the JSON conversions. The *meaning* of objects is in
 //! `squall-api`.
 
-// Numbers from outside reach every crate that reads them. Tests may count on their own.
+// This crate reads numbers from outside. Tests may count on their own.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 pub mod json;

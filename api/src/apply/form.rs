@@ -52,7 +52,7 @@ const PROTOCOL: &str = "protocol";
 pub(super) fn element_of(keys: &[&str], item: &Value) -> Element {
     let mut named = Map::new();
     for key in keys {
-        match item.get(key) {
+        match item.get(key).filter(|value| !value.is_null()) {
             Some(value) => {
                 named.insert((*key).to_owned(), value.clone());
             }
@@ -67,7 +67,7 @@ pub(super) fn element_of(keys: &[&str], item: &Value) -> Element {
 
 /// Whether an element has this key, or the key has a default.
 pub(super) fn has_key(item: &Map<String, Value>, key: &str) -> bool {
-    key == PROTOCOL || item.contains_key(key)
+    key == PROTOCOL || item.get(key).is_some_and(|value| !value.is_null())
 }
 
 /// Returns the step to a value of a list.

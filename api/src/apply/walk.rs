@@ -106,7 +106,7 @@ fn note_ambiguities(object: &Map<String, Value>, schema: Schema, path: &str, fou
             (Form::Values, Value::Array(items)) => {
                 let problems = items.iter().map(|item| item.is_null().then(|| NULL_VALUE.to_owned()));
                 let values = identified(items, problems, &path, found);
-                note_repeated(values.map(value_of).collect::<Vec<_>>().into_iter(), &path, found);
+                note_repeated(values.map(value_of), &path, found);
             }
             _ => {}
         }

@@ -139,11 +139,15 @@ fn paths_of(kind: Kind) -> Vec<Path> {
 fn contents(action: &str, message: &str) -> (Content, Content) {
     let object = || Content::Message(message.to_owned());
     let status = || Content::Message("meta.v1.Status".to_owned());
+    let options = || Content::Message("meta.v1.DeleteOptions".to_owned());
     match action {
         "list" => (Content::Nothing, Content::Message(format!("{message}List"))),
         "post" | "put" => (object(), object()),
         "patch" => (Content::Patch, object()),
-        "delete" | "deletecollection" => (Content::Message("meta.v1.DeleteOptions".to_owned()), status()),
+        // Kubernetes: deleting a pod or a service returns it.
+        "delete" if ["core.v1.Pod", "core.v1.Service"].contains(&message) => (options(), object()),
+        "delete" => (options(), status()),
+        "deletecollection" => (options(), Content::Message(format!("{message}List"))),
         _ => (Content::Nothing, object()),
     }
 }

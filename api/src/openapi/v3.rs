@@ -192,6 +192,10 @@ mod tests {
                 count += 1;
             }
             assert!(count > 10, "{path} has only {count} references");
+            for operation in paths(group).iter().flat_map(|path| &path.operations) {
+                let described = |body: &Content| *body == Content::Nothing || content(body).is_some();
+                assert!(described(&operation.takes) && described(&operation.gives), "{}", operation.id);
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use squall_api::timing::later;
 use squall_proto::squall::admin::v1 as proto;
 use squall_proto::squall::admin::v1::admin_server::{Admin, AdminServer};
 use tokio::time::Instant;
@@ -11,7 +12,6 @@ use tonic::{Request, Response, Status};
 
 use crate::raft::ProposeError;
 use crate::registry::Registry;
-use squall_api::timing::later;
 
 /// A member is not ready if no quorum answers within this time.
 const READY_PATIENCE: Duration = Duration::from_millis(500);

@@ -47,10 +47,6 @@ impl PatchBody {
     }
 }
 
-fn ending() -> Error {
-    Error::unavailable("this apiserver is shutting down")
-}
-
 fn no_manager() -> Error {
     let mut errors = Errors::default();
     errors.required(&Path::new("fieldManager"), "is required for apply patch");
@@ -69,17 +65,27 @@ fn numbered(mut id: RequestId, number: usize) -> RequestId {
 }
 
 impl Handlers {
+    /// Runs a write with a body of this length on this thread or, if it is heavy, on the one for such.
+    async fn placed(
+        &self,
+        resource: &ResourceRef,
+        bytes: usize,
+        write: impl Future<Output = Result<Reply, Error>> + Send + 'static,
+    ) -> Result<Reply, Error> {
+        match self.registry.heavy_thread(resource, bytes) {
+            None => write.await,
+            Some(heavy) => {
+                let written = elsewhere(heavy, write).await;
+                written.unwrap_or_else(|| Err(Error::unavailable("this apiserver is shutting down")))
+            }
+        }
+    }
+
     /// Creates an object, or binds or evicts a pod.
     pub async fn create(&self, resource: &ResourceRef, body: Body, options: WriteOptions) -> Result<Reply, Error> {
         self.authorize(Verb::Create, resource)?;
-        match self.registry.heavy_thread(resource, body.len()) {
-            None => self.create_here(resource, body, options).await,
-            Some(heavy) => {
-                let (handlers, resource) = (self.clone(), resource.clone());
-                let work = async move { handlers.create_here(&resource, body, options).await };
-                elsewhere(heavy, work).await.unwrap_or_else(|| Err(ending()))
-            }
-        }
+        let (handlers, whole, bytes) = (self.clone(), resource.clone(), body.len());
+        self.placed(resource, bytes, async move { handlers.create_here(&whole, body, options).await }).await
     }
 
     async fn create_here(&self, resource: &ResourceRef, body: Body, options: WriteOptions) -> Result<Reply, Error> {
@@ -143,14 +149,8 @@ impl Handlers {
     /// Replaces an object, its status or its scale.
     pub async fn update(&self, resource: &ResourceRef, body: Body, options: WriteOptions) -> Result<Reply, Error> {
         self.authorize(Verb::Update, resource)?;
-        match self.registry.heavy_thread(resource, body.len()) {
-            None => self.update_here(resource, body, options).await,
-            Some(heavy) => {
-                let (handlers, resource) = (self.clone(), resource.clone());
-                let work = async move { handlers.update_here(&resource, body, options).await };
-                elsewhere(heavy, work).await.unwrap_or_else(|| Err(ending()))
-            }
-        }
+        let (handlers, whole, bytes) = (self.clone(), resource.clone(), body.len());
+        self.placed(resource, bytes, async move { handlers.update_here(&whole, body, options).await }).await
     }
 
     async fn update_here(&self, resource: &ResourceRef, body: Body, options: WriteOptions) -> Result<Reply, Error> {
@@ -166,14 +166,8 @@ impl Handlers {
     /// Changes a part of an object.
     pub async fn patch(&self, resource: &ResourceRef, body: PatchBody, options: WriteOptions) -> Result<Reply, Error> {
         self.authorize(Verb::Patch, resource)?;
-        match self.registry.heavy_thread(resource, body.len()) {
-            None => self.patch_here(resource, body, options).await,
-            Some(heavy) => {
-                let (handlers, resource) = (self.clone(), resource.clone());
-                let work = async move { handlers.patch_here(&resource, body, options).await };
-                elsewhere(heavy, work).await.unwrap_or_else(|| Err(ending()))
-            }
-        }
+        let (handlers, whole, bytes) = (self.clone(), resource.clone(), body.len());
+        self.placed(resource, bytes, async move { handlers.patch_here(&whole, body, options).await }).await
     }
 
     async fn patch_here(&self, resource: &ResourceRef, body: PatchBody, options: WriteOptions) -> Result<Reply, Error> {

@@ -12,6 +12,7 @@ use futures_util::stream::BoxStream;
 use openraft::Membership;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::impls::BasicNode;
+use squall_api::timing::later;
 use squall_flags::SnapshotSummary;
 use tokio::time::Instant;
 
@@ -20,7 +21,6 @@ use super::snapshot::{self, SnapshotFolder};
 use super::types::{LeaderId, LogId, SnapshotMeta, StoredMembership};
 use crate::folder::DataFolder;
 use crate::host::LocalDisk;
-use squall_api::timing::later;
 
 /// How long to wait for a quorum to confirm the contents of a snapshot.
 const QUORUM_PATIENCE: Duration = Duration::from_secs(5);

@@ -11,6 +11,7 @@ use openraft::async_runtime::watch::WatchReceiver;
 use openraft::error::{ClientWriteError, LinearizableReadError, RaftError};
 use openraft::impls::BasicNode;
 use openraft::raft::ReadPolicy;
+use squall_api::timing::later;
 use tokio::time::Instant;
 
 use super::codec;
@@ -28,7 +29,6 @@ use crate::folder::DataFolder;
 use crate::host::Disk;
 use crate::metrics::{self, Metrics, Reading};
 use crate::store::{Outcome, Transaction, View};
-use squall_api::timing::later;
 
 /// How long to wait for a leadership change before retrying. A new leader that reaches a quorum signals no change.
 const LEADER_PATIENCE: Duration = Duration::from_millis(20);

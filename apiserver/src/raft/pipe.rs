@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::{Stream, StreamExt, stream};
 use openraft::raft::{AppendEntriesRequest, StreamAppendResult};
+use squall_api::timing::later;
 use squall_proto::squall::raft::v1 as proto;
 use squall_proto::squall::raft::v1::raft_client::RaftClient;
 use tokio::sync::mpsc;
@@ -18,7 +19,6 @@ use tonic::{Status, Streaming};
 use super::network::{RpcError, from_status, network, unreachable};
 use super::types::TypeConfig;
 use super::wire;
-use squall_api::timing::later;
 
 /// Maximum number of unanswered requests. The queue has the same length, so that sending never waits.
 const MAX_UNANSWERED: usize = 64;

@@ -8,6 +8,7 @@ use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use openraft::alias::SnapshotOf;
 use openraft::raft::AppendEntriesRequest;
+use squall_api::timing::later;
 use squall_proto::squall::raft::v1 as proto;
 use squall_proto::squall::raft::v1::raft_server::{Raft as RaftApi, RaftServer};
 use tokio::time::Instant;
@@ -22,7 +23,6 @@ use super::wire;
 use super::{check, codec};
 use crate::host::{Work, waited};
 use crate::store::Outcome;
-use squall_api::timing::later;
 
 /// How long a forwarded write waits for room. Its member then tries again, for as long as its caller waits.
 const PATIENCE: Duration = Duration::from_secs(1);

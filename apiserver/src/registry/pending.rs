@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use squall_api::timing::later;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
@@ -10,7 +11,6 @@ use super::Registry;
 use crate::raft::ProposeError;
 use crate::store::{Outcome, RequestId, Revision};
 use crate::write_log::Intent;
-use squall_api::timing::later;
 
 /// How long to look for an outcome that no one waits for any longer, and how often.
 const LOOKED_FOR: Duration = Duration::from_secs(10);

@@ -13,6 +13,7 @@ use hyper::header::USER_AGENT;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use squall_api::timing::later;
 use squall_faults::mutants::Mutant;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
@@ -21,7 +22,6 @@ use tokio::time::Instant;
 
 use super::log::Log;
 use crate::catalogue::{Answer, Image, Shutdown};
-use squall_api::timing::later;
 
 /// A draining container ends when no request has arrived for this long.
 const QUIET: Duration = Duration::from_millis(300);

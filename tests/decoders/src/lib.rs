@@ -1,5 +1,5 @@
 //! The decoders that face outside. Each is a function of bytes that may panic only where an assertion of its own does not
-//! hold. `cargo fuzz` feeds them through `fuzz/`, and `tests/minute.rs` on the stable compiler.
+//! hold. `cargo fuzz` feeds them through `fuzz/`, and `main.rs` for a minute each in `./check`.
 
 mod files;
 mod objects;

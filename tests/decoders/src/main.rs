@@ -12,6 +12,8 @@ use squall_decoders::{ALL, Decoder};
 mod corpus;
 mod run;
 
+use run::Length;
+
 /// Feed the decoders with hostile bytes
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
@@ -29,6 +31,9 @@ struct Args {
     /// Processor time for each decoder, in seconds
     #[arg(long, default_value_t = 60)]
     seconds: u64,
+    /// Feed each decoder this often, however long that takes
+    #[arg(long, conflicts_with = "seconds")]
+    executions: Option<u64>,
     /// Seed of the mutations
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -59,11 +64,12 @@ fn main() -> anyhow::Result<ExitCode> {
 }
 
 fn fed(args: &Args, decoder: &Decoder) -> anyhow::Result<run::Outcome> {
-    let time = Duration::from_secs(args.seconds);
-    let inputs = match &args.input {
-        Some(file) => vec![std::fs::read(file)?],
-        None => corpus::read(&args.corpus.join(decoder.name))?,
+    let (inputs, length) = match (&args.input, args.executions) {
+        (Some(file), _) => (vec![std::fs::read(file)?], Length::Executions(0)),
+        (None, executions) => {
+            let time = Length::Time(Duration::from_secs(args.seconds));
+            (corpus::read(&args.corpus.join(decoder.name))?, executions.map_or(time, Length::Executions))
+        }
     };
-    let time = if args.input.is_some() { Duration::ZERO } else { time };
-    run::feed(decoder, &inputs, time, args.seed, &args.found)
+    run::feed(decoder, &inputs, length, args.seed, &args.found)
 }

@@ -31,17 +31,30 @@ fn processor_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
-/// Feeds a decoder with the inputs, and then with mutations of them for this long.
-pub fn feed(decoder: &Decoder, inputs: &[Vec<u8>], time: Duration, seed: u64, found: &Path) -> anyhow::Result<Outcome> {
+/// How long to feed a decoder.
+#[derive(Debug, Clone, Copy)]
+pub enum Length {
+    /// For this much processor time.
+    Time(Duration),
+    /// This often.
+    Executions(u64),
+}
+
+/// Feeds a decoder with the inputs, and then with mutations of them.
+pub fn feed(decoder: &Decoder, inputs: &[Vec<u8>], length: Length, seed: u64, found: &Path) -> anyhow::Result<Outcome> {
     let mut random = Rng::with_seed(seed);
     let executions = Cell::new(0_u64);
     let broken = |bytes: &[u8]| {
         executions.set(executions.get().saturating_add(1));
         breaks(decoder, bytes)
     };
-    let end = processor_time().saturating_add(time);
+    let start = processor_time();
+    let goes_on = || match length {
+        Length::Time(time) => processor_time().saturating_sub(start) < time,
+        Length::Executions(count) => executions.get() < count,
+    };
     let mut breaking = inputs.iter().find(|input| broken(input)).cloned();
-    while breaking.is_none() && processor_time() < end {
+    while breaking.is_none() && goes_on() {
         let input = mutated(inputs, &mut random);
         breaking = broken(&input).then_some(input);
     }

@@ -25,11 +25,8 @@ pub fn quantities(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Ok(parsed) = duration::parse(text) {
         let printed = duration::format(parsed);
-        // Beyond some centuries, the milliseconds that it prints are rounded.
-        if parsed.as_secs() < 1 << 35 {
-            let again = duration::parse(&printed).map(duration::format);
-            assert_eq!(again.as_ref(), Ok(&printed), "{text:?} prints as {printed:?}");
-        }
+        let again = duration::parse(&printed).map(duration::format);
+        assert_eq!(again.as_ref(), Ok(&printed), "{text:?} prints as {printed:?}");
     }
     let Some(amount) = quantity::parse(&Quantity { string: text.to_owned() }) else { return };
     // Longer numbers can be written but not parsed.

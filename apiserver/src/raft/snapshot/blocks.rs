@@ -7,7 +7,10 @@ const NAME: [u8; 7] = *b"SQSNAP\0";
 /// The format version that is written and read.
 const VERSION: u8 = 1;
 /// The header of a file.
-const MAGIC: [u8; 8] = *b"SQSNAP\0\x01";
+const MAGIC: [u8; 8] = {
+    let [a, b, c, d, e, f, g] = NAME;
+    [a, b, c, d, e, f, g, VERSION]
+};
 /// A block is written when it reaches this size.
 const BLOCK_BYTES: usize = 256 << 10;
 /// Maximum size of a block. A larger length is damage, not a reason to allocate.

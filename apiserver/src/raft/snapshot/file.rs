@@ -95,7 +95,16 @@ impl Contents {
     /// Checks that a group can go on from here, and that readers can read every object. A snapshot that this cluster did
     /// not write may hold anything.
     pub fn check(&self) -> io::Result<()> {
-        self.meta.last_log_id.iter().try_for_each(check::log_id).map_err(invalid)?;
+        let membership = self.meta.last_membership.log_id();
+        self.meta.last_log_id.iter().chain(membership).try_for_each(check::log_id).map_err(invalid)?;
+        if self.changes.last().is_some_and(|last| last.revision != self.state.revision()) {
+            return Err(invalid("its changes end before its state"));
+        }
+        for change in &self.changes {
+            let values = [change.previous.as_ref().map(|previous| &*previous.value), change.value.as_deref()];
+            let readable = values.into_iter().try_for_each(|value| keys::check(&change.key, value));
+            readable.map_err(|problem| invalid(format!("the change of {:?}: {problem}", change.key)))?;
+        }
         self.state.range("").try_for_each(|(key, entry)| {
             let readable = keys::check(key, Some(&entry.value));
             readable.map_err(|problem| invalid(format!("the entry at {key:?}: {problem}")))

@@ -1,5 +1,6 @@
 //! Plans the next actions for a Deployment: the decisions in order, with one scaling step at a time.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,7 +11,6 @@ use squall_api::labels::Selector;
 use squall_api::revision::{DESIRED, MAX_REPLICAS, REVISION, find_new};
 use squall_daemon::Timing;
 use squall_faults::mutants::Mutant;
-use std::cmp::Reverse;
 
 use super::proportional::{self, Part};
 use super::rolling::{self, Limits, Sizes};

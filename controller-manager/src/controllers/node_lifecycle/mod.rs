@@ -80,7 +80,7 @@ impl Controller for NodeLifecycleController {
         // Heartbeats do not coincide: when the first node exceeds the grace period, the last may have been silent for
         // one heartbeat less. So a node that has missed more than two does not count as healthy, and neither does one
         // that was already marked before we started.
-        let suspicious = self.timing.node_grace.div_f32(2.0);
+        let suspicious = self.timing.node_grace.checked_div(2).unwrap_or_default();
         let mut is_well = |node: &Arc<Node>| silence(node) <= suspicious && matches!(ready_status(node), "" | "True");
         let well: Vec<bool> = nodes.iter().map(&mut is_well).collect();
         let trouble = trouble(&node, nodes.iter().map(AsRef::as_ref).zip(well));
