@@ -1,12 +1,13 @@
 //! The four kinds of patches, applied to a stored object.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use squall_api::apply::OnConflict;
 use squall_api::decode::FieldValidation;
 use squall_api::metav1::v1::Time;
 use squall_api::patch::{Patch, PatchType};
 use squall_api::{Kind, Object, duplicates, manifest};
-use squall_apiserver::admission;
+use squall_apiserver::admission::{self, Birth};
 
 use crate::objects::survives;
 use crate::split;
@@ -31,21 +32,23 @@ pub fn strategic(bytes: &[u8]) {
     patched(PatchType::Strategic, bytes);
 }
 
-/// Applies configurations of two managers in turn. One that is applied again changes nothing.
+/// Applies configurations of two managers in turn. One that is admitted changes nothing when it is applied again.
 pub fn apply(bytes: &[u8]) {
-    let mut object = stored();
+    let birth = Birth { uid: "u".to_owned(), now: Timestamp::UNIX_EPOCH, seed: 1 };
+    let Ok(mut object) = admission::create(stored(), &birth) else { return };
     for (place, config) in split(bytes).into_iter().take(8).enumerate() {
         let Some(config) = document(config) else { continue };
         let manager = ["one", "two"][place % 2];
         let applied = |object: &Object| {
             let who = (manager, "", Time { seconds: 1, nanos: 0 });
-            admission::apply(object, &config, who, OnConflict::TakeOver, FieldValidation::Ignore)
+            let merged = admission::apply(object, &config, who, OnConflict::TakeOver, FieldValidation::Ignore)?;
+            survives(&merged.object);
+            admission::update(merged.object, object)
         };
         let Ok(once) = applied(&object) else { continue };
-        survives(&once.object);
-        let twice = applied(&once.object).map(|twice| twice.object);
-        assert_eq!(twice.as_ref().ok(), Some(&once.object), "a configuration that is applied again changes its object");
-        object = once.object;
+        let twice = applied(&once);
+        assert_eq!(twice.as_ref().ok(), Some(&once), "a configuration that is applied again changes its object");
+        object = once;
     }
 }
 
