@@ -137,3 +137,14 @@ fn differences(path: &str, expected: &Value, got: &Value) -> Vec<(String, Value,
         _ => vec![(path.to_owned(), expected.clone(), got.clone())],
     }
 }
+
+/// Found by fuzzing: a fraction of a second counted backwards before 1970.
+#[test]
+fn times_before_1970_read_back() {
+    for time in ["0026-11-30T15:36:18.397780Z", "1969-12-31T23:59:59.999999Z", "1970-01-01T00:00:00.000001Z"] {
+        let json = json!({"metadata": {"name": "a"}, "spec": {"renewTime": time}});
+        let lease = from_json(Kind::Lease, json, FieldValidation::Strict).unwrap().object;
+        assert_eq!(lease.to_json()["spec"]["renewTime"], time);
+        assert_eq!(Object::from_json(Kind::Lease, lease.to_json()).unwrap(), lease);
+    }
+}

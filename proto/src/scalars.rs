@@ -18,7 +18,8 @@ impl Time {
     /// timing counts `minReadySeconds` in tenths of seconds.
     #[must_use]
     pub fn from_timestamp(time: Timestamp) -> Self {
-        Self { seconds: time.as_second(), nanos: time.subsec_nanosecond() }
+        let (seconds, nanos) = parts(time);
+        Self { seconds, nanos }
     }
 
     /// Converts to a timestamp. Clamps times outside the years -9999 to 9999.
@@ -38,10 +39,8 @@ impl MicroTime {
     /// Converts from a timestamp and truncates it to microseconds.
     #[must_use]
     pub fn from_timestamp(time: Timestamp) -> Self {
-        Self {
-            seconds: time.as_second(),
-            nanos: time.subsec_nanosecond().saturating_sub(time.subsec_nanosecond() % 1_000),
-        }
+        let (seconds, nanos) = parts(time);
+        Self { seconds, nanos: nanos.saturating_sub(nanos % 1_000) }
     }
 
     /// Converts to a timestamp. Clamps times outside the years -9999 to 9999.
@@ -54,6 +53,14 @@ impl MicroTime {
     #[must_use]
     pub fn is_zero(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+/// Returns the seconds of a time and the nanoseconds after them, which are never negative.
+fn parts(time: Timestamp) -> (i64, i32) {
+    match (time.as_second(), time.subsec_nanosecond()) {
+        (seconds, nanos @ ..0) => (seconds.saturating_sub(1), nanos.saturating_add(1_000_000_000)),
+        parts => parts,
     }
 }
 

@@ -11,6 +11,5 @@ pub fn format_rfc3339_seconds(time: Timestamp) -> String {
 /// Formats a time to the microsecond: `2026-11-23T21:30:07.123456Z`.
 #[must_use]
 pub fn format_rfc3339_micros(time: Timestamp) -> String {
-    let micros = time.subsec_nanosecond().unsigned_abs() / 1_000;
-    format!("{}.{micros:06}Z", time.strftime("%Y-%m-%dT%H:%M:%S"))
+    time.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }

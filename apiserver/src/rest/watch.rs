@@ -23,7 +23,7 @@ use crate::registry::{any, decode};
 use crate::store::Revision;
 use crate::watch::{Event, Fate, Watcher};
 
-/// Most watches are idle. One that is not read keeps more, which the number of watches bounds.
+/// Most watches are idle. A longer event takes room of its own (`answering.rs`).
 const IDLE: AnswerBytes = AnswerBytes(1 << 10);
 /// Annotation of the bookmark that ends the initial events.
 const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";

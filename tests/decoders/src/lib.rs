@@ -29,6 +29,7 @@ pub const ALL: &[Decoder] = &[
     Decoder { name: "apply", feed: patches::apply },
     Decoder { name: "selectors", feed: texts::selectors },
     Decoder { name: "quantities", feed: texts::quantities },
+    Decoder { name: "messages", feed: requests::messages },
     Decoder { name: "urls", feed: requests::urls },
     Decoder { name: "headers", feed: requests::headers },
     Decoder { name: "raft", feed: requests::raft },

@@ -1,11 +1,13 @@
 //! Feeds the decoders for a while: first their corpora, then mutations of them. It needs no instrumentation, so it runs on
 //! the stable compiler; `cargo fuzz` finds more.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{anyhow, ensure};
 use clap::Parser;
 use squall_decoders::{ALL, Decoder};
 
@@ -54,13 +56,29 @@ fn main() -> anyhow::Result<ExitCode> {
         let known = ALL.iter().map(|decoder| decoder.name).collect::<Vec<_>>().join(", ");
         ensure!(ALL.iter().any(|decoder| decoder.name == name), "unknown decoder {name:?}; known decoders: {known}");
     }
-    let chosen =
-        ALL.iter().filter(|decoder| args.names.is_empty() || args.names.iter().any(|name| name == decoder.name));
-    let mut broken = 0_usize;
-    for decoder in chosen {
-        broken = broken.saturating_add(usize::from(fed(&args, decoder)? == run::Outcome::Broken));
-    }
-    Ok(if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let is_chosen = |decoder: &&Decoder| args.names.is_empty() || args.names.iter().any(|name| name == decoder.name);
+    let chosen: Vec<&Decoder> = ALL.iter().filter(is_chosen).collect();
+    let held = fed_side_by_side(&args, &chosen)?;
+    Ok(if held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Feeds the decoders, as many at a time as the machine has processors. Returns whether all of them held.
+fn fed_side_by_side(args: &Args, chosen: &[&Decoder]) -> anyhow::Result<bool> {
+    let (next, held) = (AtomicUsize::new(0), AtomicBool::new(true));
+    let work = || -> anyhow::Result<()> {
+        while let Some(decoder) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if fed(args, decoder)? == run::Outcome::Broken {
+                held.store(false, Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    };
+    let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|_| Err(anyhow!("a worker panicked"))))
+    })?;
+    Ok(held.load(Ordering::Relaxed))
 }
 
 fn fed(args: &Args, decoder: &Decoder) -> anyhow::Result<run::Outcome> {
@@ -71,5 +89,5 @@ fn fed(args: &Args, decoder: &Decoder) -> anyhow::Result<run::Outcome> {
             (corpus::read(&args.corpus.join(decoder.name))?, executions.map_or(time, Length::Executions))
         }
     };
-    run::feed(decoder, &inputs, length, args.seed, &args.found)
+    run::feed(*decoder, inputs, length, args.seed, &args.found)
 }

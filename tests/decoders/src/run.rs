@@ -1,10 +1,12 @@
 //! Feeds a decoder until its time is over or an input breaks it.
 
-use std::cell::Cell;
 use std::fs;
 use std::io::Write;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -16,6 +18,8 @@ use crate::corpus::mutated;
 
 /// No input of at most 16 KiB may take a decoder longer than this. A square in its length would.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// An input that takes longer than this, on however busy a machine, never ends.
+const ENDLESS: Duration = Duration::from_secs(300);
 
 /// The end of a run.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,11 +28,6 @@ pub enum Outcome {
     Held,
     /// An input broke the decoder. The run has reported it.
     Broken,
-}
-
-/// Returns the processor time of this thread: other work on the machine does not count.
-fn processor_time() -> Duration {
-    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
 /// How long to feed a decoder.
@@ -40,39 +39,95 @@ pub enum Length {
     Executions(u64),
 }
 
+/// How far a run is.
+#[derive(Default)]
+struct Progress {
+    executions: AtomicU64,
+    input: Mutex<Vec<u8>>,
+}
+
+/// Returns the processor time of this thread: other work on the machine does not count.
+fn processor_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
+}
+
 /// Feeds a decoder with the inputs, and then with mutations of them.
-pub fn feed(decoder: &Decoder, inputs: &[Vec<u8>], length: Length, seed: u64, found: &Path) -> anyhow::Result<Outcome> {
-    let mut random = Rng::with_seed(seed);
-    let executions = Cell::new(0_u64);
-    let broken = |bytes: &[u8]| {
-        executions.set(executions.get().saturating_add(1));
-        breaks(decoder, bytes)
+pub fn feed(
+    decoder: Decoder,
+    inputs: Vec<Vec<u8>>,
+    length: Length,
+    seed: u64,
+    found: &Path,
+) -> anyhow::Result<Outcome> {
+    let progress = Arc::new(Progress::default());
+    let (done, result) = channel();
+    let worker = progress.clone();
+    // A thread of its own has the stack of a server's thread, and can be left behind if it never ends.
+    std::thread::spawn(move || done.send(breaking(decoder, &inputs, length, seed, &worker)));
+    let mut before = 0;
+    let broken = loop {
+        match result.recv_timeout(ENDLESS) {
+            Ok(broken) => break broken,
+            Err(RecvTimeoutError::Disconnected) => break Some("ended the thread"),
+            Err(RecvTimeoutError::Timeout) if progress.executions.load(Ordering::Relaxed) == before => {
+                break Some("never ends");
+            }
+            Err(RecvTimeoutError::Timeout) => before = progress.executions.load(Ordering::Relaxed),
+        }
     };
-    let start = processor_time();
-    let goes_on = || match length {
-        Length::Time(time) => processor_time().saturating_sub(start) < time,
-        Length::Executions(count) => executions.get() < count,
-    };
-    let mut breaking = inputs.iter().find(|input| broken(input)).cloned();
-    while breaking.is_none() && goes_on() {
-        let input = mutated(inputs, &mut random);
-        breaking = broken(&input).then_some(input);
-    }
+    report(decoder.name, broken, &progress, found)
+}
+
+fn report(name: &str, broken: Option<&str>, progress: &Progress, found: &Path) -> anyhow::Result<Outcome> {
     let mut out = std::io::stdout();
-    let Some(input) = breaking else {
-        writeln!(out, "{:16} {:>9} executions", decoder.name, executions.get())?;
+    let Some(how) = broken else {
+        writeln!(out, "{name:16} {:>9} executions", progress.executions.load(Ordering::Relaxed))?;
         return Ok(Outcome::Held);
     };
-    let file = found.join(decoder.name);
-    fs::create_dir_all(found).and_then(|()| fs::write(&file, &input)).context("keeping the input")?;
-    writeln!(out, "{:16} BROKEN by {}: {:?}", decoder.name, file.display(), String::from_utf8_lossy(&input))?;
-    writeln!(out, "repeat: cargo run -p squall-decoders -- {} --input {}", decoder.name, file.display())?;
+    let input = progress.input.lock().unwrap_or_else(PoisonError::into_inner);
+    let file = found.join(name);
+    fs::create_dir_all(found).and_then(|()| fs::write(&file, &*input)).context("keeping the input")?;
+    writeln!(out, "{name:16} BROKEN ({how}) by {}: {:?}", file.display(), String::from_utf8_lossy(&input))?;
+    writeln!(out, "repeat: cargo run -p squall-decoders -- {name} --input {}", file.display())?;
     Ok(Outcome::Broken)
 }
 
-/// Whether the decoder panics, or takes too long. The panic hook has printed the reason of a panic.
-fn breaks(decoder: &Decoder, bytes: &[u8]) -> bool {
+/// Feeds a decoder. Returns how an input broke it, if one did; the input is in `progress`.
+fn breaking(
+    decoder: Decoder,
+    inputs: &[Vec<u8>],
+    length: Length,
+    seed: u64,
+    progress: &Progress,
+) -> Option<&'static str> {
+    let mut random = Rng::with_seed(seed);
     let start = processor_time();
-    let fed = panic::catch_unwind(AssertUnwindSafe(|| (decoder.feed)(bytes)));
-    fed.is_err() || processor_time().saturating_sub(start) > PATIENCE
+    let goes_on = || match length {
+        Length::Time(time) => processor_time().saturating_sub(start) < time,
+        Length::Executions(count) => progress.executions.load(Ordering::Relaxed) < count,
+    };
+    let first = inputs.iter().find_map(|input| executed(decoder, input.clone(), progress));
+    if first.is_some() {
+        return first;
+    }
+    while goes_on() {
+        let broken = executed(decoder, mutated(inputs, &mut random), progress);
+        if broken.is_some() {
+            return broken;
+        }
+    }
+    None
+}
+
+/// Executes a decoder. Returns how it broke, if it did. The panic hook has printed the reason of a panic.
+fn executed(decoder: Decoder, input: Vec<u8>, progress: &Progress) -> Option<&'static str> {
+    progress.executions.fetch_add(1, Ordering::Relaxed);
+    progress.input.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&input);
+    let start = processor_time();
+    let fed = panic::catch_unwind(AssertUnwindSafe(|| (decoder.feed)(&input)));
+    match fed {
+        Err(_) => Some("a panic"),
+        Ok(()) if processor_time().saturating_sub(start) > PATIENCE => Some("too slow"),
+        Ok(()) => None,
+    }
 }
