@@ -18,7 +18,7 @@ use crate::refusal::refusal;
 
 /// Length of an answer of unknown length. It is written little by little, and no more than this waits to be read.
 const STREAM_BYTES: usize = 16 << 10;
-/// What gRPC puts before a message.
+/// Length of the header of a gRPC message.
 const GRPC_FRAME: usize = 5;
 /// Paths that are always answered (Kubernetes: exempt).
 const EXEMPT: [&str; 3] = ["/livez", "/readyz", "/healthz"];
@@ -174,7 +174,7 @@ mod tests {
         };
         let most = Level::Users.each().bytes >> 20;
         let mut unread = Vec::new();
-        // What gRPC puts before each message counts, too.
+        // The header of each gRPC message counts, too.
         for number in 0..most - 1 {
             let answer = ask(if number % 2 == 0 { "/grpc" } else { "/rest" }).await;
             assert_eq!(answer.status(), StatusCode::OK, "{number}");
