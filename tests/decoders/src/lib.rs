@@ -16,26 +16,28 @@ pub struct Decoder {
     pub name: &'static str,
     /// Feeds it. Panics if the bytes break something.
     pub feed: fn(&[u8]),
+    /// Number of executions that take about a minute in a debug build. A time would end elsewhere on each machine.
+    pub minute: u64,
 }
 
 /// Every decoder.
 pub const ALL: &[Decoder] = &[
-    Decoder { name: "json", feed: objects::json },
-    Decoder { name: "yaml", feed: objects::yaml },
-    Decoder { name: "protobuf", feed: objects::protobuf },
-    Decoder { name: "json-patch", feed: patches::json },
-    Decoder { name: "merge-patch", feed: patches::merge },
-    Decoder { name: "strategic-patch", feed: patches::strategic },
-    Decoder { name: "apply", feed: patches::apply },
-    Decoder { name: "selectors", feed: texts::selectors },
-    Decoder { name: "quantities", feed: texts::quantities },
-    Decoder { name: "messages", feed: requests::messages },
-    Decoder { name: "urls", feed: requests::urls },
-    Decoder { name: "headers", feed: requests::headers },
-    Decoder { name: "raft", feed: requests::raft },
-    Decoder { name: "log", feed: files::log },
-    Decoder { name: "snapshot", feed: files::snapshot },
-    Decoder { name: "scenario", feed: files::scenario },
+    Decoder { name: "json", feed: objects::json, minute: 900_000 },
+    Decoder { name: "yaml", feed: objects::yaml, minute: 55_000 },
+    Decoder { name: "protobuf", feed: objects::protobuf, minute: 3_000_000 },
+    Decoder { name: "json-patch", feed: patches::json, minute: 3_000_000 },
+    Decoder { name: "merge-patch", feed: patches::merge, minute: 900_000 },
+    Decoder { name: "strategic-patch", feed: patches::strategic, minute: 1_100_000 },
+    Decoder { name: "apply", feed: patches::apply, minute: 270_000 },
+    Decoder { name: "selectors", feed: texts::selectors, minute: 550_000 },
+    Decoder { name: "quantities", feed: texts::quantities, minute: 5_000_000 },
+    Decoder { name: "messages", feed: requests::messages, minute: 140_000 },
+    Decoder { name: "urls", feed: requests::urls, minute: 2_900_000 },
+    Decoder { name: "headers", feed: requests::headers, minute: 3_500_000 },
+    Decoder { name: "raft", feed: requests::raft, minute: 4_300_000 },
+    Decoder { name: "log", feed: files::log, minute: 1_900_000 },
+    Decoder { name: "snapshot", feed: files::snapshot, minute: 1_500_000 },
+    Decoder { name: "scenario", feed: files::scenario, minute: 250_000 },
 ];
 
 /// Feeds the decoder of this name. Panics if there is none.

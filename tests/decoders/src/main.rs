@@ -5,7 +5,6 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
 
 use anyhow::{anyhow, ensure};
 use clap::Parser;
@@ -14,27 +13,25 @@ use squall_decoders::{ALL, Decoder};
 mod corpus;
 mod run;
 
-use run::Length;
-
 /// Feed the decoders with hostile bytes
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
-  # Feed every decoder for a minute of processor time each
+  # Feed every decoder for about a minute
   cargo run -p squall-decoders
 
-  # Feed one decoder for ten minutes, with other mutations
-  cargo run -p squall-decoders -- json --seconds 600 --seed 2
+  # Feed one decoder for about ten minutes, with other mutations
+  cargo run -p squall-decoders -- json --minutes 10 --seed 2
 
   # Feed a decoder with one input, such as one that a run has found
   cargo run -p squall-decoders -- json --input target/hostile/json")]
 struct Args {
     /// Decoders to feed [default: all]
     names: Vec<String>,
-    /// Processor time for each decoder, in seconds
-    #[arg(long, default_value_t = 60)]
-    seconds: u64,
-    /// Feed each decoder this often, however long that takes
-    #[arg(long, conflicts_with = "seconds")]
+    /// About how long to feed each decoder; the same number of executions everywhere
+    #[arg(long, default_value_t = 1)]
+    minutes: u64,
+    /// Feed each decoder this often
+    #[arg(long, conflicts_with = "minutes")]
     executions: Option<u64>,
     /// Seed of the mutations
     #[arg(long, default_value_t = 1)]
@@ -82,12 +79,12 @@ fn fed_side_by_side(args: &Args, chosen: &[&Decoder]) -> anyhow::Result<bool> {
 }
 
 fn fed(args: &Args, decoder: &Decoder) -> anyhow::Result<run::Outcome> {
-    let (inputs, length) = match (&args.input, args.executions) {
-        (Some(file), _) => (vec![std::fs::read(file)?], Length::Executions(0)),
-        (None, executions) => {
-            let time = Length::Time(Duration::from_secs(args.seconds));
-            (corpus::read(&args.corpus.join(decoder.name))?, executions.map_or(time, Length::Executions))
+    let (inputs, executions) = match &args.input {
+        Some(file) => (vec![std::fs::read(file)?], 1),
+        None => {
+            let executions = args.executions.unwrap_or_else(|| decoder.minute.saturating_mul(args.minutes));
+            (corpus::read(&args.corpus.join(decoder.name))?, executions)
         }
     };
-    run::feed(*decoder, inputs, length, args.seed, &args.found)
+    run::feed(*decoder, inputs, executions, args.seed, &args.found)
 }

@@ -1,4 +1,4 @@
-//! Feeds a decoder until its time is over or an input breaks it.
+//! Feeds a decoder a number of times, or until an input breaks it.
 
 use std::fs;
 use std::io::Write;
@@ -30,15 +30,6 @@ pub enum Outcome {
     Broken,
 }
 
-/// How long to feed a decoder.
-#[derive(Debug, Clone, Copy)]
-pub enum Length {
-    /// For this much processor time.
-    Time(Duration),
-    /// This often.
-    Executions(u64),
-}
-
 /// How far a run is.
 #[derive(Default)]
 struct Progress {
@@ -55,7 +46,7 @@ fn processor_time() -> Duration {
 pub fn feed(
     decoder: Decoder,
     inputs: Vec<Vec<u8>>,
-    length: Length,
+    executions: u64,
     seed: u64,
     found: &Path,
 ) -> anyhow::Result<Outcome> {
@@ -63,7 +54,7 @@ pub fn feed(
     let (done, result) = channel();
     let worker = progress.clone();
     // A thread of its own has the stack of a server's thread, and can be left behind if it never ends.
-    std::thread::spawn(move || done.send(breaking(decoder, &inputs, length, seed, &worker)));
+    std::thread::spawn(move || done.send(breaking(decoder, &inputs, executions, seed, &worker)));
     let mut before = 0;
     let broken = loop {
         match result.recv_timeout(ENDLESS) {
@@ -96,21 +87,16 @@ fn report(name: &str, broken: Option<&str>, progress: &Progress, found: &Path) -
 fn breaking(
     decoder: Decoder,
     inputs: &[Vec<u8>],
-    length: Length,
+    executions: u64,
     seed: u64,
     progress: &Progress,
 ) -> Option<&'static str> {
     let mut random = Rng::with_seed(seed);
-    let start = processor_time();
-    let goes_on = || match length {
-        Length::Time(time) => processor_time().saturating_sub(start) < time,
-        Length::Executions(count) => progress.executions.load(Ordering::Relaxed) < count,
-    };
     let first = inputs.iter().find_map(|input| executed(decoder, input.clone(), progress));
     if first.is_some() {
         return first;
     }
-    while goes_on() {
+    while progress.executions.load(Ordering::Relaxed) < executions {
         let broken = executed(decoder, mutated(inputs, &mut random), progress);
         if broken.is_some() {
             return broken;
