@@ -43,6 +43,30 @@ pub(super) enum Content {
     Text,
 }
 
+impl Path {
+    /// The names of the parts in braces: "namespace", "name".
+    pub(super) fn parameters(&self) -> impl Iterator<Item = &str> {
+        self.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+    }
+}
+
+impl Operation {
+    /// The answers that say that all went well, by code and text.
+    pub(super) fn answers(&self) -> &'static [(&'static str, &'static str)] {
+        match self.method {
+            "post" => &[("200", "OK"), ("201", "Created"), ("202", "Accepted")],
+            "put" | "patch" => &[("200", "OK"), ("201", "Created")],
+            "delete" => &[("200", "OK"), ("202", "Accepted")],
+            _ => &[("200", "OK")],
+        }
+    }
+
+    /// Whether a request needs its body: a deletion does without options.
+    pub(super) fn needs_body(&self) -> bool {
+        self.takes != Content::Nothing && self.method != "delete"
+    }
+}
+
 const WRITE: &[(&str, &str)] =
     &[("pretty", "string"), ("dryRun", "string"), ("fieldManager", "string"), ("fieldValidation", "string")];
 const PATCH: &[(&str, &str)] = &[

@@ -2,13 +2,14 @@
 
 use serde_json::{Value, json};
 use squall_proto::openapi::v2::{
-    AdditionalPropertiesItem, Any, Definitions, Document, Info, ItemsItem, NamedAny, NamedPathItem, NamedResponseValue,
-    NamedSchema, NonBodyParameter, Operation, Parameter, ParametersItem, PathItem, Paths, Properties, QueryParameter,
-    Response, ResponseValue, Responses, Schema, TypeItem,
+    AdditionalPropertiesItem, Any, BodyParameter, Definitions, Document, Info, ItemsItem, NamedAny, NamedPathItem,
+    NamedResponseValue, NamedSchema, NonBodyParameter, Operation, Parameter, ParametersItem, PathItem, PathParameter,
+    Paths, Properties, QueryParameter, Response, ResponseValue, Responses, Schema, SchemaItem, TypeItem,
 };
 use squall_proto::schema::Message;
 
 use super::definitions::{GroupVersionKind, Type, kinds_of, merge_rules, name_of, needed, properties, scalar_of};
+use super::operations::Content;
 use super::v3::{API_VERSION, KIND, groups};
 use super::{TITLE, VERSION, operations};
 
@@ -39,7 +40,7 @@ fn gvk(kind: &GroupVersionKind) -> Value {
 }
 
 fn path(path: operations::Path) -> NamedPathItem {
-    let mut item = PathItem::default();
+    let mut item = PathItem { parameters: path.parameters().map(in_path).collect(), ..PathItem::default() };
     for operation in path.operations {
         let slot = match operation.method {
             "get" => &mut item.get,
@@ -54,27 +55,69 @@ fn path(path: operations::Path) -> NamedPathItem {
 }
 
 fn described(operation: &operations::Operation) -> Operation {
-    let query = |name: &str, kind: &str| QueryParameter {
-        r#in: "query".to_owned(),
-        name: name.to_owned(),
-        r#type: kind.to_owned(),
-    };
-    let parameter = |(name, kind): &(&str, &str)| {
-        let non_body = NonBodyParameter { query_parameter_sub_schema: Some(query(name, kind)) };
-        ParametersItem { parameter: Some(Parameter { non_body_parameter: Some(non_body) }) }
-    };
-    let ok = ResponseValue { response: Some(Response { description: "OK".to_owned() }) };
+    let query = operation.parameters.iter().map(|(name, kind)| in_query(name, kind));
+    let body = content(&operation.takes).map(|schema| in_body(schema, operation.needs_body()));
     Operation {
         operation_id: operation.id.clone(),
-        parameters: operation.parameters.iter().map(parameter).collect(),
-        responses: Some(Responses {
-            response_code: vec![NamedResponseValue { name: "200".to_owned(), value: Some(ok) }],
-        }),
+        parameters: query.chain(body).collect(),
+        responses: Some(responses(operation)),
         vendor_extension: vec![
             extension("x-kubernetes-action", &operation.action.into()),
             extension("x-kubernetes-group-version-kind", &gvk(&operation.kind)),
         ],
     }
+}
+
+fn in_path(name: &str) -> ParametersItem {
+    let parameter =
+        PathParameter { required: true, r#in: "path".to_owned(), name: name.to_owned(), r#type: "string".to_owned() };
+    no_body(NonBodyParameter { path_parameter_sub_schema: Some(parameter), ..NonBodyParameter::default() })
+}
+
+fn in_query(name: &str, kind: &str) -> ParametersItem {
+    let parameter = QueryParameter { r#in: "query".to_owned(), name: name.to_owned(), r#type: kind.to_owned() };
+    no_body(NonBodyParameter { query_parameter_sub_schema: Some(parameter), ..NonBodyParameter::default() })
+}
+
+fn no_body(parameter: NonBodyParameter) -> ParametersItem {
+    ParametersItem { parameter: Some(Parameter { non_body_parameter: Some(parameter), ..Parameter::default() }) }
+}
+
+fn in_body(schema: Schema, required: bool) -> ParametersItem {
+    let body = BodyParameter { name: "body".to_owned(), r#in: "body".to_owned(), required, schema: Some(schema) };
+    ParametersItem { parameter: Some(Parameter { body_parameter: Some(body), ..Parameter::default() }) }
+}
+
+fn responses(operation: &operations::Operation) -> Responses {
+    let response = |(code, text): &(&str, &str)| NamedResponseValue {
+        name: (*code).to_owned(),
+        value: Some(ResponseValue {
+            response: Some(Response {
+                description: (*text).to_owned(),
+                schema: content(&operation.gives).map(|schema| SchemaItem { schema: Some(schema) }),
+            }),
+        }),
+    };
+    let refused = NamedResponseValue {
+        name: "401".to_owned(),
+        value: Some(ResponseValue {
+            response: Some(Response { description: "Unauthorized".to_owned(), schema: None }),
+        }),
+    };
+    Responses { response_code: operation.answers().iter().map(response).chain([refused]).collect() }
+}
+
+fn content(content: &Content) -> Option<Schema> {
+    match content {
+        Content::Nothing => None,
+        Content::Message(name) => Message::find(name).map(|message| reference(&name_of(message))),
+        Content::Patch => Some(Schema { r#type: of_type("object"), ..Schema::default() }),
+        Content::Text => Some(Schema { r#type: of_type("string"), ..Schema::default() }),
+    }
+}
+
+fn reference(name: &str) -> Schema {
+    Schema { r#ref: format!("#/definitions/{name}"), ..Schema::default() }
 }
 
 fn of_type(kind: &str) -> Option<TypeItem> {
@@ -120,7 +163,7 @@ fn typed(value: &Type) -> Schema {
         Type::Scalar(kind, format) => {
             Schema { r#type: of_type(kind), format: (*format).to_owned(), ..Schema::default() }
         }
-        Type::Reference(name) => Schema { r#ref: format!("#/definitions/{name}"), ..Schema::default() },
+        Type::Reference(name) => reference(name),
         Type::List(item) => Schema {
             r#type: of_type("array"),
             items: Some(ItemsItem { schema: vec![typed(item)] }),
@@ -154,5 +197,33 @@ mod tests {
             }
         }
         assert!(count > 100, "only {count} references");
+    }
+
+    #[test]
+    fn each_part_of_a_path_in_braces_is_a_parameter_and_bodies_are_described() {
+        let document = document();
+        let definitions = document.definitions.unwrap().additional_properties;
+        let mut bodies = 0;
+        for path in document.paths.unwrap().path {
+            let item = path.value.unwrap();
+            let names: Vec<String> = item
+                .parameters
+                .into_iter()
+                .filter_map(|p| p.parameter?.non_body_parameter?.path_parameter_sub_schema)
+                .map(|p| format!("{{{}}}", p.name))
+                .collect();
+            let braces: Vec<&str> = path.name.split('/').filter(|part| part.starts_with('{')).collect();
+            assert_eq!(names, braces, "{}", path.name);
+            for operation in [item.post, item.put].into_iter().flatten() {
+                let body = operation.parameters.into_iter().find_map(|p| p.parameter?.body_parameter);
+                // What goes to a pod through the proxy may be anything.
+                let Some(body) = body else { continue };
+                bodies += 1;
+                assert!(body.required, "{}", path.name);
+                let reference = body.schema.unwrap().r#ref;
+                assert!(definitions.iter().any(|d| reference.ends_with(&d.name)), "{reference}");
+            }
+        }
+        assert!(bodies > 20, "only {bodies} bodies");
     }
 }

@@ -6,7 +6,7 @@ use squall_proto::schema::Message;
 use super::definitions::{
     GroupVersionKind, Property, Type, kinds_of, merge_rules, name_of, needed, properties, scalar_of,
 };
-use super::operations::{Content, Operation, paths, root};
+use super::operations::{Content, Operation, Path, paths, root};
 use super::{TITLE, VERSION};
 use crate::kinds::Kind;
 use crate::patch::{APPLY, JSON, MERGE, STRATEGIC};
@@ -26,7 +26,7 @@ pub fn document(group: &str) -> Value {
     let mut documented = Map::new();
     for path in paths(group) {
         let mut item = path.operations.iter().map(|o| (o.method.to_owned(), operation(o))).collect::<Map<_, _>>();
-        item.insert("parameters".to_owned(), path_parameters(&path.path));
+        item.insert("parameters".to_owned(), path_parameters(&path));
         documented.insert(path.path, Value::Object(item));
     }
     let schemas: Map<String, Value> =
@@ -57,28 +57,20 @@ fn operation(operation: &Operation) -> Value {
         "x-kubernetes-group-version-kind": gvk(&operation.kind),
     });
     if let Some(content) = content(&operation.takes) {
-        described["requestBody"] = json!({"content": content, "required": operation.method != "delete"});
+        described["requestBody"] = json!({"content": content, "required": operation.needs_body()});
     }
     described
 }
 
-/// Describes the parts of a path in braces.
-fn path_parameters(path: &str) -> Value {
-    let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+fn path_parameters(path: &Path) -> Value {
     let parameter = |name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}});
-    names.map(parameter).collect()
+    path.parameters().map(parameter).collect()
 }
 
 /// Kubernetes: every operation may be refused for want of a certificate; others say with a `Status` why they fail.
 fn responses(operation: &Operation) -> Value {
-    let codes: &[(&str, &str)] = match operation.method {
-        "post" => &[("200", "OK"), ("201", "Created"), ("202", "Accepted")],
-        "put" | "patch" => &[("200", "OK"), ("201", "Created")],
-        "delete" => &[("200", "OK"), ("202", "Accepted")],
-        _ => &[("200", "OK")],
-    };
     let mut responses = Map::new();
-    for (code, text) in codes {
+    for (code, text) in operation.answers() {
         let mut response = json!({"description": text});
         if let Some(content) = content(&operation.gives) {
             response["content"] = content;
