@@ -18,7 +18,8 @@ use tower::Service;
 
 use crate::answering::answer;
 use crate::bounds::{HEAD_BYTES, HEAD_LINES};
-use crate::fairness::Fairness;
+use crate::fairness::{Fairness, Level};
+use crate::patience::Patient;
 
 /// Maximum number of open requests on one HTTP/2 connection.
 const STREAMS: u32 = 4_096;
@@ -44,7 +45,7 @@ where
     I: Stream<Item = Result<C, E>> + Send,
     C: AsyncRead + AsyncWrite + Connected<ConnectInfo = Caller> + Unpin + Send + 'static,
     E: Into<Box<dyn std::error::Error + Send + Sync>>,
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<Patient<Incoming>>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send + 'static,
 {
     let mut connections = JoinSet::new();
@@ -67,12 +68,14 @@ where
 async fn connected<C, S>(connection: C, serving: Serving<S>)
 where
     C: AsyncRead + AsyncWrite + Connected<ConnectInfo = Caller> + Unpin + Send + 'static,
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<Patient<Incoming>>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send + 'static,
 {
     let caller = connection.connect_info();
     let answered = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(caller.clone());
+        // Members stream to each other for as long as they run.
+        let request = request.map(if Level::of(&caller).is_some() { Patient::within_limit } else { Patient::for_ever });
         let (caller, Serving { service, fairness }) = (caller.clone(), serving.clone());
         async move { Ok::<_, Infallible>(answer(&fairness, &caller, service, request).await) }
     });

@@ -22,6 +22,7 @@ pub mod host;
 pub mod keys;
 pub mod metrics;
 mod panics;
+mod patience;
 pub mod raft;
 mod refusal;
 pub mod registry;
