@@ -148,3 +148,12 @@ fn times_before_1970_read_back() {
         assert_eq!(Object::from_json(Kind::Lease, lease.to_json()).unwrap(), lease);
     }
 }
+
+/// Found by fuzzing: a time of whole seconds kept a fraction that its JSON does not have.
+#[test]
+fn fractions_of_whole_seconds_are_dropped() {
+    let json = json!({"metadata": {"name": "a", "creationTimestamp": "2026-11-30T15:36:18.397780Z"}});
+    let node = from_json(Kind::Node, json, FieldValidation::Strict).unwrap().object;
+    assert_eq!(node.to_json()["metadata"]["creationTimestamp"], "2026-11-30T15:36:18Z");
+    assert_eq!(Object::from_json(Kind::Node, node.to_json()).unwrap(), node);
+}

@@ -88,8 +88,10 @@ impl Serialize for Time {
 }
 
 impl<'de> Deserialize<'de> for Time {
+    /// Kubernetes: the JSON has whole seconds, and fractions in it are dropped.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(parse_time(deserializer)?.map(Self::from_timestamp).unwrap_or_default())
+        let time = parse_time(deserializer)?.map(Self::from_timestamp).unwrap_or_default();
+        Ok(Self { nanos: 0, ..time })
     }
 }
 
