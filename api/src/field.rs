@@ -1,10 +1,15 @@
 //! The validation errors of an object, with Kubernetes' field paths and messages.
 
 use std::fmt::{self, Display};
+use std::ops::RangeInclusive;
 
 use serde::Serialize;
 
 use squall_proto::meta::v1::StatusCause;
+use squall_proto::resource::Quantity;
+
+use crate::names::Rule;
+use crate::quantity::{self, Milli};
 
 /// A place in an object: `spec.template.spec.containers[0].name`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,6 +62,10 @@ pub enum Problem {
     Duplicate,
     /// A value is longer than allowed.
     TooLong,
+    /// A list has more elements than allowed.
+    TooMany,
+    /// A reference leads nowhere.
+    NotFound,
 }
 
 impl Problem {
@@ -68,6 +77,8 @@ impl Problem {
             Self::Forbidden => "FieldValueForbidden",
             Self::Duplicate => "FieldValueDuplicate",
             Self::TooLong => "FieldValueTooLong",
+            Self::TooMany => "FieldValueTooMany",
+            Self::NotFound => "FieldValueNotFound",
         }
     }
 
@@ -79,6 +90,8 @@ impl Problem {
             Self::Forbidden => "Forbidden",
             Self::Duplicate => "Duplicate value",
             Self::TooLong => "Too long",
+            Self::TooMany => "Too many",
+            Self::NotFound => "Not found",
         }
     }
 }
@@ -150,6 +163,76 @@ impl Errors {
         self.push(path, Problem::NotSupported, Some(value), &format!("supported values: {}", quoted.join(", ")));
     }
 
+    /// Reports a value that is not one of these.
+    pub fn one_of(&mut self, path: &Path, value: &str, allowed: &[&str]) {
+        if !allowed.contains(&value) {
+            self.not_supported(path, &value, allowed);
+        }
+    }
+
+    /// Reports a missing value, or one that is not one of these.
+    pub fn required_one_of(&mut self, path: &Path, value: &str, allowed: &[&str]) {
+        if value.is_empty() {
+            self.required(path, "");
+        } else {
+            self.one_of(path, value, allowed);
+        }
+    }
+
+    /// Reports each problem of a name.
+    pub fn named(&mut self, path: &Path, name: &str, rule: Rule) {
+        for problem in rule(name) {
+            self.invalid(path, &name, &problem);
+        }
+    }
+
+    /// Reports a reference that leads nowhere.
+    pub fn not_found(&mut self, path: &Path, value: &str) {
+        self.not_found_because(path, value, "");
+    }
+
+    /// Like [`Errors::not_found`], with a reason.
+    pub fn not_found_because(&mut self, path: &Path, value: &str, detail: &str) {
+        self.push(path, Problem::NotFound, Some(json(&value)), detail);
+    }
+
+    /// Reports a list that is longer than allowed.
+    pub fn too_many(&mut self, path: &Path, count: usize, most: usize) {
+        let detail = format!("must have at most {most} items");
+        self.push(path, Problem::TooMany, Some(count.to_string()), &detail);
+    }
+
+    /// Reports a number outside a range.
+    pub fn in_range(&mut self, path: &Path, value: i64, range: RangeInclusive<i64>) {
+        if !range.contains(&value) {
+            let detail = format!("must be between {} and {}, inclusive", range.start(), range.end());
+            self.invalid(path, &value, &detail);
+        }
+    }
+
+    /// Reports a number that is not greater than zero.
+    pub fn positive(&mut self, path: &Path, value: i64) {
+        if value <= 0 {
+            self.invalid(path, &value, "must be greater than zero");
+        }
+    }
+
+    /// Reports a quantity that is none, or negative.
+    pub fn quantity(&mut self, path: &Path, amount: &Quantity) {
+        match quantity::parse(amount) {
+            None => self.invalid(path, &amount.string, quantity::SYNTAX),
+            Some(Milli(..0)) => self.invalid(path, &amount.string, "must be greater than or equal to 0"),
+            Some(_) => {}
+        }
+    }
+
+    /// Adds the errors of a part.
+    pub fn append(&mut self, other: Self) {
+        for error in other.0 {
+            self.keep(error);
+        }
+    }
+
     /// Reports a field that may not be set here.
     pub fn forbidden(&mut self, path: &Path, detail: &str) {
         self.push(path, Problem::Forbidden, None, detail);
@@ -158,6 +241,11 @@ impl Errors {
     /// Reports a value that occurs twice.
     pub fn duplicate(&mut self, path: &Path, value: &impl Serialize) {
         self.push(path, Problem::Duplicate, Some(json(value)), "");
+    }
+
+    /// Like [`Errors::duplicate`], with a reason.
+    pub fn duplicate_because(&mut self, path: &Path, value: &impl Serialize, detail: &str) {
+        self.push(path, Problem::Duplicate, Some(json(value)), detail);
     }
 
     /// Reports a value that is longer than allowed.
@@ -178,7 +266,10 @@ impl Errors {
             message.push_str(": ");
             message.push_str(part);
         }
-        let error = FieldError { path: path.clone(), problem, message };
+        self.keep(FieldError { path: path.clone(), problem, message });
+    }
+
+    fn keep(&mut self, error: FieldError) {
         if self.0.len() < MAX_ERRORS && !self.0.contains(&error) {
             self.0.push(error);
         }

@@ -314,7 +314,7 @@ mod tests {
             container.readiness_probe = Some(Probe { handler, period_seconds: 1, ..Probe::default() });
         }
         template.spec.containers.push(container);
-        crate::kinds::pod_template::set_spec_defaults(&mut template.spec);
+        crate::kinds::pod_spec::set_spec_defaults(&mut template.spec);
         template
     }
 

@@ -291,7 +291,7 @@ pub fn validate(labels: &Labels, path: &Path, errors: &mut Errors) {
             errors.invalid(path, key, &problem);
         }
         for problem in names::label_value(value) {
-            errors.invalid(&path.key(key), value, &problem);
+            errors.invalid(path, value, &problem);
         }
     }
 }
@@ -314,8 +314,9 @@ pub fn validate_selector(selector: &LabelSelector, path: &Path, errors: &mut Err
             "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
             other => errors.invalid(&path.child("operator"), &other, "not a valid selector operator"),
         }
-        for problem in names::qualified_name(&expression.key) {
-            errors.invalid(&path.child("key"), &expression.key, &problem);
+        errors.named(&path.child("key"), &expression.key, names::qualified_name);
+        for (index, value) in expression.values.iter().enumerate() {
+            errors.named(&path.child("values").index(index), value, names::label_value);
         }
     }
 }

@@ -6,6 +6,7 @@
 // This crate reads numbers from outside. Tests may count on their own.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
+pub mod addresses;
 pub mod age;
 pub mod apply;
 pub mod config_source;

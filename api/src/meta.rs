@@ -1,5 +1,7 @@
 //! The metadata that every object has: validation, owner references, generated names.
 
+use std::collections::BTreeMap;
+
 use squall_proto::meta::v1::{ObjectMeta, OwnerReference};
 
 use crate::error::Error;
@@ -34,9 +36,9 @@ pub fn validate(kind: Kind, meta: &ObjectMeta, errors: &mut Errors) {
         Scope::Cluster => {}
     }
     crate::labels::validate(&meta.labels, &path.child("labels"), errors);
-    validate_annotations(meta, &path.child("annotations"), errors);
+    validate_annotations(&meta.annotations, &path.child("annotations"), errors);
     validate_owners(meta, &path.child("ownerReferences"), errors);
-    validate_finalizers(meta, &path.child("finalizers"), errors);
+    validate_finalizers(&meta.finalizers, &path.child("finalizers"), errors);
 }
 
 /// Kubernetes: `standardFinalizers`.
@@ -44,30 +46,35 @@ const STANDARD_FINALIZERS: [&str; 3] = ["kubernetes", ORPHAN, FOREGROUND];
 const ORPHAN: &str = "orphan";
 const FOREGROUND: &str = "foregroundDeletion";
 
-fn validate_finalizers(meta: &ObjectMeta, path: &Path, errors: &mut Errors) {
-    for (index, finalizer) in meta.finalizers.iter().enumerate() {
-        let problems = names::qualified_name(finalizer);
-        if problems.is_empty() && !finalizer.contains('/') && !STANDARD_FINALIZERS.contains(&finalizer.as_str()) {
-            let problem = "name is neither a standard finalizer name nor is it fully qualified";
-            errors.invalid(&path.index(index), finalizer, problem);
-        }
-        for problem in problems {
-            errors.invalid(path, finalizer, &problem);
-        }
+fn validate_finalizers(finalizers: &[String], path: &Path, errors: &mut Errors) {
+    for (index, finalizer) in finalizers.iter().enumerate() {
+        validate_finalizer(finalizer, path, &path.index(index), errors);
     }
-    let has = |name: &str| meta.finalizers.iter().any(|finalizer| finalizer == name);
+    let has = |name: &str| finalizers.iter().any(|finalizer| finalizer == name);
     if has(ORPHAN) && has(FOREGROUND) {
-        errors.invalid(path, &meta.finalizers, "finalizer orphan and foregroundDeletion cannot be both set");
+        errors.invalid(path, &finalizers, "finalizer orphan and foregroundDeletion cannot be both set");
     }
 }
 
-fn validate_annotations(meta: &ObjectMeta, path: &Path, errors: &mut Errors) {
-    for key in meta.annotations.keys() {
+/// Validates a finalizer. A name that is none is reported at `path`, one that nobody has at `place`.
+pub fn validate_finalizer(finalizer: &str, path: &Path, place: &Path, errors: &mut Errors) {
+    let problems = names::qualified_name(finalizer);
+    if problems.is_empty() && !finalizer.contains('/') && !STANDARD_FINALIZERS.contains(&finalizer) {
+        errors.invalid(place, &finalizer, "name is neither a standard finalizer name nor is it fully qualified");
+    }
+    for problem in problems {
+        errors.invalid(path, &finalizer, &problem);
+    }
+}
+
+/// Validates the keys and the size of annotations.
+pub fn validate_annotations(annotations: &BTreeMap<String, String>, path: &Path, errors: &mut Errors) {
+    for key in annotations.keys() {
         for problem in names::qualified_name(&key.to_ascii_lowercase()) {
             errors.invalid(path, key, &problem);
         }
     }
-    let size: usize = meta.annotations.iter().map(|(key, value)| key.len().saturating_add(value.len())).sum();
+    let size: usize = annotations.iter().map(|(key, value)| key.len().saturating_add(value.len())).sum();
     if size > MAX_ANNOTATIONS_BYTES {
         errors.too_long(path, &format!("may not be more than {MAX_ANNOTATIONS_BYTES} bytes"));
     }

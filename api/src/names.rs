@@ -2,6 +2,7 @@
 
 const SUBDOMAIN: &str = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*";
 const LABEL: &str = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
+const LABEL_WITH_UNDERSCORE: &str = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?";
 const LABEL_1035: &str = "[a-z]([-a-z0-9]*[a-z0-9])?";
 const QUALIFIED: &str = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
 const VALUE: &str = "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?";
@@ -49,6 +50,9 @@ pub fn dns1123_subdomain(name: &str) -> Vec<String> {
 /// Checks a DNS-1123 label, 63 bytes at most: the names of namespaces and containers.
 #[must_use]
 pub fn dns1123_label(name: &str) -> Vec<String> {
+    if name.contains('.') && name.len() <= 253 && dns1123_subdomain(name).is_empty() {
+        return too_long(name, 63).into_iter().chain(["must not contain dots".to_owned()]).collect();
+    }
     let wrong = (!shaped(name, lower, &['-'])).then(|| {
         format!(
             "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end \
@@ -145,6 +149,58 @@ pub fn port_name(name: &str) -> Vec<String> {
         wrong.push("must not begin or end with a hyphen".to_owned());
     }
     wrong
+}
+
+/// Checks a DNS-1123 subdomain whose parts may also have underscores: the domains of a pod's searches.
+#[must_use]
+pub fn dns1123_subdomain_with_underscore(name: &str) -> Vec<String> {
+    let is_part = |part: &str| shaped(part.strip_prefix('_').unwrap_or(part), lower, &['-', '_']);
+    let wrong = (!name.split('.').all(is_part)).then(|| {
+        format!(
+            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must \
+             start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is \
+             '{LABEL_WITH_UNDERSCORE}(\\.{LABEL_WITH_UNDERSCORE})*')"
+        )
+    });
+    too_long(name, 253).into_iter().chain(wrong).collect()
+}
+
+/// Checks the key of a config map or a secret, 253 bytes at most.
+#[must_use]
+pub fn config_key(key: &str) -> Vec<String> {
+    let is_key = !key.is_empty() && key.chars().all(|c| alphanumeric(c) || "-._".contains(c));
+    let wrong = (!is_key).then(|| {
+        "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or \
+         'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
+            .to_owned()
+    });
+    let dots = match key {
+        "." => Some("must not be '.'"),
+        ".." => Some("must not be '..'"),
+        _ if key.starts_with("..") => Some("must not start with '..'"),
+        _ => None,
+    };
+    too_long(key, 253).into_iter().chain(wrong).chain(dots.map(str::to_owned)).collect()
+}
+
+/// Checks the name of an environment variable: printable ASCII without `=`.
+#[must_use]
+pub fn environment_variable(name: &str) -> Vec<String> {
+    if name.is_empty() {
+        return vec!["environment variable name must be non-empty".to_owned()];
+    }
+    let is_valid = name.chars().all(|c| (' '..='~').contains(&c) && c != '=');
+    let wrong = "a valid environment variable name must consist only of printable ASCII characters other than '='";
+    (!is_valid).then(|| wrong.to_owned()).into_iter().collect()
+}
+
+/// Checks the name of an HTTP header: letters, digits and `-`.
+#[must_use]
+pub fn http_header(name: &str) -> Vec<String> {
+    let is_valid = !name.is_empty() && name.chars().all(|c| alphanumeric(c) || c == '-');
+    let wrong = "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for \
+                 validation is '[-A-Za-z0-9]+')";
+    (!is_valid).then(|| wrong.to_owned()).into_iter().collect()
 }
 
 #[cfg(test)]

@@ -40,6 +40,9 @@ const SUFFIXES: [(&str, u32, u32); 15] = [
     ("u", 0, 3),
 ];
 
+/// Kubernetes' message for what is no quantity.
+pub const SYNTAX: &str = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+
 /// Parses a quantity. `None` if the text is not a quantity.
 #[must_use]
 pub fn parse(quantity: &Quantity) -> Option<Milli> {

@@ -5,10 +5,11 @@ use squall_proto::apps::v1::{Deployment, DeploymentStatus, DeploymentStrategy, R
 use squall_proto::intstr::IntOrString;
 
 use super::amount::{is_over_100_percent, number, validate_amount};
-use super::pod_template;
+use super::pod_spec;
 use super::workload::{container_images, container_names, selector_text, validate_selector, validate_selector_update};
 use super::{Kind, KindInfo, Resource, Scope, StatusUpdate};
 use crate::field::{Errors, Path};
+use crate::labels::Selector;
 use crate::table::{Column, narrow, wide};
 use crate::{age, names};
 
@@ -54,21 +55,23 @@ impl Resource for Deployment {
             rolling.max_unavailable.get_or_insert_with(|| IntOrString::string("25%"));
             rolling.max_surge.get_or_insert_with(|| IntOrString::string("25%"));
         }
-        pod_template::set_spec_defaults(&mut spec.template.spec);
+        pod_spec::set_spec_defaults(&mut spec.template.spec);
     }
 
     fn validate(&self, errors: &mut Errors) {
         let path = Path::new("spec");
         let spec = &self.spec;
         errors.non_negative(&path.child("replicas"), spec.replicas.unwrap_or(1).into());
-        let selector = validate_selector(spec.selector.as_ref(), errors);
-        pod_template::validate_template(
-            &spec.template,
-            selector.as_ref(),
-            "ReplicaSet",
-            &path.child("template"),
-            errors,
-        );
+        if validate_selector(spec.selector.as_ref(), errors) {
+            let selector = Selector::from_label_selector(spec.selector.as_ref());
+            pod_spec::validate_template(
+                &spec.template,
+                selector.as_ref(),
+                "ReplicaSet",
+                &path.child("template"),
+                errors,
+            );
+        }
         validate_strategy(&spec.strategy, &path.child("strategy"), errors);
         errors.non_negative(&path.child("minReadySeconds"), spec.min_ready_seconds.into());
         if let Some(limit) = spec.revision_history_limit {

@@ -1,6 +1,9 @@
 //! PodDisruptionBudget: its rules and table columns.
 
 use jiff::Timestamp;
+use serde::Serialize;
+use squall_proto::intstr::IntOrString;
+use squall_proto::meta::v1::LabelSelector;
 use squall_proto::policy::v1::PodDisruptionBudget;
 
 use super::amount::{is_over_100_percent, validate_amount};
@@ -9,6 +12,16 @@ use crate::field::{Errors, Path};
 use crate::labels::validate_selector;
 use crate::table::{Column, narrow};
 use crate::{age, names};
+
+/// A spec as Kubernetes prints it in messages.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Printed<'a> {
+    min_available: Option<&'a IntOrString>,
+    selector: Option<&'a LabelSelector>,
+    max_unavailable: Option<&'a IntOrString>,
+    unhealthy_pod_eviction_policy: Option<&'a str>,
+}
 
 impl Resource for PodDisruptionBudget {
     const KIND: Kind = Kind::PodDisruptionBudget;
@@ -36,7 +49,13 @@ impl Resource for PodDisruptionBudget {
     fn validate(&self, errors: &mut Errors) {
         let (spec, path) = (&self.spec, Path::new("spec"));
         if spec.min_available.is_some() && spec.max_unavailable.is_some() {
-            errors.invalid(&path, spec, "minAvailable and maxUnavailable cannot be both set");
+            let printed = Printed {
+                min_available: spec.min_available.as_ref(),
+                selector: spec.selector.as_ref(),
+                max_unavailable: spec.max_unavailable.as_ref(),
+                unhealthy_pod_eviction_policy: spec.unhealthy_pod_eviction_policy.as_deref(),
+            };
+            errors.invalid(&path, &printed, "minAvailable and maxUnavailable cannot be both set");
         }
         for (field, amount) in [("minAvailable", &spec.min_available), ("maxUnavailable", &spec.max_unavailable)] {
             let (Some(amount), path) = (amount, path.child(field)) else { continue };
@@ -77,7 +96,7 @@ impl Resource for PodDisruptionBudget {
     }
 
     fn row(&self, now: Timestamp) -> Vec<String> {
-        let amount = |amount: &Option<squall_proto::intstr::IntOrString>| match amount {
+        let amount = |amount: &Option<IntOrString>| match amount {
             None => "N/A".to_owned(),
             Some(amount) => amount.as_int().map_or_else(|| amount.str_val.clone(), |number| number.to_string()),
         };

@@ -4,13 +4,10 @@ use jiff::Timestamp;
 use squall_proto::discovery::v1::EndpointSlice;
 
 use super::endpoints::first_few;
-use super::{Kind, KindInfo, Resource, Scope};
+use super::{Kind, KindInfo, Resource, Scope, endpoints_rules};
 use crate::field::{Errors, Path};
 use crate::table::{Column, narrow, or_none};
 use crate::{age, names};
-
-/// Kubernetes: a slice holds at most this many endpoints.
-const MAX_ENDPOINTS: usize = 1_000;
 
 impl Resource for EndpointSlice {
     const KIND: Kind = Kind::EndpointSlice;
@@ -38,20 +35,7 @@ impl Resource for EndpointSlice {
     }
 
     fn validate(&self, errors: &mut Errors) {
-        if !["IPv4", "IPv6", "FQDN"].contains(&self.address_type.as_str()) {
-            errors.not_supported(&Path::new("addressType"), &self.address_type, &["FQDN", "IPv4", "IPv6"]);
-        }
-        if self.endpoints.len() > MAX_ENDPOINTS {
-            errors.too_long(&Path::new("endpoints"), &format!("may not be more than {MAX_ENDPOINTS} items"));
-        }
-        for (index, endpoint) in self.endpoints.iter().enumerate() {
-            if endpoint.addresses.is_empty() {
-                errors.required(
-                    &Path::new("endpoints").index(index).child("addresses"),
-                    "must contain at least 1 address",
-                );
-            }
-        }
+        endpoints_rules::validate_slice(self, errors);
     }
 
     fn validate_update(&self, old: &Self, errors: &mut Errors) {

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use squall_proto::core::v1::Endpoints;
 
-use super::{Kind, KindInfo, Resource, Scope};
+use super::{Kind, KindInfo, Resource, Scope, endpoints_rules};
+use crate::field::Errors;
 use crate::table::{Column, NONE, narrow};
 use crate::{age, names};
 
@@ -26,6 +27,18 @@ impl Resource for Endpoints {
         in_all: false,
     };
     const COLUMNS: &'static [Column] = &[narrow("Name"), narrow("Endpoints"), narrow("Age")];
+
+    fn set_defaults(&mut self) {
+        for port in self.subsets.iter_mut().flat_map(|subset| &mut subset.ports) {
+            if port.protocol.is_empty() {
+                "TCP".clone_into(&mut port.protocol);
+            }
+        }
+    }
+
+    fn validate(&self, errors: &mut Errors) {
+        endpoints_rules::validate(self, errors);
+    }
 
     fn row(&self, now: Timestamp) -> Vec<String> {
         let addresses: Vec<String> = self

@@ -9,6 +9,30 @@ use crate::field::{Errors, Path};
 use crate::table::{Column, narrow, wide};
 use crate::{age, names};
 
+/// Kubernetes: who reports a new event, and what.
+fn validate_report(event: &Event, errors: &mut Errors) {
+    let component = Path::new("reportingComponent");
+    if event.reporting_component.is_empty() {
+        errors.required(&component, "");
+    }
+    errors.named(&component, &event.reporting_component, names::qualified_name);
+    let fields =
+        [("reportingInstance", &event.reporting_instance), ("action", &event.action), ("reason", &event.reason)];
+    for (name, text) in fields {
+        if text.is_empty() {
+            errors.required(&Path::new(name), "");
+        }
+        validate_length(name, text, 128, errors);
+    }
+    validate_length("message", &event.message, 1_024, errors);
+}
+
+fn validate_length(field: &str, text: &str, most: usize, errors: &mut Errors) {
+    if text.len() > most {
+        errors.invalid(&Path::new(field), &"", &format!("can have at most {most} characters"));
+    }
+}
+
 impl Resource for Event {
     const KIND: Kind = Kind::Event;
     const INFO: KindInfo = KindInfo {
@@ -39,13 +63,19 @@ impl Resource for Event {
 
     fn validate(&self, errors: &mut Errors) {
         let namespace = &self.involved_object.namespace;
-        let expected = if namespace.is_empty() { "default" } else { namespace };
-        if self.metadata.namespace != expected {
-            errors.invalid(
-                &Path::new("involvedObject").child("namespace"),
-                namespace,
-                "does not match event.namespace",
-            );
+        let is_new = !self.event_time.is_zero();
+        let matches = match (self.metadata.namespace.as_str(), namespace.as_str()) {
+            ("default", "") => true,
+            ("kube-system", "") => is_new,
+            (_, "") => false,
+            (own, other) => is_new || own == other,
+        };
+        if !matches {
+            let path = Path::new("involvedObject").child("namespace");
+            errors.invalid(&path, namespace, "does not match event.namespace");
+        }
+        if is_new {
+            validate_report(self, errors);
         }
     }
 

@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use squall_proto::core::v1::Namespace;
 
 use super::{Kind, KindInfo, Resource, Scope, StatusUpdate};
+use crate::field::{Errors, Path};
+use crate::meta::validate_finalizer;
 use crate::table::{Column, narrow};
 use crate::{age, names};
 
@@ -32,6 +34,13 @@ impl Resource for Namespace {
     fn set_defaults(&mut self) {
         let name = self.metadata.name.clone();
         self.metadata.labels.insert(NAME_LABEL.to_owned(), name);
+    }
+
+    fn validate(&self, errors: &mut Errors) {
+        let path = Path::new("spec").child("finalizers");
+        for finalizer in &self.spec.finalizers {
+            validate_finalizer(finalizer, &path, &path, errors);
+        }
     }
 
     fn prepare_create(&mut self) {

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use squall_proto::core::v1::{Node, NodeCondition, Taint, Toleration};
 
-use super::{Kind, KindInfo, Resource, Scope, StatusUpdate};
-use crate::field::{Errors, Path};
+use super::{Kind, KindInfo, Resource, Scope, StatusUpdate, node_rules};
+use crate::field::Errors;
 use crate::table::{Column, narrow, or_none, wide};
 use crate::{age, names};
 
@@ -45,25 +45,11 @@ impl Resource for Node {
     }
 
     fn validate(&self, errors: &mut Errors) {
-        for (index, taint) in self.spec.taints.iter().enumerate() {
-            let path = Path::new("spec").child("taints").index(index);
-            for problem in names::qualified_name(&taint.key) {
-                errors.invalid(&path.child("key"), &taint.key, &problem);
-            }
-            let effects = ["NoExecute", "NoSchedule", "PreferNoSchedule"];
-            if !effects.contains(&taint.effect.as_str()) {
-                errors.not_supported(&path.child("effect"), &taint.effect, &effects);
-            }
-        }
-        for (resource, amount) in &self.status.capacity {
-            if crate::quantity::parse(amount).is_none() {
-                errors.invalid(
-                    &Path::new("status").child("capacity").key(resource),
-                    &amount.string,
-                    "must be a quantity",
-                );
-            }
-        }
+        node_rules::validate(self, errors);
+    }
+
+    fn validate_update(&self, old: &Self, errors: &mut Errors) {
+        node_rules::validate_update(&self.spec, &old.spec, errors);
     }
 
     fn prepare_update(&mut self, old: &Self) {

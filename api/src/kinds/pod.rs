@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use squall_proto::core::v1::{ContainerStatus, Pod, PodCondition, PodStatus, Toleration};
 
-use super::pod_template;
+use super::pod_spec;
 use super::{Kind, KindInfo, Resource, Scope, StatusUpdate};
 use crate::counts::total;
 use crate::field::{Errors, Path};
@@ -38,55 +38,24 @@ impl Resource for Pod {
     ];
 
     fn set_defaults(&mut self) {
-        let spec = &mut self.spec;
-        pod_template::set_spec_defaults(spec);
-        spec.enable_service_links.get_or_insert(true);
-        for container in spec.init_containers.iter_mut().chain(&mut spec.containers) {
-            let resources = &mut container.resources;
-            for (name, amount) in &resources.limits {
-                resources.requests.entry(name.clone()).or_insert_with(|| amount.clone());
-            }
-        }
+        pod_spec::set_spec_defaults(&mut self.spec);
+        pod_spec::set_pod_defaults(&mut self.spec);
     }
 
     fn validate(&self, errors: &mut Errors) {
-        pod_template::validate_spec(&self.spec, &Path::new("spec"), errors);
+        let (metadata, spec) = (&self.metadata, &self.spec);
+        pod_spec::validate_annotations(
+            &metadata.annotations,
+            spec,
+            &Path::new("metadata").child("annotations"),
+            errors,
+        );
+        let path = Path::new("spec");
+        pod_spec::validate_pod(spec, metadata, &path, errors);
     }
 
     fn validate_update(&self, old: &Self, errors: &mut Errors) {
-        let mut allowed = self.clone();
-        allowed.spec.active_deadline_seconds = old.spec.active_deadline_seconds;
-        allowed.spec.tolerations.clone_from(&old.spec.tolerations);
-        allowed.spec.termination_grace_period_seconds = old.spec.termination_grace_period_seconds;
-        allowed.spec.node_name.clone_from(&old.spec.node_name);
-        for (list, old_list) in [
-            (&mut allowed.spec.containers, &old.spec.containers),
-            (&mut allowed.spec.init_containers, &old.spec.init_containers),
-        ] {
-            for (container, old) in list.iter_mut().zip(old_list) {
-                container.image.clone_from(&old.image);
-            }
-        }
-        let deadline = &Path::new("spec").child("activeDeadlineSeconds");
-        match (old.spec.active_deadline_seconds, self.spec.active_deadline_seconds) {
-            (Some(before), Some(now)) if now > before => {
-                errors.invalid(deadline, &now, "must be less than or equal to previous value");
-            }
-            (Some(_), None) => errors.invalid(
-                deadline,
-                &serde_json::Value::Null,
-                "must not update from a positive integer to nil value",
-            ),
-            _ => {}
-        }
-        if allowed.spec != old.spec {
-            errors.forbidden(
-                &Path::new("spec"),
-                "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,\
-                 `spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),\
-                 `spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
-            );
-        }
+        pod_spec::validate_update(self, old, errors);
         if !old.spec.node_name.is_empty() && self.spec.node_name != old.spec.node_name {
             errors.forbidden(&Path::new("spec").child("nodeName"), "may not be changed once set");
         }

@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use squall_proto::apps::v1::{ReplicaSet, ReplicaSetStatus};
 
-use super::pod_template;
+use super::pod_spec;
 use super::workload::{container_images, container_names, selector_text, validate_selector, validate_selector_update};
 use super::{Kind, KindInfo, Resource, Scope, StatusUpdate};
 use crate::field::{Errors, Path};
+use crate::labels::Selector;
 use crate::table::{Column, narrow, wide};
 use crate::{age, names};
 
@@ -38,21 +39,23 @@ impl Resource for ReplicaSet {
 
     fn set_defaults(&mut self) {
         self.spec.replicas.get_or_insert(1);
-        pod_template::set_spec_defaults(&mut self.spec.template.spec);
+        pod_spec::set_spec_defaults(&mut self.spec.template.spec);
     }
 
     fn validate(&self, errors: &mut Errors) {
         let path = Path::new("spec");
         errors.non_negative(&path.child("replicas"), self.spec.replicas.unwrap_or(1).into());
         errors.non_negative(&path.child("minReadySeconds"), self.spec.min_ready_seconds.into());
-        let selector = validate_selector(self.spec.selector.as_ref(), errors);
-        pod_template::validate_template(
-            &self.spec.template,
-            selector.as_ref(),
-            "ReplicaSet",
-            &path.child("template"),
-            errors,
-        );
+        if validate_selector(self.spec.selector.as_ref(), errors) {
+            let selector = Selector::from_label_selector(self.spec.selector.as_ref());
+            pod_spec::validate_template(
+                &self.spec.template,
+                selector.as_ref(),
+                "ReplicaSet",
+                &path.child("template"),
+                errors,
+            );
+        }
         validate_status(&self.status, errors);
     }
 

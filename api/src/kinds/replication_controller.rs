@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use squall_proto::core::v1::{ReplicationController, ReplicationControllerStatus};
 
-use super::pod_template;
+use super::pod_spec;
 use super::workload::{container_images, container_names};
 use super::{Kind, KindInfo, Resource, Scope, StatusUpdate};
 use crate::field::{Errors, Path};
@@ -40,7 +40,7 @@ impl Resource for ReplicationController {
     fn set_defaults(&mut self) {
         self.spec.replicas.get_or_insert(1);
         if let Some(template) = &mut self.spec.template {
-            pod_template::set_spec_defaults(&mut template.spec);
+            pod_spec::set_spec_defaults(&mut template.spec);
             if self.spec.selector.is_empty() {
                 self.spec.selector.clone_from(&template.metadata.labels);
             }
@@ -61,7 +61,7 @@ impl Resource for ReplicationController {
             None => errors.required(&path.child("template"), ""),
             Some(template) => {
                 let selector = Selector::from_map(&self.spec.selector);
-                pod_template::validate_template(
+                pod_spec::validate_template(
                     template,
                     Some(&selector),
                     "ReplicationController",

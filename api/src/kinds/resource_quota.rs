@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use squall_proto::core::v1::{ResourceQuota, ResourceQuotaSpec, ScopedResourceSelectorRequirement};
 
-use super::{Kind, KindInfo, Resource, Scope, StatusUpdate};
+use super::{Kind, KindInfo, Resource, Scope, StatusUpdate, pod_spec};
 use crate::field::{Errors, Path};
-use crate::quantity::{self, Quantity};
+use crate::quantity::Quantity;
 use crate::table::{Column, narrow};
 use crate::{age, names};
 
@@ -101,28 +101,15 @@ const SCOPES: [&str; 6] =
     ["BestEffort", "CrossNamespacePodAffinity", "NotBestEffort", "NotTerminating", "PriorityClass", "Terminating"];
 
 fn validate_hard(name: &str, amount: &Quantity, path: &Path, errors: &mut Errors) {
-    let is_qualified = name.contains('/');
-    for problem in names::qualified_name(name) {
-        errors.invalid(path, &name, &problem);
-    }
+    pod_spec::resource_name(name, path, errors);
     let is_standard = COUNTED.contains(&name)
         || COMPUTE.contains(&name)
         || name == "requests.storage"
         || ["hugepages-", "requests.hugepages-"].iter().any(|prefix| name.starts_with(prefix));
-    if !is_qualified && !is_standard {
-        errors.invalid(path, &name, "must be a standard resource for quotas");
+    if !name.contains('/') && !is_standard {
+        errors.invalid(path, &name, "must be a standard resource for quota");
     }
-    let Some(value) = quantity::parse(amount) else {
-        errors.invalid(path, &amount.string, "must be a quantity");
-        return;
-    };
-    if value.0 < 0 {
-        errors.invalid(path, &amount.string, "must be greater than or equal to 0");
-    }
-    let is_integer = COUNTED.contains(&name) || (is_qualified && !name.starts_with("requests."));
-    if is_integer && value.0 % 1_000 != 0 {
-        errors.invalid(path, &amount.string, "must be an integer");
-    }
+    pod_spec::validate_amount(name, amount, path, errors);
 }
 
 /// Whether a scope fits a resource. Kubernetes: scopes select pods, so a scoped quota can limit only pods and their
@@ -223,7 +210,8 @@ mod tests {
         assert_eq!(
             problems(&[("deployments", "1"), ("pods", "1500m"), ("services", "-1")], &[]),
             [
-                r#"spec.hard[deployments]: Invalid value: "deployments": must be a standard resource for quotas"#,
+                r#"spec.hard[deployments]: Invalid value: "deployments": must be a standard resource type or fully qualified"#,
+                r#"spec.hard[deployments]: Invalid value: "deployments": must be a standard resource for quota"#,
                 r#"spec.hard[pods]: Invalid value: "1500m": must be an integer"#,
                 r#"spec.hard[services]: Invalid value: "-1": must be greater than or equal to 0"#,
             ]

@@ -75,6 +75,20 @@ const DEMANDED_KEYS: [(&str, &[&str]); 4] = [
     ("kubernetes.io/tls", &["tls.crt", "tls.key"]),
 ];
 
+/// Kubernetes: a Docker configuration is a JSON object.
+fn validate_docker(secret: &Secret, keys: &[&str], errors: &mut Errors) {
+    for (key, value) in keys.iter().filter_map(|key| Some((key, secret.data.get(*key)?))) {
+        if serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(value).is_err() {
+            let first = String::from_utf8_lossy(value).trim_start().chars().next();
+            let detail = match first {
+                None | Some('{') => "unexpected end of JSON input".to_owned(),
+                Some(first) => format!("invalid character {first:?} looking for beginning of value"),
+            };
+            errors.invalid(&Path::new("data").key(key), &"<secret contents redacted>", &detail);
+        }
+    }
+}
+
 /// Validates the keys that the type of the secret requires. Runs after `stringData` has become `data`.
 fn validate_type(secret: &Secret, errors: &mut Errors) {
     let data = Path::new("data");
@@ -82,6 +96,9 @@ fn validate_type(secret: &Secret, errors: &mut Errors) {
     for (_, keys) in DEMANDED_KEYS.iter().filter(|(kind, _)| *kind == secret.r#type) {
         for key in keys.iter().filter(|key| !has(key)) {
             errors.required(&data.key(key), "");
+        }
+        if keys.iter().any(|key| key.starts_with(".docker")) {
+            validate_docker(secret, keys, errors);
         }
     }
     match secret.r#type.as_str() {

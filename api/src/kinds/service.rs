@@ -1,18 +1,13 @@
 //! Service: its rules and table columns.
 
-use std::collections::HashSet;
-
 use jiff::Timestamp;
-use squall_proto::core::v1::{ClientIpConfig, Service, ServicePort, ServiceStatus, SessionAffinityConfig};
+use squall_proto::core::v1::{Service, ServicePort, ServiceStatus};
 use squall_proto::intstr::IntOrString;
 
-use super::pod_template::{validate_port, validate_port_number};
-use super::{Kind, KindInfo, Resource, Scope, StatusUpdate, service_type};
-use crate::field::{Errors, Path};
+use super::{Kind, KindInfo, Resource, Scope, StatusUpdate, service_rules, service_type};
+use crate::field::Errors;
 use crate::table::{Column, NONE, narrow, or_none, pairs, wide};
 use crate::{age, names};
-
-const TYPES: [&str; 4] = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
 
 impl Resource for Service {
     const KIND: Kind = Kind::Service;
@@ -51,9 +46,8 @@ impl Resource for Service {
             spec.session_affinity_config = None;
         }
         if spec.session_affinity == "ClientIP" {
-            spec.session_affinity_config.get_or_insert(SessionAffinityConfig {
-                client_ip: Some(ClientIpConfig { timeout_seconds: Some(10_800) }),
-            });
+            let config = spec.session_affinity_config.get_or_insert_default();
+            config.client_ip.get_or_insert_default().timeout_seconds.get_or_insert(10_800);
         }
         for port in &mut spec.ports {
             if port.protocol.is_empty() {
@@ -63,7 +57,7 @@ impl Resource for Service {
                 port.target_port = IntOrString::int(port.port);
             }
         }
-        let external = matches!(spec.r#type.as_str(), "NodePort" | "LoadBalancer");
+        let external = service_rules::is_external(spec);
         if external && spec.external_traffic_policy.is_empty() {
             "Cluster".clone_into(&mut spec.external_traffic_policy);
         }
@@ -80,49 +74,11 @@ impl Resource for Service {
     }
 
     fn validate(&self, errors: &mut Errors) {
-        let path = Path::new("spec");
-        let spec = &self.spec;
-        let headless = spec.cluster_ip == "None";
-        if spec.ports.is_empty() && !headless && spec.r#type != "ExternalName" {
-            errors.required(&path.child("ports"), "");
-        }
-        for (index, port) in spec.ports.iter().enumerate() {
-            let path = path.child("ports").index(index);
-            if port.name.is_empty() && spec.ports.len() > 1 {
-                errors.required(&path.child("name"), "");
-            }
-            validate_service_port(port, &path, errors);
-        }
-        duplicates(&spec.ports, &path.child("ports"), errors);
-        if !TYPES.contains(&spec.r#type.as_str()) {
-            errors.not_supported(&path.child("type"), &spec.r#type, &TYPES);
-        }
-        if !matches!(spec.session_affinity.as_str(), "ClientIP" | "None") {
-            errors.not_supported(&path.child("sessionAffinity"), &spec.session_affinity, &["ClientIP", "None"]);
-        }
-        if spec.r#type == "ExternalName" && spec.external_name.is_empty() {
-            errors.required(&path.child("externalName"), "");
-        }
-        if !spec.cluster_ip.is_empty() && !headless && spec.cluster_ip.parse::<std::net::Ipv4Addr>().is_err() {
-            errors.invalid(
-                &path.child("clusterIPs").index(0),
-                &spec.cluster_ip,
-                "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
-            );
-        }
-        crate::labels::validate(&spec.selector, &path.child("selector"), errors);
+        service_rules::validate(self, errors);
     }
 
     fn validate_update(&self, old: &Self, errors: &mut Errors) {
-        let fixed =
-            self.spec.r#type != "ExternalName" && old.spec.r#type != "ExternalName" && !old.spec.cluster_ip.is_empty();
-        if fixed && self.spec.cluster_ip != old.spec.cluster_ip {
-            errors.invalid(
-                &Path::new("spec").child("clusterIPs").index(0),
-                &self.spec.cluster_ips,
-                "may not change once set",
-            );
-        }
+        service_rules::validate_update(&self.spec, &old.spec, errors);
     }
 
     fn prepare_create(&mut self) {
@@ -162,38 +118,6 @@ fn same_addresses(service: &mut Service) {
         (false, true) => spec.cluster_ips.push(spec.cluster_ip.clone()),
         (true, false) => spec.cluster_ip.clone_from(&spec.cluster_ips[0]),
         _ => {}
-    }
-}
-
-fn validate_service_port(port: &ServicePort, path: &Path, errors: &mut Errors) {
-    if !port.name.is_empty() {
-        for problem in names::dns1123_label(&port.name) {
-            errors.invalid(&path.child("name"), &port.name, &problem);
-        }
-    }
-    validate_port_number(port.port, &path.child("port"), errors);
-    if !["TCP", "UDP", "SCTP"].contains(&port.protocol.as_str()) {
-        errors.not_supported(&path.child("protocol"), &port.protocol, &["SCTP", "TCP", "UDP"]);
-    }
-    validate_port(&port.target_port, &path.child("targetPort"), errors);
-    if port.node_port != 0 && !(30_000..=32_767).contains(&port.node_port) {
-        errors.invalid(
-            &path.child("nodePort"),
-            &port.node_port,
-            "provided port is not in the valid range. The range of valid ports is 30000-32767",
-        );
-    }
-}
-
-fn duplicates(ports: &[ServicePort], path: &Path, errors: &mut Errors) {
-    let (mut names, mut numbers) = (HashSet::new(), HashSet::new());
-    for (index, port) in ports.iter().enumerate() {
-        if !port.name.is_empty() && !names.insert(&port.name) {
-            errors.duplicate(&path.index(index).child("name"), &port.name);
-        }
-        if !numbers.insert((port.port, &port.protocol)) {
-            errors.duplicate(&path.index(index), port);
-        }
     }
 }
 

@@ -7,8 +7,8 @@ use crate::field::{Errors, Path};
 use crate::labels::Selector;
 use crate::table::or_none;
 
-/// Validates a required selector. Returns the selector if it is usable for matching.
-pub(super) fn validate_selector(selector: Option<&LabelSelector>, errors: &mut Errors) -> Option<Selector> {
+/// Validates a required selector. Reports whether its workload can be validated with it.
+pub(super) fn validate_selector(selector: Option<&LabelSelector>, errors: &mut Errors) -> bool {
     let path = Path::new("spec").child("selector");
     match selector {
         None => errors.required(&path, ""),
@@ -16,9 +16,18 @@ pub(super) fn validate_selector(selector: Option<&LabelSelector>, errors: &mut E
             // Kubernetes says "deployment" here for a ReplicaSet too.
             errors.invalid(&path, selector, "empty selector is invalid for deployment");
         }
-        Some(selector) => crate::labels::validate_selector(selector, &path, errors),
+        Some(selector) => {
+            let mut own = Errors::default();
+            crate::labels::validate_selector(selector, &path, &mut own);
+            let is_valid = own.is_empty();
+            errors.append(own);
+            if !is_valid {
+                errors.invalid(&path, selector, "invalid label selector");
+            }
+            return is_valid;
+        }
     }
-    Selector::from_label_selector(selector)
+    true
 }
 
 /// Rejects a change of a workload's selector.

@@ -7,3 +7,4 @@ mod kubectl;
 mod pairs;
 mod parity;
 mod patches;
+mod validation;
