@@ -74,6 +74,7 @@ fn runtime(folder: &Folder, member: MemberName) -> RuntimeFlags {
     RuntimeFlags {
         socket: runtime_socket(member.index).into(),
         images: folder.options().images.clone(),
+        strict_images: folder.options().strict_images,
         gateway: gateway(folder, member),
         retry_backends: folder.options().retry_backends,
         faults: FaultFlags { faults: None, ..faults(folder, member) },

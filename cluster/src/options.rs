@@ -19,6 +19,9 @@ pub struct Options {
     pub timing: TimingProfile,
     /// Image catalogue to use in addition to the built-in images.
     pub images: Option<PathBuf>,
+    /// Whether an image that no catalogue has cannot be pulled.
+    #[serde(default)]
+    pub strict_images: bool,
     /// Whether members reach each other over links that can be broken.
     #[serde(default)]
     pub links: bool,
@@ -42,6 +45,7 @@ impl Default for Options {
             nodes: 3,
             timing: TimingProfile::Fast,
             images: None,
+            strict_images: false,
             links: false,
             retry_backends: false,
             write_log: false,

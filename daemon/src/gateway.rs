@@ -7,6 +7,8 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::carried;
+
 /// The byte that the gateway sends when it is connected to the target.
 const CONNECTED: u8 = 1;
 
@@ -29,7 +31,7 @@ impl Gateway {
     /// If nothing listens at the target. A gateway that cannot connect closes the connection.
     pub async fn dial(self, target: SocketAddr) -> io::Result<TcpStream> {
         let (Some(gateway), SocketAddr::V4(target)) = (self.address, target) else {
-            let stream = TcpStream::connect(target).await?;
+            let stream = carried::connect(target).await?;
             stream.set_nodelay(true)?;
             return Ok(stream);
         };

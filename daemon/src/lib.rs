@@ -4,6 +4,7 @@
 // This crate reads numbers from outside. Tests may count on their own.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
+pub mod carried;
 mod gateway;
 pub mod identity;
 mod panics;

@@ -22,6 +22,10 @@ pub struct RuntimeFlags {
     #[arg(long, value_name = "FILE")]
     pub images: Option<PathBuf>,
 
+    /// Pull no image that the catalogue does not have
+    #[arg(long)]
+    pub strict_images: bool,
+
     /// Reach nodes and their pods through this gateway
     #[arg(long, value_name = "ADDRESS")]
     pub gateway: Option<SocketAddr>,
@@ -39,10 +43,11 @@ impl RuntimeFlags {
     /// Returns the flags on a command line.
     #[must_use]
     pub fn to_args(&self) -> Words {
-        let Self { socket, images, gateway, retry_backends, faults } = self;
+        let Self { socket, images, strict_images, gateway, retry_backends, faults } = self;
         Words::default()
             .flag(SOCKET, socket)
             .option("images", images.as_ref())
+            .switch("strict-images", *strict_images)
             .option("gateway", gateway.map(|address| address.to_string()))
             .switch("retry-backends", *retry_backends)
             .and(faults.to_args())
@@ -60,12 +65,14 @@ mod tests {
         let least = RuntimeFlags {
             socket: "run/node-0.sock".into(),
             images: None,
+            strict_images: false,
             gateway: None,
             retry_backends: false,
             faults: FaultFlags::default(),
         };
         let full = RuntimeFlags {
             images: Some("my images.yaml".into()),
+            strict_images: true,
             gateway: Some("127.64.47.1:10500".parse().unwrap()),
             retry_backends: true,
             faults: fault::example(),

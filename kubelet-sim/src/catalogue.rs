@@ -10,29 +10,49 @@ use squall_api::{duration, manifest};
 /// The built-in images.
 const BUILT_IN: &str = include_str!("../../examples/images.yaml");
 
-/// The images that can be pulled.
+/// The images that are known.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Catalogue {
     images: Vec<Image>,
+    /// What happens to others.
+    #[serde(skip)]
+    others: Others,
+}
+
+/// What happens to an image that the catalogue does not know.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Others {
+    /// It runs as a small server that is named after its tag.
+    #[default]
+    Run,
+    /// It cannot be pulled.
+    Refuse,
 }
 
 /// A simulated image.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Image {
-    /// The name with its tag.
+    /// The name with its tag. The tag `*` stands for every tag.
     pub name: String,
+    /// Whether it cannot be pulled.
+    #[serde(default)]
+    pub missing: bool,
+    /// The kind of program in it.
+    #[serde(default)]
+    pub nature: Nature,
     /// How long the first pull on a node takes.
     #[serde(default, deserialize_with = "read_duration")]
     pub pull_time: Duration,
     /// How long a running container takes until it listens.
     #[serde(default, deserialize_with = "read_duration")]
     pub start_time: Duration,
-    /// The port it listens on if the container names none.
-    #[serde(default = "default_port")]
-    pub port: u16,
+    /// The port it listens on; `None` for those that its containers declare.
+    #[serde(default)]
+    pub port: Option<u16>,
     /// The answer to each HTTP request.
+    #[serde(default)]
     pub answer: Answer,
     /// Number of requests after which it fails; `None` for never.
     #[serde(default)]
@@ -54,6 +74,21 @@ pub struct Image {
     exec: Vec<Exec>,
 }
 
+/// The kind of program in an image.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Nature {
+    /// A server, which is its entry point.
+    #[default]
+    Server,
+    /// A shell: `args` are its command, and without one it ends at once.
+    Shell,
+    /// A process that does nothing until it is told to end.
+    Pause,
+    /// agnhost, the image of Kubernetes' own tests: `args` are its subcommand.
+    Agnhost,
+}
+
 /// The result of a command. A command without an entry succeeds without output.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -70,6 +105,29 @@ struct Exec {
 }
 
 impl Image {
+    /// The port of an image that names none, in a container that names none.
+    pub const USUAL_PORT: u16 = 8080;
+
+    /// An image that nobody described: a small server that is named after its tag.
+    fn undescribed(name: &str) -> Self {
+        let tag = name.rsplit('/').next().and_then(|last| last.split_once([':', '@'])).map_or("latest", |(_, tag)| tag);
+        Self {
+            name: name.to_owned(),
+            missing: false,
+            nature: Nature::Server,
+            pull_time: Duration::from_millis(300),
+            start_time: Duration::from_millis(100),
+            port: None,
+            answer: Answer { status: 200, body: format!("This is {tag} running in pod {{pod}}\n") },
+            fail_after_requests: None,
+            failure: None,
+            exit_after: None,
+            exit_code: 0,
+            shutdown: Shutdown::default(),
+            exec: Vec::new(),
+        }
+    }
+
     /// Returns the exit code and the output of a command in a container of this age. If several entries apply, the one
     /// with the highest `after` wins.
     #[must_use]
@@ -92,6 +150,12 @@ pub struct Answer {
     pub body: String,
 }
 
+impl Default for Answer {
+    fn default() -> Self {
+        Self { status: 200, body: String::new() }
+    }
+}
+
 /// The reaction of a container to SIGTERM.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -103,10 +167,6 @@ pub enum Shutdown {
     Drain,
     /// Keeps running until it is killed.
     Ignore,
-}
-
-fn default_port() -> u16 {
-    8080
 }
 
 fn read_status<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
@@ -126,7 +186,7 @@ fn read_optional_duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> 
 }
 
 impl Catalogue {
-    /// Loads the images of a file, if one is given, followed by the built-in ones.
+    /// Loads the images of a file, if one is given, followed by the built-in ones. Others run.
     pub fn load(file: Option<&Path>) -> anyhow::Result<Self> {
         let mut images = Vec::new();
         if let Some(path) = file {
@@ -134,7 +194,7 @@ impl Catalogue {
             images = Self::parse(&text).with_context(|| format!("reading the images of {}", path.display()))?.images;
         }
         images.extend(Self::parse(BUILT_IN).context("reading the built-in images")?.images);
-        Ok(Self { images })
+        Ok(Self { images, others: Others::Run })
     }
 
     pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
@@ -142,16 +202,41 @@ impl Catalogue {
         Ok(serde_json::from_value(value)?)
     }
 
-    /// Finds the image with this name. A missing tag means `latest`.
+    /// The same images, and this for others.
     #[must_use]
-    pub fn find(&self, name: &str) -> Option<&Image> {
-        let tagged = if name.rsplit('/').next().is_some_and(|last| last.contains(':')) {
-            name.to_owned()
-        } else {
-            format!("{name}:latest")
-        };
-        self.images.iter().find(|image| image.name == tagged || image.name == name)
+    pub fn with_others(self, others: Others) -> Self {
+        Self { others, ..self }
     }
+
+    /// Finds the image with this name. A missing tag means `latest`. `None` if it cannot be pulled.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<Image> {
+        let short = shortened(name);
+        let described = self.images.iter().find(|image| image.name == name || describes(shortened(&image.name), short));
+        match (described, self.others) {
+            (Some(image), _) => Some(image.clone()).filter(|image| !image.missing),
+            (None, Others::Run) => Some(Image::undescribed(name)),
+            (None, Others::Refuse) => None,
+        }
+    }
+}
+
+/// Removes the registry and the folder that Docker adds to a name without any.
+fn shortened(name: &str) -> &str {
+    let name = ["docker.io/", "index.docker.io/"].iter().find_map(|host| name.strip_prefix(host)).unwrap_or(name);
+    name.strip_prefix("library/").unwrap_or(name)
+}
+
+/// Whether an entry of the catalogue is about an image: `nginx:*` about `nginx:1.27` and `nginx@sha256:…`.
+fn describes(entry: &str, image: &str) -> bool {
+    let parts = |name: &str| {
+        let folder = name.rfind('/').map_or(0, |slash| slash.saturating_add(1));
+        let tag = name.get(folder..).and_then(|last| last.find([':', '@'])).map(|at| folder.saturating_add(at));
+        let (repository, tag) = name.split_at(tag.unwrap_or(name.len()));
+        (repository.to_owned(), if tag.is_empty() { ":latest".to_owned() } else { tag.to_owned() })
+    };
+    let ((entry, tag), (image, other)) = (parts(entry), parts(image));
+    entry == image && (tag == other || tag == ":*")
 }
 
 #[cfg(test)]
@@ -167,6 +252,28 @@ mod tests {
             images.iter().map(|image| image.name.as_str()).collect::<Vec<_>>(),
             ["mine/shop:v1", "mine/shop:v2", "mine/job:v1"]
         );
+    }
+
+    #[test]
+    fn an_image_that_nobody_described_is_a_server_unless_all_must_be_described() {
+        let catalogue = Catalogue::load(None).unwrap();
+        for (name, tag) in [("mine:7", "7"), ("a.example.com:5000/x/mine", "latest"), ("mine:1@sha256:0", "1@sha256:0")]
+        {
+            let image = catalogue.find(name).unwrap();
+            assert_eq!(image.answer.body, format!("This is {tag} running in pod {{pod}}\n"), "{name}");
+        }
+        let strict = catalogue.with_others(Others::Refuse);
+        assert!(strict.find("mine:7").is_none() && strict.find("luksa/kubia:v1").is_some());
+    }
+
+    #[test]
+    fn well_known_images_are_found_whatever_their_tag() {
+        let catalogue = Catalogue::load(None).unwrap();
+        for name in ["nginx", "nginx:1.27", "docker.io/library/nginx:alpine", "nginx@sha256:0"] {
+            assert_eq!(catalogue.find(name).unwrap().port, Some(80), "{name}");
+        }
+        assert_eq!(catalogue.find("busybox:1.36").unwrap().nature, Nature::Shell);
+        assert_eq!(catalogue.find("mine/nginx:1").unwrap().port, None, "another repository");
     }
 
     #[test]
@@ -187,7 +294,8 @@ mod tests {
         for tag in ["v1", "v2", "v3", "v4"] {
             assert!(catalogue.find(&format!("luksa/kubia:{tag}")).is_some());
         }
-        assert!(catalogue.find("luksa/kubia").is_none());
+        assert!(catalogue.find("luksa/kubia:v9").is_none(), "the tour needs one that is missing");
+        assert_eq!(catalogue.find("docker.io/luksa/kubia:v1").unwrap().port, Some(8080));
         assert!(Catalogue::parse("images: [{name: a, anser: 1}]").is_err());
         let problem = Catalogue::parse("images: [{name: a, answer: {status: 99, body: x}}]").unwrap_err().to_string();
         assert!(problem.contains("invalid HTTP status 99"), "{problem}");

@@ -127,7 +127,7 @@ impl Manifests {
         }
         self.maybe(&mut spec, "initContainers", |random| {
             let names = random.part(&["first", "second"]);
-            names.into_iter().map(|name| random.container(name, &[])).collect()
+            names.into_iter().map(|name| random.init_container(name)).collect()
         });
         self.maybe(&mut spec, "nodeSelector", |random| random.map(&["disk", "zone"]).into());
         self.maybe(&mut spec, "terminationGracePeriodSeconds", |random| json!(random.0.u8(1..60)));
@@ -153,6 +153,15 @@ impl Manifests {
             2 => json!({"name": name, "configMap": {"name": self.pick(&["one", "two"])}}),
             _ => json!({"name": name, "secret": {"secretName": "s", "optional": self.0.bool()}}),
         }
+    }
+
+    /// A container that runs to its end: nothing probes it.
+    fn init_container(&mut self, name: &str) -> Value {
+        let mut container = self.container(name, &[]);
+        for field in ["readinessProbe", "livenessProbe", "lifecycle"] {
+            container.as_object_mut().and_then(|fields| fields.remove(field));
+        }
+        container
     }
 
     fn container(&mut self, name: &str, volumes: &[&str]) -> Value {

@@ -17,6 +17,7 @@ mod object;
 mod part;
 mod pod;
 pub mod pod_spec;
+pub mod pod_summary;
 mod replica_set;
 mod replication_controller;
 mod resource_quota;

@@ -1,11 +1,10 @@
 //! Pod: its rules, and the summary of its state that kubectl prints.
 
 use jiff::Timestamp;
-use squall_proto::core::v1::{ContainerStatus, Pod, PodCondition, PodStatus, Toleration};
+use squall_proto::core::v1::{Pod, PodCondition, PodStatus, Toleration};
 
-use super::pod_spec;
 use super::{Kind, KindInfo, Resource, Scope, StatusUpdate};
-use crate::counts::total;
+use super::{pod_spec, pod_summary};
 use crate::field::{Errors, Path};
 use crate::table::{Column, NONE, narrow, or_none, wide};
 use crate::{age, names};
@@ -105,13 +104,12 @@ impl Resource for Pod {
     }
 
     fn row(&self, now: Timestamp) -> Vec<String> {
-        let statuses = &self.status.container_statuses;
-        let ready = statuses.iter().filter(|status| status.ready && status.state.running.is_some()).count();
+        let summary = pod_summary::summarize(self);
         vec![
             self.metadata.name.clone(),
-            format!("{ready}/{}", self.spec.containers.len()),
-            summary(self),
-            restarts(statuses, now),
+            format!("{}/{}", summary.ready, summary.total),
+            summary.text.clone(),
+            summary.restarts(now),
             age::since(&self.metadata.creation_timestamp, now),
             or_none(&self.status.pod_ip),
             or_none(&self.spec.node_name),
@@ -158,81 +156,6 @@ fn readiness_gates(pod: &Pod) -> String {
         .filter(|gate| pod_condition(pod, &gate.condition_type).is_some_and(|c| c.status == "True"))
         .count();
     format!("{met}/{}", gates.len())
-}
-
-fn restarts(statuses: &[ContainerStatus], now: Timestamp) -> String {
-    let count: i32 = total(statuses.iter().map(|status| status.restart_count));
-    let last = statuses
-        .iter()
-        .filter_map(|status| Some(status.last_state.terminated.as_ref()?.finished_at))
-        .max_by_key(|t| t.seconds);
-    match last {
-        Some(last) if count > 0 && !last.is_zero() => format!("{count} ({} ago)", age::since(&last, now)),
-        _ => count.to_string(),
-    }
-}
-
-/// Returns the text that kubectl prints under STATUS.
-#[must_use]
-fn summary(pod: &Pod) -> String {
-    let mut text = if pod.status.reason.is_empty() { pod.status.phase.clone() } else { pod.status.reason.clone() };
-    let mut running = false;
-    match init_summary(pod) {
-        Some(init) => text = init,
-        None => {
-            for status in pod.status.container_statuses.iter().rev() {
-                match container_reason(status) {
-                    Some(reason) => text = reason,
-                    None => running |= status.ready && status.state.running.is_some(),
-                }
-            }
-        }
-    }
-    if text == "Completed" && running {
-        let ready = is_pod_ready(pod);
-        (if ready { "Running" } else { "NotReady" }).clone_into(&mut text);
-    }
-    if pod.metadata.deletion_timestamp.is_some() {
-        if pod.status.reason == "NodeLost" {
-            return "Unknown".to_owned();
-        }
-        if !is_pod_terminal(pod) {
-            return "Terminating".to_owned();
-        }
-    }
-    text
-}
-
-fn init_summary(pod: &Pod) -> Option<String> {
-    let total = pod.spec.init_containers.len();
-    for (index, status) in pod.status.init_container_statuses.iter().enumerate() {
-        if let Some(terminated) = &status.state.terminated {
-            match (terminated.exit_code, terminated.reason.as_str()) {
-                (0, _) => continue,
-                (code, "") => return Some(format!("Init:ExitCode:{code}")),
-                (_, reason) => return Some(format!("Init:{reason}")),
-            }
-        }
-        return match &status.state.waiting {
-            Some(waiting) if !waiting.reason.is_empty() && waiting.reason != "PodInitializing" => {
-                Some(format!("Init:{}", waiting.reason))
-            }
-            _ => Some(format!("Init:{index}/{total}")),
-        };
-    }
-    None
-}
-
-fn container_reason(status: &ContainerStatus) -> Option<String> {
-    if let Some(waiting) = status.state.waiting.as_ref().filter(|waiting| !waiting.reason.is_empty()) {
-        return Some(waiting.reason.clone());
-    }
-    let terminated = status.state.terminated.as_ref()?;
-    Some(match (terminated.reason.as_str(), terminated.signal) {
-        ("", 0) => format!("ExitCode:{}", terminated.exit_code),
-        ("", signal) => format!("Signal:{signal}"),
-        (reason, _) => reason.to_owned(),
-    })
 }
 
 /// Returns the condition of this type.

@@ -75,7 +75,7 @@ async fn carry(mut near: TcpStream, target: SocketAddr, lanes: &Lanes) -> io::Re
 
 async fn connect(target: SocketAddr, (forth, back): &Lanes) -> io::Result<TcpStream> {
     forth.open(&forth.waiting, 1).await;
-    let far = TcpStream::connect(target).await?;
+    let far = squall_daemon::carried::connect(target).await?;
     // Connecting needs an answer, too.
     back.open(&back.waiting, 1).await;
     Ok(far)

@@ -82,6 +82,9 @@ pub struct ShapeArgs {
     /// File with simulated images, in addition to the built-in ones
     #[arg(long, value_name = "FILE")]
     pub images: Option<PathBuf>,
+    /// Pull no image that is in no catalogue. Without this, such an image is a small web server
+    #[arg(long)]
+    pub strict_images: bool,
 }
 
 #[derive(Debug, Args)]

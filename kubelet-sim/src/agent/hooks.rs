@@ -9,9 +9,8 @@ use hyper::Request;
 use hyper_util::rt::TokioIo;
 use squall_api::core::v1::{Container, ExecAction, HttpGetAction, LifecycleHandler, TcpSocketAction};
 use squall_api::intstr::IntOrString;
-use squall_daemon::Timing;
+use squall_daemon::{Timing, carried};
 use squall_proto::squall::cri::v1 as cri;
-use tokio::net::TcpStream;
 
 use super::runtime_client::Runtime;
 use crate::lifecycle::Problem;
@@ -41,7 +40,7 @@ impl Asked {
     /// Opens a connection.
     pub async fn connect(&self, action: &TcpSocketAction) -> Result<(), Problem> {
         let address = self.address(&action.host, &action.port)?;
-        let connected = TcpStream::connect(address).await;
+        let connected = carried::connect(address).await;
         connected.map(drop).map_err(|error| Problem::Failed(format!("dial tcp {address}: {error}")))
     }
 
@@ -101,7 +100,7 @@ fn slept_seconds(command: &[String]) -> Option<i64> {
 async fn status_of(address: SocketAddr, path: &str, action: &HttpGetAction) -> Result<u16, String> {
     let failed = |error: &dyn std::fmt::Display| format!("Get \"http://{address}{path}\": {error}");
     let stream =
-        TcpStream::connect(address).await.map_err(|error| failed(&format_args!("dial tcp {address}: {error}")))?;
+        carried::connect(address).await.map_err(|error| failed(&format_args!("dial tcp {address}: {error}")))?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(&error))?;
     let mut request = Request::get(path).header("user-agent", "kube-probe/1.36").header("connection", "close");

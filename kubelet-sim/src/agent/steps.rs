@@ -50,7 +50,8 @@ impl Step {
 
     /// Starts the container if its config maps and secrets exist, and runs its postStart hook.
     pub fn start(self, pod: Arc<Pod>, attempt: i32) {
-        let ports = self.container.ports.iter().filter_map(|port| u32::try_from(port.container_port).ok());
+        let tcp = self.container.ports.iter().filter(|port| matches!(port.protocol.as_str(), "" | "TCP"));
+        let ports = tcp.filter_map(|port| u32::try_from(port.container_port).ok());
         let request = cri::StartContainerRequest {
             pod_uid: pod.metadata.uid.clone(),
             pod_namespace: pod.metadata.namespace.clone(),
@@ -60,6 +61,9 @@ impl Step {
             image: self.container.image.clone(),
             attempt,
             ports: ports.collect(),
+            command: self.container.command.clone(),
+            args: self.container.args.clone(),
+            second_nanos: i64::try_from(self.tools.timing.seconds(1).as_nanos()).unwrap_or(i64::MAX),
         };
         tokio::spawn(async move {
             let result = match config::check(&self.tools.client, &pod, &self.container).await {
@@ -81,6 +85,11 @@ impl Step {
     async fn run(&self, request: cri::StartContainerRequest) -> Result<cri::Container, String> {
         let reply = self.tools.runtime.clone().start_container(request).await;
         let reply = reply.map_err(|status| status.message().to_owned())?.into_inner();
+        let container = reply.container.as_ref();
+        // Once, however often it restarts.
+        for warning in reply.warnings.iter().filter(|_| container.is_some_and(|container| container.attempt == 0)) {
+            self.tell(EventType::Warning, "NotAsInKubernetes", warning.clone());
+        }
         reply.container.ok_or_else(|| "the runtime returned no container".to_owned())
     }
 

@@ -1,7 +1,8 @@
-//! The application in a container: it listens after a while, answers HTTP requests, and ends as its image specifies.
+//! The application in a container: it listens after a while, answers HTTP requests, and ends as its program does.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use squall_api::timing::later;
+use squall_daemon::carried::carrier;
 use squall_faults::mutants::Mutant;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
@@ -21,7 +23,9 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::log::Log;
-use crate::catalogue::{Answer, Image, Shutdown};
+use super::program::{Ending, Program, Server};
+use super::site::{Asked, Page, Site};
+use crate::catalogue::{Image, Shutdown};
 
 /// A draining container ends when no request has arrived for this long.
 const QUIET: Duration = Duration::from_millis(300);
@@ -43,51 +47,82 @@ pub struct Exit {
     pub code: i32,
 }
 
+/// What a container runs, and where.
+pub struct Container {
+    /// Its image.
+    pub image: Image,
+    /// Its program.
+    pub program: Program,
+    /// The name of its pod.
+    pub pod: String,
+    /// The address of its pod.
+    pub ip: IpAddr,
+    /// How long a second takes in the cluster's time.
+    pub second: Duration,
+    /// What it writes.
+    pub log: Arc<Log>,
+}
+
+/// A server that answers requests.
 struct App {
     image: Image,
+    site: Site,
     pod: String,
     log: Arc<Log>,
+    second: Duration,
+    began: Instant,
     requests: AtomicU64,
     /// Requests that probes did not send.
     last_request: watch::Sender<Instant>,
+    /// The exit code that a request asked for.
+    told_to_exit: watch::Sender<Option<i32>>,
 }
 
-/// Listens on the addresses of a container.
-fn listen(addresses: &[SocketAddr]) -> std::io::Result<Vec<TcpListener>> {
-    let bind = |address: &SocketAddr| {
+/// Opens a port of an address. If it is taken or forbidden, another port carries it.
+pub fn open(address: SocketAddr) -> io::Result<TcpSocket> {
+    let bind = |address| -> io::Result<TcpSocket> {
         let socket = TcpSocket::new_v4()?;
         socket.set_reuseaddr(true)?;
-        socket.bind(*address)?;
-        socket.listen(BACKLOG)
+        socket.bind(address)?;
+        Ok(socket)
     };
-    addresses.iter().map(bind).collect()
+    match (bind(address), carrier(address)) {
+        (Err(error), Some(carrier)) if error.kind() == io::ErrorKind::PermissionDenied => bind(carrier),
+        (Err(error), _) if error.kind() == io::ErrorKind::AddrInUse => bind(SocketAddr::new(address.ip(), 0)),
+        (result, _) => result,
+    }
 }
 
 /// Runs a container until it ends.
-pub async fn run(
-    image: Image,
-    pod: String,
-    log: Arc<Log>,
-    addresses: Vec<SocketAddr>,
-    mut orders: watch::Receiver<Order>,
-) -> Exit {
-    let app = Arc::new(App {
-        image,
-        pod,
-        log,
-        requests: AtomicU64::new(0),
-        last_request: watch::Sender::new(Instant::now()),
-    });
+pub async fn run(container: Container, mut orders: watch::Receiver<Order>) -> Exit {
+    let Container { image, program, pod, ip, second, log } = container;
+    let server = match program {
+        Program::Server(server) => server,
+        Program::Pause => {
+            drop(orders.wait_for(|order| *order == Order::End).await);
+            return Exit { code: 0 };
+        }
+        Program::Script(script, server) => {
+            let code = script.run(second, &log, &mut orders).await;
+            match server.filter(|_| code == 0 && script.ending() == Ending::Unknown) {
+                Some(server) => server,
+                None => return Exit { code },
+            }
+        }
+    };
+    let app = Arc::new(App::new(image, server.site, pod, log, second));
     let own_end = async {
         match app.image.exit_after {
             Some(after) => tokio::time::sleep(after).await,
             None => std::future::pending().await,
         }
     };
-    let serving = app.clone().serve(&addresses, orders.clone());
+    let serving = app.clone().serve(&server, ip, orders.clone());
+    let mut told_to_exit = app.told_to_exit.subscribe();
     let ended = async {
         tokio::select! {
             () = own_end => return Exit { code: app.image.exit_code },
+            Ok(code) = told_to_exit.wait_for(Option::is_some) => return Exit { code: code.unwrap_or(0) },
             _ = orders.wait_for(|order| *order == Order::End) => {}
         }
         match app.image.shutdown {
@@ -119,21 +154,38 @@ async fn accept(app: Arc<App>, listener: TcpListener, orders: watch::Receiver<Or
 }
 
 impl App {
-    /// Serves for ever, once the application has started. It ends only if it cannot listen.
-    async fn serve(self: Arc<Self>, addresses: &[SocketAddr], orders: watch::Receiver<Order>) -> Exit {
+    fn new(image: Image, site: Site, pod: String, log: Arc<Log>, second: Duration) -> Self {
+        let now = Instant::now();
+        Self {
+            image,
+            site,
+            pod,
+            log,
+            second,
+            began: now,
+            requests: AtomicU64::new(0),
+            last_request: watch::Sender::new(now),
+            told_to_exit: watch::Sender::new(None),
+        }
+    }
+
+    /// Serves for ever, once the application has started. It ends only if it cannot listen at all.
+    async fn serve(self: Arc<Self>, server: &Server, ip: IpAddr, orders: watch::Receiver<Order>) -> Exit {
         tokio::time::sleep(self.image.start_time).await;
-        let text = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let listeners = match listen(addresses) {
-            Ok(listeners) => listeners,
-            Err(error) => {
-                self.log.write(format!("listening on {text}: {error}"));
-                return Exit { code: 1 };
-            }
-        };
-        self.log.write(format!("{} listens on {text}", self.image.name));
         let mut accepting = JoinSet::new();
-        for listener in listeners {
-            accepting.spawn(accept(self.clone(), listener, orders.clone()));
+        for port in &server.ports {
+            let address = SocketAddr::new(ip, *port);
+            let listening = open(address).and_then(|socket| socket.listen(BACKLOG));
+            match listening.and_then(|listener| Ok((listener.local_addr()?, listener))) {
+                Ok((at, listener)) => {
+                    self.log.write(format!("{} listens on {at}", self.image.name));
+                    accepting.spawn(accept(self.clone(), listener, orders.clone()));
+                }
+                Err(error) => {
+                    self.log.write(format!("listening on {address}: {error}"));
+                    return Exit { code: 1 };
+                }
+            }
         }
         std::future::pending().await
     }
@@ -151,16 +203,28 @@ impl App {
         if !is_probe(request) {
             self.last_request.send_replace(Instant::now());
         }
-        let number = self.requests.fetch_add(1, Ordering::Relaxed);
-        let failed = self.image.fail_after_requests.is_some_and(|limit| number >= limit);
-        let Answer { status, body } = self.image.failure.as_ref().filter(|_| failed).unwrap_or(&self.image.answer);
-        self.log.write(format!("{} {} {status} {}", request.method(), request.uri(), from.ip()));
-        let mut builder = Response::builder().status(*status).header("content-type", "text/plain");
+        let client = from.ip().to_string();
+        let Page { status, body, exit } = self.site.answer(
+            &self.image,
+            Asked {
+                path: request.uri().path(),
+                query: request.uri().query().unwrap_or_default(),
+                number: self.requests.fetch_add(1, Ordering::Relaxed),
+                client: &client,
+                pod: &self.pod,
+                age: cluster_time(self.began.elapsed(), self.second),
+            },
+        );
+        self.log.write(format!("{} {} {status} {client}", request.method(), request.uri()));
+        if exit.is_some() {
+            self.told_to_exit.send_replace(exit);
+        }
+        let mut builder = Response::builder().status(status).header("content-type", "text/plain");
         if order == Order::End {
             // A client that keeps this connection open should reconnect to another pod.
             builder = builder.header("connection", "close");
         }
-        builder.body(Full::new(Bytes::from(body.replace("{pod}", &self.pod)))).unwrap_or_default()
+        builder.body(Full::new(Bytes::from(body))).unwrap_or_default()
     }
 
     /// Serves until no request has arrived for a while: some may still be on their way. Probes do not count: they go on
@@ -177,6 +241,11 @@ impl App {
     }
 }
 
+/// Converts a time of the machine to one of the cluster.
+fn cluster_time(elapsed: Duration, second: Duration) -> Duration {
+    elapsed.checked_div(u32::try_from(second.as_micros()).unwrap_or(0)).unwrap_or_default().saturating_mul(1_000_000)
+}
+
 /// Whether a kubelet's probe sent a request (Kubernetes: `kube-probe/<version>` is its user agent).
 fn is_probe<T>(request: &Request<T>) -> bool {
     let agent = request.headers().get(USER_AGENT);
@@ -191,19 +260,19 @@ mod tests {
     fn app(shutdown: &str) -> Arc<App> {
         let text =
             format!("images: [{{name: a, answer: {{status: 200, body: x}}, shutdown: {shutdown}, startTime: 5s}}]");
-        let image = Catalogue::parse(&text).unwrap().find("a").unwrap().clone();
-        let last_request = watch::Sender::new(Instant::now());
-        Arc::new(App {
-            image,
-            pod: "p".to_owned(),
-            log: Arc::new(Log::new()),
-            requests: AtomicU64::new(0),
-            last_request,
-        })
+        let image = Catalogue::parse(&text).unwrap().find("a").unwrap();
+        Arc::new(App::new(image, Site::Image, "p".to_owned(), Arc::new(Log::new()), Duration::from_secs(1)))
     }
 
     fn request(agent: &str) -> Request<()> {
         Request::get("/").header(USER_AGENT, agent).body(()).unwrap()
+    }
+
+    #[test]
+    fn times_of_the_cluster_go_by_its_seconds() {
+        let of = |millis| cluster_time(Duration::from_millis(1_500), Duration::from_millis(millis));
+        assert_eq!((of(1_000), of(100)), (Duration::from_millis(1_500), Duration::from_secs(15)));
+        assert_eq!(of(0), Duration::ZERO);
     }
 
     #[test]
@@ -229,12 +298,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_runs_before_it_listens_and_ends_when_it_is_told_to() {
-        let address = SocketAddr::from(([127, 0, 0, 1], 0));
         for (shutdown, ends_after) in [("immediate", Some(Duration::ZERO)), ("drain", Some(QUIET)), ("ignore", None)] {
             let app = app(shutdown);
             let orders = watch::Sender::new(Order::Run);
-            let run = run(app.image.clone(), "p".to_owned(), app.log.clone(), vec![address], orders.subscribe());
-            let run = tokio::spawn(run);
+            let container = Container {
+                image: app.image.clone(),
+                program: Program::Server(Server { ports: vec![0], site: Site::Image }),
+                pod: "p".to_owned(),
+                ip: [127, 0, 0, 1].into(),
+                second: Duration::from_secs(1),
+                log: app.log.clone(),
+            };
+            let run = tokio::spawn(run(container, orders.subscribe()));
             tokio::time::sleep(Duration::from_secs(4)).await;
             assert_eq!(app.log.after(0).0.len(), 0, "it does not listen yet");
             tokio::time::sleep(Duration::from_secs(2)).await;

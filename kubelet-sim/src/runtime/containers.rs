@@ -1,11 +1,12 @@
 //! The containers of a node, by id.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use squall_daemon::carried::carrier;
 use squall_proto::squall::cri::v1 as cri;
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 use super::app::{self, Exit, Order};
 use super::log::Log;
+use super::program::{self, Chosen, Program};
 use crate::catalogue::{Catalogue, Image};
 
 /// Number of events that a kubelet may lag behind before it has to read the state again.
@@ -81,7 +83,7 @@ impl Containers {
     }
 
     fn image(&self, name: &str) -> Result<Image, Status> {
-        self.inner.catalogue.find(name).cloned().ok_or_else(|| {
+        self.inner.catalogue.find(name).ok_or_else(|| {
             Status::not_found(format!(
                 "failed to pull and unpack image {name:?}: failed to resolve reference {name:?}: not found: the image catalogue \
                  does not have it"
@@ -121,15 +123,21 @@ impl Containers {
 
     /// Starts a container. It listens later, after the start time of its image. A repeated request for an attempt returns
     /// the existing container.
-    pub fn start(&self, request: cri::StartContainerRequest) -> Result<cri::Container, Status> {
+    pub fn start(&self, request: cri::StartContainerRequest) -> Result<cri::StartContainerReply, Status> {
         let image = self.image(&request.image)?;
         let same = |info: &cri::Container| {
             info.pod_uid == request.pod_uid && info.name == request.name && info.attempt == request.attempt
         };
         if let Some(running) = self.state().containers.values().find(|running| same(&running.info)) {
-            return Ok(running.info.clone());
+            return Ok(cri::StartContainerReply { container: Some(running.info.clone()), warnings: Vec::new() });
         }
-        let addresses = addresses(&request, &image)?;
+        let ip = request
+            .pod_ip
+            .parse()
+            .map_err(|_| Status::invalid_argument(format!("{:?} is not an address", request.pod_ip)))?;
+        let chosen = program::choose(&image, &request);
+        let warnings = warnings(&chosen, ip);
+        let second = Duration::from_nanos(u64::try_from(request.second_nanos).unwrap_or(0));
         let info = cri::Container {
             id: Uuid::new_v4().simple().to_string(),
             pod_uid: request.pod_uid,
@@ -147,15 +155,16 @@ impl Containers {
         let running = Running { info: info.clone(), orders, log: log.clone(), task: None };
         self.state().containers.insert(info.id.clone(), running);
         let (containers, id, pod) = (self.clone(), info.id.clone(), request.pod_name);
+        let container = app::Container { image, program: chosen.program, pod, ip, second, log };
         let task = tokio::spawn(async move {
-            let exit = app::run(image, pod, log, addresses, receiver).await;
+            let exit = app::run(container, receiver).await;
             containers.ended(&id, exit);
         });
         if let Some(running) = self.state().containers.get_mut(&info.id) {
             running.task = Some(task.abort_handle());
         }
         self.tell(&info);
-        Ok(info)
+        Ok(cri::StartContainerReply { container: Some(info), warnings })
     }
 
     /// Asks a container to end, and kills it after the grace period.
@@ -222,16 +231,29 @@ impl Containers {
     }
 }
 
-fn addresses(request: &cri::StartContainerRequest, image: &Image) -> Result<Vec<SocketAddr>, Status> {
-    let ip = request
-        .pod_ip
-        .parse()
-        .map_err(|_| Status::invalid_argument(format!("{:?} is not an address", request.pod_ip)))?;
-    let mut ports: Vec<u16> = request.ports.iter().filter_map(|port| u16::try_from(*port).ok()).collect();
-    if ports.is_empty() {
-        ports.push(image.port);
-    }
-    Ok(ports.into_iter().map(|port| SocketAddr::new(ip, port)).collect())
+/// Says what is not as the pod of a container asks for.
+fn warnings(chosen: &Chosen, ip: IpAddr) -> Vec<String> {
+    let ignored = chosen
+        .ignored
+        .as_ref()
+        .map(|command| format!("The command {command:?} has no effect: simulated containers run as their image does"));
+    let ports = match &chosen.program {
+        Program::Server(server) | Program::Script(_, Some(server)) => server.ports.as_slice(),
+        _ => &[],
+    };
+    let carried = ports.iter().filter_map(|port| {
+        let address = SocketAddr::new(ip, *port);
+        // Without a listener, the port is free again at once.
+        let bound = app::open(address).and_then(|socket| socket.local_addr()).ok()?;
+        match carrier(address) {
+            _ if bound == address => None,
+            Some(carrier) if bound == carrier => {
+                Some(format!("Ordinary users may not listen on port {port}: {address} is served at {carrier}"))
+            }
+            _ => Some(format!("Port {port} is taken: another one carries it, which the container's log names")),
+        }
+    });
+    ignored.into_iter().chain(carried).collect()
 }
 
 fn nanos_now() -> i64 {

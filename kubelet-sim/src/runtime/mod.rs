@@ -4,8 +4,10 @@ mod app;
 mod containers;
 mod log;
 mod log_stream;
+mod program;
 mod proxy;
 mod service;
+mod site;
 
 use anyhow::Context;
 use squall_daemon::{Gateway, Work};
@@ -14,7 +16,7 @@ use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tokio_stream::wrappers::UnixListenerStream;
 
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, Others};
 use proxy::Retries;
 
 /// Serves until `stopping` becomes true. Its containers end with it.
@@ -25,7 +27,8 @@ pub fn run_runtime(flags: RuntimeFlags, stopping: watch::Receiver<bool>) -> Work
 async fn work(flags: RuntimeFlags, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
     squall_faults::begin(&flags.faults)?;
     let retries = if flags.retry_backends { Retries::EachBackend } else { Retries::None };
-    let catalogue = Catalogue::load(flags.images.as_deref())?;
+    let others = if flags.strict_images { Others::Refuse } else { Others::Run };
+    let catalogue = Catalogue::load(flags.images.as_deref())?.with_others(others);
     // A runtime that was killed leaves its socket behind.
     match std::fs::remove_file(&flags.socket) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use squall_daemon::Gateway;
+use squall_daemon::carried::carrier;
 use squall_faults::mutants::Mutant;
 use squall_proto::squall::cri::v1 as cri;
 use tokio::io::copy_bidirectional;
@@ -105,8 +106,9 @@ impl Proxy {
         for (address, table) in wanted {
             match self.frontends.get(&address) {
                 Some(frontend) => frontend.backends.store(Arc::new(table)),
-                None => match listen(address) {
-                    Ok(listener) => {
+                None => match listen_or_carry(address) {
+                    Ok((listener, problem)) => {
+                        failures.extend(problem);
                         let backends: Backends = Arc::new(ArcSwap::from_pointee(table));
                         let task =
                             tokio::spawn(accept(listener, backends.clone(), self.gateway, self.retries)).abort_handle();
@@ -131,6 +133,17 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.set_reuseport(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+/// Listens on an address, or on the one that carries it, and says so.
+fn listen_or_carry(address: SocketAddr) -> std::io::Result<(TcpListener, Option<String>)> {
+    match (listen(address), carrier(address)) {
+        (Ok(listener), _) => Ok((listener, None)),
+        (Err(error), Some(carrier)) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            Ok((listen(carrier)?, Some(format!("{address}: {error}; it is served at {carrier}"))))
+        }
+        (Err(error), _) => Err(error),
+    }
 }
 
 async fn accept(listener: TcpListener, backends: Backends, gateway: Gateway, retries: Retries) {

@@ -59,8 +59,7 @@ impl Runtime for RuntimeService {
         &self,
         request: Request<cri::StartContainerRequest>,
     ) -> Result<Response<cri::StartContainerReply>, Status> {
-        let container = self.containers.start(request.into_inner())?;
-        Ok(Response::new(cri::StartContainerReply { container: Some(container) }))
+        Ok(Response::new(self.containers.start(request.into_inner())?))
     }
 
     async fn stop_container(

@@ -151,6 +151,7 @@ async fn raise(scenario: &Scenario, playing: &Playing) -> anyhow::Result<(Cluste
         nodes: shape.nodes,
         timing: playing.timing,
         images: scenario.catalogue(&playing.folder)?,
+        strict_images: false,
         links: shape.links,
         retry_backends: shape.retry_backends,
         // It is about the writes of controllers to rollouts, and grows with every write.

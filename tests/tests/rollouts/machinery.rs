@@ -128,7 +128,7 @@ spec: {containers: [{name: c, image: 'web:v1', livenessProbe: {exec: {command: [
 apiVersion: v1
 kind: Pod
 metadata: {name: missing}
-spec: {containers: [{name: c, image: 'nothing:v1'}]}
+spec: {containers: [{name: c, image: 'luksa/kubia:v9'}]}
 ---
 apiVersion: v1
 kind: Pod

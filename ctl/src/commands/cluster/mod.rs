@@ -152,6 +152,7 @@ pub fn options_of_shape(shape: &ShapeArgs) -> Result<Options, Failure> {
         nodes: shape.nodes.unwrap_or(NODES),
         timing: shape.timing.unwrap_or_default(),
         images,
+        strict_images: shape.strict_images,
         links: shape.links,
         retry_backends: shape.retry_backends,
         write_log: shape.write_log,
@@ -166,6 +167,7 @@ fn is_as_asked(has: &Options, asked: &ShapeArgs, wanted: &Options) -> bool {
         && (asked.nodes.is_none() || has.nodes == wanted.nodes)
         && (asked.timing.is_none() || has.timing == wanted.timing)
         && (asked.images.is_none() || has.images == wanted.images)
+        && (!asked.strict_images || has.strict_images)
         && (!asked.links || has.links)
         && (!asked.retry_backends || has.retry_backends)
         && (!asked.write_log || has.write_log)
