@@ -6,7 +6,12 @@
 use std::fmt;
 
 use prost_types::Any;
+use serde::Deserialize;
 use serde_json::Value;
+use squall_proto::intstr::IntOrString;
+use squall_proto::json::base64_option;
+use squall_proto::meta::v1::{MicroTime, Time};
+use squall_proto::resource::Quantity;
 use squall_proto::schema::{Field, Kind as ValueKind, MESSAGES, Message, Shape};
 
 use crate::error::Error;
@@ -113,10 +118,15 @@ pub fn read(kind: Kind, json: Value, validation: FieldValidation) -> Result<Deco
     read_with(kind, json, &[], validation)
 }
 
-fn read_with(kind: Kind, json: Value, duplicates: &[String], validation: FieldValidation) -> Result<Decoded, Refusal> {
+fn read_with(
+    kind: Kind,
+    mut json: Value,
+    duplicates: &[String],
+    validation: FieldValidation,
+) -> Result<Decoded, Refusal> {
     let mut walk = Walk::default();
     if let Some(message) = Message::find(kind.info().message) {
-        walk.object(&json, message, &mut Vec::new());
+        walk.object(&mut json, message, &mut Vec::new());
     }
     if let Some(mismatch) = walk.mismatch {
         return Err(mismatch);
@@ -132,7 +142,21 @@ fn read_with(kind: Kind, json: Value, duplicates: &[String], validation: FieldVa
     Ok(Decoded { object, warnings })
 }
 
-/// The findings of a walk over the JSON.
+/// Kubernetes: a null within a list or a map reads as nothing of its type: the empty string, zero, an empty object.
+fn fill(json: &mut Value, field: &'static Field) {
+    if !json.is_null() {
+        return;
+    }
+    *json = match field.kind {
+        ValueKind::String | ValueKind::Bytes => "".into(),
+        ValueKind::Bool => false.into(),
+        ValueKind::Int32 | ValueKind::Int64 => 0.into(),
+        ValueKind::Message(index) if MESSAGES[index].custom_json => return,
+        ValueKind::Message(_) => Value::Object(serde_json::Map::new()),
+    };
+}
+
+/// The findings of a walk over the JSON, which also replaces nulls within lists and maps.
 #[derive(Default)]
 struct Walk {
     unknown: Vec<String>,
@@ -141,19 +165,22 @@ struct Walk {
 }
 
 impl Walk {
-    fn object(&mut self, json: &Value, message: &'static Message, path: &mut Vec<String>) {
-        if message.custom_json || json.is_null() {
+    fn object(&mut self, json: &mut Value, message: &'static Message, path: &mut Vec<String>) {
+        if message.custom_json {
+            return self.custom(json, message, path);
+        }
+        if json.is_null() {
             return;
         }
         let Value::Object(fields) = json else {
             return self.mismatched(json, message.short_name(), path, &go_type(message.name));
         };
-        for (key, value) in fields {
+        for (key, value) in fields.iter_mut() {
             if path.is_empty() && matches!(key.as_str(), "apiVersion" | "kind") {
                 continue;
             }
             path.push(key.clone());
-            match message.field(key) {
+            match message.field(key.as_str()) {
                 None => self.unknown.push(dotted(path)),
                 Some(field) => self.field(value, field, message, path),
             }
@@ -161,14 +188,29 @@ impl Walk {
         }
     }
 
-    fn field(&mut self, json: &Value, field: &'static Field, message: &'static Message, path: &mut Vec<String>) {
+    /// Checks a value with a form of its own, such as a time.
+    fn custom(&mut self, json: &Value, message: &'static Message, path: &[String]) {
+        let checked = match message.name {
+            "resource.Quantity" => Quantity::deserialize(json).map(drop),
+            "meta.v1.Time" => Time::deserialize(json).map(drop),
+            "meta.v1.MicroTime" => MicroTime::deserialize(json).map(drop),
+            "intstr.IntOrString" => IntOrString::deserialize(json).map(drop),
+            _ => return,
+        };
+        if let Err(error) = checked {
+            self.mismatch.get_or_insert_with(|| Refusal::Value(format!("{}: {error}", dotted(path))));
+        }
+    }
+
+    fn field(&mut self, json: &mut Value, field: &'static Field, message: &'static Message, path: &mut Vec<String>) {
         match (field.shape, json) {
             (_, Value::Null) => {}
             (Shape::Single, value) => self.value(value, field, message, path),
             (Shape::List, Value::Array(items)) => {
-                for (index, item) in items.iter().enumerate() {
+                for (index, item) in items.iter_mut().enumerate() {
                     let name = path.pop().unwrap_or_default();
                     path.push(format!("{name}[{index}]"));
+                    fill(item, field);
                     self.value(item, field, message, path);
                     path.pop();
                     path.push(name);
@@ -177,6 +219,7 @@ impl Walk {
             (Shape::Map, Value::Object(entries)) => {
                 for (key, item) in entries {
                     path.push(key.clone());
+                    fill(item, field);
                     self.value(item, field, message, path);
                     path.pop();
                 }
@@ -190,10 +233,16 @@ impl Walk {
         }
     }
 
-    fn value(&mut self, json: &Value, field: &'static Field, message: &'static Message, path: &mut Vec<String>) {
+    fn value(&mut self, json: &mut Value, field: &'static Field, message: &'static Message, path: &mut Vec<String>) {
         let fits = match field.kind {
             ValueKind::Message(index) => return self.object(json, &MESSAGES[index], path),
-            ValueKind::String | ValueKind::Bytes => json.is_string(),
+            ValueKind::String => json.is_string(),
+            ValueKind::Bytes => {
+                if let Err(error) = base64_option::deserialize(&*json) {
+                    self.mismatch.get_or_insert_with(|| Refusal::Value(format!("{}: {error}", dotted(path))));
+                }
+                return;
+            }
             ValueKind::Bool => json.is_boolean(),
             ValueKind::Int32 => json.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
             ValueKind::Int64 => json.as_i64().is_some(),
@@ -283,6 +332,17 @@ mod tests {
         assert!(refusal(json!({"spec": {"replicas": 1e12}})).contains("of type int32"));
         assert!(refusal(json!({"spec": []})).contains("cannot unmarshal array"));
         assert!(refusal(json!({"metadata": {"labels": ["a"]}})).contains("of type map[string]string"));
+    }
+
+    #[test]
+    fn a_null_in_a_map_or_a_list_reads_as_nothing_of_its_type() {
+        let json = json!({"metadata": {"labels": {"a": null}}, "spec": {
+            "nodeSelector": {"a": null}, "containers": [{"name": "a", "args": [null], "ports": [null],
+            "resources": {"limits": {"cpu": null}}}]}});
+        let pod = from_json(Kind::Pod, json, FieldValidation::Strict).unwrap().object.to_json();
+        assert_eq!((&pod["metadata"]["labels"], &pod["spec"]["nodeSelector"]), (&json!({"a": ""}), &json!({"a": ""})));
+        let container = &pod["spec"]["containers"][0];
+        assert_eq!((&container["args"], &container["ports"]), (&json!([""]), &json!([{"containerPort": 0}])));
     }
 
     #[test]

@@ -157,3 +157,52 @@ fn fractions_of_whole_seconds_are_dropped() {
     assert_eq!(node.to_json()["metadata"]["creationTimestamp"], "2026-11-30T15:36:18Z");
     assert_eq!(Object::from_json(Kind::Node, node.to_json()).unwrap(), node);
 }
+
+/// Returns the paths of all values within a JSON document, as pointers.
+fn pointers(json: &Value, at: &str, found: &mut Vec<String>) {
+    let inner: Vec<(String, &Value)> = match json {
+        Value::Object(fields) => fields.iter().map(|(key, value)| (key.replace('/', "~1"), value)).collect(),
+        Value::Array(items) => items.iter().enumerate().map(|(index, item)| (index.to_string(), item)).collect(),
+        _ => Vec::new(),
+    };
+    for (key, value) in inner {
+        let pointer = format!("{at}/{key}");
+        pointers(value, &pointer, found);
+        found.push(pointer);
+    }
+}
+
+/// A document with every field of a kind, not very deep.
+fn every_field(kind: Kind) -> Value {
+    let mut filler = Filler { count: 0, filled: 0 };
+    Value::Object(filler.object(Message::find(kind.info().message).unwrap(), MAX_DEPTH - 3))
+}
+
+#[test]
+fn a_null_may_stand_in_every_place_and_an_error_names_its_field() {
+    let (mut places, mut errors) = (0, 0);
+    for kind in Kind::ALL {
+        let whole = every_field(*kind);
+        let mut all = Vec::new();
+        pointers(&whole, "", &mut all);
+        for pointer in all {
+            places += 1;
+            let with = |value: Value| {
+                let mut json = whole.clone();
+                *json.pointer_mut(&pointer).unwrap() = value;
+                from_json(*kind, json, FieldValidation::Ignore)
+            };
+            if let Err(error) = with(Value::Null) {
+                panic!("null at {pointer} of a {kind:?}: {error}");
+            }
+            // Nothing has this type.
+            if let Err(error) = with(json!([[true]])) {
+                errors += 1;
+                let mut steps = pointer.rsplit('/').map(|step| step.replace("~1", "/"));
+                let field = steps.find(|step| step.parse::<usize>().is_err()).unwrap();
+                assert!(error.to_string().contains(&field), "{pointer} of a {kind:?}: {error}");
+            }
+        }
+    }
+    assert!(places > 1_000 && errors > places / 2, "only {places} places and {errors} errors");
+}
