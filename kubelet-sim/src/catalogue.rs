@@ -294,6 +294,7 @@ mod tests {
         for tag in ["v1", "v2", "v3", "v4"] {
             assert!(catalogue.find(&format!("luksa/kubia:{tag}")).is_some());
         }
+        assert!(catalogue.find("luksa/kubia").is_none());
         assert!(catalogue.find("luksa/kubia:v9").is_none(), "the tour needs one that is missing");
         assert_eq!(catalogue.find("docker.io/luksa/kubia:v1").unwrap().port, Some(8080));
         assert!(Catalogue::parse("images: [{name: a, anser: 1}]").is_err());

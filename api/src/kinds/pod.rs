@@ -65,6 +65,7 @@ impl Resource for Pod {
         self.status =
             PodStatus { phase: "Pending".to_owned(), qos_class: qos_class(self).to_owned(), ..PodStatus::default() };
         let spec = &mut self.spec;
+        pod_spec::merge_label_keys(spec, &self.metadata.labels);
         if spec.service_account_name.is_empty() {
             "default".clone_into(&mut spec.service_account_name);
         }

@@ -56,8 +56,11 @@ pub fn drop_unused(new: &mut Service, old: &Service) {
             to.ip_family_policy = None;
         }
     }
-    let numbers = |ports: &[ServicePort]| ports.iter().map(|port| port.node_port).collect::<Vec<i32>>();
-    if node_ports && numbers(&to.ports) == numbers(&from.ports) {
+    // Kubernetes: ports may come and go, as long as no node port is new.
+    let numbers = |ports: &[ServicePort]| -> BTreeSet<i32> {
+        ports.iter().map(|port| port.node_port).filter(|number| *number != 0).collect()
+    };
+    if node_ports && numbers(&to.ports).is_subset(&numbers(&from.ports)) {
         to.ports.iter_mut().for_each(|port| port.node_port = 0);
     }
     if health && to.health_check_node_port == from.health_check_node_port {

@@ -68,18 +68,23 @@ impl Registry {
             if namespace.meta().deletion_timestamp.is_some() {
                 continue;
             }
-            let name = &namespace.meta().name;
-            let mut account = ServiceAccount::default();
-            "default".clone_into(&mut account.metadata.name);
-            account.metadata.namespace.clone_from(name);
-            let mut furniture = vec![Object::from(account)];
-            furniture.extend(self.inner.ca.as_ref().map(|ca| Object::from(ca_map(name, ca))));
-            for object in furniture {
-                match self.create_if_absent(object).await {
-                    // The namespace is being deleted, or is gone.
-                    Err(error) if error.is(Reason::Forbidden) || error.is(Reason::NotFound) => {}
-                    other => other?,
-                }
+            self.furnish(&namespace.meta().name).await?;
+        }
+        Ok(())
+    }
+
+    /// Creates the contents of one namespace.
+    pub(super) async fn furnish(&self, name: &str) -> Result<(), Error> {
+        let mut account = ServiceAccount::default();
+        "default".clone_into(&mut account.metadata.name);
+        name.clone_into(&mut account.metadata.namespace);
+        let mut furniture = vec![Object::from(account)];
+        furniture.extend(self.inner.ca.as_ref().map(|ca| Object::from(ca_map(name, ca))));
+        for object in furniture {
+            match self.create_if_absent(object).await {
+                // The namespace is being deleted, or is gone.
+                Err(error) if error.is(Reason::Forbidden) || error.is(Reason::NotFound) => {}
+                other => other?,
             }
         }
         Ok(())

@@ -6,6 +6,7 @@
 //! what the store executes: `fence` lets only elected leaders write, `repeated` answers repeated requests, and `pending`
 //! reports outcomes to the write log. `bootstrap` creates the initial objects, and `contact` detects a lost quorum.
 
+mod accounts;
 mod bootstrap;
 mod change;
 mod contact;

@@ -51,6 +51,7 @@ impl Registry {
         let Decoded { mut object, warnings } = decoded;
         in_namespace(&mut object, &resource.namespace)?;
         self.check_namespace(&object).await?;
+        self.admit_pod(&mut object).await?;
         let named = ResourceRef::object(resource.kind, &resource.namespace, &object.meta().name);
         let job = Job { resource: &named, options, start: Start::Nothing, version: "" };
         let created = self.change(&job, |_, moment| {

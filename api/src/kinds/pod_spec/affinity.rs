@@ -1,11 +1,12 @@
 //! Affinity to nodes and to other pods.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use squall_proto::core::v1::{
-    Affinity, NodeAffinity, NodeSelectorRequirement, NodeSelectorTerm, PodAffinityTerm, WeightedPodAffinityTerm,
+    Affinity, NodeAffinity, NodeSelectorRequirement, NodeSelectorTerm, PodAffinityTerm, PodSpec,
+    WeightedPodAffinityTerm,
 };
-use squall_proto::meta::v1::LabelSelector;
+use squall_proto::meta::v1::{LabelSelector, LabelSelectorRequirement};
 
 use crate::field::{Errors, Path};
 use crate::labels::validate_selector;
@@ -32,6 +33,44 @@ pub(super) fn validate(affinity: &Affinity, path: &Path, errors: &mut Errors) {
         );
         validate_pods(required, preferred, &path.child("podAntiAffinity"), errors);
     }
+}
+
+/// Turns `matchLabelKeys` and `mismatchLabelKeys` into requirements of the selectors, with the values of the pod's own
+/// labels (Kubernetes does so when a pod is created).
+pub fn merge_label_keys(spec: &mut PodSpec, labels: &BTreeMap<String, String>) {
+    let affinity = spec.affinity.iter_mut();
+    let lists = affinity.flat_map(|affinity| {
+        let pods = affinity.pod_affinity.iter_mut().map(|it| {
+            let preferred = &mut it.preferred_during_scheduling_ignored_during_execution;
+            (&mut it.required_during_scheduling_ignored_during_execution, preferred)
+        });
+        let anti = affinity.pod_anti_affinity.iter_mut().map(|it| {
+            let preferred = &mut it.preferred_during_scheduling_ignored_during_execution;
+            (&mut it.required_during_scheduling_ignored_during_execution, preferred)
+        });
+        pods.chain(anti)
+    });
+    for (required, preferred) in lists {
+        let preferred = preferred.iter_mut().map(|weighted| &mut weighted.pod_affinity_term);
+        for term in required.iter_mut().chain(preferred) {
+            merge(&mut term.label_selector, &term.match_label_keys, "In", labels);
+            merge(&mut term.label_selector, &term.mismatch_label_keys, "NotIn", labels);
+        }
+    }
+    for constraint in &mut spec.topology_spread_constraints {
+        merge(&mut constraint.label_selector, &constraint.match_label_keys, "In", labels);
+    }
+}
+
+fn merge(selector: &mut Option<LabelSelector>, keys: &[String], operator: &str, labels: &BTreeMap<String, String>) {
+    let Some(selector) = selector else { return };
+    selector.match_expressions.extend(keys.iter().filter_map(|key| {
+        Some(LabelSelectorRequirement {
+            key: key.clone(),
+            operator: operator.to_owned(),
+            values: vec![labels.get(key)?.clone()],
+        })
+    }));
 }
 
 fn validate_node(affinity: &NodeAffinity, path: &Path, errors: &mut Errors) {

@@ -31,6 +31,7 @@ use squall_proto::meta::v1::ObjectMeta;
 
 use crate::field::{Errors, Path};
 
+pub use affinity::merge_label_keys;
 pub use annotations::validate_annotations;
 pub use defaults::{set_pod_defaults, set_spec_defaults};
 pub use ports::{validate_port, validate_port_number};
