@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::api::Api;
 use crate::client::Client;
+use crate::correlate::{Correlated, Correlator};
 use crate::error::Error;
 
 /// The capacity of the queue of events (Kubernetes: 1,000).
@@ -49,26 +50,28 @@ impl Recorder {
 /// Creates the queued events, many at a time. A repetition increments the count of the earlier event.
 async fn tell_all(client: Client, source: EventSource, mut receiver: mpsc::Receiver<(Happening, Timestamp)>) {
     let mut told: HashMap<Happening, Event> = HashMap::new();
-    let mut waiting = Vec::new();
+    let (mut correlator, mut waiting) = (Correlator::default(), Vec::new());
     while receiver.recv_many(&mut waiting, BATCH).await > 0 {
         let mut new: HashMap<Happening, Event> = HashMap::new();
         for (happening, at) in waiting.drain(..) {
-            if let Some(event) = new.get_mut(&happening) {
-                count(event, at);
-            } else if let Some(event) = told.get_mut(&happening) {
-                count(event, at);
+            let Some(Correlated { key, message }) = correlator.correlate(happening, at) else { continue };
+            if let Some(event) = new.get_mut(&key) {
+                count(event, message, at);
+            } else if let Some(event) = told.get_mut(&key) {
+                count(event, message, at);
                 let Err(error) = repeat(&client, event).await else { continue };
-                told.remove(&happening);
                 // The earlier one has expired.
                 if error.is(Reason::NotFound) {
-                    let event = self::event(&source, &happening, at);
-                    new.insert(happening, event);
+                    let message = event.message.clone();
+                    let event = self::event(&source, &key, message, at);
+                    new.insert(key.clone(), event);
                 } else {
                     tracing::debug!(%error, "could not update a repeated event");
                 }
+                told.remove(&key);
             } else {
-                let event = event(&source, &happening, at);
-                new.insert(happening, event);
+                let event = event(&source, &key, message, at);
+                new.insert(key, event);
             }
         }
         tell_new(&client, &new).await;
@@ -79,16 +82,18 @@ async fn tell_all(client: Client, source: EventSource, mut receiver: mpsc::Recei
     }
 }
 
-/// Increments the count and sets the time of the last occurrence.
-fn count(event: &mut Event, at: Timestamp) {
+/// Increments the count and sets the time and the message of the last occurrence.
+fn count(event: &mut Event, message: String, at: Timestamp) {
     event.count = event.count.saturating_add(1);
+    event.message = message;
     event.last_timestamp = Time::from_timestamp(at);
 }
 
 async fn repeat(client: &Client, event: &Event) -> Result<(), Error> {
     let api: Api<Event> = Api::new(client.clone(), &event.metadata.namespace);
     let last = squall_proto::format_rfc3339_seconds(event.last_timestamp.timestamp());
-    api.patch(&event.metadata.name, &serde_json::json!({"count": event.count, "lastTimestamp": last})).await.map(drop)
+    let patch = serde_json::json!({"count": event.count, "lastTimestamp": last, "message": event.message});
+    api.patch(&event.metadata.name, &patch).await.map(drop)
 }
 
 async fn tell_new(client: &Client, new: &HashMap<Happening, Event>) {
@@ -104,7 +109,7 @@ async fn tell_new(client: &Client, new: &HashMap<Happening, Event>) {
     }
 }
 
-fn event(source: &EventSource, happening: &Happening, now: Timestamp) -> Event {
+fn event(source: &EventSource, happening: &Happening, message: String, now: Timestamp) -> Event {
     let object = &happening.object;
     let namespace = if object.namespace.is_empty() { "default" } else { &object.namespace };
     let mut event = Event {
@@ -118,7 +123,7 @@ fn event(source: &EventSource, happening: &Happening, now: Timestamp) -> Event {
             ..ObjectReference::default()
         },
         reason: happening.reason.to_owned(),
-        message: happening.message.clone(),
+        message,
         r#type: format!("{:?}", happening.event_type),
         source: source.clone(),
         first_timestamp: Time::from_timestamp(now),

@@ -13,6 +13,7 @@ mod admin;
 mod api;
 mod cache;
 mod client;
+mod correlate;
 mod election;
 mod endpoints;
 mod error;

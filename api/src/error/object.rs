@@ -61,6 +61,23 @@ impl Error {
         Self::new(Reason::Invalid, format!("{qualified} {name:?} is invalid: {text}"), Some(details))
     }
 
+    /// A part of an object that the kind does not have, such as `pods/exec`.
+    #[must_use]
+    pub fn no_such_part(kind: Kind, name: &str, part: &str) -> Self {
+        let plural = kind.info().plural_group();
+        let why = match part {
+            "exec" | "attach" | "portforward" => {
+                ": containers are simulated here, and no terminal or port leads into them"
+            }
+            "token" => ": there are no tokens here, users are known by their certificates",
+            "ephemeralcontainers" | "resize" => ": simulated containers cannot be changed while they run",
+            _ => "",
+        };
+        let message =
+            format!("the server could not find the requested resource: {plural} {name:?} has no {part:?}{why}");
+        Self::new(Reason::NotFound, message, Some(StatusDetails::default()))
+    }
+
     /// `pods "x" is forbidden: ...`.
     #[must_use]
     pub fn forbidden(kind: Kind, name: &str, detail: &str) -> Self {

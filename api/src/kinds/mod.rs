@@ -118,6 +118,15 @@ fn qualified(name: &str, group: &str) -> String {
     if group.is_empty() { name.to_owned() } else { format!("{name}.{group}") }
 }
 
+impl Kind {
+    /// Whether its deletion answers with the object. That of another kind answers with a `Status` (Kubernetes:
+    /// `ReturnDeletedObject`).
+    #[must_use]
+    pub const fn is_returned_when_deleted(self) -> bool {
+        matches!(self, Self::Pod | Self::Service | Self::ServiceAccount | Self::ResourceQuota | Self::Namespace)
+    }
+}
+
 /// The metadata that every object has.
 pub trait Meta {
     /// Returns the metadata.

@@ -168,8 +168,9 @@ fn contents(action: &str, message: &str) -> (Content, Content) {
         "list" => (Content::Nothing, Content::Message(format!("{message}List"))),
         "post" | "put" => (object(), object()),
         "patch" => (Content::Patch, object()),
-        // Kubernetes: deleting a pod or a service returns it.
-        "delete" if ["core.v1.Pod", "core.v1.Service"].contains(&message) => (options(), object()),
+        "delete" if Kind::ALL.iter().any(|kind| kind.info().message == message && kind.is_returned_when_deleted()) => {
+            (options(), object())
+        }
         "delete" => (options(), status()),
         "deletecollection" => (options(), Content::Message(format!("{message}List"))),
         _ => (Content::Nothing, object()),

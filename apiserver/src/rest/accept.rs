@@ -36,6 +36,9 @@ pub struct Format {
 }
 
 impl Encoding {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Json, Self::Yaml, Self::Protobuf];
+
     /// Returns the content type of the encoding.
     #[must_use]
     pub const fn content_type(self) -> &'static str {
@@ -102,10 +105,10 @@ impl Format {
         if ranges.is_empty() {
             return Ok(Self { encoding: Encoding::Json, shape: Shape::Objects });
         }
-        ranges.iter().find_map(Self::of).ok_or_else(|| {
-            let supported = [Encoding::Json, Encoding::Yaml, Encoding::Protobuf].map(Encoding::content_type);
-            Error::not_acceptable(&supported)
-        })
+        ranges
+            .iter()
+            .find_map(Self::of)
+            .ok_or_else(|| Error::not_acceptable(&Encoding::ALL.map(Encoding::content_type)))
     }
 
     fn of(range: &Range<'_>) -> Option<Self> {

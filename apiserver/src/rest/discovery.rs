@@ -2,7 +2,7 @@
 
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
-use http::header::CONTENT_TYPE;
+use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use squall_api::kinds::Part;
@@ -147,10 +147,15 @@ fn aggregated_version(headers: &HeaderMap) -> Option<&'static str> {
 
 impl Rest {
     fn writer(&self, request: &Request) -> Result<Writer, Failure> {
+        self.writer_for(request, request.headers().clone())
+    }
+
+    /// Creates the writer of a response to these headers.
+    fn writer_for(&self, request: &Request, headers: HeaderMap) -> Result<Writer, Failure> {
         self.permit(request)?;
         let layout = layout(request.uri(), request.headers());
         let handlers = self.handlers(request.extensions(), request.headers());
-        let head = handlers.and_then(|handlers| Head::read(handlers, request.uri(), request.headers().clone()));
+        let head = handlers.and_then(|handlers| Head::read(handlers, request.uri(), headers));
         head.map(|head| head.writer).map_err(|error| Failure { error, layout })
     }
 
@@ -161,13 +166,40 @@ impl Rest {
         let items: Vec<Value> = groups.iter().map(|group| aggregated_group(group)).collect();
         let list = json!({"kind": "APIGroupDiscoveryList", "apiVersion": format!("apidiscovery.k8s.io/{version}"),
             "metadata": {}, "items": items});
-        let mut response = self.writer(request)?.value(&list, StatusCode::OK)?;
+        // A client may accept this form and no other, which is JSON of no other request.
+        let mut headers = request.headers().clone();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let mut response = self.writer_for(request, headers)?.value(&list, StatusCode::OK)?;
         let content_type = format!("application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList");
         if let Ok(value) = HeaderValue::from_str(&content_type) {
             response.headers_mut().insert(CONTENT_TYPE, value);
         }
         Ok(response)
     }
+}
+
+/// `/`: the paths that there are.
+pub(super) async fn paths(State(rest): State<Rest>, request: Request) -> Result<Response, Failure> {
+    let mut paths: Vec<String> = [
+        "/api",
+        "/api/v1",
+        "/apis",
+        "/healthz",
+        "/livez",
+        "/metrics",
+        "/openapi/v2",
+        "/openapi/v3",
+        "/readyz",
+        "/version",
+    ]
+    .map(str::to_owned)
+    .into();
+    for group in group_names() {
+        paths.push(format!("/apis/{group}"));
+        paths.push(format!("/apis/{}", group_version(group)));
+    }
+    paths.sort_unstable();
+    Ok(rest.writer(&request)?.value(&json!({"paths": paths}), StatusCode::OK)?)
 }
 
 /// `/api`.
@@ -258,9 +290,9 @@ mod tests {
     fn the_aggregated_form_is_given_when_it_is_asked_for_first() {
         let mut headers = HeaderMap::new();
         let accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
-        headers.insert(http::header::ACCEPT, accept.parse().unwrap());
+        headers.insert(ACCEPT, accept.parse().unwrap());
         assert_eq!(aggregated_version(&headers), Some("v2"));
-        headers.insert(http::header::ACCEPT, "application/json".parse().unwrap());
+        headers.insert(ACCEPT, "application/json".parse().unwrap());
         assert_eq!(aggregated_version(&headers), None);
     }
 }

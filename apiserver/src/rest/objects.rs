@@ -12,7 +12,7 @@ use squall_api::apply::OnConflict;
 use squall_api::decode::FieldValidation;
 use squall_api::error::Reason;
 use squall_api::metav1::v1::{DeleteOptions, Status, StatusDetails};
-use squall_api::{Error, Kind, Object};
+use squall_api::{Error, Object};
 
 use super::accept::{Encoding, Format};
 use super::encode::{Writer, success};
@@ -141,6 +141,9 @@ pub async fn serve(handlers: Handlers, resource: ResourceRef, request: Request) 
     if let Some(verb) = written(&parts.method, collection) {
         handlers.authorize(verb, &resource)?;
     }
+    if let Subresource::Unknown(part) = &resource.subresource {
+        return Err(Error::no_such_part(resource.kind, &resource.name, part));
+    }
     let head = Head::read(handlers, &parts.uri, parts.headers)?;
     match parts.method {
         Method::GET | Method::HEAD if collection => head.list_or_watch(&resource).await,
@@ -251,8 +254,7 @@ impl Head {
     async fn delete(&self, resource: &ResourceRef, body: axum::body::Body) -> Result<Response, Error> {
         let (how, options) = self.deleting(body).await?;
         let reply = self.handlers.delete(resource, &how, options).await?;
-        // Kubernetes: deleting a pod or a service returns the object, deleting another kind returns a Status.
-        if !reply.deleted || matches!(resource.kind, Kind::Pod | Kind::Service) {
+        if !reply.deleted || resource.kind.is_returned_when_deleted() {
             return self.answer(&reply);
         }
         let object = Object::from_any(&reply.object)?;

@@ -10,6 +10,7 @@ use squall_api::authorization::v1::{
     SubjectAccessReviewStatus, SubjectRulesReviewStatus,
 };
 
+use super::accept::{Encoding, Shape};
 use super::objects::Head;
 use super::path::Review;
 use crate::authorization::{Action, ROLES, Target, Verb};
@@ -26,6 +27,10 @@ pub async fn serve(handlers: Handlers, review: Review, request: Request) -> Resu
     }
     let head = Head::read(handlers.clone(), &parts.uri, parts.headers)?;
     let body = head.body(body).await?;
+    if head.writer.format.shape != Shape::Objects {
+        // Kubernetes: a review has no rows and no metadata.
+        return Err(Error::not_acceptable(&Encoding::ALL.map(Encoding::content_type)));
+    }
     match review {
         Review::Access => {
             let asked = body.message("authorization.v1.SelfSubjectAccessReview")?;

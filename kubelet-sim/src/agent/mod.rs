@@ -18,11 +18,11 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use squall_client::events::Recorder;
-use squall_client::{Client, Gate, over_tls};
+use squall_client::{Cache, Client, Gate, over_tls};
 use squall_daemon::{Timing, Work, tls};
 use squall_faults::may_see;
 use squall_flags::KubeletFlags;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use addresses::PodRange;
 
@@ -42,18 +42,19 @@ async fn work(flags: KubeletFlags, mut stopping: watch::Receiver<bool>) -> anyho
     let (recorder, telling) = Recorder::new(client.clone(), "kubelet", &flags.node);
     let node =
         node::NodeAgent { name: flags.node.clone(), range, client: client.clone(), recorder: recorder.clone(), timing };
+    let placed = pods::Placed { pods: Cache::new(), changed: Arc::new(Notify::new()) };
     tracing::info!(node = flags.node, ?timing, "started");
     tokio::select! {
         () = telling => bail!("the event recorder stopped"),
         error = client.follow_apiservers() => bail!("the watch of the apiservers failed permanently: {error}"),
         error = node.run() => bail!("could not keep the node up to date: {error}"),
-        error = pods::follow(&flags.node, range, &client, &runtime, &recorder, timing) => {
+        error = pods::follow(&flags.node, range, &client, &runtime, &recorder, timing, &placed) => {
             bail!("the watch of the pods failed permanently: {error}")
         }
         served = service::serve((range.node(), service::PORT).into(), &flags.tls, runtime.clone()) => {
             served.and_then(|()| bail!("the kubelet's server stopped"))
         }
-        error = services::follow(range, &client, &runtime) => {
+        error = services::follow(range, &client, &runtime, &placed) => {
             bail!("the watch of the services failed permanently: {error}")
         }
         _ = stopping.wait_for(|stop| *stop) => Ok(()),

@@ -13,7 +13,7 @@ use squall_client::{Cache, Change, Client, Error, Selection};
 use squall_daemon::Timing;
 use squall_faults::mutants::Mutant;
 use squall_proto::squall::cri::v1 as cri;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
 use super::addresses::{AddressPool, PodRange};
@@ -24,6 +24,14 @@ const RETRY: Duration = Duration::from_millis(50);
 /// Maximum number of queued pod changes. If a change does not fit, all pods are read from the cache.
 const QUEUE: usize = 4_096;
 
+/// The pods bound to a node, as far as it knows.
+pub struct Placed {
+    /// The pods.
+    pub pods: Cache<Pod>,
+    /// Tells that one has changed.
+    pub changed: Arc<Notify>,
+}
+
 /// Manages the pods bound to a node. Returns only on an error that a retry cannot fix.
 pub async fn follow(
     node: &str,
@@ -32,8 +40,9 @@ pub async fn follow(
     runtime: &Runtime,
     recorder: &Recorder,
     timing: Timing,
+    placed: &Placed,
 ) -> Error {
-    let cache = Cache::<Pod>::new();
+    let cache = &placed.pods;
     let (changes, receiver) = mpsc::channel::<Change<Pod>>(QUEUE);
     let selection = Selection { fields: format!("spec.nodeName={node}"), ..Selection::all(Kind::Pod) };
     let tools = Tools {
@@ -52,8 +61,9 @@ pub async fn follow(
             if changes.try_send(change).is_err() {
                 missed.store(true, Ordering::Relaxed);
             }
+            placed.changed.notify_one();
         }) => error,
-        never = pods.run(&cache, receiver) => match never {},
+        never = pods.run(cache, receiver) => match never {},
     }
 }
 

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use squall_api::Kind;
-use squall_api::core::v1::{Service, ServicePort};
+use squall_api::core::v1::{Pod, Service, ServicePort};
 use squall_api::discovery::v1::{Endpoint, EndpointSlice};
+use squall_api::kinds::is_pod_active;
 use squall_client::{Cache, Client, Error, Selection};
 use squall_proto::squall::cri::v1 as cri;
-use tokio::sync::Notify;
 
 use super::addresses::PodRange;
+use super::pods::Placed;
 use super::runtime_client::Runtime;
 
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
@@ -20,47 +21,73 @@ const RETRY: Duration = Duration::from_millis(100);
 const REPEAT: Duration = Duration::from_secs(2);
 
 /// Watches services and endpoints. Returns only on an error that a retry cannot fix.
-pub async fn follow(range: PodRange, client: &Client, runtime: &Runtime) -> Error {
+pub async fn follow(range: PodRange, client: &Client, runtime: &Runtime, placed: &Placed) -> Error {
     let services = Cache::<Service>::new();
     let slices = Cache::<EndpointSlice>::new();
-    let changed = Notify::new();
+    let changed = &placed.changed;
+    let known = Known { services: &services, slices: &slices, placed };
     tokio::select! {
         error = services.follow(client.clone(), Selection::all(Kind::Service), |_| changed.notify_one()) => error,
         error = slices.follow(client.clone(), Selection::all(Kind::EndpointSlice), |_| changed.notify_one()) => error,
-        never = tell(range, &services, &slices, &changed, runtime) => match never {},
+        never = known.tell(range, runtime) => match never {},
     }
 }
 
-async fn tell(
-    range: PodRange,
-    services: &Cache<Service>,
-    slices: &Cache<EndpointSlice>,
-    changed: &Notify,
-    runtime: &Runtime,
-) -> Infallible {
-    services.wait_for(1).await;
-    slices.wait_for(1).await;
-    let mut reported = Vec::new();
-    loop {
-        let ports = table(&services.all(), &slices.all(), &range.node().to_string());
-        match runtime.clone().set_services(cri::SetServicesRequest { ports }).await {
-            Ok(reply) => {
-                let failures = reply.into_inner().failures;
-                if failures != reported {
-                    failures
-                        .iter()
-                        .for_each(|failure| tracing::warn!(failure, "a service address cannot be served here"));
-                    reported = failures;
+/// The objects that the table is made of.
+struct Known<'a> {
+    services: &'a Cache<Service>,
+    slices: &'a Cache<EndpointSlice>,
+    placed: &'a Placed,
+}
+
+impl Known<'_> {
+    async fn tell(&self, range: PodRange, runtime: &Runtime) -> Infallible {
+        self.services.wait_for(1).await;
+        self.slices.wait_for(1).await;
+        let mut reported = Vec::new();
+        let node = range.node().to_string();
+        loop {
+            let mut ports = table(&self.services.all(), &self.slices.all(), &node);
+            ports.extend(self.placed.pods.all().iter().flat_map(|pod| host_ports(pod, &node)));
+            match runtime.clone().set_services(cri::SetServicesRequest { ports }).await {
+                Ok(reply) => {
+                    let failures = reply.into_inner().failures;
+                    if failures != reported {
+                        failures
+                            .iter()
+                            .for_each(|failure| tracing::warn!(failure, "a service address cannot be served here"));
+                        reported = failures;
+                    }
+                    // Send the table again after a change or a timeout.
+                    drop(tokio::time::timeout(REPEAT, self.placed.changed.notified()).await);
                 }
-                // Send the table again after a change or a timeout.
-                drop(tokio::time::timeout(REPEAT, changed.notified()).await);
-            }
-            Err(error) => {
-                tracing::debug!(%error, "could not send the services to the runtime");
-                tokio::time::sleep(RETRY).await;
+                Err(error) => {
+                    tracing::debug!(%error, "could not send the services to the runtime");
+                    tokio::time::sleep(RETRY).await;
+                }
             }
         }
     }
+}
+
+/// Returns the ports of the node that lead to a pod (Kubernetes: `hostPort`).
+fn host_ports(pod: &Pod, node: &str) -> Vec<cri::ServicePort> {
+    let address = pod.status.pod_ip.as_str();
+    if address.is_empty() || !is_pod_active(pod) {
+        return Vec::new();
+    }
+    let ports = pod.spec.containers.iter().flat_map(|container| &container.ports);
+    let ports = ports.filter(|port| port.host_port != 0 && port.protocol != "UDP");
+    let named = ports.map(|port| {
+        let host = if matches!(port.host_ip.as_str(), "" | "0.0.0.0" | "::") { node } else { &port.host_ip };
+        cri::ServicePort {
+            name: format!("{}/{}:{}", pod.metadata.namespace, pod.metadata.name, port.host_port),
+            frontends: vec![endpoint(host, port.host_port)],
+            backends: vec![endpoint(address, port.container_port)],
+            client_affinity: false,
+        }
+    });
+    named.collect()
 }
 
 /// Builds the table: the frontends and backends of each port of each service.
@@ -138,6 +165,27 @@ mod tests {
             ..Endpoint::default()
         }));
         Arc::new(slice)
+    }
+
+    #[test]
+    fn a_port_of_the_node_leads_to_its_pod() {
+        let mut pod = Pod::default();
+        pod.status.pod_ip = "127.64.64.2".to_owned();
+        pod.spec.containers.push(
+            serde_json::from_str(
+                r#"{"name": "a", "ports": [{"containerPort": 80, "hostPort": 8000}, {"containerPort": 81},
+                {"containerPort": 53, "hostPort": 53, "protocol": "UDP"}]}"#,
+            )
+            .unwrap(),
+        );
+        let found = host_ports(&pod, "127.64.64.1");
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            (&found[0].frontends, &found[0].backends),
+            (&vec![endpoint("127.64.64.1", 8000)], &vec![endpoint("127.64.64.2", 80)])
+        );
+        "Failed".clone_into(&mut pod.status.phase);
+        assert!(host_ports(&pod, "127.64.64.1").is_empty());
     }
 
     #[test]
