@@ -133,7 +133,7 @@ fn read_with(
     }
     let duplicates = duplicates.iter().map(|path| format!("duplicate field {path:?}"));
     let unknown = walk.unknown.iter().map(|path| format!("unknown field {path:?}"));
-    let warnings: Vec<String> = duplicates.chain(unknown).collect();
+    let warnings: Vec<String> = unknown.chain(duplicates).collect();
     if validation == FieldValidation::Strict && !warnings.is_empty() {
         return Err(Refusal::Strict(warnings));
     }

@@ -9,5 +9,6 @@
 
 pub mod agent;
 pub mod catalogue;
+mod environment;
 pub mod lifecycle;
 pub mod runtime;

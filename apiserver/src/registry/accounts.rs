@@ -1,5 +1,5 @@
-//! What a new pod refers to: its service account and its priority class (Kubernetes: the admission plugins
-//! ServiceAccount and Priority).
+//! What a new pod refers to: its service account, its priority class and its runtime class (Kubernetes: the admission
+//! plugins ServiceAccount, Priority and RuntimeClass).
 
 use std::time::Duration;
 
@@ -21,6 +21,11 @@ impl Registry {
     /// Refuses a pod whose service account or priority class does not exist, and fills in its priority.
     pub(super) async fn admit_pod(&self, object: &mut Object) -> Result<(), Error> {
         let Object::Pod(pod) = object else { return Ok(()) };
+        if let Some(class) = &pod.spec.runtime_class_name {
+            // Kubernetes: the admission plugin RuntimeClass. There are no such classes here.
+            let detail = format!("pod rejected: RuntimeClass {class:?} not found");
+            return Err(Error::forbidden(Kind::Pod, &pod.metadata.name, &detail));
+        }
         self.check_account(pod).await?;
         set_priority(pod)
     }

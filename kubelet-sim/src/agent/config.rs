@@ -1,14 +1,52 @@
-//! Checks the config maps and secrets that a container needs: without them, it does not start.
-//!
-//! Their values do not reach the simulated application. Only the existence of the objects and their keys is checked.
+//! Reads the config maps and secrets that a container needs: without them, it does not start. Their values become
+//! variables. Of volumes, only the existence of the objects and their keys is checked.
 
 use std::collections::BTreeSet;
 
 use squall_api::config_source::{ConfigSource, config_sources};
 use squall_api::core::v1::{ConfigMap, Container, Pod, Secret};
-use squall_client::{Api, Client};
+use squall_client::{Api, Client, Error};
 
+use crate::environment::Contents;
 use crate::lifecycle::StartProblem;
+
+/// Reads the contents that become variables of a container. What is optional may be missing.
+pub async fn contents(client: &Client, namespace: &str, container: &Container) -> Result<Contents, StartProblem> {
+    let mut contents = Contents::default();
+    let sources = container.env.iter().filter_map(|variable| variable.value_from.as_ref());
+    let of_keys = sources.clone().filter_map(|source| source.config_map_key_ref.as_ref());
+    let of_all = container.env_from.iter().filter_map(|source| source.config_map_ref.as_ref());
+    let maps: BTreeSet<&String> = of_keys
+        .map(|key| &key.local_object_reference.name)
+        .chain(of_all.map(|map| &map.local_object_reference.name))
+        .collect();
+    for name in maps {
+        if let Some(map) = found(Api::<ConfigMap>::new(client.clone(), namespace).get(name).await)? {
+            contents.config_maps.insert(name.clone(), map.data);
+        }
+    }
+    let of_keys = sources.filter_map(|source| source.secret_key_ref.as_ref());
+    let of_all = container.env_from.iter().filter_map(|source| source.secret_ref.as_ref());
+    let secrets: BTreeSet<&String> = of_keys
+        .map(|key| &key.local_object_reference.name)
+        .chain(of_all.map(|secret| &secret.local_object_reference.name))
+        .collect();
+    for name in secrets {
+        if let Some(secret) = found(Api::<Secret>::new(client.clone(), namespace).get(name).await)? {
+            let text = |(key, bytes): (String, Vec<u8>)| (key, String::from_utf8_lossy(&bytes).into_owned());
+            contents.secrets.insert(name.clone(), secret.data.into_iter().map(text).collect());
+        }
+    }
+    Ok(contents)
+}
+
+fn found<T>(answer: Result<T, Error>) -> Result<Option<T>, StartProblem> {
+    match answer {
+        Ok(object) => Ok(Some(object)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(StartProblem::Config(error.to_string())),
+    }
+}
 
 /// Checks that all objects and keys that the container requires exist.
 pub async fn check(client: &Client, pod: &Pod, container: &Container) -> Result<(), StartProblem> {

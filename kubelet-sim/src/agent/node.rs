@@ -8,6 +8,7 @@ use squall_api::coordination::v1::Lease;
 use squall_api::core::v1::{Node, NodeAddress, NodeCondition, NodeSystemInfo};
 use squall_api::happening::{EventType, Happening, ObjectId};
 use squall_api::metav1::v1::{MicroTime, Time};
+use squall_api::quantity::{self, Milli};
 use squall_api::resource::Quantity;
 use squall_api::timing;
 use squall_client::events::Recorder;
@@ -28,6 +29,15 @@ const CONDITIONS: [(&str, &str, &str, &str); 4] = [
     ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
 ];
 const RETRY: Duration = Duration::from_millis(50);
+
+/// Returns the processors and the memory of a node.
+pub fn capacity() -> (Milli, Milli) {
+    let amount = |resource| {
+        let (_, amount) = CAPACITY.into_iter().find(|(name, _)| *name == resource)?;
+        quantity::parse(&Quantity { string: amount.to_owned() })
+    };
+    (amount("cpu").unwrap_or_default(), amount("memory").unwrap_or_default())
+}
 
 /// Keeps a node up to date.
 pub struct NodeAgent {

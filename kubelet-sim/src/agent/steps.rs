@@ -11,10 +11,11 @@ use squall_proto::squall::cri::v1 as cri;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::config;
 use super::hooks::Asked;
 use super::images::Puller;
 use super::worker::{Message, Tools};
+use super::{config, node};
+use crate::environment::{self, Place};
 use crate::lifecycle::{Problem, StartProblem};
 
 /// Minimum grace period that is left after a preStop hook, as in Kubernetes.
@@ -61,13 +62,14 @@ impl Step {
             image: self.container.image.clone(),
             attempt,
             ports: ports.collect(),
-            command: self.container.command.clone(),
-            args: self.container.args.clone(),
+            command: Vec::new(),
+            args: Vec::new(),
+            environment: Vec::new(),
             second_nanos: i64::try_from(self.tools.timing.seconds(1).as_nanos()).unwrap_or(i64::MAX),
         };
         tokio::spawn(async move {
-            let result = match config::check(&self.tools.client, &pod, &self.container).await {
-                Ok(()) => self.run(request).await.map_err(StartProblem::Runtime),
+            let result = match self.with_environment(request, &pod).await {
+                Ok(request) => self.run(request).await.map_err(StartProblem::Runtime),
                 Err(problem) => Err(problem),
             };
             let started = result.as_ref().ok().map(|container| container.id.clone());
@@ -80,6 +82,23 @@ impl Step {
                 self.post_start(&id).await;
             }
         });
+    }
+
+    /// Fills in the variables of the container, and its command with their values.
+    async fn with_environment(
+        &self,
+        request: cri::StartContainerRequest,
+        pod: &Pod,
+    ) -> Result<cri::StartContainerRequest, StartProblem> {
+        let (client, container) = (&self.tools.client, &self.container);
+        config::check(client, pod, container).await?;
+        let contents = config::contents(client, &pod.metadata.namespace, container).await?;
+        let place = Place { pod_ip: &self.pod_ip, host_ip: &self.tools.host_ip, node: node::capacity() };
+        let variables = environment::variables(pod, container, &contents, place);
+        let expanded = |words: &[String]| words.iter().map(|word| environment::expand(word, &variables)).collect();
+        let (command, args) = (expanded(&container.command), expanded(&container.args));
+        let environment = variables.into_iter().map(|(name, value)| cri::Variable { name, value }).collect();
+        Ok(cri::StartContainerRequest { command, args, environment, ..request })
     }
 
     async fn run(&self, request: cri::StartContainerRequest) -> Result<cri::Container, String> {

@@ -70,6 +70,7 @@ pub fn status(look: &Look<'_>, states: Vec<ContainerState>, addresses: Addresses
         container_statuses: main.into_iter().map(|(_, status)| status).collect(),
         init_container_statuses: init.into_iter().map(|(_, status)| status).collect(),
         qos_class: pod.status.qos_class.clone(),
+        observed_generation: pod.metadata.generation,
         reason: if look.expired { DEADLINE.0.to_owned() } else { pod.status.reason.clone() },
         message: if look.expired { DEADLINE.1.to_owned() } else { pod.status.message.clone() },
         ..PodStatus::default()
@@ -208,6 +209,7 @@ fn condition(look: &Look<'_>, kind: &str, verdict: Verdict) -> PodCondition {
         status: status.to_owned(),
         reason: reason.to_owned(),
         message,
+        observed_generation: look.pod.metadata.generation,
         last_transition_time: before.map_or_else(now, |before| before.last_transition_time),
         ..PodCondition::default()
     }

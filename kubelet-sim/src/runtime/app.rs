@@ -17,13 +17,14 @@ use hyper_util::rt::TokioIo;
 use squall_api::timing::later;
 use squall_daemon::carried::carrier;
 use squall_faults::mutants::Mutant;
+use squall_proto::squall::cri::v1 as cri;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::log::Log;
-use super::program::{Ending, Program, Server};
+use super::program::{Ending, Program, Server, Shell};
 use super::site::{Asked, Page, Site};
 use crate::catalogue::{Image, Shutdown};
 
@@ -59,6 +60,8 @@ pub struct Container {
     pub ip: IpAddr,
     /// How long a second takes in the cluster's time.
     pub second: Duration,
+    /// Its variables.
+    pub environment: Vec<cri::Variable>,
     /// What it writes.
     pub log: Arc<Log>,
 }
@@ -95,15 +98,17 @@ pub fn open(address: SocketAddr) -> io::Result<TcpSocket> {
 
 /// Runs a container until it ends.
 pub async fn run(container: Container, mut orders: watch::Receiver<Order>) -> Exit {
-    let Container { image, program, pod, ip, second, log } = container;
+    let Container { image, program, pod, ip, second, environment, log } = container;
     let server = match program {
         Program::Server(server) => server,
         Program::Pause => {
+            log.write("Paused".to_owned());
             drop(orders.wait_for(|order| *order == Order::End).await);
             return Exit { code: 0 };
         }
         Program::Script(script, server) => {
-            let code = script.run(second, &log, &mut orders).await;
+            let shell = Shell { second, log: &log, environment: &environment };
+            let code = script.run(&shell, &mut orders).await;
             match server.filter(|_| code == 0 && script.ending() == Ending::Unknown) {
                 Some(server) => server,
                 None => return Exit { code },
@@ -307,6 +312,7 @@ mod tests {
                 pod: "p".to_owned(),
                 ip: [127, 0, 0, 1].into(),
                 second: Duration::from_secs(1),
+                environment: Vec::new(),
                 log: app.log.clone(),
             };
             let run = tokio::spawn(run(container, orders.subscribe()));

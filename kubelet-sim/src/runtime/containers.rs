@@ -155,7 +155,8 @@ impl Containers {
         let running = Running { info: info.clone(), orders, log: log.clone(), task: None };
         self.state().containers.insert(info.id.clone(), running);
         let (containers, id, pod) = (self.clone(), info.id.clone(), request.pod_name);
-        let container = app::Container { image, program: chosen.program, pod, ip, second, log };
+        let container =
+            app::Container { image, program: chosen.program, pod, ip, second, environment: request.environment, log };
         let task = tokio::spawn(async move {
             let exit = app::run(container, receiver).await;
             containers.ended(&id, exit);

@@ -81,6 +81,10 @@ async fn a_pod_needs_what_it_refers_to() {
         of("priorityClassName: mine").await,
         "pods \"x\" is forbidden: no PriorityClass with name mine was found"
     );
+    assert_eq!(
+        of("runtimeClassName: mine").await,
+        "pods \"x\" is forbidden: pod rejected: RuntimeClass \"mine\" not found"
+    );
     assert_eq!(of("priorityClassName: system-node-critical").await, "");
 }
 
@@ -94,7 +98,8 @@ async fn faulty_objects_are_refused_with_the_words_of_kubernetes_over_rest_and_g
     let cases: Vec<Case> = cases()
         .into_iter()
         .filter(|case| {
-            case.object["spec"]["serviceAccountName"] != "A" && case.object["spec"]["priorityClassName"] != "A"
+            let names = ["serviceAccountName", "priorityClassName", "runtimeClassName"];
+            names.iter().all(|name| case.object["spec"][name] != "A")
         })
         .collect();
     let faulty = cases.iter().filter_map(|case| Some((case, case.message()?)));

@@ -8,7 +8,7 @@ use squall_proto::squall::cri::v1 as cri;
 use super::site::Site;
 use crate::catalogue::{Image, Nature};
 
-pub use shell::{Ending, Script};
+pub use shell::{Ending, Script, Shell};
 
 /// What runs in a container.
 #[derive(Debug, Clone, PartialEq, Eq)]

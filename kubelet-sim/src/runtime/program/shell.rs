@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use squall_proto::squall::cri::v1 as cri;
 use tokio::sync::watch;
 
 use crate::runtime::app::Order;
@@ -41,6 +42,8 @@ enum What {
     Exit(Option<i32>),
     Status(i32),
     Echo(String),
+    /// Writes the variables.
+    Environment,
     /// Repeats its commands for ever.
     Loop(Script),
     Unknown(String),
@@ -211,6 +214,7 @@ fn simple(line: &[String]) -> What {
         }
         ("exit", []) => What::Exit(None),
         ("exit", [code]) => code.parse().map_or_else(|_| unknown(), |code: i32| What::Exit(Some(code & 0xff))),
+        ("env" | "printenv", []) => What::Environment,
         ("true" | ":", _) => What::Status(0),
         ("false", _) => What::Status(1),
         ("echo", words) if !words.iter().any(|word| ["|", ">", ">>"].contains(word)) => {
@@ -265,7 +269,7 @@ impl Script {
     /// Runs it, and returns its exit code. `second` is how long a second takes in the cluster's time.
     ///
     /// A shell without a `trap` does not end when it is told to, as process 1 of a real container.
-    pub async fn run(&self, second: Duration, log: &Arc<Log>, orders: &mut watch::Receiver<Order>) -> i32 {
+    pub async fn run(&self, shell: &Shell<'_>, orders: &mut watch::Receiver<Order>) -> i32 {
         let told = async {
             drop(orders.wait_for(|order| *order == Order::End).await);
             if !self.traps {
@@ -273,13 +277,13 @@ impl Script {
             }
         };
         tokio::select! {
-            outcome = self.walk(second, log) => outcome.unwrap_or_else(|code| code),
+            outcome = self.walk(shell) => outcome.unwrap_or_else(|code| code),
             () = told => 0,
         }
     }
 
     /// Runs the commands in order. An `exit` is an error, so that it ends all loops.
-    async fn walk(&self, second: Duration, log: &Arc<Log>) -> Result<i32, i32> {
+    async fn walk(&self, shell: &Shell<'_>) -> Result<i32, i32> {
         let mut status = 0;
         for step in &self.steps {
             let runs = match step.when {
@@ -293,17 +297,23 @@ impl Script {
             status = match &step.what {
                 What::Sleep(None) => std::future::pending().await,
                 What::Sleep(Some(millis)) => {
-                    tokio::time::sleep(scaled(second, *millis)).await;
+                    tokio::time::sleep(scaled(shell.second, *millis)).await;
                     0
                 }
                 What::Exit(code) => return Err(code.unwrap_or(status)),
                 What::Status(code) => *code,
                 What::Echo(text) => {
-                    log.write(text.clone());
+                    shell.log.write(shell.filled(text));
+                    0
+                }
+                What::Environment => {
+                    for variable in shell.environment {
+                        shell.log.write(format!("{}={}", variable.name, variable.value));
+                    }
                     0
                 }
                 What::Loop(body) => loop {
-                    Box::pin(body.walk(second, log)).await?;
+                    Box::pin(body.walk(shell)).await?;
                     // A loop without a sleep must not take the whole machine.
                     tokio::time::sleep(LEAST_TURN).await;
                 },
@@ -311,6 +321,43 @@ impl Script {
             };
         }
         Ok(status)
+    }
+}
+
+/// What a script runs in.
+pub struct Shell<'a> {
+    /// How long a second takes in the cluster's time.
+    pub second: Duration,
+    /// Where it writes.
+    pub log: &'a Arc<Log>,
+    /// Its variables.
+    pub environment: &'a [cri::Variable],
+}
+
+impl Shell<'_> {
+    /// Puts the values of variables into a text: `$NAME`, `${NAME}`.
+    fn filled(&self, text: &str) -> String {
+        let (mut filled, mut rest) = (String::new(), text);
+        let mut closes = true;
+        while let Some((before, after)) = rest.split_once('$') {
+            filled.push_str(before);
+            let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            let braced = after.strip_prefix('{').filter(|_| closes).map(|inner| inner.split_once('}'));
+            closes &= braced != Some(None);
+            let (name, after) = match braced.flatten() {
+                Some((name, after)) => (name, after),
+                None => after.split_at(after.find(|c| !is_name(c)).unwrap_or(after.len())),
+            };
+            let variable = self.environment.iter().find(|variable| variable.name == name);
+            match (name, variable) {
+                ("", _) => filled.push('$'),
+                (_, Some(variable)) => filled.push_str(&variable.value),
+                (_, None) => {}
+            }
+            rest = after;
+        }
+        filled.push_str(rest);
+        filled
     }
 }
 
@@ -336,7 +383,8 @@ mod tests {
         let (orders, log, start) = (watch::Sender::new(Order::Run), Arc::new(Log::new()), Instant::now());
         let script = read(line).unwrap();
         let mut orders = orders.subscribe();
-        let run = script.run(Duration::from_secs(1), &log, &mut orders);
+        let shell = Shell { second: Duration::from_secs(1), log: &log, environment: &[] };
+        let run = script.run(&shell, &mut orders);
         let code = tokio::time::timeout(Duration::from_secs(86_400), run).await.ok()?;
         Some((code, start.elapsed().as_millis() / 100))
     }
@@ -372,6 +420,17 @@ mod tests {
         }
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn variables_are_written_and_filled_in() {
+        let (orders, log) = (watch::Sender::new(Order::Run), Arc::new(Log::new()));
+        let environment = [cri::Variable { name: "A".to_owned(), value: "x y".to_owned() }];
+        let shell = Shell { second: Duration::from_secs(1), log: &log, environment: &environment };
+        let script = read(&["sh", "-c", "echo $A,${A}! $B 5$; env"]).unwrap();
+        assert_eq!(script.run(&shell, &mut orders.subscribe()).await, 0);
+        let lines: Vec<String> = log.after(0).0.iter().map(|line| line.text.clone()).collect();
+        assert_eq!(lines, ["x y,x y!  5$", "A=x y"]);
+    }
+
     #[test]
     fn other_commands_are_not_known() {
         for line in
@@ -396,7 +455,8 @@ mod tests {
                 (read(&["sh", "-c", text]).unwrap(), orders.subscribe(), Arc::new(Log::new()));
             orders.send_replace(Order::End);
             let start = Instant::now();
-            script.run(Duration::from_secs(1), &log, &mut receiver).await;
+            let shell = Shell { second: Duration::from_secs(1), log: &log, environment: &[] };
+            script.run(&shell, &mut receiver).await;
             assert_eq!(start.elapsed() < Duration::from_secs(1), ends, "{text}");
         }
     }
