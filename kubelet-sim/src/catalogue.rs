@@ -213,7 +213,9 @@ impl Catalogue {
     pub fn find(&self, name: &str) -> Option<Image> {
         let short = shortened(name);
         let described = self.images.iter().find(|image| image.name == name || describes(shortened(&image.name), short));
+        let by_name = described.filter(|image| !image.name.ends_with(":*"));
         match (described, self.others) {
+            _ if by_name.is_none() && says_missing(short) => None,
             (Some(image), _) => Some(image.clone()).filter(|image| !image.missing),
             (None, Others::Run) => Some(Image::undescribed(name)),
             (None, Others::Refuse) => None,
@@ -225,6 +227,21 @@ impl Catalogue {
 fn shortened(name: &str) -> &str {
     let name = ["docker.io/", "index.docker.io/"].iter().find_map(|host| name.strip_prefix(host)).unwrap_or(name);
     name.strip_prefix("library/").unwrap_or(name)
+}
+
+/// Words in a tag or a name by which people mean an image that does not exist.
+const MISSING: [&str; 8] =
+    ["missing", "nonexistent", "non-existent", "nonexisting", "not-exist", "notexist", "notfound", "not-found"];
+
+/// Whether an image says of itself that it does not exist: `nginx:does-not-exist`, `webserver:404`. A rollout to one
+/// is meant to get stuck.
+fn says_missing(name: &str) -> bool {
+    let last = name.rsplit('/').next().unwrap_or(name);
+    let words: Vec<&str> = last.split('@').next().unwrap_or(last).split([':', '.', '_']).collect();
+    words.iter().any(|word| {
+        let word = word.to_ascii_lowercase();
+        word == "404" || MISSING.iter().any(|missing| word.contains(missing))
+    })
 }
 
 /// Whether an entry of the catalogue is about an image: `nginx:*` about `nginx:1.27` and `nginx@sha256:…`.
@@ -252,6 +269,27 @@ mod tests {
             images.iter().map(|image| image.name.as_str()).collect::<Vec<_>>(),
             ["mine/shop:v1", "mine/shop:v2", "mine/job:v1"]
         );
+    }
+
+    #[test]
+    fn an_image_that_says_that_it_does_not_exist_cannot_be_pulled_unless_it_is_described_by_name() {
+        let catalogue = Catalogue::load(None).unwrap();
+        for name in [
+            "webserver:404",
+            "nginx:nonexistent",
+            "nginx:1.161",
+            "docker.io/library/nginx:does-not-exist",
+            "gcr.io/google_samples/gb-redisslave:nonexistent",
+            "example.com/no/such/not-found",
+            "busybox:Missing",
+        ] {
+            assert!(catalogue.find(name).is_none(), "{name}");
+        }
+        for name in ["nginx:1.27", "missing.example.com/shop:1", "shop:1404", "shop:v404", "a/missing/b:1"] {
+            assert!(catalogue.find(name).is_some(), "{name}");
+        }
+        let own = Catalogue::parse("images: [{name: 'shop:404'}]").unwrap();
+        assert!(own.find("shop:404").is_some());
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! The initial objects of every cluster: the namespaces and their contents, and the `kubernetes` service.
 
-use squall_api::core::v1::{ConfigMap, Namespace, Service, ServiceAccount, ServicePort};
+use squall_api::core::v1::{
+    ConfigMap, EndpointAddress, EndpointPort as SubsetPort, EndpointSubset, Endpoints, Namespace, Service,
+    ServiceAccount, ServicePort,
+};
 use squall_api::decode::Decoded;
 use squall_api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
 use squall_api::error::Reason;
@@ -33,26 +36,24 @@ impl Registry {
         let address = self.inner.service_range.address(1).to_string();
         let port = addresses.first().map_or(443, |(_, port)| *port);
         self.create_if_absent(kubernetes_service(address, port).into()).await?;
-        let endpoints = kubernetes_endpoints(&addresses, port);
-        self.create_if_absent(endpoints.clone().into()).await?;
-        self.keep_endpoints(endpoints).await
+        if addresses.is_empty() {
+            return Ok(());
+        }
+        self.keep(kubernetes_endpoints(&addresses, port).into()).await?;
+        self.keep(kubernetes_slice(&addresses, port).into()).await
     }
 
-    /// Updates the endpoints of the `kubernetes` service to the voters, if this member leads. Clients follow them.
-    async fn keep_endpoints(&self, wanted: EndpointSlice) -> Result<(), Error> {
+    /// Creates an object if it is missing. If this member leads, it also takes back what others made of its content.
+    async fn keep(&self, wanted: Object) -> Result<(), Error> {
+        let resource = ResourceRef::object(wanted.kind(), &wanted.meta().namespace, &wanted.meta().name);
+        self.create_if_absent(wanted.clone()).await?;
         let status = self.member().status();
-        if status.leader != Some(status.id) || wanted.endpoints.is_empty() {
+        if status.leader != Some(status.id) {
             return Ok(());
         }
-        let meta = &wanted.metadata;
-        let resource = ResourceRef::object(Kind::EndpointSlice, &meta.namespace, &meta.name);
         let stored = Object::from_any(&self.get(&resource, "0").await?)?;
-        let Ok(mut stored) = EndpointSlice::try_from(stored) else { return Ok(()) };
-        if stored.endpoints == wanted.endpoints {
-            return Ok(());
-        }
-        stored.endpoints = wanted.endpoints;
-        let decoded = Decoded { object: stored.into(), warnings: Vec::new() };
+        let Some(object) = with_content(stored, wanted) else { return Ok(()) };
+        let decoded = Decoded { object, warnings: Vec::new() };
         match self.update(&resource, decoded, &WriteOptions::default()).await {
             // A concurrent write won; the next round tries again.
             Err(error) if error.is(Reason::Conflict) || error.is(Reason::NotFound) => Ok(()),
@@ -78,10 +79,12 @@ impl Registry {
         let mut account = ServiceAccount::default();
         "default".clone_into(&mut account.metadata.name);
         name.clone_into(&mut account.metadata.namespace);
-        let mut furniture = vec![Object::from(account)];
-        furniture.extend(self.inner.ca.as_ref().map(|ca| Object::from(ca_map(name, ca))));
-        for object in furniture {
-            match self.create_if_absent(object).await {
+        let mut outcomes = vec![self.create_if_absent(account.into()).await];
+        if let Some(ca) = &self.inner.ca {
+            outcomes.push(self.keep(ca_map(name, ca).into()).await);
+        }
+        for outcome in outcomes {
+            match outcome {
                 // The namespace is being deleted, or is gone.
                 Err(error) if error.is(Reason::Forbidden) || error.is(Reason::NotFound) => {}
                 other => other?,
@@ -103,6 +106,27 @@ impl Registry {
             Err(error) if error.is(Reason::Invalid) && resource.kind == Kind::Service => Ok(()),
             other => other.map(drop),
         }
+    }
+}
+
+/// The stored object with the wanted content. `None` if it has it already.
+fn with_content(stored: Object, wanted: Object) -> Option<Object> {
+    match (stored, wanted) {
+        (Object::ConfigMap(mut stored), Object::ConfigMap(wanted)) if stored.data != wanted.data => {
+            stored.data = wanted.data;
+            Some(Object::ConfigMap(stored))
+        }
+        (Object::Endpoints(mut stored), Object::Endpoints(wanted)) if stored.subsets != wanted.subsets => {
+            stored.subsets = wanted.subsets;
+            Some(Object::Endpoints(stored))
+        }
+        (Object::EndpointSlice(mut stored), Object::EndpointSlice(wanted))
+            if (&stored.endpoints, &stored.ports) != (&wanted.endpoints, &wanted.ports) =>
+        {
+            (stored.endpoints, stored.ports) = (wanted.endpoints, wanted.ports);
+            Some(Object::EndpointSlice(stored))
+        }
+        _ => None,
     }
 }
 
@@ -136,7 +160,22 @@ fn kubernetes_service(address: String, target: i32) -> Service {
     service
 }
 
-fn kubernetes_endpoints(addresses: &[(String, i32)], port: i32) -> EndpointSlice {
+/// The older form of the slice below. Kubernetes: it says itself that nobody has to mirror it.
+fn kubernetes_endpoints(addresses: &[(String, i32)], port: i32) -> Endpoints {
+    let mut endpoints = Endpoints::default();
+    "kubernetes".clone_into(&mut endpoints.metadata.name);
+    "default".clone_into(&mut endpoints.metadata.namespace);
+    endpoints.metadata.labels.insert("endpointslice.kubernetes.io/skip-mirror".to_owned(), "true".to_owned());
+    let address = |(ip, _): &(String, i32)| EndpointAddress { ip: ip.clone(), ..EndpointAddress::default() };
+    endpoints.subsets.push(EndpointSubset {
+        addresses: addresses.iter().map(address).collect(),
+        ports: vec![SubsetPort { name: "https".to_owned(), port, protocol: "TCP".to_owned(), ..SubsetPort::default() }],
+        ..EndpointSubset::default()
+    });
+    endpoints
+}
+
+fn kubernetes_slice(addresses: &[(String, i32)], port: i32) -> EndpointSlice {
     let mut slice = EndpointSlice { address_type: "IPv4".to_owned(), ..EndpointSlice::default() };
     "kubernetes".clone_into(&mut slice.metadata.name);
     "default".clone_into(&mut slice.metadata.namespace);

@@ -3,6 +3,7 @@
 mod deployment;
 mod disruption;
 mod endpoint_slice;
+mod endpoint_slice_mirroring;
 mod endpoints;
 mod garbage_collector;
 mod namespace;
@@ -25,6 +26,7 @@ pub fn all(caches: &Caches, client: &Client, timing: Timing) -> Vec<Handle> {
         start(replicas::ReplicationControllerController::new(timing), caches, client.clone()),
         start(scheduler::Scheduler, caches, client.clone()),
         start(endpoint_slice::EndpointSliceController, caches, client.clone()),
+        start(endpoint_slice_mirroring::EndpointSliceMirroringController, caches, client.clone()),
         start(endpoints::EndpointsController, caches, client.clone()),
         start(disruption::DisruptionController, caches, client.clone()),
         start(pod_gc::PodGarbageCollector::new(timing), caches, client.clone()),

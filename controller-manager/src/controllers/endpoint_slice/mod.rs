@@ -13,8 +13,8 @@ use squall_api::metav1::v1::ObjectMeta;
 
 use crate::runtime::{CachedKind, Caches, Controller, Key, ObjectChange, Plan};
 
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
-const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
+pub(super) const SERVICE_NAME: &str = "kubernetes.io/service-name";
+pub(super) const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 const MANAGER: &str = "endpointslice-controller.k8s.io";
 
 /// Keeps the EndpointSlices of services up to date.

@@ -55,7 +55,7 @@ pub fn choose(image: &Image, request: &cri::StartContainerRequest) -> Chosen {
         return commanded(&line, image, request);
     }
     match image.nature {
-        Nature::Agnhost => agnhost::choose(args),
+        Nature::Agnhost => agnhost::choose(args, &request.environment),
         // A shell without a terminal reads the end of its input.
         Nature::Shell => chosen(Program::Script(Script::default(), None)),
         Nature::Pause => chosen(Program::Pause),
@@ -65,7 +65,7 @@ pub fn choose(image: &Image, request: &cri::StartContainerRequest) -> Chosen {
 
 fn commanded(line: &[String], image: &Image, request: &cri::StartContainerRequest) -> Chosen {
     if let Some(args) = line.strip_prefix(&["/agnhost".to_owned()]).filter(|_| image.nature == Nature::Agnhost) {
-        return agnhost::choose(args);
+        return agnhost::choose(args, &request.environment);
     }
     let serves = || match image.nature {
         Nature::Pause => None,

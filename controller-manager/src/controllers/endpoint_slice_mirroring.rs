@@ -51,9 +51,10 @@ impl Controller for EndpointSliceMirroringController {
     fn all_keys(&self, caches: &Caches) -> Vec<Key> {
         let endpoints = caches.endpoints.all();
         let slices = caches.endpoint_slices.all();
-        let of_slices = slices.iter().filter(|slice| is_mirror(slice)).filter_map(|slice| {
-            Some(Key::new(&slice.metadata.namespace, slice.metadata.labels.get(SERVICE_NAME)?))
-        });
+        let of_slices = slices
+            .iter()
+            .filter(|slice| is_mirror(slice))
+            .filter_map(|slice| Some(Key::new(&slice.metadata.namespace, slice.metadata.labels.get(SERVICE_NAME)?)));
         endpoints.iter().map(|one| Key::new(&one.metadata.namespace, &one.metadata.name)).chain(of_slices).collect()
     }
 
@@ -77,9 +78,8 @@ fn is_mirror(slice: &EndpointSlice) -> bool {
 }
 
 fn plan(observed: &Observed) -> Vec<Action> {
-    let has_no_selector = |service: &Arc<Service>| {
-        service.spec.selector.is_empty() && service.metadata.deletion_timestamp.is_none()
-    };
+    let has_no_selector =
+        |service: &Arc<Service>| service.spec.selector.is_empty() && service.metadata.deletion_timestamp.is_none();
     let is_mirrored = |endpoints: &&Arc<Endpoints>| {
         let meta = &endpoints.metadata;
         meta.labels.get(SKIP).is_none_or(|skip| skip != "true")
@@ -91,9 +91,8 @@ fn plan(observed: &Observed) -> Vec<Action> {
     let mut left: Vec<&Arc<EndpointSlice>> = observed.slices.iter().collect();
     let mut actions = Vec::new();
     for wanted in mirrored.map(|endpoints| slices(endpoints)).unwrap_or_default() {
-        let same = |slice: &&Arc<EndpointSlice>| {
-            (&slice.ports, &slice.address_type) == (&wanted.ports, &wanted.address_type)
-        };
+        let same =
+            |slice: &&Arc<EndpointSlice>| (&slice.ports, &slice.address_type) == (&wanted.ports, &wanted.address_type);
         let Some(at) = left.iter().position(same) else {
             actions.push(Action::Create(Box::new(wanted.into())));
             continue;
