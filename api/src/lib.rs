@@ -8,6 +8,7 @@
 
 pub mod addresses;
 pub mod age;
+mod annotations;
 pub mod apply;
 pub mod config_source;
 pub mod counts;
@@ -19,6 +20,7 @@ pub mod duration;
 pub mod error;
 pub mod field;
 pub mod field_selector;
+mod finalizers;
 pub mod happening;
 pub mod hash;
 pub mod kinds;

@@ -1,16 +1,11 @@
 //! The metadata that every object has: validation, owner references, generated names.
 
-use std::collections::BTreeMap;
-
 use squall_proto::meta::v1::{ObjectMeta, OwnerReference};
 
 use crate::error::Error;
 use crate::field::{Errors, Path};
 use crate::kinds::{Kind, Resource, Scope};
-use crate::names;
-
-/// The maximum total size of all annotations (Kubernetes: 256 KiB).
-const MAX_ANNOTATIONS_BYTES: usize = 256 << 10;
+use crate::{annotations, finalizers, names};
 
 /// Validates the metadata of an object that is created or changed.
 pub fn validate(kind: Kind, meta: &ObjectMeta, errors: &mut Errors) {
@@ -36,48 +31,9 @@ pub fn validate(kind: Kind, meta: &ObjectMeta, errors: &mut Errors) {
         Scope::Cluster => {}
     }
     crate::labels::validate(&meta.labels, &path.child("labels"), errors);
-    validate_annotations(&meta.annotations, &path.child("annotations"), errors);
+    annotations::validate(&meta.annotations, &path.child("annotations"), errors);
     validate_owners(meta, &path.child("ownerReferences"), errors);
-    validate_finalizers(&meta.finalizers, &path.child("finalizers"), errors);
-}
-
-/// Kubernetes: `standardFinalizers`.
-const STANDARD_FINALIZERS: [&str; 3] = ["kubernetes", ORPHAN, FOREGROUND];
-const ORPHAN: &str = "orphan";
-const FOREGROUND: &str = "foregroundDeletion";
-
-fn validate_finalizers(finalizers: &[String], path: &Path, errors: &mut Errors) {
-    for (index, finalizer) in finalizers.iter().enumerate() {
-        validate_finalizer(finalizer, path, &path.index(index), errors);
-    }
-    let has = |name: &str| finalizers.iter().any(|finalizer| finalizer == name);
-    if has(ORPHAN) && has(FOREGROUND) {
-        errors.invalid(path, &finalizers, "finalizer orphan and foregroundDeletion cannot be both set");
-    }
-}
-
-/// Validates a finalizer. A name that is none is reported at `path`, one that nobody has at `place`.
-pub fn validate_finalizer(finalizer: &str, path: &Path, place: &Path, errors: &mut Errors) {
-    let problems = names::qualified_name(finalizer);
-    if problems.is_empty() && !finalizer.contains('/') && !STANDARD_FINALIZERS.contains(&finalizer) {
-        errors.invalid(place, &finalizer, "name is neither a standard finalizer name nor is it fully qualified");
-    }
-    for problem in problems {
-        errors.invalid(path, &finalizer, &problem);
-    }
-}
-
-/// Validates the keys and the size of annotations.
-pub fn validate_annotations(annotations: &BTreeMap<String, String>, path: &Path, errors: &mut Errors) {
-    for key in annotations.keys() {
-        for problem in names::qualified_name(&key.to_ascii_lowercase()) {
-            errors.invalid(path, key, &problem);
-        }
-    }
-    let size: usize = annotations.iter().map(|(key, value)| key.len().saturating_add(value.len())).sum();
-    if size > MAX_ANNOTATIONS_BYTES {
-        errors.too_long(path, &format!("may not be more than {MAX_ANNOTATIONS_BYTES} bytes"));
-    }
+    finalizers::validate(&meta.finalizers, &path.child("finalizers"), errors);
 }
 
 fn validate_owners(meta: &ObjectMeta, path: &Path, errors: &mut Errors) {

@@ -5,9 +5,8 @@ use squall_proto::core::v1::Namespace;
 
 use super::{Kind, KindInfo, Resource, Scope, StatusUpdate};
 use crate::field::{Errors, Path};
-use crate::meta::validate_finalizer;
 use crate::table::{Column, narrow};
-use crate::{age, names};
+use crate::{age, finalizers, names};
 
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
@@ -39,7 +38,7 @@ impl Resource for Namespace {
     fn validate(&self, errors: &mut Errors) {
         let path = Path::new("spec").child("finalizers");
         for finalizer in &self.spec.finalizers {
-            validate_finalizer(finalizer, &path, &path, errors);
+            finalizers::validate_one(finalizer, &path, &path, errors);
         }
     }
 

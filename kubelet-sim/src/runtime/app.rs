@@ -24,6 +24,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::log::Log;
+use super::order::Order;
 use super::program::{Ending, Program, Server, Shell};
 use super::site::{Asked, Page, Site};
 use crate::catalogue::{Image, Shutdown};
@@ -31,15 +32,6 @@ use crate::catalogue::{Image, Shutdown};
 /// A draining container ends when no request has arrived for this long.
 const QUIET: Duration = Duration::from_millis(300);
 const BACKLOG: u32 = 1_024;
-
-/// An order to a container.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// Serve.
-    Run,
-    /// End, as after SIGTERM.
-    End,
-}
 
 /// How a container ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

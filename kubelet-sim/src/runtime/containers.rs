@@ -13,8 +13,9 @@ use tokio::time::Instant;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::app::{self, Exit, Order};
+use super::app::{self, Exit};
 use super::log::Log;
+use super::order::Order;
 use super::program::{self, Chosen, Program};
 use crate::catalogue::{Catalogue, Image};
 

@@ -4,6 +4,7 @@ mod app;
 mod containers;
 mod log;
 mod log_stream;
+mod order;
 mod program;
 mod proxy;
 mod service;

@@ -1,5 +1,7 @@
 //! Sends the table of objects (`tests/validation`) to a real apiserver, over REST and over gRPC, as dry runs.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
+
 use serde_json::{Map, Value, json};
 use squall_api::{Kind, KindInfo, Object, manifest};
 use squall_client::{Kubeconfig, ResourceRef, WriteOptions};

@@ -5,7 +5,6 @@ use squall_proto::core::v1::PodTemplateSpec;
 use super::{annotations, security, validate_spec};
 use crate::field::{Errors, Path};
 use crate::labels::Selector;
-use crate::meta;
 
 /// Validates the template of a workload. `workload` is its name in Kubernetes' message. No selector selects nothing.
 pub fn validate_template(
@@ -23,7 +22,7 @@ pub fn validate_template(
     let (metadata, spec) = (&template.metadata, &template.spec);
     crate::labels::validate(&metadata.labels, &path.child("labels"), errors);
     let annotated = path.child("annotations");
-    meta::validate_annotations(&metadata.annotations, &annotated, errors);
+    crate::annotations::validate(&metadata.annotations, &annotated, errors);
     annotations::validate_annotations(&metadata.annotations, spec, &annotated, errors);
     let spec_path = path.child("spec");
     validate_spec(spec, None, &spec_path, errors);

@@ -6,8 +6,8 @@ use std::time::Duration;
 use squall_proto::squall::cri::v1 as cri;
 use tokio::sync::watch;
 
-use crate::runtime::app::Order;
 use crate::runtime::log::Log;
+use crate::runtime::order::Order;
 
 /// A sequence of commands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -208,7 +208,7 @@ fn simple(line: &[String]) -> What {
             known => known,
         },
         ("sleep", ["infinity" | "inf"]) | ("tail", ["-f", "/dev/null"]) | ("wait" | "pause", []) => What::Sleep(None),
-        ("sleep", [times @ ..]) if !times.is_empty() => {
+        ("sleep", times) if !times.is_empty() => {
             let millis: Option<Vec<u64>> = times.iter().map(|time| millis(time)).collect();
             millis.map_or_else(unknown, |millis| What::Sleep(Some(millis.into_iter().fold(0, u64::saturating_add))))
         }

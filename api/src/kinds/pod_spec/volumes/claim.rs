@@ -6,9 +6,9 @@ use squall_proto::core::v1::{
 use squall_proto::meta::v1::ObjectMeta;
 
 use super::required;
+use crate::annotations;
 use crate::field::{Errors, Path};
 use crate::labels::validate_selector;
-use crate::meta;
 use crate::names::{dns1123_label, dns1123_subdomain};
 use crate::quantity;
 
@@ -53,7 +53,7 @@ pub(super) fn name(claim: &str, volume: &str, path: &Path, errors: &mut Errors) 
 
 /// A template has labels and annotations, and nothing else.
 fn metadata(metadata: &ObjectMeta, path: &Path, errors: &mut Errors) {
-    meta::validate_annotations(&metadata.annotations, &path.child("annotations"), errors);
+    annotations::validate(&metadata.annotations, &path.child("annotations"), errors);
     crate::labels::validate(&metadata.labels, &path.child("labels"), errors);
     let others = [
         ("name", !metadata.name.is_empty()),
