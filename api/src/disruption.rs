@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use squall_proto::core::v1::Pod;
 use squall_proto::intstr::IntOrString;
 use squall_proto::meta::v1::{Condition, OwnerReference, Time};
@@ -17,9 +17,11 @@ use crate::labels::Selector;
 use crate::meta::controller_of;
 
 const ALLOWED: &str = "DisruptionAllowed";
+/// How long a pod that somebody announced to disrupt counts as gone while it is not (Kubernetes: `DeletionTimeout`).
+const ANNOUNCED: SignedDuration = SignedDuration::from_mins(2);
 
 /// The numbers of a disruption budget.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Budget {
     /// How many pods should exist.
     pub expected: i32,
@@ -27,6 +29,8 @@ pub struct Budget {
     pub healthy: i32,
     /// How many must stay healthy.
     pub desired: i32,
+    /// The pods that somebody announced to disrupt, and when. They do not count as healthy.
+    pub disrupted: BTreeMap<String, Time>,
 }
 
 impl Budget {
@@ -58,7 +62,7 @@ impl Budget {
         }
         PodDisruptionBudgetStatus {
             observed_generation: budget.metadata.generation,
-            disrupted_pods: BTreeMap::new(),
+            disrupted_pods: self.disrupted.clone(),
             disruptions_allowed: allowed,
             current_healthy: self.healthy,
             desired_healthy: self.desired,
@@ -101,8 +105,19 @@ pub fn expected<'a>(
 
 /// Computes the budget for its pods; `expected` is the number of pods that their controllers want.
 #[must_use]
-pub fn budget<'a>(budget: &PodDisruptionBudget, pods: impl Iterator<Item = &'a Pod>, expected: i32) -> Budget {
-    let healthy = pods.filter(|pod| is_pod_active(pod) && is_pod_ready(pod)).count();
+pub fn budget<'a>(
+    budget: &PodDisruptionBudget,
+    pods: impl Iterator<Item = &'a Pod>,
+    expected: i32,
+    now: Timestamp,
+) -> Budget {
+    let (mut healthy, mut disrupted) = (0_usize, BTreeMap::new());
+    for pod in pods.filter(|pod| is_pod_active(pod)) {
+        match announced(budget, pod, now) {
+            Some(time) => drop(disrupted.insert(pod.metadata.name.clone(), time)),
+            None => healthy = healthy.saturating_add(usize::from(is_pod_ready(pod))),
+        }
+    }
     let spec = &budget.spec;
     let desired = match (&spec.min_available, &spec.max_unavailable) {
         (Some(min), _) => amount(min, expected),
@@ -110,7 +125,13 @@ pub fn budget<'a>(budget: &PodDisruptionBudget, pods: impl Iterator<Item = &'a P
         // Kubernetes: a budget without limits keeps at least one pod.
         (None, None) => 1,
     };
-    Budget { expected, healthy: i32::try_from(healthy).unwrap_or(i32::MAX), desired: desired.max(0) }
+    Budget { expected, healthy: i32::try_from(healthy).unwrap_or(i32::MAX), desired: desired.max(0), disrupted }
+}
+
+/// When somebody announced to disrupt the pod, in the budget's status; `None` if nobody did, or too long ago.
+fn announced(budget: &PodDisruptionBudget, pod: &Pod, now: Timestamp) -> Option<Time> {
+    let time = budget.status.disrupted_pods.get(&pod.metadata.name)?;
+    Some(*time).filter(|time| now.duration_since(time.timestamp()) < ANNOUNCED)
 }
 
 fn amount(amount: &IntOrString, of: i32) -> i32 {
@@ -145,7 +166,7 @@ mod tests {
         let of = |min: Option<IntOrString>, max: Option<IntOrString>| {
             let mut wanted = PodDisruptionBudget::default();
             (wanted.spec.min_available, wanted.spec.max_unavailable) = (min, max);
-            budget(&wanted, pods(3, 1).iter(), 4).allowed()
+            budget(&wanted, pods(3, 1).iter(), 4, Timestamp::UNIX_EPOCH).allowed()
         };
         assert_eq!(of(Some(IntOrString::int(2)), None), 1);
         assert_eq!(of(Some(IntOrString::string("50%")), None), 1);
@@ -153,5 +174,21 @@ mod tests {
         assert_eq!(of(None, Some(IntOrString::int(1))), 0, "one is unavailable already");
         assert_eq!(of(None, Some(IntOrString::int(2))), 1);
         assert_eq!(of(None, Some(IntOrString::string("100%"))), 3);
+    }
+
+    #[test]
+    fn a_pod_that_somebody_announced_to_disrupt_does_not_count_for_two_minutes() {
+        let mut wanted = PodDisruptionBudget::default();
+        wanted.spec.min_available = Some(IntOrString::int(1));
+        let mut pods = pods(2, 0);
+        "a".clone_into(&mut pods[0].metadata.name);
+        let time = Time { seconds: 1_000, nanos: 0 };
+        wanted.status.disrupted_pods.extend([("a".to_owned(), time), ("gone".to_owned(), time)]);
+        let at = |second| budget(&wanted, pods.iter(), 2, Timestamp::from_second(second).unwrap());
+        let soon = at(1_119);
+        assert_eq!((soon.healthy, soon.allowed()), (1, 0));
+        assert_eq!(soon.status(&wanted, Timestamp::UNIX_EPOCH).disrupted_pods.keys().collect::<Vec<_>>(), ["a"]);
+        let late = at(1_120);
+        assert_eq!((late.healthy, late.allowed(), late.disrupted.len()), (2, 1, 0));
     }
 }

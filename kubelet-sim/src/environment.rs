@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, HashMap};
 use squall_api::core::v1::{Container, EnvVarSource, Pod, ResourceFieldSelector};
 use squall_api::quantity::{self, Milli};
 
-/// The contents of the config maps and secrets that a container refers to, by name.
+/// What the variables of a container are made of: the contents of config maps and secrets by their names, and services.
 #[derive(Debug, Clone, Default)]
 pub struct Contents {
     /// Of config maps.
     pub config_maps: HashMap<String, BTreeMap<String, String>>,
     /// Of secrets.
     pub secrets: HashMap<String, BTreeMap<String, String>>,
+    /// The variables that lead to services.
+    pub service_links: Vec<(String, String)>,
 }
 
 /// What a container knows of its place.
@@ -28,7 +30,7 @@ pub struct Place<'a> {
 /// Returns the variables of a container, in their order. Later ones may refer to earlier ones.
 #[must_use]
 pub fn variables(pod: &Pod, container: &Container, contents: &Contents, place: Place<'_>) -> Vec<(String, String)> {
-    let mut known: Vec<(String, String)> = Vec::new();
+    let mut known = contents.service_links.clone();
     for source in &container.env_from {
         let map = source.config_map_ref.as_ref().map(|it| (&contents.config_maps, &it.local_object_reference.name));
         let secret = source.secret_ref.as_ref().map(|it| (&contents.secrets, &it.local_object_reference.name));
@@ -171,7 +173,7 @@ mod tests {
     #[test]
     fn variables_come_from_many_places() {
         let map = BTreeMap::from([("a".to_owned(), "1".to_owned()), ("b".to_owned(), "2".to_owned())]);
-        let contents = Contents { config_maps: HashMap::from([("m".to_owned(), map)]), secrets: HashMap::new() };
+        let contents = Contents { config_maps: HashMap::from([("m".to_owned(), map)]), ..Contents::default() };
         let container = r#"{"envFrom": [{"prefix": "X_", "configMapRef": {"name": "m"}}], "env": [
             {"name": "X_a", "value": "own"}, {"name": "B", "valueFrom": {"configMapKeyRef": {"name": "m", "key": "b"}}},
             {"name": "NONE", "valueFrom": {"configMapKeyRef": {"name": "m", "key": "z"}}},

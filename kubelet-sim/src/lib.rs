@@ -12,3 +12,4 @@ pub mod catalogue;
 mod environment;
 pub mod lifecycle;
 pub mod runtime;
+mod service_links;

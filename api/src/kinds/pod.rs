@@ -72,13 +72,12 @@ impl Resource for Pod {
         spec.service_account.clone_from(&spec.service_account_name);
         spec.priority.get_or_insert(0);
         spec.preemption_policy.get_or_insert_with(|| "PreemptLowerPriority".to_owned());
-        for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
-            tolerate(&mut spec.tolerations, key);
-        }
+        tolerate_lost_nodes(&mut spec.tolerations);
     }
 
     fn prepare_update(&mut self, old: &Self) {
         self.status = old.status.clone();
+        tolerate_lost_nodes(&mut self.spec.tolerations);
         if self.spec != old.spec {
             self.metadata.generation = old.metadata.generation.saturating_add(1);
         }
@@ -117,6 +116,14 @@ impl Resource for Pod {
             or_none(&self.status.nominated_node_name),
             if self.spec.readiness_gates.is_empty() { NONE.to_owned() } else { readiness_gates(self) },
         ]
+    }
+}
+
+/// Lets a pod stay on a lost node for five minutes, unless it says something else. Kubernetes: the admission plugin
+/// DefaultTolerationSeconds, which also looks at updates.
+fn tolerate_lost_nodes(tolerations: &mut Vec<Toleration>) {
+    for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
+        tolerate(tolerations, key);
     }
 }
 
@@ -181,4 +188,25 @@ pub fn is_pod_terminal(pod: &Pod) -> bool {
 #[must_use]
 pub fn is_pod_active(pod: &Pod) -> bool {
     !is_pod_terminal(pod) && pod.metadata.deletion_timestamp.is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_update_that_leaves_out_the_usual_tolerations_gets_them_back() {
+        let mut old = Pod::default();
+        old.prepare_create();
+        let mut new = old.clone();
+        let own = Toleration { key: "mine".to_owned(), operator: "Exists".to_owned(), ..Toleration::default() };
+        new.spec.tolerations = vec![own];
+        new.prepare_update(&old);
+        let mut errors = Errors::default();
+        new.validate_update(&old, &mut errors);
+        assert!(errors.is_empty());
+        let keys: Vec<&str> = new.spec.tolerations.iter().map(|one| one.key.as_str()).collect();
+        assert_eq!(keys, ["mine", "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"]);
+        assert_eq!(new.metadata.generation, 2);
+    }
 }

@@ -83,7 +83,7 @@ fn use_up(budget: &PodDisruptionBudget, pod: &Pod, state: &State, now: Timestamp
     let mut pods: Vec<Pod> = all_of(Kind::Pod, &pod.metadata.namespace, state)?;
     pods.retain(|other| is_for(budget, other));
     let expected = disruption::expected(pods.iter(), |namespace, owner| scaled(namespace, owner, state));
-    let counted = disruption::budget(budget, pods.iter(), expected);
+    let counted = disruption::budget(budget, pods.iter(), expected, now);
     let takes = i32::from(is_pod_ready(pod));
     // Kubernetes: an unhealthy pod may go while enough others are healthy, or always if the budget says so.
     let always = budget.spec.unhealthy_pod_eviction_policy.as_deref() == Some("AlwaysAllow");

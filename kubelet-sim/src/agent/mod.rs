@@ -42,7 +42,7 @@ async fn work(flags: KubeletFlags, mut stopping: watch::Receiver<bool>) -> anyho
     let (recorder, telling) = Recorder::new(client.clone(), "kubelet", &flags.node);
     let node =
         node::NodeAgent { name: flags.node.clone(), range, client: client.clone(), recorder: recorder.clone(), timing };
-    let placed = pods::Placed { pods: Cache::new(), changed: Arc::new(Notify::new()) };
+    let placed = pods::Placed { pods: Cache::new(), services: Cache::new(), changed: Arc::new(Notify::new()) };
     tracing::info!(node = flags.node, ?timing, "started");
     tokio::select! {
         () = telling => bail!("the event recorder stopped"),

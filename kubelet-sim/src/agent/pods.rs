@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use squall_api::Kind;
-use squall_api::core::v1::Pod;
+use squall_api::core::v1::{Pod, Service};
 use squall_client::events::Recorder;
 use squall_client::{Cache, Change, Client, Error, Selection};
 use squall_daemon::Timing;
@@ -24,10 +24,12 @@ const RETRY: Duration = Duration::from_millis(50);
 /// Maximum number of queued pod changes. If a change does not fit, all pods are read from the cache.
 const QUEUE: usize = 4_096;
 
-/// The pods bound to a node, as far as it knows.
+/// The pods bound to a node, and the services that lead to others, as far as the node knows.
 pub struct Placed {
     /// The pods.
     pub pods: Cache<Pod>,
+    /// The services.
+    pub services: Cache<Service>,
     /// Tells that one has changed.
     pub changed: Arc<Notify>,
 }
@@ -52,6 +54,7 @@ pub async fn follow(
         timing,
         host_ip: range.node().to_string(),
         addresses: Arc::new(Mutex::new(AddressPool::new(range))),
+        services: placed.services.clone(),
     };
     let missed = Arc::new(AtomicBool::new(false));
     let mut pods = Pods { tools, workers: HashMap::new(), missed: missed.clone() };

@@ -22,10 +22,10 @@ const REPEAT: Duration = Duration::from_secs(2);
 
 /// Watches services and endpoints. Returns only on an error that a retry cannot fix.
 pub async fn follow(range: PodRange, client: &Client, runtime: &Runtime, placed: &Placed) -> Error {
-    let services = Cache::<Service>::new();
+    let services = &placed.services;
     let slices = Cache::<EndpointSlice>::new();
     let changed = &placed.changed;
-    let known = Known { services: &services, slices: &slices, placed };
+    let known = Known { services, slices: &slices, placed };
     tokio::select! {
         error = services.follow(client.clone(), Selection::all(Kind::Service), |_| changed.notify_one()) => error,
         error = slices.follow(client.clone(), Selection::all(Kind::EndpointSlice), |_| changed.notify_one()) => error,

@@ -17,6 +17,7 @@ use super::worker::{Message, Tools};
 use super::{config, node};
 use crate::environment::{self, Place};
 use crate::lifecycle::{Problem, StartProblem};
+use crate::service_links;
 
 /// Minimum grace period that is left after a preStop hook, as in Kubernetes.
 const LEAST_GRACE_SECONDS: i64 = 2;
@@ -92,7 +93,10 @@ impl Step {
     ) -> Result<cri::StartContainerRequest, StartProblem> {
         let (client, container) = (&self.tools.client, &self.container);
         config::check(client, pod, container).await?;
-        let contents = config::contents(client, &pod.metadata.namespace, container).await?;
+        let mut contents = config::contents(client, &pod.metadata.namespace, container).await?;
+        // Kubernetes: a kubelet that has not seen the services yet starts nothing.
+        self.tools.services.wait_for(1).await;
+        contents.service_links = service_links::variables(&self.tools.services.all(), pod);
         let place = Place { pod_ip: &self.pod_ip, host_ip: &self.tools.host_ip, node: node::capacity() };
         let variables = environment::variables(pod, container, &contents, place);
         let expanded = |words: &[String]| words.iter().map(|word| environment::expand(word, &variables)).collect();

@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use squall_api::core::v1::{Container, Pod};
+use squall_api::core::v1::{Container, Pod, Service};
 use squall_api::happening::{Happening, ObjectId};
 use squall_api::meta::parse_resource_version;
 use squall_api::timing::later;
 use squall_client::events::Recorder;
-use squall_client::{Api, Client, DeleteParams, Reason};
+use squall_client::{Api, Cache, Client, DeleteParams, Reason};
 use squall_daemon::Timing;
 use squall_faults::mutants::Mutant;
 use squall_proto::squall::cri::v1 as cri;
@@ -38,6 +38,7 @@ pub struct Tools {
     pub timing: Timing,
     pub host_ip: String,
     pub addresses: Arc<Mutex<AddressPool>>,
+    pub services: Cache<Service>,
 }
 
 /// A message to a worker. Containers are identified by their index among all containers of the pod.

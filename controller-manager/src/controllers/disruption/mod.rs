@@ -1,6 +1,7 @@
 //! Disruption budgets: computes how many of the pods that a budget selects may be evicted now.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use squall_api::core::v1::Pod;
@@ -10,6 +11,9 @@ use squall_api::policy::v1::PodDisruptionBudget;
 use squall_api::{Kind, Object};
 
 use crate::runtime::{Action, CachedKind, Caches, Controller, Key, ObjectChange, Plan};
+
+/// How often a budget is looked at again while somebody announced to disrupt its pods.
+const RECHECK: Duration = Duration::from_secs(5);
 
 /// Keeps the status of budgets up to date.
 pub struct DisruptionController;
@@ -58,14 +62,16 @@ impl Controller for DisruptionController {
 
     fn plan(&self, observed: Observed, now: Timestamp) -> Plan {
         let before = &observed.budget;
-        let counted = budget(before, observed.pods.iter().map(AsRef::as_ref), observed.expected);
+        let counted = budget(before, observed.pods.iter().map(AsRef::as_ref), observed.expected, now);
         let status = counted.status(before, now);
+        // What somebody announced has to be looked at again when its time is over.
+        let wake_after = (!status.disrupted_pods.is_empty()).then_some(RECHECK);
         if status == before.status {
-            return Plan::default();
+            return Plan { wake_after, ..Plan::default() };
         }
         let mut changed = before.as_ref().clone();
         changed.status = status;
-        Plan::of(vec![Action::UpdateStatus(Box::new(changed.into()))])
+        Plan { wake_after, ..Plan::of(vec![Action::UpdateStatus(Box::new(changed.into()))]) }
     }
 }
 

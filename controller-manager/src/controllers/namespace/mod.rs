@@ -99,8 +99,12 @@ fn plan(observed: &Observed, now: Timestamp) -> Plan {
 fn empty(observed: &Observed, now: Timestamp) -> Plan {
     let (leaving, staying): (Vec<Object>, Vec<Object>) =
         observed.content.iter().cloned().partition(|object| object.meta().deletion_timestamp.is_some());
+    // Kubernetes: the pods go first, so that none of them misses what it needs.
+    let is_pod = |object: &Object| object.kind() == Kind::Pod;
+    let has_pods = observed.content.iter().any(is_pod);
     let mut actions: Vec<Action> = staying
         .iter()
+        .filter(|object| !has_pods || is_pod(object))
         .map(|object| Action::Delete {
             kind: object.kind(),
             namespace: object.meta().namespace.clone(),
@@ -122,7 +126,7 @@ fn empty(observed: &Observed, now: Timestamp) -> Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_api::core::v1::ConfigMap;
+    use squall_api::core::v1::{ConfigMap, Pod};
     use squall_api::metav1::v1::Time;
 
     const GONE: Option<Time> = Some(Time { seconds: 1, nanos: 0 });
@@ -162,6 +166,26 @@ mod tests {
         assert!(stored(empty.last()).spec.finalizers.is_empty());
         namespace.spec.finalizers = vec!["other".to_owned()];
         assert!(actions(&namespace, &[]).is_empty(), "another controller's work is not done");
+    }
+
+    #[test]
+    fn pods_go_before_what_they_need() {
+        let mut namespace = held();
+        namespace.metadata.deletion_timestamp = GONE;
+        let kinds = |content: Vec<Object>| -> Vec<Kind> {
+            let observed = Observed { namespace: Arc::new(namespace.clone()), content, complete: true };
+            let actions = plan(&observed, Timestamp::UNIX_EPOCH).actions;
+            let kind = |action: &Action| match action {
+                Action::Delete { kind, .. } => Some(*kind),
+                _ => None,
+            };
+            actions.iter().filter_map(kind).collect()
+        };
+        let (mut pod, map) = (Pod::default(), ConfigMap::default());
+        assert_eq!(kinds(vec![map.clone().into(), pod.clone().into()]), [Kind::Pod]);
+        pod.metadata.deletion_timestamp = GONE;
+        assert_eq!(kinds(vec![map.clone().into(), pod.into()]), []);
+        assert_eq!(kinds(vec![map.into()]), [Kind::ConfigMap]);
     }
 
     #[test]

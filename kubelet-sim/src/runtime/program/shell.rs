@@ -73,7 +73,7 @@ pub(super) fn command(line: &[String]) -> Option<Script> {
 
 /// Reads the text of `sh -c`. `None` if no command of it is known.
 fn script(text: &str) -> Option<Script> {
-    let script = Reader { words: words(text)?, at: 0 }.script(&[]);
+    let script = Reader { words: words(text)?, at: 0, depth: 0 }.script(&[]);
     let known = |step: &Step| !matches!(step.what, What::Unknown(_));
     (script.traps || script.steps.iter().any(known)).then_some(script)
 }
@@ -121,7 +121,12 @@ fn words(text: &str) -> Option<Vec<Word>> {
 struct Reader {
     words: Vec<Word>,
     at: usize,
+    /// How many loops it is in.
+    depth: usize,
 }
+
+/// How deep loops may nest. Deeper ones are not known.
+const DEEPEST: usize = 16;
 
 impl Reader {
     /// Reads commands up to one of these words.
@@ -138,8 +143,10 @@ impl Reader {
                         _ => When::Always,
                     };
                 }
-                Word::Text(text) if text == "while" || text == "until" => {
+                Word::Text(text) if (text == "while" || text == "until") && self.depth < DEEPEST => {
+                    self.depth = self.depth.saturating_add(1);
                     let what = self.repeated();
+                    self.depth = self.depth.saturating_sub(1);
                     script.steps.push(Step { when, what });
                 }
                 Word::Text(_) => {
@@ -199,14 +206,13 @@ impl Reader {
 /// Reads one command.
 fn simple(line: &[String]) -> What {
     let unknown = || What::Unknown(line.join(" "));
-    let words: Vec<&str> = line.iter().map(String::as_str).collect();
-    let Some((first, rest)) = words.split_first() else { return What::Status(0) };
+    // `exec` replaces the shell, and `A=b` sets a variable of the command: they change nothing here.
+    let words: Vec<&str> =
+        line.iter().map(String::as_str).skip_while(|word| *word == "exec" || is_assignment(word)).collect();
+    let Some((first, rest)) = words.split_first() else {
+        return if line.is_empty() { What::Status(0) } else { unknown() };
+    };
     match (first.rsplit('/').next().unwrap_or(first), rest) {
-        // It replaces the shell, and changes nothing here.
-        ("exec", [_, ..]) => match simple(line.get(1..).unwrap_or_default()) {
-            What::Unknown(_) => unknown(),
-            known => known,
-        },
         ("sleep", ["infinity" | "inf"]) | ("tail", ["-f", "/dev/null"]) | ("wait" | "pause", []) => What::Sleep(None),
         ("sleep", times) if !times.is_empty() => {
             let millis: Option<Vec<u64>> = times.iter().map(|time| millis(time)).collect();
@@ -222,6 +228,14 @@ fn simple(line: &[String]) -> What {
         }
         _ => unknown(),
     }
+}
+
+/// Whether a word sets a variable: `A=b`.
+fn is_assignment(word: &str) -> bool {
+    let is_name = |name: &str| {
+        !name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    word.split_once('=').is_some_and(|(name, _)| !name.is_empty() && is_name(name))
 }
 
 /// Reads the time of a `sleep`: `5`, `0.5`, `2m`.
@@ -408,6 +422,7 @@ mod tests {
             (&["bash", "-c", "sleep 1\nexit 2\n"], 2, 10),
             (&["sh", "-c", "while true; do sleep 3; exit 4; done"], 4, 30),
             (&["sh", "-c", "date; sleep 1; exit 1"], 1, 10),
+            (&["sh", "-c", "A=b C=1 exec sleep 1"], 0, 10),
         ] {
             assert_eq!(ran(line).await, Some((code, tenths)), "{line:?}");
         }
@@ -429,6 +444,15 @@ mod tests {
         assert_eq!(script.run(&shell, &mut orders.subscribe()).await, 0);
         let lines: Vec<String> = log.after(0).0.iter().map(|line| line.text.clone()).collect();
         assert_eq!(lines, ["x y,x y!  5$", "A=x y"]);
+    }
+
+    #[test]
+    fn deep_loops_and_long_lines_are_read_without_deep_calls() {
+        let deep = "while true; do ".repeat(50_000) + "sleep 1" + &"; done".repeat(50_000);
+        let long = "exec ".repeat(200_000) + "sleep 1";
+        for text in [deep, long] {
+            assert!(read(&["sh", "-c", &text]).is_some());
+        }
     }
 
     #[test]
