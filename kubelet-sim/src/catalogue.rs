@@ -15,12 +15,12 @@ const BUILT_IN: &str = include_str!("../../examples/images.yaml");
 #[serde(deny_unknown_fields)]
 pub struct Catalogue {
     images: Vec<Image>,
-    /// What happens to others.
+    /// The treatment of other images.
     #[serde(skip)]
     others: Others,
 }
 
-/// What happens to an image that the catalogue does not know.
+/// The treatment of an image that the catalogue does not know.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Others {
     /// It runs as a small server that is named after its tag.

@@ -5,18 +5,18 @@ use std::collections::{BTreeMap, HashMap};
 use squall_api::core::v1::{Container, EnvVarSource, Pod, ResourceFieldSelector};
 use squall_api::quantity::{self, Milli};
 
-/// What the variables of a container are made of: the contents of config maps and secrets by their names, and services.
+/// The sources of a container's variables: the contents of config maps and secrets by their names, and services.
 #[derive(Debug, Clone, Default)]
 pub struct Contents {
-    /// Of config maps.
+    /// The data of config maps.
     pub config_maps: HashMap<String, BTreeMap<String, String>>,
-    /// Of secrets.
+    /// The data of secrets.
     pub secrets: HashMap<String, BTreeMap<String, String>>,
     /// The variables that lead to services.
     pub service_links: Vec<(String, String)>,
 }
 
-/// What a container knows of its place.
+/// The place of a container.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
     /// The address of the pod.

@@ -216,7 +216,7 @@ mod tests {
             assert_eq!(names, braces, "{}", path.name);
             for operation in [item.post, item.put].into_iter().flatten() {
                 let body = operation.parameters.into_iter().find_map(|p| p.parameter?.body_parameter);
-                // What goes to a pod through the proxy may be anything.
+                // The proxy takes any content for a pod.
                 let Some(body) = body else { continue };
                 bodies += 1;
                 assert!(body.required, "{}", path.name);

@@ -1,4 +1,4 @@
-//! What a new pod refers to: its service account, its priority class and its runtime class (Kubernetes: the admission
+//! The references of a new pod: its service account, its priority class and its runtime class (Kubernetes: the admission
 //! plugins ServiceAccount, Priority and RuntimeClass).
 
 use std::time::Duration;

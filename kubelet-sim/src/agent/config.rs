@@ -1,5 +1,5 @@
 //! Reads the config maps and secrets that a container needs: without them, it does not start. Their values become
-//! variables. Of volumes, only the existence of the objects and their keys is checked.
+//! variables. For volumes, it checks only that the objects and their keys exist.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use squall_client::{Api, Client, Error};
 use crate::environment::Contents;
 use crate::lifecycle::StartProblem;
 
-/// Reads the contents that become variables of a container. What is optional may be missing.
+/// Reads the contents that become variables of a container. An optional object may be missing.
 pub async fn contents(client: &Client, namespace: &str, container: &Container) -> Result<Contents, StartProblem> {
     let mut contents = Contents::default();
     let sources = container.env.iter().filter_map(|variable| variable.value_from.as_ref());

@@ -45,7 +45,7 @@ fn validate_mounts(container: &Container, volumes: &Volumes<'_>, list: &Path, er
     }
 }
 
-/// Returns the paths of the names. Of equal names, the last one counts.
+/// Returns the paths of the names. The last one of equal names counts.
 fn last_of_each<'a>(pairs: impl Iterator<Item = (&'a String, &'a String)>) -> HashSet<&'a String> {
     pairs.collect::<HashMap<_, _>>().into_values().collect()
 }

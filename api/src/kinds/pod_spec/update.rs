@@ -1,4 +1,4 @@
-//! What may change in a pod's spec.
+//! The changes that a pod's spec may have.
 
 use std::collections::{BTreeMap, HashSet};
 
