@@ -73,18 +73,6 @@ impl Resource for ResourceQuota {
     }
 }
 
-/// Resources that are numbers of objects; the others are amounts.
-const COUNTED: [&str; 9] = [
-    "configmaps",
-    "persistentvolumeclaims",
-    "pods",
-    "replicationcontrollers",
-    "resourcequotas",
-    "secrets",
-    "services",
-    "services.loadbalancers",
-    "services.nodeports",
-];
 /// The requests and limits of pods.
 const COMPUTE: [&str; 9] = [
     "cpu",
@@ -102,7 +90,7 @@ const SCOPES: [&str; 6] =
 
 fn validate_hard(name: &str, amount: &Quantity, path: &Path, errors: &mut Errors) {
     pod_spec::resource_name(name, path, errors);
-    let is_standard = COUNTED.contains(&name)
+    let is_standard = pod_spec::COUNTED.contains(&name)
         || COMPUTE.contains(&name)
         || name == "requests.storage"
         || ["hugepages-", "requests.hugepages-"].iter().any(|prefix| name.starts_with(prefix));

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use squall_api::config_source::{ConfigSource, config_sources};
-use squall_api::core::v1::{ConfigMap, Container, Pod, Secret};
+use squall_api::core::v1::{ConfigMap, Container, LocalObjectReference, Pod, Secret};
 use squall_client::{Api, Client, Error};
 
 use crate::environment::Contents;
@@ -13,24 +13,20 @@ use crate::lifecycle::StartProblem;
 /// Reads the contents that become variables of a container. An optional object may be missing.
 pub async fn contents(client: &Client, namespace: &str, container: &Container) -> Result<Contents, StartProblem> {
     let mut contents = Contents::default();
-    let sources = container.env.iter().filter_map(|variable| variable.value_from.as_ref());
-    let of_keys = sources.clone().filter_map(|source| source.config_map_key_ref.as_ref());
-    let of_all = container.env_from.iter().filter_map(|source| source.config_map_ref.as_ref());
-    let maps: BTreeSet<&String> = of_keys
-        .map(|key| &key.local_object_reference.name)
-        .chain(of_all.map(|map| &map.local_object_reference.name))
-        .collect();
+    let sources = || container.env.iter().filter_map(|variable| variable.value_from.as_ref());
+    let maps = names(
+        sources().filter_map(|source| Some(&source.config_map_key_ref.as_ref()?.local_object_reference)),
+        container.env_from.iter().filter_map(|source| Some(&source.config_map_ref.as_ref()?.local_object_reference)),
+    );
+    let secrets = names(
+        sources().filter_map(|source| Some(&source.secret_key_ref.as_ref()?.local_object_reference)),
+        container.env_from.iter().filter_map(|source| Some(&source.secret_ref.as_ref()?.local_object_reference)),
+    );
     for name in maps {
         if let Some(map) = found(Api::<ConfigMap>::new(client.clone(), namespace).get(name).await)? {
             contents.config_maps.insert(name.clone(), map.data);
         }
     }
-    let of_keys = sources.filter_map(|source| source.secret_key_ref.as_ref());
-    let of_all = container.env_from.iter().filter_map(|source| source.secret_ref.as_ref());
-    let secrets: BTreeSet<&String> = of_keys
-        .map(|key| &key.local_object_reference.name)
-        .chain(of_all.map(|secret| &secret.local_object_reference.name))
-        .collect();
     for name in secrets {
         if let Some(secret) = found(Api::<Secret>::new(client.clone(), namespace).get(name).await)? {
             let text = |(key, bytes): (String, Vec<u8>)| (key, String::from_utf8_lossy(&bytes).into_owned());
@@ -38,6 +34,13 @@ pub async fn contents(client: &Client, namespace: &str, container: &Container) -
         }
     }
     Ok(contents)
+}
+
+fn names<'a>(
+    of_keys: impl Iterator<Item = &'a LocalObjectReference>,
+    of_all: impl Iterator<Item = &'a LocalObjectReference>,
+) -> BTreeSet<&'a String> {
+    of_keys.chain(of_all).map(|reference| &reference.name).collect()
 }
 
 fn found<T>(answer: Result<T, Error>) -> Result<Option<T>, StartProblem> {

@@ -40,7 +40,7 @@ pub struct Exit {
     pub code: i32,
 }
 
-/// What a container runs, and where.
+/// A container to run, and its place.
 pub struct Container {
     /// Its image.
     pub image: Image,
@@ -54,7 +54,7 @@ pub struct Container {
     pub second: Duration,
     /// Its variables.
     pub environment: Vec<cri::Variable>,
-    /// What it writes.
+    /// Its log.
     pub log: Arc<Log>,
 }
 

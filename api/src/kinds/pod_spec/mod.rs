@@ -35,7 +35,7 @@ pub use affinity::merge_label_keys;
 pub use annotations::validate_annotations;
 pub use defaults::{set_pod_defaults, set_spec_defaults};
 pub use ports::{validate_port, validate_port_number};
-pub use resources::{resource_name, validate_amount};
+pub use resources::{COUNTED, resource_name, validate_amount};
 pub use scheduling::{validate_taint_effect, validate_tolerations};
 pub use template::validate_template;
 pub use update::validate_update;

@@ -37,8 +37,8 @@ const STANDARD: [&str; 20] = [
     "services.nodeports",
     "services.loadbalancers",
 ];
-/// Resources that are counted.
-const COUNTED: [&str; 9] = [
+/// Resources that are numbers of objects; the others are amounts.
+pub const COUNTED: [&str; 9] = [
     "pods",
     "resourcequotas",
     "services",

@@ -10,7 +10,7 @@ use crate::catalogue::{Image, Nature};
 
 pub use shell::{Ending, Script, Shell};
 
-/// What runs in a container.
+/// The program of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Program {
     /// A server.

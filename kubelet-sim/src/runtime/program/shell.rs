@@ -338,7 +338,7 @@ impl Script {
     }
 }
 
-/// What a script runs in.
+/// The surroundings of a script.
 pub struct Shell<'a> {
     /// How long a second takes in the cluster's time.
     pub second: Duration,
