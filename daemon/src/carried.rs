@@ -1,7 +1,7 @@
 //! Ports that ordinary users may not listen on. Another port carries them.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 
 use tokio::net::TcpStream;
 
@@ -15,6 +15,19 @@ const DISTANCE: u16 = 40_000;
 pub fn carrier(address: SocketAddr) -> Option<SocketAddr> {
     let port = address.port();
     (1..FIRST_FREE).contains(&port).then(|| SocketAddr::new(address.ip(), port.saturating_add(DISTANCE)))
+}
+
+/// Whether this user may not listen on an address.
+#[must_use]
+pub fn is_forbidden(address: SocketAddr) -> bool {
+    TcpListener::bind(address).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+}
+
+/// Says that an ordinary user may not listen on an address, and which one serves in its place.
+#[must_use]
+pub fn refused(address: SocketAddr, carrier: SocketAddr) -> String {
+    let port = address.port();
+    format!("Ordinary users may not listen on port {port}: {address} is served at {carrier}")
 }
 
 /// Connects to an address, or to the one that carries it.
@@ -32,8 +45,6 @@ pub async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpListener;
-
     use super::*;
 
     #[tokio::test]
@@ -42,7 +53,7 @@ mod tests {
         assert!(connect(address).await.is_err(), "nobody listens");
         let carrier = carrier(address).unwrap();
         assert_eq!(carrier.to_string(), "127.0.0.77:40081");
-        let listener = TcpListener::bind(carrier).await.unwrap();
+        let listener = tokio::net::TcpListener::bind(carrier).await.unwrap();
         assert_eq!(connect(address).await.unwrap().peer_addr().unwrap(), carrier);
         drop(listener);
         assert_eq!(super::carrier(SocketAddr::from(([127, 0, 0, 77], 8080))), None);

@@ -26,6 +26,13 @@ impl PodRange {
     pub fn node(&self) -> Ipv4Addr {
         Ipv4Addr::from(self.base.saturating_add(1))
     }
+
+    /// Whether an address is the node's or one of its pods'.
+    #[must_use]
+    pub fn contains(&self, address: &str) -> bool {
+        let address = address.parse::<Ipv4Addr>().map(u32::from);
+        address.is_ok_and(|address| address.checked_sub(self.base).is_some_and(|offset| offset < self.size))
+    }
 }
 
 /// Allocates the pod addresses of a node. A freed address is not reused until all others have been.

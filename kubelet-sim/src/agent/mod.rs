@@ -8,6 +8,7 @@ mod images;
 mod node;
 mod pods;
 mod probes;
+mod routes;
 mod runtime_client;
 mod service;
 mod services;
@@ -54,7 +55,7 @@ async fn work(flags: KubeletFlags, mut stopping: watch::Receiver<bool>) -> anyho
         served = service::serve((range.node(), service::PORT).into(), &flags.tls, runtime.clone()) => {
             served.and_then(|()| bail!("the kubelet's server stopped"))
         }
-        error = services::follow(range, &client, &runtime, &placed) => {
+        error = services::follow(range, &client, &runtime, &recorder, &placed) => {
             bail!("the watch of the services failed permanently: {error}")
         }
         _ = stopping.wait_for(|stop| *stop) => Ok(()),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use squall_daemon::carried::carrier;
+use squall_daemon::carried::{carrier, refused};
 use squall_proto::squall::cri::v1 as cri;
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
@@ -249,9 +249,7 @@ fn warnings(chosen: &Chosen, ip: IpAddr) -> Vec<String> {
         let bound = app::open(address).and_then(|socket| socket.local_addr()).ok()?;
         match carrier(address) {
             _ if bound == address => None,
-            Some(carrier) if bound == carrier => {
-                Some(format!("Ordinary users may not listen on port {port}: {address} is served at {carrier}"))
-            }
+            Some(carrier) if bound == carrier => Some(refused(address, carrier)),
             _ => Some(format!("Port {port} is taken: another one carries it, which the container's log names")),
         }
     });

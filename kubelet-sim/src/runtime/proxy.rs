@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use squall_daemon::Gateway;
-use squall_daemon::carried::carrier;
+use squall_daemon::carried::{carrier, refused};
 use squall_faults::mutants::Mutant;
 use squall_proto::squall::cri::v1 as cri;
 use tokio::io::copy_bidirectional;
@@ -91,34 +91,35 @@ impl Proxy {
     }
 
     /// Applies the table: listens on each address with backends, and stops listening on all others. Returns the
-    /// addresses that could not be bound, with the error. Open connections stay open.
-    pub fn set(&mut self, ports: &[cri::ServicePort]) -> Vec<String> {
-        let mut wanted: HashMap<SocketAddr, Table> = HashMap::new();
+    /// addresses that were not bound as asked, with the reason. Open connections stay open.
+    pub fn set(&mut self, ports: &[cri::ServicePort]) -> Vec<cri::Unbound> {
+        let mut wanted: HashMap<SocketAddr, (Table, &str)> = HashMap::new();
         for port in ports {
             let backends: Vec<SocketAddr> = port.backends.iter().filter_map(address).collect();
             for frontend in port.frontends.iter().filter_map(address).filter(|_| !backends.is_empty()) {
                 let table = Table { backends: backends.clone(), client_affinity: port.client_affinity };
-                wanted.insert(frontend, table);
+                wanted.insert(frontend, (table, &port.name));
             }
         }
         self.frontends.retain(|address, _| wanted.contains_key(address));
-        let mut failures = Vec::new();
-        for (address, table) in wanted {
+        let mut unbound = Vec::new();
+        for (address, (table, name)) in wanted {
+            let mut not_as_asked = |reason| unbound.push(cri::Unbound { name: name.to_owned(), reason });
             match self.frontends.get(&address) {
                 Some(frontend) => frontend.backends.store(Arc::new(table)),
                 None => match listen_or_carry(address) {
                     Ok((listener, problem)) => {
-                        failures.extend(problem);
+                        problem.into_iter().for_each(&mut not_as_asked);
                         let backends: Backends = Arc::new(ArcSwap::from_pointee(table));
                         let task =
                             tokio::spawn(accept(listener, backends.clone(), self.gateway, self.retries)).abort_handle();
                         self.frontends.insert(address, Frontend { backends, task });
                     }
-                    Err(error) => failures.push(format!("{address}: {error}")),
+                    Err(error) => not_as_asked(format!("{address} is not served: {error}")),
                 },
             }
         }
-        failures
+        unbound
     }
 }
 
@@ -140,7 +141,7 @@ fn listen_or_carry(address: SocketAddr) -> std::io::Result<(TcpListener, Option<
     match (listen(address), carrier(address)) {
         (Ok(listener), _) => Ok((listener, None)),
         (Err(error), Some(carrier)) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-            Ok((listen(carrier)?, Some(format!("{address}: {error}; it is served at {carrier}"))))
+            Ok((listen(carrier)?, Some(refused(address, carrier))))
         }
         (Err(error), _) => Err(error),
     }

@@ -101,7 +101,7 @@ impl Runtime for RuntimeService {
         &self,
         request: Request<cri::SetServicesRequest>,
     ) -> Result<Response<cri::SetServicesReply>, Status> {
-        let failures = self.proxy.lock().await.set(&request.into_inner().ports);
-        Ok(Response::new(cri::SetServicesReply { failures }))
+        let unbound = self.proxy.lock().await.set(&request.into_inner().ports);
+        Ok(Response::new(cri::SetServicesReply { unbound }))
     }
 }
