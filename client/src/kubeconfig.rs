@@ -1,15 +1,33 @@
 //! Kubeconfig files: the standard format, with a list of all apiservers in an extension.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
 /// The name of the extension that lists all apiservers of a cluster.
 const ENDPOINTS: &str = "squall.dev/endpoints";
+
+/// The folder of a cluster, unless another one is named.
+pub const FOLDER: &str = ".squall";
+/// The kubeconfig in a cluster's folder.
+const FILE: &str = "kubeconfig";
+
+/// Returns the folder of the nearest cluster: `.squall` in a folder or the nearest above it. Folders of other users are
+/// passed over: their clusters could read what is sent to them.
+#[must_use]
+pub fn nearest_folder(here: &Path) -> Option<PathBuf> {
+    let is_ours = |path: &Path| {
+        let metadata = path.symlink_metadata();
+        metadata.is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == geteuid().as_raw())
+    };
+    here.ancestors().map(|folder| folder.join(FOLDER)).find(|folder| is_ours(folder))
+}
 
 /// A kubeconfig file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -139,10 +157,10 @@ impl Kubeconfig {
     /// Returns the file that commands use: the named one, or `KUBECONFIG`, or `.squall/kubeconfig` in this folder or a
     /// parent.
     pub fn find(named: Option<&Path>, from_environment: Option<PathBuf>, here: &Path) -> Result<PathBuf, Error> {
-        if let Some(path) = named.map(Path::to_owned).or(from_environment.filter(|path| !path.as_os_str().is_empty())) {
+        if let Some(path) = named.map(Path::to_owned).or(from_environment) {
             return Ok(path);
         }
-        here.ancestors().map(|folder| folder.join(".squall/kubeconfig")).find(|path| path.is_file()).ok_or_else(|| {
+        nearest_folder(here).map(|folder| folder.join(FILE)).filter(|file| file.is_file()).ok_or_else(|| {
             Error::Config(
                 "no cluster found: this folder and its parents have no .squall/kubeconfig; start a cluster with \
                  \"ctl cluster up\", or name a kubeconfig with --kubeconfig or KUBECONFIG"
@@ -197,6 +215,20 @@ mod tests {
         let text = Kubeconfig::of(&entry).to_text();
         let read: Kubeconfig = serde_json::from_value(squall_api::manifest::parse(&text).unwrap()).unwrap();
         assert_eq!(read.current().unwrap(), entry);
+    }
+
+    #[test]
+    fn the_nearest_cluster_is_meant() {
+        let folder = tempfile::tempdir().unwrap();
+        let (outer, inner) = (folder.path().join("a"), folder.path().join("a/b"));
+        std::fs::create_dir_all(outer.join(FOLDER)).unwrap();
+        std::fs::create_dir_all(&inner).unwrap();
+        assert_eq!(nearest_folder(&inner), Some(outer.join(FOLDER)));
+        std::os::unix::fs::symlink(outer.join(FOLDER), inner.join(FOLDER)).unwrap();
+        assert_eq!(nearest_folder(&inner), Some(outer.join(FOLDER)), "links are passed over, as others' folders are");
+        std::fs::remove_file(inner.join(FOLDER)).unwrap();
+        std::fs::create_dir(inner.join(FOLDER)).unwrap();
+        assert_eq!(nearest_folder(&inner), Some(inner.join(FOLDER)));
     }
 
     #[test]

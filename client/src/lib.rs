@@ -33,7 +33,7 @@ pub use client::{Client, Gate};
 pub use election::{Elector, ElectorConfig, Term};
 pub use endpoints::{Connect, over_tls};
 pub use error::Error;
-pub use kubeconfig::{ClusterEntry, Kubeconfig};
+pub use kubeconfig::{ClusterEntry, FOLDER, Kubeconfig, nearest_folder};
 pub use requests::Reply;
 pub use resource::ResourceRef;
 pub use squall_api::error::Reason;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use rustix::process::Signal;
 use squall_client::Client;
+use squall_daemon::carried::is_forbidden;
 
 use crate::addresses::Network;
 use crate::certificates::update_kubeconfig;
@@ -94,6 +95,12 @@ impl Cluster {
     /// Creates a client with the admin's certificate.
     pub fn client(&self) -> anyhow::Result<Client> {
         Ok(Client::new(&self.folder.admin()?)?)
+    }
+
+    /// Whether this user may not listen on the ports below 1024, such as 80, so that others carry them.
+    #[must_use]
+    pub fn carries_low_ports(&self) -> bool {
+        is_forbidden(self.folder.network().gateway(80))
     }
 
     /// Returns the members, in the order in which they are started.

@@ -6,6 +6,7 @@ use anyhow::{Context, bail, ensure};
 use squall_client::{ClusterEntry, Kubeconfig};
 use squall_flags::Founder;
 
+use crate::addresses::Network;
 use crate::description::{DESCRIPTION, Description};
 use crate::guard::check_ours;
 use crate::lock::FolderLock;
@@ -73,6 +74,11 @@ impl Folder {
     /// Returns the path of the admin's kubeconfig.
     pub fn kubeconfig(&self) -> PathBuf {
         self.path.join("kubeconfig")
+    }
+
+    /// Returns the network of the cluster's addresses.
+    pub fn network(&self) -> Network {
+        self.description.network
     }
 
     /// Reads the admin's entry from the kubeconfig.

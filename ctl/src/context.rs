@@ -1,8 +1,11 @@
 //! The cluster and the namespace that a command works on.
 
-use squall_client::{Client, Kubeconfig};
+use std::path::{Path, PathBuf};
 
-use crate::cli::Global;
+use squall_client::{Client, Kubeconfig};
+use squall_cluster::Cluster;
+
+use crate::cli::{DirArgs, Global};
 use crate::failure::Failure;
 use crate::request_log;
 
@@ -37,10 +40,32 @@ impl Context {
 }
 
 /// The path and the content of the kubeconfig in use.
-pub fn kubeconfig(global: &Global) -> Result<(std::path::PathBuf, Kubeconfig), Failure> {
+pub fn kubeconfig(global: &Global) -> Result<(PathBuf, Kubeconfig), Failure> {
     let here = std::env::current_dir().map_err(anyhow::Error::from)?;
     let named = global.kubeconfig.as_deref();
-    let path = Kubeconfig::find(named, std::env::var_os("KUBECONFIG").map(Into::into), &here)?;
+    let path = Kubeconfig::find(named, from_environment(), &here)?;
     let config = Kubeconfig::read(&path)?;
     Ok((path, config))
+}
+
+fn from_environment() -> Option<PathBuf> {
+    std::env::var_os("KUBECONFIG").map(PathBuf::from).filter(|path| !path.as_os_str().is_empty())
+}
+
+/// Returns the folder of the cluster that a command works on: the named one; or the nearest, which all other verbs find
+/// too; or `.squall` in this folder, where there is none yet.
+pub fn cluster_folder(dir: &DirArgs) -> Result<PathBuf, Failure> {
+    let here = std::env::current_dir().map_err(anyhow::Error::from)?;
+    let default = Path::new(squall_client::FOLDER);
+    Ok(match &dir.dir {
+        Some(named) => named.clone(),
+        None => squall_client::nearest_folder(&here)
+            .filter(|nearest| *nearest != here.join(default))
+            .unwrap_or_else(|| default.to_owned()),
+    })
+}
+
+/// Returns the file that `KUBECONFIG` names, if it is not this cluster's.
+pub fn other_kubeconfig(cluster: &Cluster) -> Option<PathBuf> {
+    from_environment().filter(|path| path.canonicalize().ok().as_deref() != Some(&cluster.kubeconfig()))
 }

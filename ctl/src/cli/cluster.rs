@@ -45,14 +45,11 @@ pub enum ClusterCommand {
     Down(DownArgs),
 }
 
-/// The folder of a cluster, unless another one is named.
-pub const DEFAULT_FOLDER: &str = ".squall";
-
 #[derive(Debug, Clone, Args)]
 pub struct DirArgs {
-    /// Folder of the cluster
-    #[arg(long, default_value = DEFAULT_FOLDER, value_name = "DIR")]
-    pub dir: PathBuf,
+    /// Folder of the cluster [default: .squall in this folder or one above]
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
 }
 
 /// The size and options of a new cluster.

@@ -5,6 +5,7 @@ mod bench;
 mod chaos;
 mod cluster;
 mod fault;
+mod help;
 mod lab;
 mod node;
 mod read;
@@ -22,10 +23,11 @@ pub use auth::{AuthCommand, CanIArgs, WhoamiArgs};
 pub use bench::{BenchCommand, BenchFailoverArgs, BenchRolloutArgs, BenchSizeArgs, BenchStartupArgs, BenchStoreArgs};
 pub use chaos::{ChaosCommand, ChaosListArgs, ChaosRandomArgs, ChaosRunArgs};
 pub use cluster::{
-    AddArgs, Addable, ClusterCommand, DEFAULT_FOLDER, DirArgs, DownArgs, LogsArgs, MemberArgs, RemoveArgs, ShapeArgs,
-    StatusArgs, UpArgs,
+    AddArgs, Addable, ClusterCommand, DirArgs, DownArgs, LogsArgs, MemberArgs, RemoveArgs, ShapeArgs, StatusArgs,
+    UpArgs,
 };
 pub use fault::{ByHand, FaultCommand, FaultFlags, FaultListArgs, HealArgs};
+pub use help::command;
 pub use lab::{LabArgs, SoakArgs, StatusOutput};
 pub use node::{CordonArgs, DrainArgs, TaintArgs};
 pub use read::{
@@ -49,8 +51,6 @@ pub use write::{
     name = "ctl",
     version,
     after_help = "Examples:
-  ctl cluster up                               start a cluster in .squall
-  ctl create -f examples/chapter/kubia-deployment-and-service-v1.yaml
   ctl set image deployment kubia nodejs=luksa/kubia:v2
   ctl rollout status deployment kubia
   ctl why deployment kubia                     show what the rollout is waiting for
@@ -85,7 +85,7 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run a rollout under load, kill both leaders in the middle, and check every revision
+    /// Run a rollout under load, kill both leaders in the middle, check every revision
     #[command(
         after_help = "Starts its own cluster, rolls the chapter's Deployment from v1 to v2 under HTTP load, kills the \
                       leading apiserver and the leading controller-manager in the middle, starts them again and \
@@ -93,7 +93,7 @@ pub enum Command {
                       ctl demo -o json > result.json"
     )]
     Demo(LabArgs),
-    /// Write, read and watch while apiservers are killed, frozen and cut off; check that nothing is lost
+    /// Write, read and watch while apiservers are killed and cut off; nothing may be lost
     #[command(after_help = "Examples:\n  ctl soak\n  ctl soak --writes 1000000 --faults 200 --seed 7")]
     Soak(SoakArgs),
     /// Run scenarios that break a cluster in the middle of a rollout, and give a verdict
@@ -216,7 +216,7 @@ pub enum ChangeCommand {
     /// Follow, pause, restart and undo rollouts
     #[command(subcommand)]
     Rollout(RolloutCommand),
-    /// Update the pods of a replication controller one by one, driven by this client (deprecated)
+    /// Update a replication controller's pods one by one from this client (deprecated)
     #[command(
         after_help = "This command alone drives the update: if it dies, the update stays half done. Run it again to \
                       continue, or with --rollback to undo.\n\nExamples:\n  \

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::cluster::{DirArgs, ShapeArgs};
+use super::cluster::ShapeArgs;
 use super::lab::StatusOutput;
 
 #[derive(Debug, Subcommand)]
@@ -45,6 +45,7 @@ pub struct RestoreArgs {
     pub file: PathBuf,
     #[command(flatten)]
     pub shape: ShapeArgs,
-    #[command(flatten)]
-    pub dir: DirArgs,
+    /// Folder of the new cluster
+    #[arg(long, default_value = ".squall", value_name = "DIR")]
+    pub dir: PathBuf,
 }

@@ -6,6 +6,7 @@ use squall_lab::faults::{Commands, Fault, Scene};
 use tokio::sync::Mutex;
 
 use crate::cli::{ByHand, DirArgs, FaultCommand, FaultFlags, FaultListArgs, HealArgs};
+use crate::context::cluster_folder;
 use crate::failure::Failure;
 use crate::interruption::Interruption;
 use crate::output::{line, print_cells};
@@ -25,7 +26,7 @@ pub async fn run(command: FaultCommand) -> Result<(), Failure> {
 
 fn open(dir: &DirArgs) -> Result<Cluster, Failure> {
     // Members that are restarted by hand outlive this command.
-    Ok(Cluster::open(&dir.dir, Lifetime::Detached)?)
+    Ok(Cluster::open(&cluster_folder(dir)?, Lifetime::Detached)?)
 }
 
 async fn inject(fault: &Fault, flags: FaultFlags) -> Result<(), Failure> {

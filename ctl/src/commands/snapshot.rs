@@ -91,8 +91,8 @@ fn status(args: &SummaryArgs) -> Result<(), Failure> {
 }
 
 fn restore(args: &RestoreArgs) -> Result<(), Failure> {
-    let (_, summary) = Cluster::restore(&args.dir.dir, options_of_shape(&args.shape)?, &args.file)?;
-    let folder = args.dir.dir.display();
+    let (_, summary) = Cluster::restore(&args.dir, options_of_shape(&args.shape)?, &args.file)?;
+    let folder = args.dir.display();
     line(&format!("created a cluster in {folder} with {} objects at revision {}", summary.objects, summary.revision));
     line(&format!("start it with \"ctl cluster up --dir {folder}\""));
     Ok(())

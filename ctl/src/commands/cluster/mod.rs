@@ -6,15 +6,16 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use squall_checkers::agreement::{Comparison, compare};
+use squall_client::FOLDER;
 use squall_cluster::{
     Cluster, Failed, Lifetime, MemberName, Options, Role, end_all_in, end_orphans_of, wait_until_usable,
 };
 
 use super::demo::{APISERVERS, CONTROLLER_MANAGERS};
 use crate::cli::{
-    AddArgs, Addable, ClusterCommand, DEFAULT_FOLDER, DirArgs, DownArgs, LogsArgs, MemberArgs, RemoveArgs, ShapeArgs,
-    UpArgs,
+    AddArgs, Addable, ClusterCommand, DirArgs, DownArgs, LogsArgs, MemberArgs, RemoveArgs, ShapeArgs, UpArgs,
 };
+use crate::context::{cluster_folder, other_kubeconfig};
 use crate::failure::Failure;
 use crate::interruption::Interruption;
 use crate::output::{line, line_error, text};
@@ -47,7 +48,7 @@ pub async fn run(command: ClusterCommand) -> Result<(), Failure> {
 
 fn open(dir: &DirArgs) -> Result<Cluster, Failure> {
     // Members that are started by hand outlive this command.
-    Ok(Cluster::open(&dir.dir, Lifetime::Detached)?)
+    Ok(Cluster::open(&cluster_folder(dir)?, Lifetime::Detached)?)
 }
 
 async fn up(args: UpArgs) -> Result<(), Failure> {
@@ -88,6 +89,7 @@ async fn up(args: UpArgs) -> Result<(), Failure> {
         options.timing.as_str()
     ));
     line(&format!("kubeconfig: {}", cluster.kubeconfig().display()));
+    notices(&cluster).iter().for_each(|notice| line_error(notice));
     if args.detach {
         return Ok(());
     }
@@ -97,10 +99,22 @@ async fn up(args: UpArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Says which things are not as a user may expect.
+fn notices(cluster: &Cluster) -> Vec<String> {
+    let other = other_kubeconfig(cluster).map(|other| {
+        format!("note: KUBECONFIG names another cluster ({}); get and all other verbs go there", other.display())
+    });
+    let carried = cluster.carries_low_ports().then(|| {
+        "note: ordinary users may not listen on ports below 1024. Another port carries each: 40080 carries 80, as in \
+         http://EXTERNAL-IP:40080"
+            .to_owned()
+    });
+    other.into_iter().chain(carried).collect()
+}
+
 /// Describes members that have ended on their own, and how to replace them. The others run on.
 fn advice(dir: &DirArgs, failed: &[Failed]) -> String {
-    let folder =
-        if dir.dir == Path::new(DEFAULT_FOLDER) { String::new() } else { format!(" --dir {}", dir.dir.display()) };
+    let folder = dir.dir.as_ref().map(|dir| format!(" --dir {}", dir.display())).unwrap_or_default();
     let mut lines: Vec<String> = failed.iter().map(|failed| failed.reason.clone()).collect();
     lines.push("The other members run on. Repair the cluster with:".to_owned());
     for Failed { member, .. } in failed {
@@ -115,7 +129,7 @@ fn advice(dir: &DirArgs, failed: &[Failed]) -> String {
 /// Opens the cluster in the folder, or creates one. Fails if an existing cluster has other options than the flags.
 fn find_or_create(args: &UpArgs) -> Result<Cluster, Failure> {
     let lifetime = if args.detach { Lifetime::Detached } else { Lifetime::Attached };
-    let folder = &args.dir.dir;
+    let folder = &cluster_folder(&args.dir)?;
     let wanted = options_of_shape(&args.shape)?;
     let orphans = end_orphans_of(folder)?;
     if orphans > 0 {
@@ -256,21 +270,27 @@ fn open_to_end(dir: &DirArgs) -> Result<Option<Cluster>, Failure> {
         Ok(cluster) => return Ok(Some(cluster)),
         Err(failure) => failure,
     };
-    let ended = end_all_in(&dir.dir)?;
+    let folder = cluster_folder(dir)?;
+    let ended = end_all_in(&folder)?;
     if ended > 0 {
-        line_error(&format!("stopped {ended} processes that were running in {}", dir.dir.display()));
+        line_error(&format!("stopped {ended} processes that were running in {}", folder.display()));
     }
-    if ended > 0 && !Cluster::exists(&dir.dir) { Ok(None) } else { Err(failure) }
+    if ended > 0 && !Cluster::exists(&folder) { Ok(None) } else { Err(failure) }
 }
 
 fn down(args: &DownArgs) -> Result<(), Failure> {
+    let folder = cluster_folder(&args.dir)?;
+    if args.delete && args.dir.dir.is_none() && folder != Path::new(FOLDER) {
+        let advice = format!("the cluster is in {0}, above this folder; to delete it, add --dir {0}", folder.display());
+        return Err(Failure::error(advice));
+    }
+    let folder = folder.display();
     let Some(mut cluster) = open_to_end(&args.dir)? else { return Ok(()) };
     if !args.delete {
         cluster.down()?;
         line("all members have stopped");
         return Ok(());
     }
-    let folder = args.dir.dir.display();
     let gone = cluster.delete()?;
     line("all members have stopped");
     line(&match gone {
