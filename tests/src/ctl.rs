@@ -18,6 +18,8 @@ const LIMIT: Duration = Duration::from_secs(300);
 pub struct Ctl {
     program: PathBuf,
     folder: PathBuf,
+    /// The user and group that commands run as; `None` for this user.
+    user: Option<u32>,
 }
 
 /// The result of a command.
@@ -36,7 +38,19 @@ impl Ctl {
     pub fn in_folder(folder: &Path) -> anyhow::Result<Self> {
         let own = std::env::current_exe().context("finding this program")?;
         let program = own.ancestors().map(|folder| folder.join("ctl")).find(|path| path.is_file());
-        Ok(Self { program: program.context("ctl is not built; run ./check")?, folder: folder.to_owned() })
+        Ok(Self { program: program.context("ctl is not built; run ./check")?, folder: folder.to_owned(), user: None })
+    }
+
+    /// Returns the same for another user (only root may do so), for whom the program is at this path.
+    #[must_use]
+    pub fn of_user(self, user: u32, program: PathBuf) -> Self {
+        Self { program, user: Some(user), ..self }
+    }
+
+    /// Returns the same in a folder within this one.
+    #[must_use]
+    pub fn in_subfolder(&self, name: &str) -> Self {
+        Self { program: self.program.clone(), folder: self.folder.join(name), user: self.user }
     }
 
     /// Returns the path of the program.
@@ -76,6 +90,9 @@ impl Ctl {
     fn command(&self, words: &str) -> Command {
         let mut command = Command::new(&self.program);
         command.args(words.split(' ')).current_dir(&self.folder).env_remove("KUBECONFIG");
+        if let Some(user) = self.user {
+            command.uid(user).gid(user);
+        }
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command
     }

@@ -11,7 +11,7 @@ use squall_api::core::v1::ConfigMap;
 use squall_checkers::agreement;
 use squall_client::{Api, wait_for};
 use squall_cluster::{Cluster, Lifetime};
-use squall_tests::{Ctl, Scratch};
+use squall_tests::{Ctl, Output, Scratch};
 
 /// More entries than stay in the log behind a snapshot.
 const WRITES: usize = 2_600;
@@ -92,8 +92,14 @@ impl Prepared {
         self.folder(cluster).join(format!("data/apiserver-{member}"))
     }
 
-    async fn ctl(&self, words: &str) -> squall_tests::Output {
-        self.ctl.run(words).await.unwrap()
+    async fn ctl(&self, words: &str) -> Output {
+        let taken = |output: &Output| output.stderr.contains("are in use by another cluster");
+        // While this cluster is stopped, one of another test may take its addresses.
+        let done = wait_for("addresses that are free", || async {
+            let output = self.ctl.run(words).await.unwrap();
+            if taken(&output) { Err(output.stderr) } else { Ok(output) }
+        });
+        done.await.unwrap()
     }
 
     async fn succeeds(&self, words: &str) {

@@ -187,6 +187,29 @@ async fn where_no_cluster_is_it_is_said_so() {
     assert!(output.stderr.contains("was refused - did you specify the right host or port?"), "{}", output.stderr);
 }
 
+#[tokio::test]
+async fn verbs_agree_on_the_cluster_in_a_subfolder() {
+    let (folder, ctl) = Scratch::new().unwrap();
+    fs::create_dir_all(folder.path().join("a/b")).unwrap();
+    let (up, sub) = ("cluster up --detach --apiservers 1 --controller-managers 1 --nodes 0", ctl.in_subfolder("a/b"));
+    assert_eq!(ctl.run(up).await.unwrap().code, 0);
+    let whole = folder.path().canonicalize().unwrap().join(".squall");
+    let whole = whole.display();
+    let found = sub.run(up).await.unwrap();
+    assert!(found.stdout.starts_with(&format!("found a cluster in {whole}\n")), "{found:?}");
+    for same in ["get ns -o name", "fault list", "config view"] {
+        let (above, below) = (ctl.run(same).await.unwrap(), sub.run(same).await.unwrap());
+        assert_eq!((above.code, above.stdout), (below.code, below.stdout), "{same}");
+    }
+    assert_eq!(running(&ctl).await.unwrap(), running(&sub).await.unwrap());
+    // Nobody loses a cluster for being in the wrong folder.
+    let refused = sub.run("cluster down --delete").await.unwrap();
+    assert_eq!(refused.code, 1);
+    assert!(refused.stderr.contains(&format!("to delete it, add --dir {whole}")), "{refused:?}");
+    assert_eq!(sub.run(&format!("cluster down --delete --dir {whole}")).await.unwrap().code, 0);
+    assert!(!folder.path().join(".squall").exists());
+}
+
 /// Invalid options of a cluster, and their errors.
 const BAD_OPTIONS: &[(&str, &str)] = &[
     ("cluster up --apiservers 0", "a cluster has 1 to 9 apiservers, not 0"),

@@ -4,6 +4,7 @@ mod bad_input;
 mod chapter;
 mod command_line;
 mod kubectl;
+mod ordinary_user;
 mod pairs;
 mod parity;
 mod patches;
