@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::intstr::IntOrString;
 use crate::json::{raw_to_value, value_to_raw};
 use crate::meta::v1::{FieldsV1, MicroTime, Time, Verbs};
+use crate::quantity::canonical;
 use crate::resource::Quantity;
 use crate::runtime::RawExtension;
 use crate::text::{format_rfc3339_micros, format_rfc3339_seconds};
@@ -194,7 +195,8 @@ impl<'de> Deserialize<'de> for Quantity {
             serde_json::Value::Number(number) => number.to_string(),
             _ => return Err(D::Error::invalid_type(Unexpected::Other("neither string nor number"), &"a quantity")),
         };
-        Ok(Self { string })
+        // Text that is no quantity is left to validation, which names the field.
+        Ok(Self { string: canonical(&string).unwrap_or(string) })
     }
 }
 
