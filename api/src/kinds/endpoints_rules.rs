@@ -125,6 +125,11 @@ fn validate_slice_address(address: &str, kind: &str, list: &Path, index: usize, 
         ("FQDN", _) => validate_domain(address, &path, errors),
         ("IPv4" | "IPv6", kind) => {
             let Some(parsed) = addresses::validate(address, &path, errors) else { return };
+            let canonical = parsed.to_string();
+            if kind == "IPv6" && canonical != address {
+                errors.invalid(&path, &address, &format!("must be in canonical form ({canonical:?})"));
+                return;
+            }
             if matches!(parsed, IpAddr::V4(_)) != (kind == "IPv4") {
                 errors.invalid(list, &address, &format!("must be an {kind} address"));
             }

@@ -1,5 +1,6 @@
 //! The EndpointSlices of services without a selector: mirrors of the Endpoints that others write for them.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -164,9 +165,14 @@ fn ports(subset: &EndpointSubset) -> Vec<EndpointPort> {
     subset.ports.iter().map(port).collect()
 }
 
+/// Endpoints may have an address in another form than slices.
+fn canonical(ip: &str) -> String {
+    ip.parse::<IpAddr>().map_or_else(|_| ip.to_owned(), |ip| ip.to_string())
+}
+
 fn endpoint(address: &EndpointAddress, is_ready: bool) -> Endpoint {
     Endpoint {
-        addresses: vec![address.ip.clone()],
+        addresses: vec![canonical(&address.ip)],
         conditions: EndpointConditions { ready: Some(is_ready), ..EndpointConditions::default() },
         hostname: Some(address.hostname.clone()).filter(|name| !name.is_empty()),
         node_name: address.node_name.clone(),
@@ -187,7 +193,7 @@ mod tests {
         let address = |ip: &str| EndpointAddress { ip: ip.to_owned(), ..EndpointAddress::default() };
         let port = squall_api::core::v1::EndpointPort { port: 80, ..Default::default() };
         endpoints.subsets.push(EndpointSubset {
-            addresses: vec![address("10.0.0.1"), address("fd00::1")],
+            addresses: vec![address("10.0.0.1"), address("FD00::1")],
             not_ready_addresses: vec![address("10.0.0.2")],
             ports: vec![port],
         });
