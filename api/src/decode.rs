@@ -44,11 +44,11 @@ impl FieldValidation {
 }
 
 /// An object decoded from JSON, with warnings for the user.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Decoded {
     /// The object, without its unknown fields.
     pub object: Object,
-    /// Unknown and duplicate fields, such as `unknown field "spec.foo"`.
+    /// Remarks for the user: unknown and duplicate fields, such as `unknown field "spec.foo"`.
     pub warnings: Vec<String>,
 }
 

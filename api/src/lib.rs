@@ -35,6 +35,7 @@ pub mod quantity;
 pub mod revision;
 pub mod table;
 pub mod timing;
+pub mod warnings;
 pub mod write_log;
 
 pub use error::Error;

@@ -21,7 +21,7 @@ fn object(kind: Kind, parts: &Map<String, Value>) -> Object {
     }
     let mut whole = json!({"metadata": metadata});
     for (key, value) in parts {
-        if !["case", "metadata", "old", "errors", "becomes"].contains(&key.as_str()) {
+        if !["case", "metadata", "old", "errors", "becomes", "warnings"].contains(&key.as_str()) {
             whole[key] = value.clone();
         }
     }
@@ -30,8 +30,14 @@ fn object(kind: Kind, parts: &Map<String, Value>) -> Object {
     object
 }
 
-/// Returns the object of a case with its defaults, and what is wrong with it, in the words of the server.
-fn play(kind: Kind, case: &Map<String, Value>) -> (Object, Vec<String>) {
+/// An object with its defaults, and the words of the server about it.
+struct Played {
+    object: Object,
+    errors: Vec<String>,
+    warnings: Vec<String>,
+}
+
+fn play(kind: Kind, case: &Map<String, Value>) -> Played {
     let mut errors = Errors::default();
     let mut new = object(kind, case);
     let defaulted = new.clone();
@@ -45,18 +51,24 @@ fn play(kind: Kind, case: &Map<String, Value>) -> (Object, Vec<String>) {
     if let Some(old) = &old {
         new.validate_update(old, &mut errors);
     }
-    (defaulted, errors.iter().map(ToString::to_string).collect())
+    let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    // Only a valid object is stored, and commented.
+    let warnings = if errors.is_empty() { new.warnings(old.as_ref()) } else { Vec::new() };
+    Played { object: defaulted, errors, warnings }
 }
 
 /// Compares a case with what it should be: its errors, or the object with its defaults.
 fn compare(kind: Kind, case: &Map<String, Value>) -> Option<String> {
     let name = &case["case"];
-    let (object, errors) = play(kind, case);
-    let expected: Vec<&str> = case.get("errors").map_or_else(Vec::new, |errors| {
-        errors.as_array().unwrap().iter().map(|error| error.as_str().unwrap()).collect()
-    });
-    if errors != expected {
-        return Some(format!("{name}\n  expected {expected:#?}\n  got {errors:#?}"));
+    let Played { object, errors, warnings } = play(kind, case);
+    let texts = |key: &str| -> Vec<&str> {
+        let texts = case.get(key).and_then(Value::as_array).into_iter().flatten();
+        texts.map(|text| text.as_str().unwrap()).collect()
+    };
+    for (said, expected) in [(errors, texts("errors")), (warnings, texts("warnings"))] {
+        if said != expected {
+            return Some(format!("{name}\n  expected {expected:#?}\n  got {said:#?}"));
+        }
     }
     let becomes = case.get("becomes")?.as_object().unwrap();
     let json = object.to_json();

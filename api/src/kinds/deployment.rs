@@ -11,6 +11,7 @@ use super::{Kind, KindInfo, Resource, Scope, StatusUpdate};
 use crate::field::{Errors, Path};
 use crate::labels::Selector;
 use crate::table::{Column, narrow, wide};
+use crate::warnings::Warnings;
 use crate::{age, names};
 
 const ROLLING_UPDATE: &str = "RollingUpdate";
@@ -113,6 +114,10 @@ impl Resource for Deployment {
 
     fn replicas_mut(&mut self) -> Option<&mut Option<i32>> {
         Some(&mut self.spec.replicas)
+    }
+
+    fn warn(&self, old: Option<&Self>, warnings: &mut Warnings) {
+        pod_spec::warn_of_workload(&self.metadata, Some(&self.spec.template), old.map(|old| &old.metadata), warnings);
     }
 
     fn row(&self, now: Timestamp) -> Vec<String> {

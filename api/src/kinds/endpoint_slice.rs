@@ -7,6 +7,7 @@ use super::endpoints::first_few;
 use super::{Kind, KindInfo, Resource, Scope, endpoints_rules};
 use crate::field::{Errors, Path};
 use crate::table::{Column, narrow, or_none};
+use crate::warnings::Warnings;
 use crate::{age, names};
 
 impl Resource for EndpointSlice {
@@ -51,6 +52,13 @@ impl Resource for EndpointSlice {
     fn prepare_update(&mut self, old: &Self) {
         if self.endpoints != old.endpoints || self.ports != old.ports {
             self.metadata.generation = old.metadata.generation.saturating_add(1);
+        }
+    }
+
+    fn warn(&self, old: Option<&Self>, warnings: &mut Warnings) {
+        if old.is_none() && self.address_type == "FQDN" {
+            // The path is Kubernetes' own.
+            warnings.at(&Path::new("spec").child("addressType"), "FQDN endpoints are deprecated");
         }
     }
 

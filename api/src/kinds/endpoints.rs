@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use squall_proto::core::v1::Endpoints;
 
 use super::{Kind, KindInfo, Resource, Scope, endpoints_rules};
-use crate::field::Errors;
+use crate::field::{Errors, Path};
 use crate::table::{Column, NONE, narrow};
+use crate::warnings::Warnings;
 use crate::{age, names};
 
 /// How many addresses a table shows.
@@ -38,6 +39,23 @@ impl Resource for Endpoints {
 
     fn validate(&self, errors: &mut Errors) {
         endpoints_rules::validate(self, errors);
+    }
+
+    /// Kubernetes: not about those of the endpoints controller, which writes canonical addresses.
+    fn warn(&self, _old: Option<&Self>, warnings: &mut Warnings) {
+        let manager = self.metadata.labels.get("endpoints.kubernetes.io/managed-by");
+        if manager.is_some_and(|manager| manager == "endpoint-controller") {
+            return;
+        }
+        for (index, subset) in self.subsets.iter().enumerate() {
+            let path = Path::new("subsets").index(index);
+            for (index, address) in subset.addresses.iter().enumerate() {
+                warnings.of_address(&path.child("addresses").index(index).child("ip"), &address.ip);
+            }
+            for (index, address) in subset.not_ready_addresses.iter().enumerate() {
+                warnings.of_address(&path.child("notReadyAddresses").index(index).child("ip"), &address.ip);
+            }
+        }
     }
 
     fn row(&self, now: Timestamp) -> Vec<String> {

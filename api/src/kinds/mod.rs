@@ -45,6 +45,7 @@ use squall_proto::meta::v1::ObjectMeta;
 use crate::field::Errors;
 use crate::names::Rule;
 use crate::table::Column;
+use crate::warnings::Warnings;
 
 /// The fixed properties of a kind.
 #[derive(Debug)]
@@ -164,6 +165,9 @@ pub trait Resource: Meta + Message + Default + Clone + PartialEq + Serialize + D
     fn prepare_status_update(&mut self, _old: &Self) -> StatusUpdate {
         StatusUpdate::Unsupported
     }
+
+    /// Warns about a valid object that is new, or that replaces the old one.
+    fn warn(&self, _old: Option<&Self>, _warnings: &mut Warnings) {}
 
     /// Returns the value of a field that field selectors can use, besides `metadata.name` and `metadata.namespace`.
     fn selectable(&self, _field: &str) -> Option<String> {

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use squall_proto::core::v1::{Node, NodeCondition, Taint, Toleration};
 
 use super::{Kind, KindInfo, Resource, Scope, StatusUpdate, node_rules};
-use crate::field::Errors;
+use crate::field::{Errors, Path};
 use crate::table::{Column, narrow, or_none, wide};
+use crate::warnings::Warnings;
 use crate::{age, names};
 
 const ROLE_PREFIX: &str = "node-role.kubernetes.io/";
@@ -63,6 +64,18 @@ impl Resource for Node {
 
     fn selectable(&self, field: &str) -> Option<String> {
         (field == "spec.unschedulable").then(|| self.spec.unschedulable.to_string())
+    }
+
+    fn warn(&self, _old: Option<&Self>, warnings: &mut Warnings) {
+        if self.spec.config_source.is_some() {
+            warnings.say("spec.configSource: the feature is removed".to_owned());
+        }
+        if !self.spec.external_id.is_empty() {
+            warnings.say("spec.externalID: this field is deprecated, and is unused by Kubernetes".to_owned());
+        }
+        for (index, range) in self.spec.pod_cidrs.iter().enumerate() {
+            warnings.of_range(&Path::new("spec").child("podCIDRs").index(index), range);
+        }
     }
 
     fn row(&self, now: Timestamp) -> Vec<String> {

@@ -19,6 +19,7 @@ use squall_proto::policy::v1::PodDisruptionBudget;
 use super::{KindInfo, Meta, Resource, StatusUpdate};
 use crate::field::Errors;
 use crate::table::Column;
+use crate::warnings::Warnings;
 
 macro_rules! kinds {
     ($($kind:ident),* $(,)?) => {
@@ -229,6 +230,18 @@ impl Object {
     /// See [`Resource::validate_update`]; `old` must be of the same kind.
     pub fn validate_update(&self, old: &Self, errors: &mut Errors) {
         each_pair!(self, old, (new, old) => new.validate_update(old, errors), else {});
+    }
+
+    /// Returns the warnings about a valid object that is new, or that replaces an old one of the same kind. See
+    /// [`Resource::warn`].
+    #[must_use]
+    pub fn warnings(&self, old: Option<&Self>) -> Vec<String> {
+        let mut warnings = Warnings::default();
+        match old {
+            None => each!(self, object => object.warn(None, &mut warnings)),
+            Some(old) => each_pair!(self, old, (new, old) => new.warn(Some(old), &mut warnings), else {}),
+        }
+        warnings.into_texts()
     }
 
     /// See [`Resource::prepare_create`].

@@ -7,6 +7,7 @@ use super::{Kind, KindInfo, Resource, Scope, StatusUpdate};
 use super::{pod_spec, pod_summary};
 use crate::field::{Errors, Path};
 use crate::table::{Column, NONE, narrow, or_none, wide};
+use crate::warnings::Warnings;
 use crate::{age, names};
 
 impl Resource for Pod {
@@ -100,6 +101,14 @@ impl Resource for Pod {
             "status.podIP" => Some(self.status.pod_ip.clone()),
             "status.nominatedNodeName" => Some(self.status.nominated_node_name.clone()),
             _ => None,
+        }
+    }
+
+    /// Kubernetes: updates of pods cause none, since they are frequent and seldom by people.
+    fn warn(&self, old: Option<&Self>, warnings: &mut Warnings) {
+        if old.is_none() {
+            pod_spec::warn_of_name(&self.metadata.name, "the Pod's hostname", warnings);
+            pod_spec::warn(&self.metadata.annotations, &self.spec, &Path::default(), warnings);
         }
     }
 

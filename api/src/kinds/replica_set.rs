@@ -9,6 +9,7 @@ use super::{Kind, KindInfo, Resource, Scope, StatusUpdate};
 use crate::field::{Errors, Path};
 use crate::labels::Selector;
 use crate::table::{Column, narrow, wide};
+use crate::warnings::Warnings;
 use crate::{age, names};
 
 impl Resource for ReplicaSet {
@@ -82,6 +83,10 @@ impl Resource for ReplicaSet {
 
     fn replicas_mut(&mut self) -> Option<&mut Option<i32>> {
         Some(&mut self.spec.replicas)
+    }
+
+    fn warn(&self, old: Option<&Self>, warnings: &mut Warnings) {
+        pod_spec::warn_of_workload(&self.metadata, Some(&self.spec.template), old.map(|old| &old.metadata), warnings);
     }
 
     fn row(&self, now: Timestamp) -> Vec<String> {

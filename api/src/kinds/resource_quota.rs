@@ -1,14 +1,15 @@
 //! ResourceQuota: its rules and table columns.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use squall_proto::core::v1::{ResourceQuota, ResourceQuotaSpec, ScopedResourceSelectorRequirement};
 
 use super::{Kind, KindInfo, Resource, Scope, StatusUpdate, pod_spec};
 use crate::field::{Errors, Path};
-use crate::quantity::Quantity;
+use crate::quantity::{self, Quantity};
 use crate::table::{Column, narrow};
+use crate::warnings::Warnings;
 use crate::{age, names};
 
 impl Resource for ResourceQuota {
@@ -55,6 +56,12 @@ impl Resource for ResourceQuota {
     fn prepare_status_update(&mut self, old: &Self) -> StatusUpdate {
         self.spec = old.spec.clone();
         StatusUpdate::Taken
+    }
+
+    fn warn(&self, old: Option<&Self>, warnings: &mut Warnings) {
+        if old.is_none() {
+            warn_of_requests(&self.spec.hard, warnings);
+        }
     }
 
     fn row(&self, now: Timestamp) -> Vec<String> {
@@ -174,6 +181,21 @@ fn sorted(scopes: &[String]) -> Vec<&String> {
     let mut sorted: Vec<&String> = scopes.iter().collect();
     sorted.sort();
     sorted
+}
+
+/// Warns about requests that may be more than the limits.
+fn warn_of_requests(hard: &BTreeMap<String, Quantity>, warnings: &mut Warnings) {
+    for resource in ["cpu", "memory", "storage", "ephemeral-storage"] {
+        let (name, bare) = (format!("requests.{resource}"), ["cpu", "memory"].contains(&resource));
+        let request = hard.get_key_value(&name).or_else(|| hard.get_key_value(resource).filter(|_| bare));
+        let limit = hard.get_key_value(&format!("limits.{resource}"));
+        if let (Some((request, most)), Some((limit, least))) = (request, limit)
+            && quantity::parse(most) > quantity::parse(least)
+        {
+            let (most, least) = (&most.string, &least.string);
+            warnings.say(format!("ResourceQuota {request} ({most}) should be less than {limit} ({least})"));
+        }
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,10 @@ use super::data::{validate_fixed, validate_keys, validate_size};
 use super::{Kind, KindInfo, Resource, Scope};
 use crate::field::{Errors, Path};
 use crate::table::{Column, narrow};
+use crate::warnings::Warnings;
 use crate::{age, names};
+
+const PEM: &[u8] = b"-----BEGIN ";
 
 impl Resource for Secret {
     const KIND: Kind = Kind::Secret;
@@ -55,6 +58,16 @@ impl Resource for Secret {
 
     fn selectable(&self, field: &str) -> Option<String> {
         (field == "type").then(|| self.r#type.clone())
+    }
+
+    /// Of Kubernetes' check that key and certificate belong together, the beginning: both are in PEM.
+    fn warn(&self, _old: Option<&Self>, warnings: &mut Warnings) {
+        let is_pem =
+            |name: &str| self.data.get(name).is_some_and(|bytes| bytes.windows(PEM.len()).any(|part| part == PEM));
+        let missing = [("tls.crt", "certificate"), ("tls.key", "key")].into_iter().find(|(name, _)| !is_pem(name));
+        if let Some((_, part)) = missing.filter(|_| self.r#type == "kubernetes.io/tls") {
+            warnings.say(format!("tls: failed to find any PEM data in {part} input"));
+        }
     }
 
     fn row(&self, now: Timestamp) -> Vec<String> {

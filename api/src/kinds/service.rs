@@ -7,6 +7,7 @@ use squall_proto::intstr::IntOrString;
 use super::{Kind, KindInfo, Resource, Scope, StatusUpdate, service_rules, service_type};
 use crate::field::Errors;
 use crate::table::{Column, NONE, narrow, or_none, pairs, wide};
+use crate::warnings::Warnings;
 use crate::{age, names};
 
 impl Resource for Service {
@@ -20,7 +21,7 @@ impl Resource for Service {
         short_names: &["svc"],
         scope: Scope::Namespaced,
         message: "core.v1.Service",
-        name_rule: names::dns1035_label,
+        name_rule: names::dns1123_label,
         create_on_update: true,
         in_all: true,
     };
@@ -96,6 +97,10 @@ impl Resource for Service {
     fn prepare_status_update(&mut self, old: &Self) -> StatusUpdate {
         self.spec = old.spec.clone();
         StatusUpdate::Taken
+    }
+
+    fn warn(&self, _old: Option<&Self>, warnings: &mut Warnings) {
+        service_rules::warn(self, warnings);
     }
 
     fn row(&self, now: Timestamp) -> Vec<String> {

@@ -9,6 +9,7 @@ use super::pod_spec::{validate_port, validate_port_number};
 use crate::addresses;
 use crate::field::{Errors, Path};
 use crate::names;
+use crate::warnings::Warnings;
 
 const TYPES: [&str; 4] = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
 const PROTOCOLS: [&str; 3] = ["SCTP", "TCP", "UDP"];
@@ -287,5 +288,46 @@ fn validate_traffic(spec: &ServiceSpec, path: &Path, errors: &mut Errors) {
     if let Some(distribution) = &spec.traffic_distribution {
         let allowed = ["PreferClose", "PreferSameZone", "PreferSameNode"];
         errors.one_of(&path.child("trafficDistribution"), distribution, &allowed);
+    }
+}
+
+/// Warns about fields of a service that have no effect, or will have none (Kubernetes: `pkg/api/service/warnings.go`).
+pub(super) fn warn(service: &Service, warnings: &mut Warnings) {
+    let spec = &service.spec;
+    if service.metadata.annotations.contains_key(TOPOLOGY_HINTS) {
+        warnings.say(format!("annotation {TOPOLOGY_HINTS} is deprecated, please use {TOPOLOGY_MODE} instead"));
+    }
+    let (is_headless, is_name) =
+        (spec.r#type == "ClusterIP" && spec.cluster_ip == "None", spec.r#type == "ExternalName");
+    let mut ignored = |field: &str, case: &str| warnings.say(format!("{field} is ignored {case}"));
+    if is_headless {
+        let case = "for headless services";
+        let fields = [
+            (!spec.load_balancer_ip.is_empty(), "spec.loadBalancerIP"),
+            (!spec.external_ips.is_empty(), "spec.externalIPs"),
+            (spec.session_affinity != "None", "spec.SessionAffinity"),
+        ];
+        fields.iter().filter(|(is_set, _)| *is_set).for_each(|(_, field)| ignored(field, case));
+    }
+    let path = Path::new("spec");
+    for (index, address) in spec.external_ips.iter().enumerate() {
+        warnings.of_address(&path.child("externalIPs").index(index), address);
+    }
+    if !spec.external_ips.is_empty() && !is_headless && !is_name {
+        warnings.say("spec.externalIPs is deprecated and may no longer be implemented in some clusters".to_owned());
+    }
+    warnings.of_address(&path.child("loadBalancerIP"), &spec.load_balancer_ip);
+    for (index, range) in spec.load_balancer_source_ranges.iter().enumerate() {
+        warnings.of_range(&path.child("loadBalancerSourceRanges").index(index), range);
+    }
+    if is_name && !spec.external_ips.is_empty() {
+        warnings.say("spec.externalIPs is ignored when spec.type is \"ExternalName\"".to_owned());
+    }
+    if !is_name && !spec.external_name.is_empty() {
+        warnings.say("spec.externalName is ignored when spec.type is not \"ExternalName\"".to_owned());
+    }
+    if spec.traffic_distribution.as_deref() == Some("PreferClose") {
+        let text = "\"PreferClose\" is deprecated; use \"PreferSameZone\"";
+        warnings.at(&path.child("trafficDistribution"), text);
     }
 }

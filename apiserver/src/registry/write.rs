@@ -48,7 +48,7 @@ impl Registry {
         if !resource.subresource.is_whole() {
             return Err(resource.refuses("create"));
         }
-        let Decoded { mut object, warnings } = decoded;
+        let Decoded { mut object, mut warnings } = decoded;
         in_namespace(&mut object, &resource.namespace)?;
         self.check_namespace(&object).await?;
         self.admit_pod(&mut object).await?;
@@ -59,7 +59,10 @@ impl Registry {
             Ok(admission::create(object.clone(), &birth)?.into())
         });
         match created.await {
-            Ok(Changed { object, .. }) => Ok(Reply { created: true, ..Reply::of(&object, warnings) }),
+            Ok(Changed { object, .. }) => {
+                warnings.extend(object.warnings(None));
+                Ok(Reply { created: true, ..Reply::of(&object, warnings) })
+            }
             // No attempt found a free name.
             Err(error) if error.is(Reason::Conflict) && object.meta().name.is_empty() => {
                 Err(Error::already_exists(resource.kind, &object.meta().generate_name))
@@ -75,25 +78,30 @@ impl Registry {
         decoded: Decoded,
         options: &WriteOptions,
     ) -> Result<Reply, Error> {
-        let Decoded { object: mut new, warnings } = decoded;
-        in_namespace(&mut new, &resource.namespace)?;
-        if new.meta().name.is_empty() {
-            resource.name.clone_into(&mut new.meta_mut().name);
+        let mut new = decoded;
+        let (object, mut warnings) = (&mut new.object, Vec::new());
+        in_namespace(object, &resource.namespace)?;
+        if object.meta().name.is_empty() {
+            resource.name.clone_into(&mut object.meta_mut().name);
         }
-        if new.meta().name != resource.name {
+        if object.meta().name != resource.name {
             return Err(Error::bad_request(format!(
                 "the name of the object ({}) does not match the name on the URL ({})",
-                new.meta().name,
+                object.meta().name,
                 resource.name
             )));
         }
-        let version = new.meta().resource_version.clone();
+        let version = object.meta().resource_version.clone();
         let job = Job { resource, options, start: Start::Own, version: &version };
-        let result = self.change_part(&job, |old| store_part(resource, "update", new.clone(), old)).await;
-        match result {
-            Err(error) if error.is(Reason::NotFound) && creates(resource, &new) => {
-                new.meta_mut().resource_version.clear();
-                Box::pin(self.create(resource, Decoded { object: new, warnings }, options)).await
+        let result = self.change_part(&job, |old| {
+            let stored = store_part(resource, "update", new.clone(), old)?;
+            warnings = stored.warnings;
+            Ok(stored.object)
+        });
+        match result.await {
+            Err(error) if error.is(Reason::NotFound) && creates(resource, &new.object) => {
+                new.object.meta_mut().resource_version.clear();
+                Box::pin(self.create(resource, new, options)).await
             }
             other => other.map(|object| Reply::of(&object, warnings)),
         }
@@ -108,11 +116,12 @@ impl Registry {
                 return patch_scale(old, patch);
             }
             let decoded = admission::patch(old, patch, options.validation)?;
-            warnings = decoded.warnings;
             if decoded.object.meta().resource_version != old.meta().resource_version {
                 return Err(Error::modified(old.kind(), &old.meta().name));
             }
-            store_part(resource, "patch", decoded.object, old)
+            let stored = store_part(resource, "patch", decoded, old)?;
+            warnings = stored.warnings;
+            Ok(stored.object)
         });
         let object = patched.await?;
         reply_of_part(resource, object, warnings)
@@ -145,8 +154,9 @@ impl Registry {
         let applied = self.change(&job, |old, moment| {
             let old = stored(old, resource)?;
             let decoded = admission::apply(old, config, manager(moment.now), on_conflict, options.validation)?;
-            warnings = decoded.warnings;
-            Ok(store_part(resource, "apply", decoded.object, old)?.into())
+            let stored = store_part(resource, "apply", decoded, old)?;
+            warnings = stored.warnings;
+            Ok(stored.object.into())
         });
         match applied.await {
             Err(error) if error.is(Reason::NotFound) && resource.subresource.is_whole() => {
@@ -245,10 +255,15 @@ fn creates(resource: &ResourceRef, new: &Object) -> bool {
     resource.subresource.is_whole() && resource.kind.info().create_on_update && new.meta().uid.is_empty()
 }
 
-/// Returns the object to store when `new` replaces the part of `old` that the resource names.
-fn store_part(resource: &ResourceRef, verb: &str, new: Object, old: &Object) -> Result<Object, Error> {
-    match resource.subresource {
-        Subresource::Whole => admission::update(new, old),
+/// Returns the object to store when `new` replaces the part of `old` that the resource names, and all warnings.
+fn store_part(resource: &ResourceRef, verb: &str, new: Decoded, old: &Object) -> Result<Decoded, Error> {
+    let Decoded { object: new, mut warnings } = new;
+    let object = match resource.subresource {
+        Subresource::Whole => {
+            let object = admission::update(new, old)?;
+            warnings.extend(object.warnings(Some(old)));
+            Ok(object)
+        }
         Subresource::Status => admission::update_status(new, old),
         Subresource::Finalize => admission::finalize(new, old),
         Subresource::Scale
@@ -257,7 +272,8 @@ fn store_part(resource: &ResourceRef, verb: &str, new: Object, old: &Object) -> 
         | Subresource::Log
         | Subresource::Proxy(_)
         | Subresource::Unknown(_) => Err(resource.refuses(verb)),
-    }
+    };
+    Ok(Decoded { object: object?, warnings })
 }
 
 fn reply_of_part(resource: &ResourceRef, mut object: Object, warnings: Vec<String>) -> Result<Reply, Error> {

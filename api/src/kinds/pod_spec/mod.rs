@@ -22,6 +22,7 @@ mod spread;
 mod template;
 mod update;
 mod volumes;
+mod warnings;
 mod windows;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,6 +40,7 @@ pub use resources::{COUNTED, resource_name, validate_amount};
 pub use scheduling::{validate_taint_effect, validate_tolerations};
 pub use template::validate_template;
 pub use update::validate_update;
+pub use warnings::{warn, warn_of_name, warn_of_workload};
 
 /// The parts of a spec that its containers refer to.
 struct Context<'a> {
