@@ -14,13 +14,14 @@ struct Case {
     name: String,
     object: Value,
     errors: Vec<String>,
+    warnings: Vec<String>,
 }
 
 impl Case {
     fn read(kind: Kind, case: &Map<String, Value>) -> Self {
         let mut object = json!({"apiVersion": kind.info().api_version(), "kind": kind.info().kind});
         for (key, value) in case {
-            if !["case", "errors", "becomes"].contains(&key.as_str()) {
+            if !["case", "errors", "becomes", "warnings"].contains(&key.as_str()) {
                 object[key] = value.clone();
             }
         }
@@ -28,9 +29,12 @@ impl Case {
         if kind.info().is_namespaced() {
             object["metadata"]["namespace"] = json!("default");
         }
-        let errors = case.get("errors").and_then(Value::as_array).into_iter().flatten();
-        let errors = errors.map(|error| error.as_str().unwrap().to_owned()).collect();
-        Self { kind, name: case["case"].to_string(), object, errors }
+        let texts = |key: &str| -> Vec<String> {
+            let texts = case.get(key).and_then(Value::as_array).into_iter().flatten();
+            texts.map(|text| text.as_str().unwrap().to_owned()).collect()
+        };
+        let (errors, warnings) = (texts("errors"), texts("warnings"));
+        Self { kind, name: case["case"].to_string(), object, errors, warnings }
     }
 
     /// The message that a client gets; `None` if the object is valid.
@@ -128,4 +132,37 @@ async fn faulty_objects_are_refused_with_the_words_of_kubernetes_over_rest_and_g
     }
     assert!(wrong.is_empty(), "{} of {count} differ:\n{}", wrong.len(), wrong.join("\n"));
     assert!(count >= 400, "only {count} faulty objects");
+}
+
+#[tokio::test]
+async fn valid_objects_are_taken_with_the_warnings_of_kubernetes() {
+    let lab = Lab::of(1, 1, 0).await.unwrap();
+    let raw = Raw::of(Kubeconfig::read(&lab.cluster.kubeconfig()).unwrap().current().unwrap()).unwrap();
+    // Those with an address that is not this cluster's are refused for it.
+    let remarked = cases().into_iter().filter(|case| !case.warnings.is_empty() && case.kind != Kind::Service);
+    let mut count = 0;
+    for case in remarked {
+        count += 1;
+        let body = case.object.to_string();
+        let answer = raw.ask(Identity::User, "POST", &case.path(), "application/json", body.as_bytes()).await;
+        let (code, answer) = answer.unwrap();
+        let head = answer.split_once("\r\n\r\n").map_or("", |(head, _)| head);
+        let texts = head.lines().filter_map(|line| line.strip_prefix("warning: 299 - \"")?.strip_suffix('"'));
+        let texts: Vec<String> = texts.map(|text| text.replace("\\\"", "\"")).collect();
+        assert_eq!((code, &texts), (201, &case.warnings), "{}", case.name);
+    }
+    assert!(count >= 20, "only {count} objects with warnings");
+
+    // An update that changes the template is remarked again, and one of the labels is not.
+    let manifest = "{apiVersion: apps/v1, kind: Deployment, metadata: {name: x}, spec: {selector: {matchLabels: {a: b}}, \
+                    template: {metadata: {labels: {a: b}}, spec: {containers: [{name: a, image: b, env: [{name: A, value: x}, \
+                    {name: A, value: z}]}]}}}}";
+    let ctl = lab.ctl().unwrap();
+    let remark = "Warning: spec.template.spec.containers[0].env[1]: hides previous definition of \"A\"";
+    let created = ctl.run_with("create -f -", manifest).await.unwrap();
+    assert!(created.code == 0 && created.stderr.contains(remark), "{created:?}");
+    let labelled = ctl.run("label deployment x tier=web").await.unwrap();
+    assert_eq!((labelled.code, labelled.stderr.as_str()), (0, ""));
+    let scaled = ctl.run("patch deployment x -p {\"spec\":{\"replicas\":2}}").await.unwrap();
+    assert!(scaled.code == 0 && scaled.stderr.contains(remark), "{scaled:?}");
 }
