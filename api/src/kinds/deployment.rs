@@ -5,9 +5,9 @@ use squall_proto::apps::v1::{Deployment, DeploymentStatus, DeploymentStrategy, R
 use squall_proto::intstr::IntOrString;
 
 use super::amount::{is_over_100_percent, number, validate_amount};
-use super::pod_spec;
 use super::workload::{container_images, container_names, selector_text, validate_selector, validate_selector_update};
 use super::{Kind, KindInfo, Resource, Scope, StatusUpdate};
+use super::{pod_spec, pod_warnings};
 use crate::field::{Errors, Path};
 use crate::labels::Selector;
 use crate::table::{Column, narrow, wide};
@@ -117,7 +117,12 @@ impl Resource for Deployment {
     }
 
     fn warn(&self, old: Option<&Self>, warnings: &mut Warnings) {
-        pod_spec::warn_of_workload(&self.metadata, Some(&self.spec.template), old.map(|old| &old.metadata), warnings);
+        pod_warnings::warn_of_workload(
+            &self.metadata,
+            Some(&self.spec.template),
+            old.map(|old| &old.metadata),
+            warnings,
+        );
     }
 
     fn row(&self, now: Timestamp) -> Vec<String> {

@@ -18,6 +18,7 @@ mod part;
 mod pod;
 pub mod pod_spec;
 pub mod pod_summary;
+mod pod_warnings;
 mod replica_set;
 mod replication_controller;
 mod resource_quota;

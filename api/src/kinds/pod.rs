@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use squall_proto::core::v1::{Pod, PodCondition, PodStatus, Toleration};
 
 use super::{Kind, KindInfo, Resource, Scope, StatusUpdate};
-use super::{pod_spec, pod_summary};
+use super::{pod_spec, pod_summary, pod_warnings};
 use crate::field::{Errors, Path};
 use crate::table::{Column, NONE, narrow, or_none, wide};
 use crate::warnings::Warnings;
@@ -107,8 +107,8 @@ impl Resource for Pod {
     /// Kubernetes: updates of pods cause none, since they are frequent and seldom by people.
     fn warn(&self, old: Option<&Self>, warnings: &mut Warnings) {
         if old.is_none() {
-            pod_spec::warn_of_name(&self.metadata.name, "the Pod's hostname", warnings);
-            pod_spec::warn(&self.metadata.annotations, &self.spec, &Path::default(), warnings);
+            pod_warnings::warn_of_name(&self.metadata.name, "the Pod's hostname", warnings);
+            pod_warnings::warn(&self.metadata.annotations, &self.spec, &Path::default(), warnings);
         }
     }
 

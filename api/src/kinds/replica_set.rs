@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use squall_proto::apps::v1::{ReplicaSet, ReplicaSetStatus};
 
-use super::pod_spec;
 use super::workload::{container_images, container_names, selector_text, validate_selector, validate_selector_update};
 use super::{Kind, KindInfo, Resource, Scope, StatusUpdate};
+use super::{pod_spec, pod_warnings};
 use crate::field::{Errors, Path};
 use crate::labels::Selector;
 use crate::table::{Column, narrow, wide};
@@ -86,7 +86,12 @@ impl Resource for ReplicaSet {
     }
 
     fn warn(&self, old: Option<&Self>, warnings: &mut Warnings) {
-        pod_spec::warn_of_workload(&self.metadata, Some(&self.spec.template), old.map(|old| &old.metadata), warnings);
+        pod_warnings::warn_of_workload(
+            &self.metadata,
+            Some(&self.spec.template),
+            old.map(|old| &old.metadata),
+            warnings,
+        );
     }
 
     fn row(&self, now: Timestamp) -> Vec<String> {

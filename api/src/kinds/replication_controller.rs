@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use squall_proto::core::v1::{ReplicationController, ReplicationControllerStatus};
 
-use super::pod_spec;
 use super::workload::{container_images, container_names};
 use super::{Kind, KindInfo, Resource, Scope, StatusUpdate};
+use super::{pod_spec, pod_warnings};
 use crate::field::{Errors, Path};
 use crate::labels::Selector;
 use crate::table::{Column, narrow, pairs, wide};
@@ -95,7 +95,12 @@ impl Resource for ReplicationController {
     }
 
     fn warn(&self, old: Option<&Self>, warnings: &mut Warnings) {
-        pod_spec::warn_of_workload(&self.metadata, self.spec.template.as_ref(), old.map(|old| &old.metadata), warnings);
+        pod_warnings::warn_of_workload(
+            &self.metadata,
+            self.spec.template.as_ref(),
+            old.map(|old| &old.metadata),
+            warnings,
+        );
     }
 
     fn row(&self, now: Timestamp) -> Vec<String> {

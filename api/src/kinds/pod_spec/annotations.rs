@@ -9,9 +9,12 @@ use crate::field::{Errors, Path};
 
 pub(super) const MIRROR: &str = "kubernetes.io/config.mirror";
 const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
-pub(super) const SECCOMP_POD: &str = "seccomp.security.alpha.kubernetes.io/pod";
-pub(super) const SECCOMP_CONTAINER: &str = "container.seccomp.security.alpha.kubernetes.io/";
-pub(super) const APP_ARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
+/// The annotation that asked for a seccomp profile of a pod, before there was a field.
+pub const SECCOMP_POD: &str = "seccomp.security.alpha.kubernetes.io/pod";
+/// The beginning of the same for a container, whose name follows.
+pub const SECCOMP_CONTAINER: &str = "container.seccomp.security.alpha.kubernetes.io/";
+/// The beginning of the annotation that asked for an AppArmor profile of a container, whose name follows.
+pub const APP_ARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
 
 /// Validates the annotations of a pod or a template.
 pub fn validate_annotations(annotations: &BTreeMap<String, String>, spec: &PodSpec, path: &Path, errors: &mut Errors) {

@@ -22,7 +22,6 @@ mod spread;
 mod template;
 mod update;
 mod volumes;
-mod warnings;
 mod windows;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,14 +32,13 @@ use squall_proto::meta::v1::ObjectMeta;
 use crate::field::{Errors, Path};
 
 pub use affinity::merge_label_keys;
-pub use annotations::validate_annotations;
+pub use annotations::{APP_ARMOR, SECCOMP_CONTAINER, SECCOMP_POD, validate_annotations};
 pub use defaults::{set_pod_defaults, set_spec_defaults};
 pub use ports::{validate_port, validate_port_number};
 pub use resources::{COUNTED, resource_name, validate_amount};
 pub use scheduling::{validate_taint_effect, validate_tolerations};
 pub use template::validate_template;
 pub use update::validate_update;
-pub use warnings::{warn, warn_of_name, warn_of_workload};
 
 /// The parts of a spec that its containers refer to.
 struct Context<'a> {
@@ -107,7 +105,7 @@ pub fn validate_pod(spec: &PodSpec, metadata: &ObjectMeta, path: &Path, errors: 
 }
 
 /// Returns every container but the ephemeral ones, with its path, in Kubernetes' order.
-fn containers_of<'a>(spec: &'a PodSpec, path: &'a Path) -> impl Iterator<Item = (&'a Container, Path)> {
+pub fn containers_of<'a>(spec: &'a PodSpec, path: &'a Path) -> impl Iterator<Item = (&'a Container, Path)> {
     let list = |name: &'static str, containers: &'a [Container]| {
         containers.iter().enumerate().map(move |(index, container)| (container, path.child(name).index(index)))
     };

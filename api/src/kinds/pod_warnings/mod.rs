@@ -11,8 +11,8 @@ use squall_proto::core::v1::{PodSpec, PodTemplateSpec};
 use squall_proto::meta::v1::ObjectMeta;
 use squall_proto::resource::Quantity;
 
-use super::annotations::SECCOMP_POD;
 use crate::field::Path;
+use crate::kinds::pod_spec::SECCOMP_POD;
 use crate::names;
 use crate::quantity;
 use crate::warnings::Warnings;

@@ -6,8 +6,7 @@ use squall_proto::core::v1::{AppArmorProfile, Container, EnvVar, PodSpec};
 
 use super::{SECCOMP, WHOLE, warn_of_fraction};
 use crate::field::Path;
-use crate::kinds::pod_spec::annotations::{APP_ARMOR, SECCOMP_CONTAINER};
-use crate::kinds::pod_spec::containers_of;
+use crate::kinds::pod_spec::{APP_ARMOR, SECCOMP_CONTAINER, containers_of};
 use crate::warnings::Warnings;
 
 pub(super) fn warn(annotations: &BTreeMap<String, String>, spec: &PodSpec, path: &Path, warnings: &mut Warnings) {
