@@ -45,7 +45,8 @@ async fn detached_members_are_found_again_and_nothing_is_started_twice() {
     let folder = tempfile::tempdir().unwrap();
     let ctl = Ctl::in_folder(folder.path()).unwrap();
     let up = "cluster up --detach --apiservers 1 --controller-managers 1 --nodes 1";
-    assert_eq!(ctl.run(up).await.unwrap().code, 0);
+    let first = ctl.run(up).await.unwrap();
+    assert_eq!(first.code, 0, "{first:?}");
     let before = running(&ctl).await.unwrap();
     assert_eq!(before.len(), 4, "{before:?}");
     assert_eq!(ctl.run(up).await.unwrap().code, 0);
