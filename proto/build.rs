@@ -13,7 +13,7 @@ use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, Messa
 type Error = Box<dyn std::error::Error>;
 
 /// The Kubernetes files. Each is named after its package, except the last.
-const KUBERNETES: [&str; 13] = [
+const KUBERNETES: [&str; 14] = [
     "apps.v1",
     "authentication.v1",
     "authorization.v1",
@@ -24,6 +24,7 @@ const KUBERNETES: [&str; 13] = [
     "intstr",
     "meta.v1",
     "policy.v1",
+    "rbac.v1",
     "resource",
     "runtime",
     "time",

@@ -6,6 +6,7 @@
 // This crate reads numbers from outside. Tests may count on their own.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
+pub mod access;
 pub mod addresses;
 pub mod age;
 mod annotations;
@@ -42,5 +43,5 @@ pub use error::Error;
 pub use kinds::{Kind, KindInfo, Object, Resource, Scope};
 pub use squall_proto::{
     apps, authentication, authorization, autoscaling, coordination, core, discovery, intstr, meta as metav1, policy,
-    resource, runtime, schema,
+    rbac, resource, runtime, schema,
 };

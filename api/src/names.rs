@@ -115,6 +115,16 @@ fn qualified_message(head: &str, tail: &str) -> String {
     )
 }
 
+/// Checks a name that is only a part of a path: those of roles and bindings.
+#[must_use]
+pub fn path_segment(name: &str) -> Vec<String> {
+    if [".", ".."].contains(&name) {
+        return vec![format!("may not be '{name}'")];
+    }
+    let forbidden = ['/', '%'].into_iter().filter(|c| name.contains(*c));
+    forbidden.map(|c| format!("may not contain '{c}'")).collect()
+}
+
 /// Checks the value of a label.
 #[must_use]
 pub fn label_value(value: &str) -> Vec<String> {

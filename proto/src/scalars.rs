@@ -224,14 +224,21 @@ impl<'de> Deserialize<'de> for FieldsV1 {
     }
 }
 
-impl Serialize for Verbs {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.items.serialize(serializer)
-    }
+/// Messages that are lists in JSON.
+macro_rules! lists {
+    ($($list:ty),* $(,)?) => {$(
+        impl Serialize for $list {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                self.items.serialize(serializer)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $list {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Ok(Self { items: Option::deserialize(deserializer)?.unwrap_or_default() })
+            }
+        }
+    )*};
 }
 
-impl<'de> Deserialize<'de> for Verbs {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self { items: Option::deserialize(deserializer)?.unwrap_or_default() })
-    }
-}
+lists!(Verbs, crate::authentication::v1::ExtraValue, crate::authorization::v1::ExtraValue);

@@ -3,6 +3,7 @@
 //! Nothing is fetched here: the caller passes the related objects as [`Related`]. Kinds without a layout of their own
 //! are shown field by field.
 
+mod access;
 mod config;
 mod containers;
 mod deployment;
@@ -74,11 +75,32 @@ pub fn describe(object: &Object, related: &Related, now: Timestamp) -> String {
         Object::ServiceAccount(account) => config::describe_service_account(&mut layout, account),
         Object::ResourceQuota(quota) => policy::describe_quota(&mut layout, quota),
         Object::PodDisruptionBudget(budget) => policy::describe_budget(&mut layout, budget),
+        Object::Role(role) => access::describe_role(&mut layout, &role.metadata, &role.rules),
+        Object::ClusterRole(role) => access::describe_role(&mut layout, &role.metadata, &role.rules),
+        Object::RoleBinding(binding) => {
+            access::describe_binding(&mut layout, &binding.metadata, &binding.role_ref, &binding.subjects);
+        }
+        Object::ClusterRoleBinding(binding) => {
+            access::describe_binding(&mut layout, &binding.metadata, &binding.role_ref, &binding.subjects);
+        }
         Object::Event(_) | Object::Lease(_) => generic::describe(&mut layout, object),
     }
-    // kubectl shows no events for these kinds.
-    if !matches!(object, Object::Namespace(_) | Object::Secret(_) | Object::ResourceQuota(_)) {
+    if shows_events(object) {
         events::describe(&mut layout, &related.events, now);
     }
     layout.finish()
+}
+
+/// kubectl shows no events for some kinds.
+fn shows_events(object: &Object) -> bool {
+    !matches!(
+        object,
+        Object::Namespace(_)
+            | Object::Secret(_)
+            | Object::ResourceQuota(_)
+            | Object::Role(_)
+            | Object::ClusterRole(_)
+            | Object::RoleBinding(_)
+            | Object::ClusterRoleBinding(_)
+    )
 }

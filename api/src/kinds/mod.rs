@@ -22,6 +22,8 @@ mod pod_warnings;
 mod replica_set;
 mod replication_controller;
 mod resource_quota;
+mod role;
+mod role_binding;
 mod secret;
 mod service;
 mod service_account;

@@ -15,6 +15,7 @@ use squall_proto::core::v1::{
 use squall_proto::discovery::v1::EndpointSlice;
 use squall_proto::meta::v1::ObjectMeta;
 use squall_proto::policy::v1::PodDisruptionBudget;
+use squall_proto::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 
 use super::{KindInfo, Meta, Resource, StatusUpdate};
 use crate::field::Errors;
@@ -91,7 +92,8 @@ macro_rules! kinds {
 
 kinds! {
     Deployment, ReplicaSet, ReplicationController, Pod, Service, Endpoints, EndpointSlice, Node, Namespace, Event, Lease,
-    ConfigMap, Secret, ServiceAccount, ResourceQuota, PodDisruptionBudget,
+    ConfigMap, Secret, ServiceAccount, ResourceQuota, PodDisruptionBudget, Role, RoleBinding, ClusterRole,
+    ClusterRoleBinding,
 }
 
 /// Whether an object's JSON contains its kind; an item of a list does not.

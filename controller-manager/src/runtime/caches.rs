@@ -10,6 +10,7 @@ use squall_api::core::v1::{
 use squall_api::discovery::v1::EndpointSlice;
 use squall_api::metav1::v1::ObjectMeta;
 use squall_api::policy::v1::PodDisruptionBudget;
+use squall_api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use squall_api::{Kind, KindInfo, Object, Resource};
 use squall_client::{Cache, Change, Client, Error, Selection};
 use tokio::sync::broadcast;
@@ -178,6 +179,10 @@ caches! {
     endpoints: Endpoints,
     disruption_budgets: PodDisruptionBudget,
     resource_quotas: ResourceQuota,
+    roles: Role,
+    role_bindings: RoleBinding,
+    cluster_roles: ClusterRole,
+    cluster_role_bindings: ClusterRoleBinding,
     },
     // Their namespace deletes them all at once; no decision reads them.
     uncached: { Event },
