@@ -81,16 +81,17 @@ pub enum Target<'a> {
 /// A verb and its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Action<'a> {
-    /// The requested operation.
-    pub verb: Verb,
+    /// The requested operation: one of [`Verb`], or another that a stored role may name, such as "bind".
+    pub verb: &'a str,
     /// The target of the operation.
     pub target: Target<'a>,
 }
 
 impl Action<'_> {
     /// Returns Kubernetes' error for a refused action.
-    pub(super) fn forbidden(&self, user: &str) -> Error {
-        let verb = self.verb.as_str();
+    #[must_use]
+    pub fn forbidden(&self, user: &str) -> Error {
+        let verb = self.verb;
         match self.target {
             Target::Path(path) => Error::refused("", "", "", &format!("User {user:?} cannot {verb} path {path:?}")),
             Target::Resource { group, resource, subresource, namespace, name } => {

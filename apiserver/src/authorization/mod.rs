@@ -1,29 +1,28 @@
-//! Authorization: a small fixed set of roles, as data. Pure functions.
+//! Authorization: a small fixed set of roles, as data, and the stored ones beside them. Pure functions.
 //!
+//! `roles` are the fixed ones, and `grants` the roles and bindings that users store. `escalation` keeps callers from giving
+//! others what they do not have.
 //! [`squall_daemon::identity`] determines the caller. [`crate::admission`] restricts which objects a node may change.
 
 mod action;
+mod escalation;
+mod grants;
 mod roles;
-
-use squall_api::Error;
 
 use squall_daemon::identity::Caller;
 
 pub use action::{Action, Target, Verb};
-pub use roles::{ROLES, Role, Rule};
+pub use escalation::confirm_no_escalation;
+pub use grants::{ACCOUNT, Grants};
+pub use roles::own_rules;
 
-/// Returns the role that permits the action; `None` if no role does.
+use roles::ROLES;
+
+/// Returns the reason why a fixed role permits the action; `None` if none does.
 #[must_use]
-pub fn permitting(caller: &Caller, action: &Action<'_>) -> Option<&'static Role> {
-    ROLES.iter().find(|role| role.has(caller) && role.permits(action))
-}
-
-/// Returns an error unless a role permits the action.
-pub fn authorize(caller: &Caller, action: &Action<'_>) -> Result<(), Error> {
-    match permitting(caller, action) {
-        Some(_) => Ok(()),
-        None => Err(action.forbidden(caller.user())),
-    }
+pub fn permitting(caller: &Caller, action: &Action<'_>) -> Option<String> {
+    let role = ROLES.iter().find(|role| role.has(caller) && role.permits(action))?;
+    Some(format!("allowed by the role {:?}", role.name))
 }
 
 #[cfg(test)]
@@ -32,17 +31,17 @@ mod tests {
 
     fn on<'a>(verb: Verb, group: &'a str, resource: &'a str, namespace: &'a str, name: &'a str) -> Action<'a> {
         let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
-        Action { verb, target: Target::Resource { group, resource, subresource, namespace, name } }
+        Action { verb: verb.as_str(), target: Target::Resource { group, resource, subresource, namespace, name } }
     }
 
     fn may(caller: &Caller, action: &Action<'_>) -> bool {
-        authorize(caller, action).is_ok()
+        permitting(caller, action).is_some()
     }
 
     #[test]
     fn a_refusal_is_in_kubernetes_words() {
         let nobody = Caller::anonymous();
-        let text = |action: &Action<'_>| authorize(&nobody, action).unwrap_err().to_string();
+        let text = |action: &Action<'_>| action.forbidden(nobody.user()).to_string();
         assert_eq!(
             text(&on(Verb::List, "", "pods", "", "")),
             "pods is forbidden: User \"system:anonymous\" cannot list resource \"pods\" in API group \"\" at the cluster scope"
@@ -53,14 +52,14 @@ mod tests {
              API group \"apps\" in the namespace \"default\""
         );
         assert_eq!(
-            text(&Action { verb: Verb::Get, target: Target::Path("/metrics") }),
+            text(&Action { verb: "get", target: Target::Path("/metrics") }),
             "forbidden: User \"system:anonymous\" cannot get path \"/metrics\""
         );
     }
 
     #[test]
     fn everyone_may_ask_whether_the_server_is_well_and_only_the_known_what_it_has() {
-        let path = |path| Action { verb: Verb::Get, target: Target::Path(path) };
+        let path = |path| Action { verb: "get", target: Target::Path(path) };
         for known in ["/api", "/apis/apps/v1", "/openapi/v3"] {
             assert!(!may(&Caller::anonymous(), &path(known)), "{known}");
             assert!(may(&Caller::new("a", &[]), &path(known)), "{known}");
@@ -93,6 +92,6 @@ mod tests {
     #[test]
     fn masters_may_do_everything() {
         assert!(may(&Caller::server(), &on(Verb::DeleteCollection, "", "secrets", "", "")));
-        assert!(may(&Caller::server(), &Action { verb: Verb::Get, target: Target::Path("/metrics") }));
+        assert!(may(&Caller::server(), &Action { verb: "get", target: Target::Path("/metrics") }));
     }
 }

@@ -1,7 +1,9 @@
 //! The roles: their members and what they permit.
 
-use super::action::{Action, Target, Verb};
+use squall_api::rbac::v1::PolicyRule;
 use squall_daemon::identity::Caller;
+
+use super::action::{Action, Target, Verb};
 
 /// Matches every API group or resource.
 const ANY: &str = "*";
@@ -79,6 +81,7 @@ const APPS_PARTS: &[&str] = &["deployments/scale", "deployments/status", "replic
 const LEASES: &[&str] = &["leases"];
 const SLICES: &[&str] = &["endpointslices"];
 const BUDGETS: &[&str] = &["poddisruptionbudgets"];
+const ACCESS: &[&str] = &["roles", "rolebindings", "clusterroles", "clusterrolebindings"];
 const BUDGETS_PARTS: &[&str] = &["poddisruptionbudgets/status"];
 
 const COORDINATION: &str = "coordination.k8s.io";
@@ -102,6 +105,7 @@ pub const ROLES: [Role; 6] = [
             rule(KEEP, COORDINATION, LEASES),
             rule(KEEP, DISCOVERY, SLICES),
             rule(KEEP, "policy", BUDGETS),
+            rule(KEEP, "rbac.authorization.k8s.io", ACCESS),
             // Secrets too: they have owners, and go with their namespace.
             rule(KEEP, "", &["secrets"]),
             rule(CHANGE, "", CORE_PARTS),
@@ -166,6 +170,25 @@ pub const ROLES: [Role; 6] = [
     },
 ];
 
+/// Returns the rules that a caller has by the fixed roles, in the form of stored ones.
+pub fn own_rules(caller: &Caller) -> Vec<PolicyRule> {
+    let texts = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<String>>();
+    let mut rules = Vec::new();
+    for role in ROLES.iter().filter(|role| role.has(caller)) {
+        rules.extend(role.rules.iter().map(|rule| PolicyRule {
+            verbs: rule.words(),
+            api_groups: texts(&[rule.group]),
+            resources: texts(rule.resources),
+            ..PolicyRule::default()
+        }));
+        if !role.paths.is_empty() {
+            let non_resource_urls = texts(role.paths);
+            rules.push(PolicyRule { verbs: texts(&["get"]), non_resource_urls, ..PolicyRule::default() });
+        }
+    }
+    rules
+}
+
 impl Role {
     /// Whether the caller is a member.
     #[must_use]
@@ -181,7 +204,9 @@ impl Role {
     #[must_use]
     pub fn permits(&self, action: &Action<'_>) -> bool {
         match action.target {
-            Target::Path(path) => action.verb == Verb::Get && self.paths.iter().any(|rule| path_matches(rule, path)),
+            Target::Path(path) => {
+                action.verb == Verb::Get.as_str() && self.paths.iter().any(|rule| path_matches(rule, path))
+            }
             Target::Resource { group, resource, subresource, .. } => {
                 self.rules.iter().any(|rule| rule.permits(action.verb, group, resource, subresource))
             }
@@ -190,8 +215,18 @@ impl Role {
 }
 
 impl Rule {
-    fn permits(&self, verb: Verb, group: &str, resource: &str, subresource: &str) -> bool {
-        self.verbs.contains(&verb)
+    /// The names of the verbs.
+    fn words(&self) -> Vec<String> {
+        if self.verbs.len() == Verb::ALL.len() {
+            return vec![ANY.to_owned()];
+        }
+        self.verbs.iter().map(|verb| verb.as_str().to_owned()).collect()
+    }
+
+    fn permits(&self, verb: &str, group: &str, resource: &str, subresource: &str) -> bool {
+        let verbs = || self.verbs.iter().any(|permitted| permitted.as_str() == verb);
+        // An administrator may do what only stored roles have a name for, too. "*" asks for every verb.
+        (self.verbs.len() == Verb::ALL.len() || verbs())
             && (self.group == ANY || self.group == group)
             && self.resources.iter().any(|allowed| {
                 let (parent, part) = allowed.split_once('/').unwrap_or((allowed, ""));
@@ -249,7 +284,8 @@ mod tests {
             table.push_str(&format!("{}\n", role.name));
             for (group, resource) in resources() {
                 let (name, part) = resource.split_once('/').unwrap_or((&resource, ""));
-                let permits = |verb: &Verb| role.rules.iter().any(|rule| rule.permits(*verb, group, name, part));
+                let permits =
+                    |verb: &Verb| role.rules.iter().any(|rule| rule.permits(verb.as_str(), group, name, part));
                 let verbs: Vec<&str> =
                     Verb::ALL.iter().filter(|verb| permits(verb)).map(|verb| verb.as_str()).collect();
                 let group = if group.is_empty() { "core" } else { group };
@@ -267,7 +303,7 @@ mod tests {
         for role in &ROLES {
             for part in ["", "status", "scale", "log", "proxy", "finalize", "x"] {
                 for verb in Verb::ALL {
-                    let permitted = role.rules.iter().any(|rule| rule.permits(verb, "", "secrets", part));
+                    let permitted = role.rules.iter().any(|rule| rule.permits(verb.as_str(), "", "secrets", part));
                     let expected = match role.name {
                         "admin" => true,
                         "controller-manager" => part.is_empty() && KEEP.contains(&verb),

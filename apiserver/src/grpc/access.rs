@@ -1,13 +1,12 @@
 //! The access service: what callers may do, and who they are.
 
-use squall_api::Error;
 use squall_proto::squall::api::v1 as proto;
 use squall_proto::squall::api::v1::access_server::{Access, AccessServer};
 use tonic::{Request, Response, Status};
 
 use super::handlers_of;
 use super::status::answered;
-use crate::authorization::{Action, Target, Verb};
+use crate::authorization::{Action, Target};
 use crate::registry::Registry;
 
 /// Answers callers' questions about their own permissions and identity.
@@ -29,8 +28,6 @@ impl Access for AccessService {
         let handlers = handlers_of(&self.registry, &request);
         answered(async {
             let request = request.into_inner();
-            let verb = Verb::parse(&request.verb)
-                .ok_or_else(|| Error::bad_request(format!("unknown verb {:?}", request.verb)))?;
             let target = match &request.resource {
                 Some(resource) => Target::Resource {
                     group: &resource.group,
@@ -41,7 +38,7 @@ impl Access for AccessService {
                 },
                 None => Target::Path(&request.path),
             };
-            let review = handlers.review(&Action { verb, target });
+            let review = handlers.review(handlers.caller(), &Action { verb: &request.verb, target });
             Ok(proto::ReviewReply { allowed: review.allowed, reason: review.reason })
         })
         .await

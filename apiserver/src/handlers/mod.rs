@@ -10,7 +10,7 @@ mod write;
 use squall_api::Error;
 use squall_daemon::identity::Caller;
 
-use crate::authorization::{Action, Target, Verb, authorize};
+use crate::authorization::{Action, Target, Verb};
 use crate::registry::Registry;
 use crate::request::ResourceRef;
 
@@ -55,11 +55,19 @@ impl Handlers {
             namespace: &resource.namespace,
             name: &resource.name,
         };
-        authorize(&self.caller, &Action { verb, target })
+        self.authorize_action(&Action { verb: verb.as_str(), target })
+    }
+
+    /// Returns an error if the caller may not perform an action.
+    pub fn authorize_action(&self, action: &Action<'_>) -> Result<(), Error> {
+        match self.registry.permitting(&self.caller, action) {
+            Some(_) => Ok(()),
+            None => Err(action.forbidden(self.caller.user())),
+        }
     }
 
     /// Returns an error if the caller may not read a path that is not an object.
     pub fn authorize_path(&self, path: &str) -> Result<(), Error> {
-        authorize(&self.caller, &Action { verb: Verb::Get, target: Target::Path(path) })
+        self.authorize_action(&Action { verb: Verb::Get.as_str(), target: Target::Path(path) })
     }
 }

@@ -154,7 +154,7 @@ impl Handlers {
     }
 
     async fn update_here(&self, resource: &ResourceRef, body: Body, options: WriteOptions) -> Result<Reply, Error> {
-        let options = self.on_behalf(options);
+        let options = self.creating(resource, options);
         if resource.subresource == Subresource::Scale {
             let scale: Scale = body.message("autoscaling.v1.Scale")?;
             return self.registry.update_scale(resource, &scale, &options).await;
@@ -176,6 +176,7 @@ impl Handlers {
             if options.field_manager.is_empty() {
                 return Err(no_manager());
             }
+            let options = self.creating(resource, options);
             let config = Body::Yaml(body.bytes).document(resource.kind)?;
             return self.registry.apply(resource, &config, body.on_conflict, &options).await;
         }
@@ -219,6 +220,11 @@ impl Handlers {
             }
         }
         Ok(deleted)
+    }
+
+    /// The options of a write that may create the object.
+    fn creating(&self, resource: &ResourceRef, options: WriteOptions) -> WriteOptions {
+        WriteOptions { no_creation: self.authorize(Verb::Create, resource).err(), ..self.on_behalf(options) }
     }
 
     fn on_behalf(&self, options: WriteOptions) -> WriteOptions {

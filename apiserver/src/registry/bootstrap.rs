@@ -1,4 +1,5 @@
-//! The initial objects of every cluster: the namespaces and their contents, and the `kubernetes` service.
+//! The initial objects of every cluster: the namespaces and their contents, the first roles, and the
+//! `kubernetes` service.
 
 use squall_api::core::v1::{
     ConfigMap, EndpointAddress, EndpointPort as SubsetPort, EndpointSubset, Endpoints, Namespace, Service,
@@ -11,6 +12,7 @@ use squall_api::intstr::IntOrString;
 use squall_api::{Error, Kind, Object};
 
 use super::Registry;
+use super::first_roles::first_roles;
 use crate::request::{ResourceRef, WriteOptions};
 
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-node-lease", "kube-public"];
@@ -31,6 +33,9 @@ impl Registry {
             self.create_if_absent(namespace.into()).await?;
         }
         self.furnish_namespaces().await?;
+        for role in first_roles() {
+            self.create_if_absent(role).await?;
+        }
         let addresses: Vec<(String, i32)> =
             self.member().status().voters.values().filter_map(|url| host_and_port(url)).collect();
         let address = self.inner.service_range.address(1).to_string();

@@ -225,6 +225,7 @@ impl Registry {
             (Fate::Store(new), _) => {
                 let mut new = *new;
                 admission::restrict_node_change(&job.options.caller, job.resource, old.as_ref(), &new)?;
+                self.refuse_escalation(&job.options.caller, old.as_ref(), &new)?;
                 note_owner(old.as_ref(), &mut new, job.resource, job.options, now);
                 new.meta_mut().resource_version.clear();
                 self.count_quota(&mut new, old.as_ref())?;

@@ -2,7 +2,7 @@
 //!
 //! `read` serves gets and lists (`freshness` selects the state, `page` the start of the next page). Every change goes
 //! through the loop in `change`: read, decide, charge, write, retry. `write` and `evict` are the verbs, as pure decisions.
-//! `ownership` records who wrote a field, `service` adds the claims of services, and `quota` the cost. `transaction` is
+//! `ownership` records who wrote a field, `service` adds the claims of services, and `quota` the cost. `grants` are the stored roles. `transaction` is
 //! what the store executes: `fence` lets only elected leaders write, `repeated` answers repeated requests, and `pending`
 //! reports outcomes to the write log. `bootstrap` creates the initial objects, and `contact` detects a lost quorum.
 
@@ -13,7 +13,9 @@ mod contact;
 mod evict;
 mod expiry;
 mod fence;
+mod first_roles;
 mod freshness;
+mod grants;
 mod ownership;
 mod page;
 mod pending;
@@ -70,6 +72,7 @@ struct Inner {
     /// The cluster's CA (PEM), which every namespace has in a config map.
     ca: Option<String>,
     quota_turn: quota::Turn,
+    grants: grants::Known,
     contact: contact::Contact,
     write_log: Option<WriteLog>,
 }
@@ -94,6 +97,7 @@ impl Registry {
                 clock,
                 ca,
                 quota_turn: quota::Turn::default(),
+                grants: grants::Known::default(),
                 contact: contact::Contact::default(),
                 write_log,
             }),

@@ -100,6 +100,7 @@ impl Registry {
         });
         match result.await {
             Err(error) if error.is(Reason::NotFound) && creates(resource, &new.object) => {
+                may_create(options)?;
                 new.object.meta_mut().resource_version.clear();
                 Box::pin(self.create(resource, new, options)).await
             }
@@ -160,6 +161,7 @@ impl Registry {
         });
         match applied.await {
             Err(error) if error.is(Reason::NotFound) && resource.subresource.is_whole() => {
+                may_create(options)?;
                 let decoded = admission::apply_to_nothing(resource, config, manager(self.now()), options.validation)?;
                 self.create(resource, decoded, &noted).await
             }
@@ -248,6 +250,11 @@ fn in_namespace(object: &mut Object, namespace: &str) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::bad_request("the namespace of the provided object does not match the namespace sent on the request"))
+}
+
+/// Kubernetes: an update or an apply that creates the object needs that permission, too.
+fn may_create(options: &WriteOptions) -> Result<(), Error> {
+    options.no_creation.clone().map_or(Ok(()), Err)
 }
 
 /// Kubernetes: a PUT creates missing objects of some kinds.

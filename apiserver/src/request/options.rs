@@ -1,5 +1,6 @@
 //! The options of a write.
 
+use squall_api::Error;
 use squall_api::decode::FieldValidation;
 use squall_daemon::identity::Caller;
 
@@ -21,6 +22,8 @@ pub struct WriteOptions {
     pub caller: Caller,
     /// Recorded as the owner of the written fields; empty for no owner.
     pub field_manager: String,
+    /// The refusal of a creation, if the caller may change the object but not create it.
+    pub no_creation: Option<Error>,
     /// Whether the write still has to record its owner.
     pub ownership: Ownership,
 }

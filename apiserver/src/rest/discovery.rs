@@ -13,7 +13,7 @@ use super::accept::{Encoding, ranges};
 use super::encode::Writer;
 use super::failure::{Failure, layout};
 use super::objects::Head;
-use crate::authorization::{Action, Target, Verb, authorize};
+use crate::authorization::{Action, Target, Verb};
 use crate::handlers::Handlers;
 
 /// Verbs that every kind supports.
@@ -24,12 +24,22 @@ struct Question {
     group: &'static str,
     plural: &'static str,
     kind: &'static str,
+    is_namespaced: bool,
 }
 
-const QUESTIONS: [Question; 3] = [
-    Question { group: "authentication.k8s.io", plural: "selfsubjectreviews", kind: "SelfSubjectReview" },
-    Question { group: "authorization.k8s.io", plural: "selfsubjectaccessreviews", kind: "SelfSubjectAccessReview" },
-    Question { group: "authorization.k8s.io", plural: "selfsubjectrulesreviews", kind: "SelfSubjectRulesReview" },
+const fn question(group: &'static str, plural: &'static str, kind: &'static str) -> Question {
+    Question { group, plural, kind, is_namespaced: false }
+}
+
+const QUESTIONS: [Question; 5] = [
+    question("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview"),
+    Question {
+        is_namespaced: true,
+        ..question("authorization.k8s.io", "localsubjectaccessreviews", "LocalSubjectAccessReview")
+    },
+    question("authorization.k8s.io", "selfsubjectaccessreviews", "SelfSubjectAccessReview"),
+    question("authorization.k8s.io", "selfsubjectrulesreviews", "SelfSubjectRulesReview"),
+    question("authorization.k8s.io", "subjectaccessreviews", "SubjectAccessReview"),
 ];
 
 /// Returns the groups other than the core group, sorted.
@@ -90,7 +100,8 @@ fn resources(group: &str) -> Vec<Value> {
         }
     }
     resources.extend(questions_of(group).map(|question| {
-        json!({"name": question.plural, "singularName": question.kind.to_lowercase(), "namespaced": false,
+        json!({"name": question.plural, "singularName": question.kind.to_lowercase(),
+            "namespaced": question.is_namespaced,
             "kind": question.kind, "verbs": ["create"]})
     }));
     resources.sort_by(|one, other| one["name"].as_str().cmp(&other["name"].as_str()));
@@ -125,7 +136,8 @@ fn aggregated_group(group: &str) -> Value {
         })
         .collect();
     resources.extend(questions_of(group).map(|question| {
-        json!({"resource": question.plural, "responseKind": response(group, question.kind), "scope": "Cluster",
+        json!({"resource": question.plural, "responseKind": response(group, question.kind),
+            "scope": if question.is_namespaced { "Namespaced" } else { "Cluster" },
             "singularResource": question.kind.to_lowercase(), "verbs": ["create"]})
     }));
     let version = json!({"version": "v1", "resources": resources, "freshness": "Current"});
@@ -255,7 +267,7 @@ fn resource_list(rest: &Rest, group: &str, request: &Request) -> Result<Response
 pub(super) fn custom_resources(handlers: Handlers, request: &Request) -> Result<Response, Error> {
     let (group, resource) = ("apiextensions.k8s.io", "customresourcedefinitions");
     let target = Target::Resource { group, resource, subresource: "", namespace: "", name: "" };
-    authorize(handlers.caller(), &Action { verb: Verb::List, target })?;
+    handlers.authorize_action(&Action { verb: Verb::List.as_str(), target })?;
     let list = json!({"kind": "CustomResourceDefinitionList", "apiVersion": format!("{group}/v1"),
         "metadata": {"resourceVersion": "1"}, "items": []});
     Head::read(handlers, request.uri(), request.headers().clone())?.writer.value(&list, StatusCode::OK)

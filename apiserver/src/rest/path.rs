@@ -15,8 +15,8 @@ pub enum Target {
     CustomResources,
 }
 
-/// The reviews that callers may request about themselves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The questions about callers.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Review {
     /// `SelfSubjectAccessReview`: may I?
     Access,
@@ -24,6 +24,10 @@ pub enum Review {
     Rules,
     /// `SelfSubjectReview`: who am I?
     Subject,
+    /// `SubjectAccessReview`: may they?
+    AccessOfOthers,
+    /// `LocalSubjectAccessReview`: may they, in this namespace?
+    LocalAccess(String),
 }
 
 /// Parses a path. Returns `None` if it names nothing.
@@ -78,6 +82,10 @@ fn review(group: &str, version: &str, rest: &[&str]) -> Option<Review> {
     match (group, version, rest) {
         ("authorization.k8s.io", "v1", ["selfsubjectaccessreviews"]) => Some(Review::Access),
         ("authorization.k8s.io", "v1", ["selfsubjectrulesreviews"]) => Some(Review::Rules),
+        ("authorization.k8s.io", "v1", ["subjectaccessreviews"]) => Some(Review::AccessOfOthers),
+        ("authorization.k8s.io", "v1", ["namespaces", namespace, "localsubjectaccessreviews"]) => {
+            Some(Review::LocalAccess((*namespace).to_owned()))
+        }
         ("authentication.k8s.io", "v1", ["selfsubjectreviews"]) => Some(Review::Subject),
         _ => None,
     }

@@ -1,5 +1,6 @@
 //! The controllers, and the one function that starts them all.
 
+mod cluster_role_aggregation;
 mod deployment;
 mod disruption;
 mod endpoint_slice;
@@ -33,6 +34,7 @@ pub fn all(caches: &Caches, client: &Client, timing: Timing) -> Vec<Handle> {
         start(service::ServiceController, caches, client.clone()),
         start(node_lifecycle::NodeLifecycleController::new(timing), caches, client.clone()),
         start(garbage_collector::GarbageCollector, caches, client.clone()),
+        start(cluster_role_aggregation::ClusterRoleAggregationController, caches, client.clone()),
         start(namespace::NamespaceController, caches, client.clone()),
     ]
 }

@@ -51,6 +51,12 @@ impl Caller {
         Self { inner: Arc::new(Names { user: user.to_owned(), groups }) }
     }
 
+    /// Creates the caller that a review asks about: in these groups, and in no others.
+    #[must_use]
+    pub fn reviewed(user: &str, groups: &[String]) -> Self {
+        Self { inner: Arc::new(Names { user: user.to_owned(), groups: groups.to_vec() }) }
+    }
+
     /// Creates the caller for a client without a certificate.
     #[must_use]
     pub fn anonymous() -> Self {
