@@ -157,6 +157,17 @@ pub fn text(rule: &PolicyRule) -> String {
     format!("{{{text}}}")
 }
 
+/// Returns the first resource of a rule with its group, as kubectl shows it: `deployments.apps/scale`.
+#[must_use]
+pub fn resource_text(rule: &PolicyRule) -> String {
+    let Some(resource) = rule.resources.first() else { return String::new() };
+    let (name, part) = resource.split_once('/').unwrap_or((resource, ""));
+    let group = rule.api_groups.first().filter(|group| !group.is_empty());
+    let group = group.map(|group| format!(".{group}")).unwrap_or_default();
+    let part = if part.is_empty() { String::new() } else { format!("/{part}") };
+    format!("{name}{group}{part}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

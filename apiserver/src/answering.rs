@@ -24,7 +24,8 @@ const GRPC_FRAME: usize = 5;
 const EXEMPT: [&str; 3] = ["/livez", "/readyz", "/healthz"];
 
 /// The reads among the methods of gRPC, whose requests are all POSTs.
-const READS: [&str; 9] = ["Get", "List", "Watch", "Logs", "Review", "WhoAmI", "Status", "Metrics", "Snapshot"];
+const READS: [&str; 10] =
+    ["Get", "List", "Watch", "Logs", "Review", "Rules", "WhoAmI", "Status", "Metrics", "Snapshot"];
 
 /// Passes a request on if its caller has not taken too much.
 pub async fn answer<S, B>(fairness: &Fairness, caller: &Caller, service: S, request: Request<B>) -> Response<Body>

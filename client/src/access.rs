@@ -1,7 +1,8 @@
 //! The permissions and the identity of the user, as an apiserver sees them.
 
+use squall_proto::rbac::v1::PolicyRule;
 use squall_proto::squall::api::v1::access_client::AccessClient;
-use squall_proto::squall::api::v1::{Resource, ReviewRequest, WhoAmIRequest};
+use squall_proto::squall::api::v1::{Resource, ReviewRequest, RulesRequest, WhoAmIRequest};
 use tonic::transport::Channel;
 use tonic::{Response, Status};
 
@@ -32,7 +33,15 @@ impl Client {
     /// Checks whether the user may perform a verb on a resource. The resource need not exist.
     pub async fn can_i(&self, verb: &str, of: &ResourceRef, subresource: &str) -> Result<Review, Error> {
         let resource = Resource { subresource: subresource.to_owned(), ..of.to_proto() };
-        let request = ReviewRequest { verb: verb.to_owned(), resource: Some(resource), path: String::new() };
+        self.review(ReviewRequest { verb: verb.to_owned(), resource: Some(resource), path: String::new() }).await
+    }
+
+    /// Checks whether the user may perform a verb on a path that is no resource.
+    pub async fn can_i_at(&self, verb: &str, path: &str) -> Result<Review, Error> {
+        self.review(ReviewRequest { verb: verb.to_owned(), resource: None, path: path.to_owned() }).await
+    }
+
+    async fn review(&self, request: ReviewRequest) -> Result<Review, Error> {
         let reply = self
             .ask_any(|mut access| {
                 let request = request.clone();
@@ -40,6 +49,18 @@ impl Client {
             })
             .await?;
         Ok(Review { allowed: reply.allowed, reason: reply.reason })
+    }
+
+    /// Returns everything that the user may do in a namespace.
+    pub async fn my_rules(&self, namespace: &str) -> Result<Vec<PolicyRule>, Error> {
+        let request = RulesRequest { namespace: namespace.to_owned() };
+        let reply = self
+            .ask_any(|mut access| {
+                let request = request.clone();
+                async move { access.rules(request).await }
+            })
+            .await?;
+        Ok(reply.rules)
     }
 
     /// Returns the identity of the user.

@@ -19,7 +19,7 @@ pub fn describe_role(layout: &mut Layout, meta: &ObjectMeta, rules: &[PolicyRule
     for rule in &compact {
         let list = |words: &[String]| format!("[{}]", words.join(" "));
         let (urls, names) = (list(&rule.non_resource_urls), list(&rule.resource_names));
-        layout.line(format_args!("  {}\t{urls}\t{names}\t{}", resource_of(rule), list(&rule.verbs)));
+        layout.line(format_args!("  {}\t{urls}\t{names}\t{}", access::resource_text(rule), list(&rule.verbs)));
     }
 }
 
@@ -42,14 +42,4 @@ fn head(layout: &mut Layout, meta: &ObjectMeta) {
     layout.field("Name", &meta.name);
     layout.pairs("Labels", &meta.labels);
     layout.annotations("Annotations", &meta.annotations);
-}
-
-/// `deployments.apps/scale`.
-fn resource_of(rule: &PolicyRule) -> String {
-    let Some(resource) = rule.resources.first() else { return String::new() };
-    let (name, part) = resource.split_once('/').unwrap_or((resource, ""));
-    let group = rule.api_groups.first().filter(|group| !group.is_empty());
-    let group = group.map(|group| format!(".{group}")).unwrap_or_default();
-    let part = if part.is_empty() { String::new() } else { format!("/{part}") };
-    format!("{name}{group}{part}")
 }

@@ -44,6 +44,11 @@ impl Access for AccessService {
         .await
     }
 
+    async fn rules(&self, request: Request<proto::RulesRequest>) -> Result<Response<proto::RulesReply>, Status> {
+        let handlers = handlers_of(&self.registry, &request);
+        Ok(Response::new(proto::RulesReply { rules: handlers.rules(&request.into_inner().namespace) }))
+    }
+
     async fn who_am_i(&self, request: Request<proto::WhoAmIRequest>) -> Result<Response<proto::WhoAmIReply>, Status> {
         let handlers = handlers_of(&self.registry, &request);
         let caller = handlers.caller();

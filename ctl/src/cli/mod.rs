@@ -1,5 +1,6 @@
 //! The command line as clap definitions. No logic.
 
+mod access;
 mod auth;
 mod bench;
 mod chaos;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use access::{CreateBindingArgs, CreateClusterRoleArgs, CreateRoleArgs, RuleArgs};
 pub use auth::{AuthCommand, CanIArgs, WhoamiArgs};
 pub use bench::{BenchCommand, BenchFailoverArgs, BenchRolloutArgs, BenchSizeArgs, BenchStartupArgs, BenchStoreArgs};
 pub use chaos::{ChaosCommand, ChaosListArgs, ChaosRandomArgs, ChaosRunArgs};

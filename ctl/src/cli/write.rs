@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::SelectArgs;
+use super::{CreateBindingArgs, CreateClusterRoleArgs, CreateRoleArgs, SelectArgs};
 
 /// Whether a change is made or only tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -112,6 +112,20 @@ pub enum CreateCommand {
         #[command(flatten)]
         change: ChangeArgs,
     },
+    /// Create a role
+    #[command(after_help = "Example:\n  ctl create role reader --verb=get,list,watch --resource=pods,pods/log")]
+    Role(CreateRoleArgs),
+    /// Create a role of the cluster
+    #[command(
+        after_help = "Example:\n  ctl create clusterrole scaler --verb=get,update --resource=deployments.apps/scale"
+    )]
+    Clusterrole(CreateClusterRoleArgs),
+    /// Give a role to users, groups or service accounts, within a namespace
+    #[command(after_help = "Example:\n  ctl create rolebinding readers --role=reader --serviceaccount=default:robot")]
+    Rolebinding(CreateBindingArgs),
+    /// Give a ClusterRole to users, groups or service accounts, in the whole cluster
+    #[command(after_help = "Example:\n  ctl create clusterrolebinding eve --clusterrole=view --user=eve")]
+    Clusterrolebinding(CreateBindingArgs),
     /// Create a service
     #[command(subcommand, visible_alias = "svc")]
     Service(CreateServiceCommand),

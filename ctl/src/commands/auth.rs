@@ -1,8 +1,8 @@
 //! `ctl auth`: shows the user's identity and permissions.
 
 use serde_json::json;
-use squall_api::Kind;
-use squall_client::ResourceRef;
+use squall_api::{Kind, access};
+use squall_client::{ResourceRef, Review};
 
 use crate::cli::{AuthCommand, CanIArgs, WhoamiArgs};
 use crate::context::Context;
@@ -22,16 +22,38 @@ pub async fn run(context: &Context, command: AuthCommand) -> Result<(), Failure>
 }
 
 async fn can_i(context: &Context, args: CanIArgs) -> Result<(), Failure> {
-    let (word, subresource) = args.resource.split_once('/').unwrap_or((&args.resource, ""));
+    let (Some(verb), Some(resource)) = (&args.verb, &args.resource) else { return list(context).await };
+    if resource.starts_with('/') {
+        return answer(&context.client.can_i_at(verb, resource).await?, args.quiet);
+    }
+    let (word, subresource) = resource.split_once('/').unwrap_or((resource, ""));
     let kind = Kind::of_word(word)
         .ok_or_else(|| Failure::error(format!("the server doesn't have a resource type {word:?}")))?;
     let namespace = selection::namespace_of(kind, context, Namespaces::of(args.all_namespaces));
     let of = ResourceRef::object(kind, &namespace, &args.name.unwrap_or_default());
-    let review = context.client.can_i(&args.verb, &of, subresource).await?;
-    if !args.quiet {
+    answer(&context.client.can_i(verb, &of, subresource).await?, args.quiet)
+}
+
+fn answer(review: &Review, quiet: bool) -> Result<(), Failure> {
+    if !quiet {
         line(if review.allowed { "yes" } else { "no" });
     }
     if review.allowed { Ok(()) } else { Err(Failure::silent()) }
+}
+
+/// Lists everything that the user may do in the namespace, as kubectl does.
+async fn list(context: &Context) -> Result<(), Failure> {
+    let rules = context.client.my_rules(&context.namespace).await?;
+    let single = access::break_down(&rules).unwrap_or(rules);
+    let mut rules = access::compact(single);
+    rules.sort_by_key(|rule| (rule.verbs.clone(), rule.api_groups.clone(), rule.resources.clone()));
+    let list = |words: &[String]| format!("[{}]", words.join(" "));
+    let head = ["Resources", "Non-Resource URLs", "Resource Names", "Verbs"].map(str::to_owned).to_vec();
+    let rows = rules.iter().map(|rule| {
+        vec![access::resource_text(rule), list(&rule.non_resource_urls), list(&rule.resource_names), list(&rule.verbs)]
+    });
+    print_cells(&std::iter::once(head).chain(rows).collect::<Vec<_>>(), GAP);
+    Ok(())
 }
 
 async fn who_am_i(context: &Context, args: WhoamiArgs) -> Result<(), Failure> {

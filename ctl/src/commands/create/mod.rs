@@ -1,5 +1,7 @@
 //! `ctl create`: creates objects from files or by name.
 
+mod access;
+
 use serde_json::{Map, Value, json};
 use squall_api::{Kind, Object};
 use squall_client::{Encoding, Manifest, ResourceRef};
@@ -100,6 +102,14 @@ fn made(command: CreateCommand) -> Result<(Kind, Value, ChangeArgs), Failure> {
         CreateCommand::Configmap { name, from_literal, from_file, change } => {
             let data = data(&from_literal, &from_file)?;
             (Kind::ConfigMap, object("v1", "ConfigMap", &name, json!({"data": data})), change)
+        }
+        CreateCommand::Role(args) => (Kind::Role, access::role(&args)?, args.change),
+        CreateCommand::Clusterrole(args) => (Kind::ClusterRole, access::cluster_role(&args)?, args.change),
+        CreateCommand::Rolebinding(args) => {
+            (Kind::RoleBinding, access::binding(Kind::RoleBinding, &args)?, args.change)
+        }
+        CreateCommand::Clusterrolebinding(args) => {
+            (Kind::ClusterRoleBinding, access::binding(Kind::ClusterRoleBinding, &args)?, args.change)
         }
         CreateCommand::Service(command) => {
             let (kind, args) = match command {
