@@ -39,6 +39,8 @@ pub enum Identity {
 pub struct Raw {
     entry: Arc<ClusterEntry>,
     address: String,
+    /// Lines of the head of each request, each with its end.
+    lines: String,
 }
 
 impl Raw {
@@ -46,7 +48,13 @@ impl Raw {
     pub fn of(entry: ClusterEntry) -> anyhow::Result<Self> {
         let address = entry.endpoints.first().and_then(|url| url.strip_prefix("https://"));
         let address = address.context("no apiserver")?.to_owned();
-        Ok(Self { entry: Arc::new(entry), address })
+        Ok(Self { entry: Arc::new(entry), address, lines: String::new() })
+    }
+
+    /// Returns the same with one more line in the head of each request: `Impersonate-User: eve`.
+    #[must_use]
+    pub fn with_line(&self, line: &str) -> Self {
+        Self { lines: format!("{}{line}\r\n", self.lines), ..self.clone() }
     }
 
     /// Connects without a word.
@@ -89,8 +97,9 @@ impl Raw {
     ) -> anyhow::Result<(u16, String)> {
         let mut stream = self.connect(identity, Protocol::Http1).await?;
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n",
-            body.len()
+            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n{}\r\n",
+            body.len(),
+            self.lines
         );
         stream.write_all(head.as_bytes()).await?;
         // The server may answer before it has read the body, and close.

@@ -128,7 +128,8 @@ mod tests {
 
     fn role(verbs: &[&str], resource: &str) -> Role {
         let mut role = Role { rules: vec![rule(verbs, resource)], ..Role::default() };
-        ("r".clone_into(&mut role.metadata.name), "a".clone_into(&mut role.metadata.namespace));
+        "r".clone_into(&mut role.metadata.name);
+        "a".clone_into(&mut role.metadata.namespace);
         role
     }
 
@@ -147,7 +148,8 @@ mod tests {
     fn binding(role: &str, subjects: Vec<Subject>) -> RoleBinding {
         let role_ref = RoleRef { kind: "Role".to_owned(), name: role.to_owned(), ..RoleRef::default() };
         let mut binding = RoleBinding { role_ref, subjects, ..RoleBinding::default() };
-        ("b".clone_into(&mut binding.metadata.name), "a".clone_into(&mut binding.metadata.namespace));
+        "b".clone_into(&mut binding.metadata.name);
+        "a".clone_into(&mut binding.metadata.namespace);
         binding
     }
 

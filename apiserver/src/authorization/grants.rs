@@ -130,7 +130,8 @@ mod tests {
             ..PolicyRule::default()
         };
         let mut role = Role { rules: vec![rule("get", "pods")], ..Role::default() };
-        ("a".clone_into(&mut role.metadata.namespace), "reader".clone_into(&mut role.metadata.name));
+        "a".clone_into(&mut role.metadata.namespace);
+        "reader".clone_into(&mut role.metadata.name);
         grants.add_role(role);
         let mut role = ClusterRole { rules: vec![rule("list", "secrets")], ..ClusterRole::default() };
         "secrets".clone_into(&mut role.metadata.name);
@@ -144,7 +145,8 @@ mod tests {
             subjects: vec![subject("ServiceAccount", "robot"), subject("User", "eve")],
             ..RoleBinding::default()
         };
-        ("a".clone_into(&mut binding.metadata.namespace), "b".clone_into(&mut binding.metadata.name));
+        "a".clone_into(&mut binding.metadata.namespace);
+        "b".clone_into(&mut binding.metadata.name);
         grants.add_binding(&binding);
         (binding.role_ref, binding.subjects) = (reference("ClusterRole", "secrets"), vec![subject("Group", "ops")]);
         grants.add_binding(&binding);

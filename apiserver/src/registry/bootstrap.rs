@@ -10,6 +10,7 @@ use squall_api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort, Endp
 use squall_api::error::Reason;
 use squall_api::intstr::IntOrString;
 use squall_api::{Error, Kind, Object};
+use squall_daemon::identity::Caller;
 
 use super::Registry;
 use super::first_roles::first_roles;
@@ -59,7 +60,7 @@ impl Registry {
         let stored = Object::from_any(&self.get(&resource, "0").await?)?;
         let Some(object) = with_content(stored, wanted) else { return Ok(()) };
         let decoded = Decoded { object, warnings: Vec::new() };
-        match self.update(&resource, decoded, &WriteOptions::default()).await {
+        match self.update(&resource, decoded, &by_server()).await {
             // A concurrent write won; the next round tries again.
             Err(error) if error.is(Reason::Conflict) || error.is(Reason::NotFound) => Ok(()),
             other => other.map(drop),
@@ -105,13 +106,18 @@ impl Registry {
             return Ok(());
         }
         resource.name.clear();
-        match self.create(&resource, Decoded { object, warnings: Vec::new() }, &WriteOptions::default()).await {
+        match self.create(&resource, Decoded { object, warnings: Vec::new() }, &by_server()).await {
             Err(error) if error.is(Reason::AlreadyExists) => Ok(()),
             // An existing service holds its own address.
             Err(error) if error.is(Reason::Invalid) && resource.kind == Kind::Service => Ok(()),
             other => other.map(drop),
         }
     }
+}
+
+/// The server may give every right.
+fn by_server() -> WriteOptions {
+    WriteOptions { caller: Caller::server(), ..WriteOptions::default() }
 }
 
 /// The stored object with the wanted content. `None` if it has it already.

@@ -1,5 +1,6 @@
 //! The interfaces: `ctl` and real kubectl, with good input and bad.
 
+mod access;
 mod bad_input;
 mod chapter;
 mod command_line;
