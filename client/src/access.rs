@@ -3,9 +3,9 @@
 use squall_proto::rbac::v1::PolicyRule;
 use squall_proto::squall::api::v1::access_client::AccessClient;
 use squall_proto::squall::api::v1::{Resource, ReviewRequest, RulesRequest, WhoAmIRequest};
-use tonic::transport::Channel;
 use tonic::{Response, Status};
 
+use crate::bearer::Wire;
 use crate::client::{Client, no_answer, unreachable};
 use crate::error::Error;
 use crate::resource::ResourceRef;
@@ -70,7 +70,7 @@ impl Client {
     }
 
     /// Tries one apiserver after the other until one answers.
-    async fn ask_any<A, F>(&self, ask: impl Fn(AccessClient<Channel>) -> F) -> Result<A, Error>
+    async fn ask_any<A, F>(&self, ask: impl Fn(AccessClient<Wire>) -> F) -> Result<A, Error>
     where
         F: Future<Output = Result<Response<A>, Status>>,
     {

@@ -9,9 +9,9 @@ use squall_proto::squall::admin::v1::{
 };
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
-use tonic::transport::Channel;
 use tonic::{Code, Request, Response, Status};
 
+use crate::bearer::Wire;
 use crate::client::{Client, no_answer, unreachable};
 use crate::error::Error;
 
@@ -43,7 +43,7 @@ impl Client {
         answer.map(|reply| reply.into_inner().text).map_err(|status| unreachable(&[endpoint.to_owned()], &status))
     }
 
-    fn channel(&self, endpoint: &str) -> Result<Channel, Error> {
+    fn channel(&self, endpoint: &str) -> Result<Wire, Error> {
         let found = self.channels().into_iter().find(|(address, _)| address == endpoint);
         let missing = || Error::Config(format!("{endpoint} is not an apiserver of this cluster"));
         found.map(|(_, channel)| channel).ok_or_else(missing)
@@ -66,7 +66,7 @@ impl Client {
     }
 
     /// Calls the leader. Retries until the call succeeds or the deadline passes.
-    async fn ask_leader<F>(&self, call: impl Fn(AdminClient<Channel>) -> F) -> Result<(), Error>
+    async fn ask_leader<F>(&self, call: impl Fn(AdminClient<Wire>) -> F) -> Result<(), Error>
     where
         F: Future<Output = Result<(), Status>>,
     {
@@ -107,7 +107,7 @@ impl Client {
         Err(unreachable(&self.endpoints(), &last))
     }
 
-    async fn snapshot_of(&self, channel: Channel, out: &mut (impl AsyncWrite + Unpin)) -> Result<u64, Broken> {
+    async fn snapshot_of(&self, channel: Wire, out: &mut (impl AsyncWrite + Unpin)) -> Result<u64, Broken> {
         let mut admin = AdminClient::new(channel);
         let begin = tokio::time::timeout(PIECE, admin.snapshot(SnapshotRequest {}));
         let mut pieces = begin.await.unwrap_or_else(|_| Err(no_answer())).map_err(Broken::Before)?.into_inner();
@@ -126,7 +126,7 @@ impl Client {
 }
 
 /// Whether an apiserver says that it leads.
-async fn leads(channel: &Channel) -> bool {
+async fn leads(channel: &Wire) -> bool {
     let status = AdminClient::new(channel.clone()).status(StatusRequest {}).await;
     status.is_ok_and(|reply| reply.get_ref().leader == reply.get_ref().id)
 }

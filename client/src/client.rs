@@ -12,10 +12,11 @@ use squall_api::{Kind, Object};
 use squall_proto::squall::api::v1 as proto;
 use squall_proto::squall::api::v1::objects_client::ObjectsClient;
 use tokio::time::Instant;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
+use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 use tonic::{Code, Request, Response, Status};
 use uuid::Uuid;
 
+use crate::bearer::{Bearer, Wire};
 use crate::endpoints::{Connect, Endpoints, over_tls};
 use crate::error::Error;
 use crate::kubeconfig::ClusterEntry;
@@ -56,16 +57,20 @@ pub struct Client {
 impl Client {
     /// Creates a client of the cluster. It connects on first use.
     pub fn new(entry: &ClusterEntry) -> Result<Self, Error> {
-        let tls = ClientTlsConfig::new()
-            .ca_certificate(Certificate::from_pem(&entry.ca))
-            .identity(Identity::from_pem(&entry.certificate, &entry.key))
-            .domain_name(SERVER_NAME);
-        Self::connect(&entry.endpoints, over_tls(tls, None))
+        let mut tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&entry.ca)).domain_name(SERVER_NAME);
+        if !entry.certificate.is_empty() {
+            tls = tls.identity(Identity::from_pem(&entry.certificate, &entry.key));
+        }
+        Self::with_bearer(&entry.endpoints, over_tls(tls, None), Bearer::of(&entry.token)?)
     }
 
     /// Creates a client of these apiservers that connects in this way.
     pub fn connect(endpoints: &[String], connect: Connect) -> Result<Self, Error> {
-        let endpoints = Arc::new(Endpoints::new(endpoints, connect)?);
+        Self::with_bearer(endpoints, connect, Bearer::default())
+    }
+
+    fn with_bearer(endpoints: &[String], connect: Connect, bearer: Bearer) -> Result<Self, Error> {
+        let endpoints = Arc::new(Endpoints::new(endpoints, connect)?.showing(bearer));
         Ok(Self { endpoints, fence: None, field_manager: "", deadline: DEADLINE, observer: None, gate: None })
     }
 
@@ -131,7 +136,7 @@ impl Client {
     }
 
     /// Returns the connections to the apiservers, starting with the one that answered last.
-    pub(crate) fn channels(&self) -> Vec<(String, Channel)> {
+    pub(crate) fn channels(&self) -> Vec<(String, Wire)> {
         self.endpoints.in_order()
     }
 
@@ -199,7 +204,7 @@ impl Client {
         share.min(ATTEMPT)
     }
 
-    fn objects(&self) -> (usize, ObjectsClient<Channel>) {
+    fn objects(&self) -> (usize, ObjectsClient<Wire>) {
         let (place, channel) = self.endpoints.current();
         (place, ObjectsClient::new(channel).max_decoding_message_size(MAX_REPLY_BYTES))
     }
@@ -210,7 +215,7 @@ impl Client {
     pub(crate) async fn call<Q: Clone, A, F>(
         &self,
         request: Q,
-        call: impl Fn(ObjectsClient<Channel>, Request<Q>) -> F,
+        call: impl Fn(ObjectsClient<Wire>, Request<Q>) -> F,
     ) -> Result<A, Error>
     where
         F: Future<Output = Result<Response<A>, Status>>,

@@ -11,6 +11,7 @@ use squall_api::discovery::v1::EndpointSlice;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint, Error as TransportError, Uri};
 use tower::Service as _;
 
+use crate::bearer::{Bearer, Wire};
 use crate::client::Client;
 use crate::error::Error;
 use crate::watch::{Event, Selection, Watch};
@@ -31,6 +32,7 @@ pub struct Endpoints {
     /// The index of the apiserver that answered last.
     current: AtomicUsize,
     connect: Connect,
+    bearer: Bearer,
 }
 
 impl Endpoints {
@@ -41,13 +43,18 @@ impl Endpoints {
             return Err(Error::Config("the kubeconfig names no apiserver".to_owned()));
         }
         let current = AtomicUsize::new(fastrand::usize(..list.len()));
-        Ok(Self { list: ArcSwap::from_pointee(list), current, connect })
+        Ok(Self { list: ArcSwap::from_pointee(list), current, connect, bearer: Bearer::default() })
+    }
+
+    /// Shows this token with each request.
+    pub fn showing(self, bearer: Bearer) -> Self {
+        Self { bearer, ..self }
     }
 
     /// Returns the same connections, starting with this index.
     pub fn beginning_with(&self, place: usize) -> Self {
         let list = ArcSwap::new(self.list.load_full());
-        Self { list, current: AtomicUsize::new(place), connect: self.connect.clone() }
+        Self { list, current: AtomicUsize::new(place), connect: self.connect.clone(), bearer: self.bearer.clone() }
     }
 
     pub fn addresses(&self) -> Vec<String> {
@@ -59,18 +66,23 @@ impl Endpoints {
     }
 
     /// Returns the index of the current apiserver, and its connection.
-    pub fn current(&self) -> (usize, Channel) {
+    pub fn current(&self) -> (usize, Wire) {
         let list = self.list.load();
         let place = self.current.load(Ordering::Relaxed).checked_rem(list.len()).unwrap_or(0);
-        (place, list[place].1.clone())
+        (place, self.wire(&list[place].1))
     }
 
     /// Returns all apiservers, starting with the one that answered last.
-    pub fn in_order(&self) -> Vec<Connected> {
-        let mut list = self.list.load().as_ref().clone();
+    pub fn in_order(&self) -> Vec<(String, Wire)> {
+        let list = self.list.load();
         let current = self.current.load(Ordering::Relaxed).checked_rem(list.len()).unwrap_or(0);
-        list.rotate_left(current);
-        list
+        let mut wires: Vec<_> = list.iter().map(|(address, channel)| (address.clone(), self.wire(channel))).collect();
+        wires.rotate_left(current);
+        wires
+    }
+
+    fn wire(&self, channel: &Channel) -> Wire {
+        Wire::new(channel.clone(), self.bearer.clone())
     }
 
     /// Switches to the next apiserver, unless another caller has already.

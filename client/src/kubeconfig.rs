@@ -88,10 +88,12 @@ struct NamedUser {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct UserFields {
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     client_certificate_data: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     client_key_data: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    token: String,
 }
 
 /// The addresses of a cluster and the credentials of a user.
@@ -103,10 +105,12 @@ pub struct ClusterEntry {
     pub endpoints: Vec<String>,
     /// The CA's certificate (PEM).
     pub ca: Vec<u8>,
-    /// The user's certificate (PEM).
+    /// The user's certificate (PEM); empty for one who has a token.
     pub certificate: Vec<u8>,
     /// The key of the user's certificate (PEM).
     pub key: Vec<u8>,
+    /// The token of a service account, or empty.
+    pub token: String,
     /// The user's name, without the cluster's.
     pub user: String,
     /// The namespace for commands that name none.
@@ -123,10 +127,15 @@ impl Kubeconfig {
             certificate_authority_data: STANDARD.encode(&entry.ca),
             extensions: vec![NamedExtension { name: ENDPOINTS.to_owned(), extension: entry.endpoints.clone().into() }],
         };
-        let context = ContextFields { cluster: entry.name.clone(), user: user.clone(), namespace: None };
+        let context = ContextFields {
+            cluster: entry.name.clone(),
+            user: user.clone(),
+            namespace: Some(entry.namespace.clone()).filter(|namespace| namespace != "default"),
+        };
         let fields = UserFields {
             client_certificate_data: STANDARD.encode(&entry.certificate),
             client_key_data: STANDARD.encode(&entry.key),
+            token: entry.token.clone(),
         };
         Self {
             api_version: "v1".to_owned(),
@@ -191,6 +200,7 @@ impl Kubeconfig {
             ca: bytes("certificate-authority-data", &cluster.cluster.certificate_authority_data)?,
             certificate: bytes("client-certificate-data", &user.user.client_certificate_data)?,
             key: bytes("client-key-data", &user.user.client_key_data)?,
+            token: user.user.token.clone(),
             user: user.name.split('@').next().unwrap_or_default().to_owned(),
             namespace: context.namespace.clone().unwrap_or_else(|| "default".to_owned()),
         })
@@ -209,6 +219,7 @@ mod tests {
             ca: b"ca".to_vec(),
             certificate: b"certificate".to_vec(),
             key: b"key".to_vec(),
+            token: "token".to_owned(),
             user: "admin".to_owned(),
             namespace: "default".to_owned(),
         };

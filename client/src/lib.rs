@@ -11,6 +11,7 @@
 mod access;
 mod admin;
 mod api;
+mod bearer;
 mod cache;
 mod client;
 mod correlate;

@@ -9,10 +9,10 @@ use squall_api::{Object, patch};
 use squall_proto::squall::api::v1 as proto;
 use squall_proto::squall::api::v1::manifest::Encoding;
 use squall_proto::squall::api::v1::objects_client::ObjectsClient;
-use tonic::transport::Channel;
 use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
+use crate::bearer::Wire;
 use crate::client::Client;
 use crate::error::Error;
 use crate::resource::ResourceRef;
@@ -253,7 +253,7 @@ impl Client {
     async fn write<Q: Clone, F>(
         &self,
         request: Q,
-        call: impl Fn(ObjectsClient<Channel>, Request<Q>) -> F,
+        call: impl Fn(ObjectsClient<Wire>, Request<Q>) -> F,
     ) -> Result<Reply, Error>
     where
         F: Future<Output = Result<Response<proto::ObjectReply>, Status>>,

@@ -22,6 +22,7 @@ pub fn issue_certificates(folder: &Folder) -> anyhow::Result<()> {
             ca: authority.certificate().as_bytes().to_vec(),
             certificate: certificate.into_bytes(),
             key: key.into_bytes(),
+            token: String::new(),
             user: "admin".to_owned(),
             namespace: "default".to_owned(),
         },
