@@ -17,9 +17,12 @@ use tonic::transport::server::Connected;
 use tower::Service;
 
 use crate::answering::answer;
+use crate::authentication::caller_of;
 use crate::bounds::{HEAD_BYTES, HEAD_LINES};
 use crate::fairness::{Fairness, Level};
 use crate::patience::Patient;
+use crate::refusal::refusal;
+use crate::registry::Registry;
 
 /// Maximum number of open requests on one HTTP/2 connection.
 const STREAMS: u32 = 4_096;
@@ -37,6 +40,8 @@ pub struct Serving<S> {
     pub service: S,
     /// Refuses callers that take too much.
     pub fairness: Fairness,
+    /// Knows the service accounts, whose tokens requests may bring.
+    pub registry: Registry,
 }
 
 /// Serves connections until there are no more. Those that are open end when this is dropped.
@@ -65,19 +70,32 @@ where
     while connections.join_next().await.is_some() {}
 }
 
+/// Answers a request once it is known who asks.
+async fn authenticated<S>(serving: Serving<S>, connected: &Caller, mut request: Request<Incoming>) -> Response<Body>
+where
+    S: Service<Request<Patient<Incoming>>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+{
+    let caller = match caller_of(&serving.registry, connected, &request).await {
+        Ok(caller) => caller,
+        Err(error) => return refusal(&request, &error).into(),
+    };
+    request.extensions_mut().insert(caller.clone());
+    // Members stream to each other for as long as they run.
+    let request = request.map(if Level::of(&caller).is_some() { Patient::within_limit } else { Patient::for_ever });
+    answer(&serving.fairness, &caller, serving.service, request).await
+}
+
 async fn connected<C, S>(connection: C, serving: Serving<S>)
 where
     C: AsyncRead + AsyncWrite + Connected<ConnectInfo = Caller> + Unpin + Send + 'static,
     S: Service<Request<Patient<Incoming>>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send + 'static,
 {
-    let caller = connection.connect_info();
-    let answered = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(caller.clone());
-        // Members stream to each other for as long as they run.
-        let request = request.map(if Level::of(&caller).is_some() { Patient::within_limit } else { Patient::for_ever });
-        let (caller, Serving { service, fairness }) = (caller.clone(), serving.clone());
-        async move { Ok::<_, Infallible>(answer(&fairness, &caller, service, request).await) }
+    let connected = connection.connect_info();
+    let answered = service_fn(move |request: Request<Incoming>| {
+        let (connected, serving) = (connected.clone(), serving.clone());
+        async move { Ok::<_, Infallible>(authenticated(serving, &connected, request).await) }
     });
     let mut server = Builder::new(TokioExecutor::new());
     server

@@ -1,6 +1,7 @@
 //! The apiserver: a Raft-replicated store of Kubernetes objects.
 //!
-//! A request arrives at `grpc` or `rest`, which calls `handlers` on behalf of the caller. `authorization` permits it,
+//! A request arrives at `grpc` or `rest`, which calls `handlers` on behalf of the caller. `authentication` knows callers by
+//! their certificate, or by one of the `tokens` of service accounts. `authorization` permits it,
 //! `registry` has `admission` decide the change and writes it through `raft` into the `store`, and `watch` reports it
 //! to everyone. `connections` serves what arrives, `answering` refuses callers that take more than their share (`fairness`),
 //! and `panics` answers for a handler that panics.
@@ -10,6 +11,7 @@
 
 pub mod admission;
 mod answering;
+mod authentication;
 pub mod authorization;
 mod bounds;
 mod connections;
@@ -32,5 +34,6 @@ pub mod restore;
 pub mod scan;
 pub mod server;
 pub mod store;
+mod tokens;
 pub mod watch;
 pub mod write_log;

@@ -1,7 +1,7 @@
 //! A complete apiserver: its member and its services, from start to clean shutdown.
 
 use std::convert::Infallible;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +30,7 @@ use crate::panics::SurvivePanics;
 use crate::raft::{self, LogLimits, Member, RaftService};
 use crate::registry::Registry;
 use crate::rest;
+use crate::tokens::Tokens;
 use crate::write_log::WriteLog;
 
 /// Time limit for a clean stop of the member. Open requests are served until then.
@@ -61,6 +62,8 @@ pub struct Setup {
     pub ca: Option<String>,
     /// Log of completed writes, if enabled.
     pub write_log: Option<WriteLog>,
+    /// The key of service accounts' tokens, if there is one.
+    pub tokens: Option<Tokens>,
     /// Where heavy writes run; `None` for the thread of everything else.
     pub heavy: Option<Handle>,
 }
@@ -103,8 +106,13 @@ async fn serve_here(flags: ApiserverFlags, stopping: watch::Receiver<bool>) -> a
         clock: squall_faults::now,
         ca: Some(tls::ca_text(&flags.tls)?),
         write_log,
+        tokens: flags.service_account_key.as_deref().map(read_key).transpose()?,
     };
     run(setup, incoming, stopping).await
+}
+
+fn read_key(path: &Path) -> anyhow::Result<Tokens> {
+    Tokens::of_key(&tls::key_der(path)?).with_context(|| format!("the key is {}", path.display()))
 }
 
 /// Serves all incoming connections, over gRPC and HTTP.
@@ -117,15 +125,17 @@ where
     let network = setup.member.network.clone();
     let member = Member::start(setup.member).await?;
     tracing::info!(name = setup.name, "serving");
-    let registry = Registry::new(member.clone(), network, setup.service_range, setup.clock, setup.ca, setup.write_log)
-        .with_heavy_thread(setup.heavy);
+    let Setup { service_range, clock, ca, write_log, tokens, .. } = setup;
+    let registry = Registry::new(member.clone(), network, service_range, clock, ca, write_log)
+        .with_heavy_thread(setup.heavy)
+        .with_tokens(tokens);
     let routes = Routes::from(rest::router(registry.clone()))
         .add_service(InterceptedService::new(RaftService::server(member.clone()), members_only))
         .add_service(ObjectsService::server(registry.clone()))
         .add_service(AccessService::server(registry.clone()))
         .add_service(InterceptedService::new(AdminService::server(setup.name, registry.clone()), masters_only));
     let service = SurvivePanics { panics: member.metrics().panics.clone() }.layer(routes.prepare());
-    let serving = Serving { service, fairness: Fairness::default() };
+    let serving = Serving { service, fairness: Fairness::default(), registry: registry.clone() };
     let server = connections::serve(incoming, serving);
     tokio::pin!(server);
     tokio::select! {

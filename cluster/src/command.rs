@@ -55,6 +55,7 @@ fn apiserver(folder: &Folder, member: MemberName) -> anyhow::Result<ApiserverFla
         heartbeat_ms: None,
         election_ms: None,
         write_log: options.write_log.then(|| write_log(member).into()),
+        service_account_key: Some("pki/sa.key".into()),
         tls: tls(member),
     })
 }

@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use crate::command::command;
 use crate::folder::Folder;
 use crate::lifetime::Lifetime;
-use crate::member::MemberName;
+use crate::member::{MemberName, Role};
+use crate::pki::keep_token_key;
 use crate::process::{ProcessId, ProcessState};
 use crate::programs::programs;
 use crate::signals::Signals;
@@ -51,6 +52,9 @@ impl Launcher {
             .append(true)
             .open(&log_path)
             .with_context(|| format!("opening {}", log_path.display()))?;
+        if member.role == Role::Apiserver {
+            keep_token_key(&folder.pki())?;
+        }
         let mut command = command(folder, &self.programs, member, self.lifetime)?;
         // A process group of its own: Ctrl-C in a terminal must not reach the members.
         command.process_group(0);

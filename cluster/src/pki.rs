@@ -16,6 +16,8 @@ pub const APISERVER: &str = "apiserver.squall";
 /// The names of the CA's files.
 const CERTIFICATE: &str = "ca.crt";
 const KEY: &str = "ca.key";
+/// The key that signs the tokens of service accounts.
+const TOKENS: &str = "sa.key";
 /// How long certificates are valid, longer than any cluster lives.
 const YEARS: i64 = 10;
 
@@ -90,6 +92,13 @@ impl Authority {
         write_private(&folder.join(format!("{name}.crt")), certificate.as_bytes())?;
         write_private(&folder.join(format!("{name}.key")), key.as_bytes())
     }
+}
+
+/// Creates the key of service accounts' tokens in a folder, unless it is there. It stays the same for as long as the cluster
+/// lives: another one would end all tokens.
+pub fn keep_token_key(folder: &Path) -> anyhow::Result<()> {
+    let path = folder.join(TOKENS);
+    if path.exists() { Ok(()) } else { write_private(&path, KeyPair::generate()?.serialize_pem().as_bytes()) }
 }
 
 /// Returns the same parameters each time: the name and the key identify an issuer.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use squall_client::{Client, Kubeconfig};
+use squall_client::{Client, ClusterEntry, Kubeconfig};
 use squall_cluster::Cluster;
 
 use crate::cli::{DirArgs, Global};
@@ -12,6 +12,8 @@ use crate::request_log;
 /// A client and a namespace.
 pub struct Context {
     pub client: Client,
+    /// The cluster and the user of the kubeconfig.
+    pub entry: ClusterEntry,
     pub namespace: String,
     /// The namespace given with `--namespace`, if any.
     pub asked_namespace: Option<String>,
@@ -34,8 +36,8 @@ impl Context {
         if let Some(observer) = request_log::observer(global.verbosity) {
             client = client.observed_by(observer);
         }
-        let namespace = global.namespace.clone().unwrap_or(entry.namespace);
-        Ok(Self { client, namespace, asked_namespace: global.namespace.clone() })
+        let namespace = global.namespace.clone().unwrap_or_else(|| entry.namespace.clone());
+        Ok(Self { client, entry, namespace, asked_namespace: global.namespace.clone() })
     }
 }
 

@@ -61,6 +61,13 @@ fn chain(files: &TlsFlags) -> anyhow::Result<(Vec<CertificateDer<'static>>, Priv
     Ok((chain, key.with_context(|| format!("{} is not a private key", files.key.display()))?))
 }
 
+/// Reads a private key (PEM), as PKCS #8 in DER.
+pub fn key_der(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let key = PrivateKeyDer::from_pem_slice(&read(path)?);
+    let key = key.with_context(|| format!("{} is not a private key", path.display()))?;
+    Ok(key.secret_der().to_vec())
+}
+
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("reading {}", path.display()))
 }

@@ -66,6 +66,10 @@ pub struct ApiserverFlags {
     #[arg(long, value_name = "FILE")]
     pub write_log: Option<PathBuf>,
 
+    /// Private key that signs the tokens of service accounts, as PKCS #8 in PEM; the same for all members
+    #[arg(long, value_name = "FILE")]
+    pub service_account_key: Option<PathBuf>,
+
     /// The certificate files.
     #[command(flatten)]
     pub tls: TlsFlags,
@@ -89,6 +93,7 @@ impl ApiserverFlags {
             heartbeat_ms,
             election_ms,
             write_log,
+            service_account_key,
             tls,
         } = self;
         Words::default()
@@ -105,6 +110,7 @@ impl ApiserverFlags {
             .option("heartbeat-ms", heartbeat_ms.map(|interval| interval.to_string()))
             .option("election-ms", election_ms.map(|timeout| timeout.to_string()))
             .option("write-log", write_log.as_ref())
+            .option("service-account-key", service_account_key.as_ref())
             .and(tls.to_args())
     }
 }
@@ -131,6 +137,7 @@ mod tests {
             heartbeat_ms: None,
             election_ms: None,
             write_log: None,
+            service_account_key: None,
             tls: tls::example(),
         };
         let founders = ["1=https://127.0.0.1:6443", "2=https://127.0.0.2:6443"];
@@ -143,6 +150,7 @@ mod tests {
             heartbeat_ms: Some(50),
             election_ms: Some(500),
             write_log: Some("logs/apiserver-0.writes".into()),
+            service_account_key: Some("pki/sa.key".into()),
             ..least.clone()
         };
         for flags in [least, full] {

@@ -50,6 +50,7 @@ impl Kind {
                 vec![of("proxy", "ServiceProxyOptions", "", &["create", "delete", "get", "patch", "update"])]
             }
             Self::Namespace => vec![own("finalize", &["update"])],
+            Self::ServiceAccount => vec![of("token", "TokenRequest", "authentication.k8s.io", &["create"])],
             _ => Vec::new(),
         };
         let Ok(mut sample) = Object::decode(self, &[]) else { return parts };

@@ -63,6 +63,9 @@ pub(super) fn kinds_of(message: &Message) -> Option<GroupVersionKind> {
         "autoscaling.v1.Scale" => Some(GroupVersionKind { group: "autoscaling", version: "v1", kind: "Scale" }),
         "core.v1.Binding" => Some(GroupVersionKind { group: "", version: "v1", kind: "Binding" }),
         "policy.v1.Eviction" => Some(GroupVersionKind { group: "policy", version: "v1", kind: "Eviction" }),
+        "authentication.v1.TokenRequest" => {
+            Some(GroupVersionKind { group: "authentication.k8s.io", version: "v1", kind: "TokenRequest" })
+        }
         "meta.v1.Status" => Some(GroupVersionKind { group: "", version: "v1", kind: "Status" }),
         "meta.v1.DeleteOptions" => Some(GroupVersionKind { group: "", version: "v1", kind: "DeleteOptions" }),
         _ => None,
@@ -121,6 +124,7 @@ pub(super) fn needed(group: Option<&str>) -> Vec<&'static Message> {
             "Scale" => Message::find("autoscaling.v1.Scale"),
             "Binding" => Message::find("core.v1.Binding"),
             "Eviction" => Message::find("policy.v1.Eviction"),
+            "TokenRequest" => Message::find("authentication.v1.TokenRequest"),
             _ => None,
         }));
     }

@@ -180,6 +180,7 @@ fn contents(action: &str, message: &str) -> (Content, Content) {
 fn contents_of_part(part: &Part, action: &str, whole: &str) -> (Content, Content) {
     match part.name {
         "log" | "proxy" => (Content::Nothing, Content::Text),
+        "token" => contents(action, "authentication.v1.TokenRequest"),
         "scale" => contents(action, "autoscaling.v1.Scale"),
         // Its answer says that it was done.
         "binding" => (Content::Message("core.v1.Binding".to_owned()), Content::Message("meta.v1.Status".to_owned())),

@@ -17,7 +17,7 @@ use crate::request::ResourceRef;
 pub use body::{Body, PROTOBUF_MAGIC};
 pub use logs::LogQuery;
 pub use read::{ListQuery, WatchQuery};
-pub use write::{Deleting, PatchBody};
+pub use write::{Deleting, PatchBody, TOKEN_REQUEST};
 
 /// Access to the objects on behalf of one caller.
 #[derive(Clone)]

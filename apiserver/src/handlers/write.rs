@@ -2,8 +2,10 @@
 
 use bytes::Bytes;
 use futures_util::future::join_all;
+use prost::Message;
 use prost_types::Any;
 use squall_api::apply::OnConflict;
+use squall_api::authentication::v1::TokenRequest;
 use squall_api::autoscaling::v1::Scale;
 use squall_api::core::v1::Binding;
 use squall_api::error::Reason;
@@ -11,6 +13,7 @@ use squall_api::field::{Errors, Path};
 use squall_api::patch::{self, Patch, PatchType, Problem};
 use squall_api::policy::v1::Eviction;
 use squall_api::{Error, Kind, Object};
+use squall_proto::TYPE_PREFIX;
 
 use super::{Body, Handlers, ListQuery};
 use crate::admission::DeleteOptions;
@@ -53,6 +56,8 @@ fn no_manager() -> Error {
     Error::invalid_request("meta.k8s.io", "PatchOptions", &errors)
 }
 
+/// The message of a token request.
+pub const TOKEN_REQUEST: &str = "authentication.v1.TokenRequest";
 /// Maximum number of events in one call.
 const MAX_RECORDED: usize = 256;
 
@@ -108,6 +113,12 @@ impl Handlers {
                 };
                 let dry_run = options.dry_run || !given.dry_run.is_empty();
                 self.registry.evict(resource, &how, &WriteOptions { dry_run, ..options }).await
+            }
+            Subresource::Token => {
+                let asked: TokenRequest = body.message(TOKEN_REQUEST)?;
+                let issued = self.registry.issue_token(&resource.namespace, &resource.name, asked).await?;
+                let object = Any { type_url: format!("{TYPE_PREFIX}{TOKEN_REQUEST}"), value: issued.encode_to_vec() };
+                Ok(Reply { object, warnings: Vec::new(), deleted: false, created: true })
             }
             Subresource::Whole
             | Subresource::Status

@@ -24,6 +24,7 @@ mod read;
 mod repeated;
 mod service;
 mod stored;
+mod tokens;
 mod transaction;
 mod write;
 
@@ -42,6 +43,7 @@ use crate::host::{Clock, Network};
 use crate::keys;
 use crate::raft::{Member, ProposeError};
 use crate::request::ResourceRef;
+use crate::tokens::Tokens;
 use crate::write_log::WriteLog;
 
 pub use contact::out_of_touch;
@@ -62,6 +64,8 @@ pub struct Registry {
     inner: Arc<Inner>,
     /// Where heavy writes run.
     heavy: Option<Handle>,
+    /// The key of service accounts' tokens, if there is one.
+    tokens: Option<Arc<Tokens>>,
 }
 
 struct Inner {
@@ -102,6 +106,7 @@ impl Registry {
                 write_log,
             }),
             heavy: None,
+            tokens: None,
         }
     }
 
@@ -109,6 +114,12 @@ impl Registry {
     #[must_use]
     pub fn with_heavy_thread(self, heavy: Option<Handle>) -> Self {
         Self { heavy, ..self }
+    }
+
+    /// Sets the key of service accounts' tokens.
+    #[must_use]
+    pub fn with_tokens(self, tokens: Option<Tokens>) -> Self {
+        Self { tokens: tokens.map(Arc::new), ..self }
     }
 
     /// Whether an address may be a pod's of this cluster.

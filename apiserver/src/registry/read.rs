@@ -172,6 +172,7 @@ impl Registry {
             Subresource::Binding
             | Subresource::Eviction
             | Subresource::Finalize
+            | Subresource::Token
             | Subresource::Log
             | Subresource::Proxy(_)
             | Subresource::Unknown(_) => Err(resource.refuses("get")),

@@ -276,6 +276,7 @@ fn store_part(resource: &ResourceRef, verb: &str, new: Decoded, old: &Object) ->
         Subresource::Scale
         | Subresource::Binding
         | Subresource::Eviction
+        | Subresource::Token
         | Subresource::Log
         | Subresource::Proxy(_)
         | Subresource::Unknown(_) => Err(resource.refuses(verb)),

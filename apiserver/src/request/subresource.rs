@@ -18,6 +18,8 @@ pub enum Subresource {
     Eviction,
     /// The finalizers of a namespace.
     Finalize,
+    /// A token of a service account.
+    Token,
     /// The log of a pod.
     Log,
     /// A path that a pod or a service serves, without its leading slash.
@@ -38,6 +40,7 @@ impl Subresource {
             (Kind::Pod, "eviction") => Self::Eviction,
             (Kind::Pod, "log") => Self::Log,
             (Kind::Namespace, "finalize") => Self::Finalize,
+            (Kind::ServiceAccount, "token") => Self::Token,
             (Kind::Pod | Kind::Service, text) => match text.strip_prefix("proxy") {
                 Some("") => Self::Proxy(String::new()),
                 Some(rest) if rest.starts_with('/') => Self::Proxy(rest.trim_start_matches('/').to_owned()),
@@ -63,6 +66,7 @@ impl Subresource {
             Self::Binding => "binding",
             Self::Eviction => "eviction",
             Self::Finalize => "finalize",
+            Self::Token => "token",
             Self::Log => "log",
             Self::Proxy(_) => "proxy",
             Self::Unknown(name) => name,

@@ -31,8 +31,9 @@ const fn question(group: &'static str, plural: &'static str, kind: &'static str)
     Question { group, plural, kind, is_namespaced: false }
 }
 
-const QUESTIONS: [Question; 5] = [
+const QUESTIONS: [Question; 6] = [
     question("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview"),
+    question("authentication.k8s.io", "tokenreviews", "TokenReview"),
     Question {
         is_namespaced: true,
         ..question("authorization.k8s.io", "localsubjectaccessreviews", "LocalSubjectAccessReview")

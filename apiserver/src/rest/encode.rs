@@ -10,6 +10,7 @@ use prost::encoding::encode_varint;
 use prost_types::Any;
 use serde::Serialize;
 use serde_json::Value;
+use squall_api::authentication::v1::TokenRequest;
 use squall_api::autoscaling::v1::Scale;
 use squall_api::kinds::{Typed, with_type};
 use squall_api::metav1::v1::{PartialObjectMetadata, Status};
@@ -20,6 +21,7 @@ use squall_proto::TYPE_PREFIX;
 use super::accept::{Encoding, Format, Shape};
 use super::table;
 use crate::handlers::PROTOBUF_MAGIC;
+use crate::handlers::TOKEN_REQUEST;
 
 /// The tag of field 2, length-delimited: `raw` in `Unknown`.
 const RAW: u8 = 2 << 3 | 2;
@@ -69,11 +71,15 @@ fn typed(value: &impl Serialize, typing: &Typing<'_>) -> Vec<u8> {
 }
 
 impl Writer {
-    /// Responds with an object or a scale.
+    /// Responds with an object, a scale or a token.
     pub fn object(&self, any: &Any, code: StatusCode) -> Result<Response, Error> {
         if any.type_url.strip_prefix(TYPE_PREFIX) == Some("autoscaling.v1.Scale") {
             let scale = Scale::decode(any.value.as_slice()).map_err(Error::internal)?;
             return self.message(&scale, "Scale", "autoscaling/v1", code);
+        }
+        if any.type_url.strip_prefix(TYPE_PREFIX) == Some(TOKEN_REQUEST) {
+            let issued = TokenRequest::decode(any.value.as_slice()).map_err(Error::internal)?;
+            return self.message(&issued, "TokenRequest", "authentication.k8s.io/v1", code);
         }
         let object = Object::from_any(any)?;
         let info = object.kind().info();

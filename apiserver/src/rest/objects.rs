@@ -221,7 +221,7 @@ impl Head {
         }
         let options = self.query.write(&self.headers)?;
         let reply = self.handlers.create(resource, self.body(body).await?, options).await?;
-        if resource.subresource.is_whole() {
+        if resource.subresource.is_whole() || resource.subresource == Subresource::Token {
             return self.answer(&reply);
         }
         // Kubernetes: a binding or an eviction is not returned to the client.

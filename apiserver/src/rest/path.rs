@@ -28,6 +28,8 @@ pub enum Review {
     AccessOfOthers,
     /// `LocalSubjectAccessReview`: may they, in this namespace?
     LocalAccess(String),
+    /// `TokenReview`: whose token is it?
+    Token,
 }
 
 /// Parses a path. Returns `None` if it names nothing.
@@ -87,6 +89,7 @@ fn review(group: &str, version: &str, rest: &[&str]) -> Option<Review> {
             Some(Review::LocalAccess((*namespace).to_owned()))
         }
         ("authentication.k8s.io", "v1", ["selfsubjectreviews"]) => Some(Review::Subject),
+        ("authentication.k8s.io", "v1", ["tokenreviews"]) => Some(Review::Token),
         _ => None,
     }
 }

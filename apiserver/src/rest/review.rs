@@ -1,10 +1,12 @@
-//! The reviews: may I or may they, what may I, who am I.
+//! The reviews: may I or may they, what may I, who am I, whose token is it.
 
 use axum::extract::Request;
 use axum::response::Response;
 use http::{Method, StatusCode};
 use squall_api::Error;
-use squall_api::authentication::v1::{SelfSubjectReview, SelfSubjectReviewStatus, UserInfo};
+use squall_api::authentication::v1::{
+    SelfSubjectReview, SelfSubjectReviewStatus, TokenReview, TokenReviewSpec, TokenReviewStatus, UserInfo,
+};
 use squall_api::authorization::v1::{
     LocalSubjectAccessReview, NonResourceAttributes, NonResourceRule, ResourceAttributes, ResourceRule,
     SelfSubjectAccessReview, SelfSubjectRulesReview, SubjectAccessReview, SubjectAccessReviewSpec,
@@ -17,6 +19,7 @@ use super::objects::Head;
 use super::path::Review;
 use crate::authorization::{Action, Target, Verb};
 use crate::handlers::Handlers;
+use crate::tokens::ISSUER;
 
 const AUTHORIZATION: &str = "authorization.k8s.io";
 
@@ -58,6 +61,11 @@ pub async fn serve(handlers: Handlers, review: Review, request: Request) -> Resu
         Review::Subject => {
             writer.message(&subject(&handlers), "SelfSubjectReview", "authentication.k8s.io/v1", StatusCode::CREATED)
         }
+        Review::Token => {
+            let mut asked: TokenReview = body.message("authentication.v1.TokenReview")?;
+            asked.status = token(&handlers, &asked.spec).await?;
+            writer.message(&asked, "TokenReview", "authentication.k8s.io/v1", StatusCode::CREATED)
+        }
     }
 }
 
@@ -69,6 +77,7 @@ fn permit(handlers: &Handlers, review: &Review) -> Result<(), Error> {
         }
         Review::AccessOfOthers => (AUTHORIZATION, "subjectaccessreviews", ""),
         Review::LocalAccess(namespace) => (AUTHORIZATION, "localsubjectaccessreviews", namespace.as_str()),
+        Review::Token => ("authentication.k8s.io", "tokenreviews", ""),
     };
     let target = Target::Resource { group, resource, subresource: "", namespace, name: "" };
     handlers.authorize_action(&Action { verb: Verb::Create.as_str(), target })
@@ -161,8 +170,34 @@ fn rules(handlers: &Handlers, mut asked: SelfSubjectRulesReview) -> Result<SelfS
 }
 
 fn subject(handlers: &Handlers) -> SelfSubjectReview {
-    let caller = handlers.caller();
-    let user_info =
-        UserInfo { username: caller.user().to_owned(), groups: caller.groups().to_vec(), ..UserInfo::default() };
+    let user_info = user_info(handlers.caller());
     SelfSubjectReview { status: SelfSubjectReviewStatus { user_info }, ..SelfSubjectReview::default() }
+}
+
+fn user_info(caller: &Caller) -> UserInfo {
+    UserInfo {
+        username: caller.user().to_owned(),
+        uid: caller.uid().to_owned(),
+        groups: caller.groups().to_vec(),
+        ..UserInfo::default()
+    }
+}
+
+/// Says whose token it is. Without audiences it is meant for the apiserver.
+async fn token(handlers: &Handlers, spec: &TokenReviewSpec) -> Result<TokenReviewStatus, Error> {
+    if spec.token.is_empty() {
+        return Err(Error::bad_request("token is required for TokenReview in authentication"));
+    }
+    let own = [ISSUER];
+    let audiences: Vec<&str> = spec.audiences.iter().map(String::as_str).collect();
+    let asked: &[&str] = if audiences.is_empty() { &own } else { &audiences };
+    Ok(match handlers.registry().caller_of_token(&spec.token, asked).await {
+        Ok((caller, claims)) => TokenReviewStatus {
+            authenticated: true,
+            user: user_info(&caller),
+            audiences: claims.aud.into_iter().filter(|audience| asked.contains(&audience.as_str())).collect(),
+            error: String::new(),
+        },
+        Err(error) => TokenReviewStatus { error, ..TokenReviewStatus::default() },
+    })
 }

@@ -1,6 +1,8 @@
-//! The flags of commands that create roles and bindings.
+//! The flags of commands that create roles, bindings and tokens.
 
-use clap::Args;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
 
 use super::write::ChangeArgs;
 
@@ -65,4 +67,33 @@ pub struct CreateBindingArgs {
     pub serviceaccount: Vec<String>,
     #[command(flatten)]
     pub change: ChangeArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct CreateTokenArgs {
+    /// Name of the service account
+    pub name: String,
+    /// Time for which the token is valid, at least 10m [default: 1h]
+    #[arg(long, value_name = "DURATION", value_parser = squall_api::duration::parse)]
+    pub duration: Option<Duration>,
+    /// Service that the token is for; may be repeated [default: the apiserver]
+    #[arg(long)]
+    pub audience: Vec<String>,
+    /// Kind of the object with which the token ends: Pod, Secret or Node
+    #[arg(long, requires = "bound_object_name")]
+    pub bound_object_kind: Option<String>,
+    /// Name of the object with which the token ends
+    #[arg(long, requires = "bound_object_kind")]
+    pub bound_object_name: Option<String>,
+    /// Output format: the whole answer, or a kubeconfig
+    #[arg(short, long, value_enum)]
+    pub output: Option<TokenOutput>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum TokenOutput {
+    /// The answer of the apiserver
+    Json,
+    /// A kubeconfig that acts as the service account
+    Kubeconfig,
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-pub use access::{CreateBindingArgs, CreateClusterRoleArgs, CreateRoleArgs, RuleArgs};
+pub use access::{CreateBindingArgs, CreateClusterRoleArgs, CreateRoleArgs, CreateTokenArgs, RuleArgs, TokenOutput};
 pub use auth::{AuthCommand, CanIArgs, WhoamiArgs};
 pub use bench::{BenchCommand, BenchFailoverArgs, BenchRolloutArgs, BenchSizeArgs, BenchStartupArgs, BenchStoreArgs};
 pub use chaos::{ChaosCommand, ChaosListArgs, ChaosRandomArgs, ChaosRunArgs};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{CreateBindingArgs, CreateClusterRoleArgs, CreateRoleArgs, SelectArgs};
+use super::{CreateBindingArgs, CreateClusterRoleArgs, CreateRoleArgs, CreateTokenArgs, SelectArgs};
 
 /// Whether a change is made or only tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -112,6 +112,11 @@ pub enum CreateCommand {
         #[command(flatten)]
         change: ChangeArgs,
     },
+    /// Request a token of a service account, or a kubeconfig that acts as it
+    #[command(
+        after_help = "Examples:\n  ctl create token robot --duration 24h\n  ctl create token robot -o kubeconfig > robot.kubeconfig"
+    )]
+    Token(CreateTokenArgs),
     /// Create a role
     #[command(after_help = "Example:\n  ctl create role reader --verb=get,list,watch --resource=pods,pods/log")]
     Role(CreateRoleArgs),

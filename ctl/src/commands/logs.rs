@@ -60,8 +60,9 @@ pub async fn run(context: &Context, args: PodLogsArgs) -> Result<(), Failure> {
     let follow = async {
         let mut tasks = JoinSet::new();
         for source in sources {
-            let (client, namespace) = (context.client.clone(), context.namespace.clone());
-            let context = Context { client, namespace, asked_namespace: None };
+            let (client, entry) = (context.client.clone(), context.entry.clone());
+            let namespace = context.namespace.clone();
+            let context = Context { client, entry, namespace, asked_namespace: None };
             let how = how.clone();
             tasks.spawn(async move { copy(&context, source, how).await });
         }

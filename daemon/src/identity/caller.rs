@@ -1,6 +1,7 @@
 //! A caller: a user and the user's groups.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -15,14 +16,26 @@ const NODES: &str = "system:nodes";
 const NODE_PREFIX: &str = "system:node:";
 
 /// The caller of a request. Clones share the names.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Caller {
     inner: Arc<Names>,
+    /// Set when an anonymous caller shows by a token who it is. Its connection may then stay.
+    shown: Arc<AtomicBool>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+/// Two callers are the same if their names are.
+impl PartialEq for Caller {
+    fn eq(&self, other: &Self) -> bool {
+        self.inner == other.inner
+    }
+}
+
+impl Eq for Caller {}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Names {
     user: String,
+    uid: String,
     groups: Vec<String>,
 }
 
@@ -34,11 +47,34 @@ impl Default for Caller {
 }
 
 impl Caller {
+    fn of(user: &str, groups: Vec<String>) -> Self {
+        let names = Names { user: user.to_owned(), uid: String::new(), groups };
+        Self { inner: Arc::new(names), shown: Arc::default() }
+    }
+
+    /// Returns the same caller with a uid, which tells it from an earlier one of its name.
+    #[must_use]
+    pub fn with_uid(&self, uid: &str) -> Self {
+        let names = Names { uid: uid.to_owned(), ..Names::clone(&self.inner) };
+        Self { inner: Arc::new(names), shown: self.shown.clone() }
+    }
+
+    /// Notes that the anonymous caller of a connection has shown by a token who it is.
+    pub fn has_shown_itself(&self) {
+        self.shown.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it has.
+    #[must_use]
+    pub fn is_shown(&self) -> bool {
+        self.shown.load(Ordering::Relaxed)
+    }
+
     /// Creates an authenticated caller, who also belongs to `system:authenticated`.
     #[must_use]
     pub fn new(user: &str, groups: &[&str]) -> Self {
         let groups = groups.iter().copied().chain([AUTHENTICATED]).map(str::to_owned).collect();
-        Self { inner: Arc::new(Names { user: user.to_owned(), groups }) }
+        Self::of(user, groups)
     }
 
     /// Creates the caller that a request stands in for. Kubernetes: the anonymous user is not authenticated.
@@ -48,20 +84,20 @@ impl Caller {
             return Self::new(user, groups);
         }
         let groups = groups.iter().copied().chain([UNAUTHENTICATED]).map(str::to_owned).collect();
-        Self { inner: Arc::new(Names { user: user.to_owned(), groups }) }
+        Self::of(user, groups)
     }
 
     /// Creates the caller that a review asks about: in these groups, and in no others.
     #[must_use]
     pub fn reviewed(user: &str, groups: &[String]) -> Self {
-        Self { inner: Arc::new(Names { user: user.to_owned(), groups: groups.to_vec() }) }
+        Self::of(user, groups.to_vec())
     }
 
     /// Creates the caller for a client without a certificate.
     #[must_use]
     pub fn anonymous() -> Self {
         let groups = vec![UNAUTHENTICATED.to_owned()];
-        Self { inner: Arc::new(Names { user: ANONYMOUS.to_owned(), groups }) }
+        Self::of(ANONYMOUS, groups)
     }
 
     /// Creates the caller for the server itself, and for clients that it trusts like itself.
@@ -90,6 +126,12 @@ impl Caller {
     #[must_use]
     pub fn user(&self) -> &str {
         &self.inner.user
+    }
+
+    /// Returns the uid of a service account; empty for other users.
+    #[must_use]
+    pub fn uid(&self) -> &str {
+        &self.inner.uid
     }
 
     /// Returns the user's groups, including `system:authenticated` or `system:unauthenticated`.

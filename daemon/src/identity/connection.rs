@@ -25,7 +25,7 @@ const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// The timeout for the start of a client's first request.
 const FIRST_REQUEST_PATIENCE: Duration = Duration::from_secs(10);
-/// How long an anonymous caller may keep a connection. Callers that stay identify themselves.
+/// How long an anonymous caller may keep a connection. Callers that stay identify themselves, if only by a token.
 const ANONYMOUS_PATIENCE: Duration = Duration::from_secs(120);
 /// The number of bytes that reveal the client's protocol: the preface of HTTP/2, or a request of HTTP/1.
 const PREFACE_BYTES: usize = 24;
@@ -120,7 +120,7 @@ async fn greet(acceptor: TlsAcceptor, stream: TcpStream, places: Places) -> io::
 impl Connection {
     /// Whether the connection has to end now.
     fn has_ended(&mut self, cx: &mut Context<'_>) -> bool {
-        self.end.as_mut().is_some_and(|end| end.as_mut().poll(cx).is_ready())
+        !self.caller.is_shown() && self.end.as_mut().is_some_and(|end| end.as_mut().poll(cx).is_ready())
     }
 }
 

@@ -105,8 +105,16 @@ async fn serve(id: u64, machine: &Machine, founders: BTreeMap<u64, String>) -> a
         log: LOG,
     };
     let service_range = Range::parse("127.64.0.0/20").map_err(anyhow::Error::msg)?;
-    let setup =
-        Setup { name: machine.name.clone(), member, service_range, clock: now, ca: None, heavy: None, write_log: None };
+    let setup = Setup {
+        name: machine.name.clone(),
+        member,
+        service_range,
+        clock: now,
+        ca: None,
+        heavy: None,
+        write_log: None,
+        tokens: None,
+    };
     server::run(setup, Box::pin(network::incoming().await?), machine.stop.subscribe()).await
 }
 

@@ -9,4 +9,5 @@ mod ordinary_user;
 mod pairs;
 mod parity;
 mod patches;
+mod tokens;
 mod validation;

@@ -1,6 +1,7 @@
 //! `ctl create`: creates objects from files or by name.
 
 mod access;
+mod token;
 
 use serde_json::{Map, Value, json};
 use squall_api::{Kind, Object};
@@ -17,8 +18,10 @@ use crate::{files, manifests};
 
 /// Creates each object; continues after a failure.
 pub async fn run(context: &Context, args: CreateArgs) -> Result<(), Failure> {
-    if let Some(command) = args.what {
-        return by_name(context, command).await;
+    match args.what {
+        Some(CreateCommand::Token(args)) => return token::run(context, args).await,
+        Some(command) => return by_name(context, command).await,
+        None => {}
     }
     warn_of_record(Cause::of(args.change.record));
     let changes = Changes::of(&args.change)?;
@@ -103,6 +106,7 @@ fn made(command: CreateCommand) -> Result<(Kind, Value, ChangeArgs), Failure> {
             let data = data(&from_literal, &from_file)?;
             (Kind::ConfigMap, object("v1", "ConfigMap", &name, json!({"data": data})), change)
         }
+        CreateCommand::Token(_) => return Err(Failure::error("a token is no object")),
         CreateCommand::Role(args) => (Kind::Role, access::role(&args)?, args.change),
         CreateCommand::Clusterrole(args) => (Kind::ClusterRole, access::cluster_role(&args)?, args.change),
         CreateCommand::Rolebinding(args) => {
