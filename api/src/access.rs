@@ -1,13 +1,16 @@
 //! The rules of roles: what they permit, and which of them others cover (Kubernetes: `component-helpers/auth/rbac`).
 
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
 use squall_proto::rbac::v1::PolicyRule;
 
 /// Matches every verb, group, resource or path.
 pub const ALL: &str = "*";
-/// How many single permissions of a role are compared with others. More are refused where it matters.
-pub const MOST: usize = 100_000;
+/// How many single permissions of a role are compared with others: ten times those of the largest roles that there are.
+const MOST: usize = 10_000;
+/// How many comparisons of single permissions with words of rules a request may cost.
+const WORK: usize = 20_000_000;
 
 /// The object, or the path, that a request is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +62,14 @@ fn covers_path(pattern: &str, path: &str) -> bool {
 /// Breaks a rule down into rules with one verb on one resource, name or path. `None` if they are too many.
 #[must_use]
 pub fn break_down(rules: &[PolicyRule]) -> Option<Vec<PolicyRule>> {
+    let size = |rule: &PolicyRule| {
+        let objects = rule.api_groups.len().saturating_mul(rule.resources.len());
+        let objects = objects.saturating_mul(rule.resource_names.len().max(1));
+        rule.verbs.len().saturating_mul(objects.saturating_add(rule.non_resource_urls.len()))
+    };
+    if rules.iter().fold(0, |sum: usize, rule| sum.saturating_add(size(rule))) > MOST {
+        return None;
+    }
     let mut single = Vec::new();
     for rule in rules {
         let one = |text: &String| vec![text.clone()];
@@ -75,9 +86,6 @@ pub fn break_down(rules: &[PolicyRule]) -> Option<Vec<PolicyRule>> {
                     if rule.resource_names.is_empty() {
                         single.push(of);
                     }
-                    if single.len() > MOST {
-                        return None;
-                    }
                 }
             }
         }
@@ -85,10 +93,19 @@ pub fn break_down(rules: &[PolicyRule]) -> Option<Vec<PolicyRule>> {
     Some(single)
 }
 
-/// Returns those of the single permissions that the owner's rules do not cover. Linear in both.
+/// Returns those of the single permissions that the owner's rules do not cover. `None` if too many are to be compared: each
+/// single permission is compared with each word of the owner's rules.
 #[must_use]
-pub fn uncovered(owner: &[PolicyRule], single: Vec<PolicyRule>) -> Vec<PolicyRule> {
-    single.into_iter().filter(|wanted| !owner.iter().any(|held| covers(held, wanted))).collect()
+pub fn uncovered(owner: &[PolicyRule], single: Vec<PolicyRule>) -> Option<Vec<PolicyRule>> {
+    let words = |rule: &PolicyRule| {
+        let lists = [&rule.verbs, &rule.api_groups, &rule.resources, &rule.resource_names, &rule.non_resource_urls];
+        lists.iter().fold(0, |sum: usize, list| sum.saturating_add(list.len()))
+    };
+    let held = owner.iter().fold(0, |sum: usize, rule| sum.saturating_add(words(rule)));
+    if held.saturating_mul(single.len()) > WORK {
+        return None;
+    }
+    Some(single.into_iter().filter(|wanted| !owner.iter().any(|held| covers(held, wanted))).collect())
 }
 
 /// Whether a rule covers another, which has one verb on one resource, name or path.
@@ -115,7 +132,7 @@ fn covers(held: &PolicyRule, wanted: &PolicyRule) -> bool {
 #[must_use]
 pub fn compact(single: Vec<PolicyRule>) -> Vec<PolicyRule> {
     let mut joined: Vec<PolicyRule> = Vec::new();
-    let mut places = std::collections::HashMap::new();
+    let (mut places, mut seen) = (HashMap::new(), HashSet::new());
     for rule in single {
         if !rule.non_resource_urls.is_empty() {
             joined.push(rule);
@@ -127,11 +144,7 @@ pub fn compact(single: Vec<PolicyRule>) -> Vec<PolicyRule> {
             joined.len().saturating_sub(1)
         });
         if let Some(found) = joined.get_mut(place) {
-            rule.verbs.into_iter().for_each(|verb| {
-                if !found.verbs.contains(&verb) {
-                    found.verbs.push(verb);
-                }
-            });
+            found.verbs.extend(rule.verbs.into_iter().filter(|verb| seen.insert((place, verb.clone()))));
         }
     }
     joined
@@ -221,7 +234,7 @@ mod tests {
     #[test]
     fn uncovered_permissions_are_named() {
         let missing = |held: &[PolicyRule], wanted: PolicyRule| -> Vec<String> {
-            compact(uncovered(held, break_down(&[wanted]).unwrap())).iter().map(text).collect()
+            compact(uncovered(held, break_down(&[wanted]).unwrap()).unwrap()).iter().map(text).collect()
         };
         let held = [
             rule("get list", "-", "pods pods/log", "", ""),
@@ -246,7 +259,12 @@ mod tests {
 
     #[test]
     fn a_role_that_explodes_is_not_compared() {
-        let many = (0..400).map(|n| n.to_string()).collect::<Vec<_>>().join(" ");
-        assert!(break_down(&[rule(&many, &many, &many, "", "")]).is_none());
+        let words = |count: usize| (0..count).map(|n| n.to_string()).collect::<Vec<_>>().join(" ");
+        let (some, many) = (words(400), words(20_000));
+        assert!(break_down(&[rule(&some, &some, &some, "", "")]).is_none());
+        assert!(break_down(&[rule(&many, "", "", "", &many)]).is_none(), "paths too");
+        let single = break_down(&[rule(&words(9_000), "-", "pods", "", "")]).unwrap();
+        assert!(uncovered(&[rule("get", "-", "pods", &many, "")], single.clone()).is_none(), "nor with what is held");
+        assert_eq!(compact(single)[0].verbs.len(), 9_000);
     }
 }

@@ -5,7 +5,7 @@ use http::header::AUTHORIZATION;
 use squall_api::Error;
 use squall_daemon::identity::Caller;
 
-use crate::registry::Registry;
+use crate::registry::{Registry, Unproven};
 use crate::tokens::ISSUER;
 
 const SCHEME: &str = "Bearer ";
@@ -28,9 +28,10 @@ pub async fn caller_of<B>(registry: &Registry, connected: &Caller, request: &Req
             connected.has_shown_itself();
             Ok(caller)
         }
-        Err(reason) => {
+        Err(Unproven::Refused(reason)) => {
             tracing::debug!(reason, "a token was refused");
             Err(Error::unauthorized())
         }
+        Err(Unproven::Failed(error)) => Err(error),
     }
 }

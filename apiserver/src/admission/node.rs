@@ -69,8 +69,26 @@ pub fn restrict_node_change(
         {
             refuse(format!("node {node:?} cannot update labels through pod status"))
         }
+        // Stored roles may permit a node more than its own role does.
+        (Object::Pod(_), None) => {
+            refuse(format!("pod does not have {MIRROR:?} annotation, node {node:?} can only create mirror pods"))
+        }
+        (Object::Pod(new), Some(Object::Pod(old))) if resource.subresource.is_whole() && !is_same(new, old) => {
+            refuse(format!("unexpected operation \"UPDATE\", node {node:?} can only create and delete mirror pods"))
+        }
         _ => Ok(()),
     }
+}
+
+/// The mark of a pod that a node's own file describes. There are none here.
+const MIRROR: &str = "kubernetes.io/config.mirror";
+
+/// Whether a pod differs from an earlier one by its deletion at most.
+fn is_same(new: &Pod, old: &Pod) -> bool {
+    let (meta, before) = (&new.metadata, &old.metadata);
+    new.spec == old.spec
+        && (&meta.labels, &meta.annotations) == (&before.labels, &before.annotations)
+        && (&meta.owner_references, &meta.finalizers) == (&before.owner_references, &before.finalizers)
 }
 
 /// Labels that a kubelet may set on its own Node although they are Kubernetes' own (Kubernetes: `IsKubeletLabel`).

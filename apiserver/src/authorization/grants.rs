@@ -1,6 +1,6 @@
 //! The stored roles and bindings: who may do what because of them. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use squall_api::access;
 use squall_api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject};
@@ -11,7 +11,7 @@ use super::action::{Action, Target};
 /// The prefix of the user name of a service account.
 pub const ACCOUNT: &str = "system:serviceaccount:";
 
-/// One whom bindings may name.
+/// A user or a group that bindings name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Bound {
     User(String),
@@ -61,6 +61,7 @@ impl Grants {
     }
 
     fn bind(&mut self, name: &str, namespace: &str, role: &RoleRef, subjects: &[Subject]) {
+        let mut seen = HashSet::new();
         for subject in subjects {
             let home = if subject.namespace.is_empty() { namespace } else { &subject.namespace };
             let (bound, shown) = match subject.kind.as_str() {
@@ -71,6 +72,10 @@ impl Grants {
                 }
                 _ => continue,
             };
+            // A subject that is named twice gets nothing more.
+            if !seen.insert(bound.clone()) {
+                continue;
+            }
             let text = format!("{name} of {} {:?} to {} {shown:?}", role.kind, role.name, subject.kind);
             let grant = Grant { namespace: namespace.to_owned(), role: role.clone(), text };
             self.grants.entry(bound).or_default().push(grant);
@@ -87,25 +92,29 @@ impl Grants {
             }
         };
         let permits = |rule: &PolicyRule| access::permits(rule, action.verb, request);
-        let found =
-            self.held(caller, namespace).find(|grant| self.rules_of(&grant.role, namespace).iter().any(permits));
+        let found = self.held(caller, namespace).find(|grant| self.rules_given(grant).iter().any(permits));
         found.map(|grant| format!("RBAC: allowed by {}", grant.text))
     }
 
     /// Returns all rules that a caller has in a namespace; with an empty one, those in the whole cluster.
     #[must_use]
     pub fn rules_for(&self, caller: &Caller, namespace: &str) -> Vec<PolicyRule> {
-        self.held(caller, namespace).flat_map(|grant| self.rules_of(&grant.role, namespace)).cloned().collect()
+        self.held(caller, namespace).flat_map(|grant| self.rules_given(grant)).cloned().collect()
     }
 
-    /// Returns the rules of a role; none if it does not exist.
+    /// Returns the rules of a role; `None` if it does not exist.
     #[must_use]
-    pub fn rules_of(&self, role: &RoleRef, namespace: &str) -> &[PolicyRule] {
+    pub fn rules_of(&self, role: &RoleRef, namespace: &str) -> Option<&[PolicyRule]> {
         let rules = match role.kind.as_str() {
             "ClusterRole" => self.cluster_roles.get(&role.name),
             _ => self.roles.get(&(namespace.to_owned(), role.name.clone())),
         };
-        rules.map_or(&[], Vec::as_slice)
+        rules.map(Vec::as_slice)
+    }
+
+    /// The rules of a grant, in the namespace of its binding.
+    fn rules_given(&self, grant: &Grant) -> &[PolicyRule] {
+        self.rules_of(&grant.role, &grant.namespace).unwrap_or_default()
     }
 
     /// The grants of a caller that count in a namespace.

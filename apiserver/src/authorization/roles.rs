@@ -172,9 +172,18 @@ pub const ROLES: [Role; 6] = [
 
 /// Returns the rules that a caller has by the fixed roles, in the form of stored ones.
 pub fn own_rules(caller: &Caller) -> Vec<PolicyRule> {
+    rules_of(ROLES.iter().filter(|role| role.has(caller)))
+}
+
+/// Returns those of these rules that the caller may give to others. A node has its rights for its own objects alone.
+pub fn lendable_rules(caller: &Caller) -> Vec<PolicyRule> {
+    rules_of(ROLES.iter().filter(|role| role.has(caller) && role.members != Members::Nodes))
+}
+
+fn rules_of<'a>(roles: impl Iterator<Item = &'a Role>) -> Vec<PolicyRule> {
     let texts = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<String>>();
     let mut rules = Vec::new();
-    for role in ROLES.iter().filter(|role| role.has(caller)) {
+    for role in roles {
         rules.extend(role.rules.iter().map(|rule| PolicyRule {
             verbs: rule.words(),
             api_groups: texts(&[rule.group]),

@@ -7,7 +7,7 @@ mod read;
 mod review;
 mod write;
 
-use squall_api::Error;
+use squall_api::{Error, Kind};
 use squall_daemon::identity::Caller;
 
 use crate::authorization::{Action, Target, Verb};
@@ -52,7 +52,8 @@ impl Handlers {
             group: info.group,
             resource: info.plural,
             subresource: resource.subresource.as_str(),
-            namespace: &resource.namespace,
+            // Kubernetes: a namespace is in itself, so that a RoleBinding there permits to read it.
+            namespace: if resource.kind == Kind::Namespace { &resource.name } else { &resource.namespace },
             name: &resource.name,
         };
         self.authorize_action(&Action { verb: verb.as_str(), target })

@@ -89,6 +89,7 @@ impl Handlers {
     /// Creates an object, or binds or evicts a pod.
     pub async fn create(&self, resource: &ResourceRef, body: Body, options: WriteOptions) -> Result<Reply, Error> {
         self.authorize(Verb::Create, resource)?;
+        self.registry.know_roles(resource.kind).await?;
         let (handlers, whole, bytes) = (self.clone(), resource.clone(), body.len());
         self.placed(resource, bytes, async move { handlers.create_here(&whole, body, options).await }).await
     }
@@ -116,7 +117,7 @@ impl Handlers {
             }
             Subresource::Token => {
                 let asked: TokenRequest = body.message(TOKEN_REQUEST)?;
-                let issued = self.registry.issue_token(&resource.namespace, &resource.name, asked).await?;
+                let issued = self.registry.issue_token(resource, asked, self.caller.node()).await?;
                 let object = Any { type_url: format!("{TYPE_PREFIX}{TOKEN_REQUEST}"), value: issued.encode_to_vec() };
                 Ok(Reply { object, warnings: Vec::new(), deleted: false, created: true })
             }
@@ -160,6 +161,7 @@ impl Handlers {
     /// Replaces an object, its status or its scale.
     pub async fn update(&self, resource: &ResourceRef, body: Body, options: WriteOptions) -> Result<Reply, Error> {
         self.authorize(Verb::Update, resource)?;
+        self.registry.know_roles(resource.kind).await?;
         let (handlers, whole, bytes) = (self.clone(), resource.clone(), body.len());
         self.placed(resource, bytes, async move { handlers.update_here(&whole, body, options).await }).await
     }
@@ -177,6 +179,7 @@ impl Handlers {
     /// Changes a part of an object.
     pub async fn patch(&self, resource: &ResourceRef, body: PatchBody, options: WriteOptions) -> Result<Reply, Error> {
         self.authorize(Verb::Patch, resource)?;
+        self.registry.know_roles(resource.kind).await?;
         let (handlers, whole, bytes) = (self.clone(), resource.clone(), body.len());
         self.placed(resource, bytes, async move { handlers.patch_here(&whole, body, options).await }).await
     }

@@ -74,7 +74,7 @@ fn admin_rules() -> Vec<PolicyRule> {
 fn edit_rules() -> Vec<PolicyRule> {
     vec![
         rule(READ, &[""], &["pods/proxy", "secrets", "services/proxy"]),
-        rule(&["impersonate"], &[""], &["serviceaccounts"]),
+        rule(&["create"], &[""], &["serviceaccounts/token"]),
         rule(WRITE, &[""], &["pods", "pods/proxy"]),
         rule(&["create"], &[""], &["pods/eviction"]),
         rule(

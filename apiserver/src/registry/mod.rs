@@ -51,6 +51,7 @@ pub use freshness::{Freshness, VersionOptions, WatchStart};
 pub use page::Continuation;
 pub use read::{ListOptions, Listing, Selection};
 pub use stored::{any, any_len, decode, decode_stored};
+pub use tokens::Unproven;
 pub use write::Reply;
 
 /// Time limit of a request.

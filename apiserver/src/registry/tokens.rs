@@ -1,6 +1,7 @@
 //! Issues tokens of service accounts, and finds the account of a token. A token ends with its account, and with the object
 //! that it is bound to.
 
+use jiff::{SignedDuration, Timestamp};
 use squall_api::authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestStatus};
 use squall_api::field::{Errors, Path};
 use squall_api::metav1::v1::Time;
@@ -9,6 +10,7 @@ use squall_daemon::identity::Caller;
 
 use super::{Freshness, Registry, decode_stored};
 use crate::keys;
+use crate::request::ResourceRef;
 use crate::store::State;
 use crate::tokens::{Account, Bound, Claims, ISSUER, Reference, Tokens};
 
@@ -16,6 +18,18 @@ use crate::tokens::{Account, Bound, Claims, ISSUER, Reference, Tokens};
 const HOUR: i64 = 3_600;
 const LEAST: i64 = 600;
 const MOST: i64 = 1 << 32;
+
+/// How long a token lives on after the deletion of its account, or of what it is bound to, while finalizers hold that.
+const AFTER_DELETION: SignedDuration = SignedDuration::from_secs(60);
+
+/// The reason why it is not known whose token it is.
+#[derive(Debug)]
+pub enum Unproven {
+    /// The token is not valid.
+    Refused(&'static str),
+    /// This member cannot tell.
+    Failed(Error),
+}
 
 impl Registry {
     fn tokens(&self) -> Result<&Tokens, Error> {
@@ -25,12 +39,15 @@ impl Registry {
     }
 
     /// Issues a token of a service account.
+    ///
+    /// A node gets only tokens that are bound to its pods (Kubernetes: the admission plugin NodeRestriction).
     pub async fn issue_token(
         &self,
-        namespace: &str,
-        name: &str,
+        resource: &ResourceRef,
         mut request: TokenRequest,
+        node: Option<&str>,
     ) -> Result<TokenRequest, Error> {
+        let (namespace, name) = (resource.namespace.as_str(), resource.name.as_str());
         let spec = &mut request.spec;
         let seconds = *spec.expiration_seconds.get_or_insert(HOUR);
         validate(seconds)?;
@@ -44,24 +61,30 @@ impl Registry {
             Some(reference) => Some(bound(&state, &account, reference)?),
             None => None,
         };
+        if let Some(node) = node
+            && !matches!(&bound, Some(Bound::Pod(pod)) if is_on(&state, namespace, &pod.name, node))
+        {
+            let detail = format!("node {node:?} can only request tokens that are bound to a pod on it");
+            return Err(Error::forbidden(Kind::ServiceAccount, name, &detail));
+        }
         let claims = Claims::new(&account, bound, spec.audiences.clone(), self.now(), seconds);
         let token = self.tokens()?.sign(&claims).map_err(|error| Error::internal(format!("{error:#}")))?;
-        let expires = jiff::Timestamp::from_second(claims.exp).unwrap_or(jiff::Timestamp::MAX);
+        let expires = Timestamp::from_second(claims.exp).unwrap_or(Timestamp::MAX);
         request.status = TokenRequestStatus { token, expiration_timestamp: Time::from_timestamp(expires) };
         (request.metadata.namespace, request.metadata.name) = (namespace.to_owned(), name.to_owned());
         Ok(request)
     }
 
-    /// Returns the account whose token it is, as a caller; an error says why it is none.
-    pub async fn caller_of_token(&self, token: &str, audiences: &[&str]) -> Result<(Caller, Claims), String> {
-        let tokens = self.tokens().map_err(|error| error.to_string())?;
-        let claims = tokens.check(token, audiences, self.now())?;
+    /// Returns the account whose token it is, as a caller.
+    pub async fn caller_of_token(&self, token: &str, audiences: &[&str]) -> Result<(Caller, Claims), Unproven> {
+        let (tokens, now) = (self.tokens().map_err(Unproven::Failed)?, self.now());
+        let claims = tokens.check(token, audiences, now).map_err(Unproven::Refused)?;
         let own = self.member().view().state();
-        if !is_alive(&own, &claims) {
+        if !is_alive(&own, &claims, now) {
             // This member may not know yet what another one has stored.
-            let recent = self.state(Freshness::MostRecent).await.map_err(|error| error.to_string())?;
-            if !is_alive(&recent, &claims) {
-                return Err("the service account of the token, or what it is bound to, is gone".to_owned());
+            let recent = self.state(Freshness::MostRecent).await.map_err(Unproven::Failed)?;
+            if !is_alive(&recent, &claims, now) {
+                return Err(Unproven::Refused("the service account of the token, or what it is bound to, is gone"));
             }
         }
         let Account { namespace, uid, .. } = claims.account();
@@ -138,11 +161,20 @@ fn bound(state: &State, account: &Account, reference: &mut BoundObjectReference)
     })
 }
 
+fn is_on(state: &State, namespace: &str, pod: &str, node: &str) -> bool {
+    matches!(read(state, Kind::Pod, namespace, pod), Some(Object::Pod(pod)) if pod.spec.node_name == node)
+}
+
 /// Whether the account of a token is there, and what it is bound to.
-fn is_alive(state: &State, claims: &Claims) -> bool {
+fn is_alive(state: &State, claims: &Claims, now: Timestamp) -> bool {
     let account = claims.account();
+    let lives = |object: &Object| {
+        let deleted = object.meta().deletion_timestamp.as_ref().map(Time::timestamp);
+        deleted.is_none_or(|deleted| now.duration_since(deleted) < AFTER_DELETION)
+    };
     let is_there = |kind, namespace: &str, reference: &Reference| {
-        read(state, kind, namespace, &reference.name).is_some_and(|object| object.meta().uid == reference.uid)
+        let found = read(state, kind, namespace, &reference.name);
+        found.is_some_and(|object| object.meta().uid == reference.uid && lives(&object))
     };
     let own = Reference { name: account.name.clone(), uid: account.uid.clone() };
     is_there(Kind::ServiceAccount, &account.namespace, &own)

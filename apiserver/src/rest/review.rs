@@ -19,6 +19,7 @@ use super::objects::Head;
 use super::path::Review;
 use crate::authorization::{Action, Target, Verb};
 use crate::handlers::Handlers;
+use crate::registry::Unproven;
 use crate::tokens::ISSUER;
 
 const AUTHORIZATION: &str = "authorization.k8s.io";
@@ -198,6 +199,9 @@ async fn token(handlers: &Handlers, spec: &TokenReviewSpec) -> Result<TokenRevie
             audiences: claims.aud.into_iter().filter(|audience| asked.contains(&audience.as_str())).collect(),
             error: String::new(),
         },
-        Err(error) => TokenReviewStatus { error, ..TokenReviewStatus::default() },
+        Err(Unproven::Refused(reason)) => {
+            TokenReviewStatus { error: reason.to_owned(), ..TokenReviewStatus::default() }
+        }
+        Err(Unproven::Failed(error)) => return Err(error),
     })
 }

@@ -7,16 +7,16 @@ use uuid::Uuid;
 use super::ISSUER;
 use crate::authorization::ACCOUNT;
 
-/// What a token claims.
+/// The claims of a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
-    /// Those whom the token is for.
+    /// Its audiences.
     pub aud: Vec<String>,
     /// The second in which it expires.
     pub exp: i64,
     /// The second in which it was issued.
     pub iat: i64,
-    /// Who issued it.
+    /// The issuer.
     pub iss: String,
     /// Its own id.
     pub jti: String,

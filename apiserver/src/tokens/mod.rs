@@ -10,7 +10,7 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 
 pub use claims::{Account, Bound, Claims, Reference};
 
-/// The issuer of all tokens, who also is whom they are for unless a request says otherwise (Kubernetes: its default).
+/// The issuer of all tokens, and their audience unless a request names others (Kubernetes: its default).
 pub const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 /// How far the clocks of members may differ.
 const LEEWAY: i64 = 10;

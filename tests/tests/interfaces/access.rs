@@ -115,8 +115,40 @@ async fn nobody_gives_what_they_do_not_have() {
         assert_eq!(code, 403, "{method} {path}: {refused}");
         assert!(message.contains("is attempting to grant RBAC permissions not currently held:\n{"), "{message}");
     }
+    // A role that does not exist yet could become a strong one.
+    assert_eq!(eve.ask("POST", BINDINGS, &binding("c", "ClusterRole", "not-yet")).await.0, 404);
     assert_eq!(eve.ask("POST", BINDINGS, &binding("c", "ClusterRole", "edit")).await.0, 201);
     assert_eq!(admin.ask("POST", ROLES, &role("nodes", "more")).await.0, 201);
+}
+
+/// A label makes a role a part of another one: whoever may only write roles cannot lend themselves an administrator's.
+#[tokio::test]
+async fn nobody_lends_themselves_a_role_by_its_label() {
+    let lab = Lab::of(1, 1, 0).await.unwrap();
+    let (admin, eve) = askers(&lab).await;
+    let roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
+    let bindings = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
+    let writer = json!({"metadata": {"name": "writer"}, "rules": [{"apiGroups": ["rbac.authorization.k8s.io"],
+        "resources": ["clusterroles"], "verbs": ["get", "patch", "update"]}]});
+    assert_eq!(admin.ask("POST", roles, &writer).await.0, 201);
+    for role in ["writer", "view"] {
+        assert_eq!(admin.ask("POST", bindings, &binding(role, "ClusterRole", role)).await.0, 201);
+    }
+    let label = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+        "metadata": {"labels": {"rbac.authorization.k8s.io/aggregate-to-view": "true"}}});
+    let (code, refused) = eve.ask("PATCH", &format!("{roles}/cluster-admin?fieldManager=a"), &label).await;
+    assert_eq!(code, 403, "{refused}");
+}
+
+/// Kubernetes: a namespace is in itself.
+#[tokio::test]
+async fn a_binding_in_a_namespace_permits_to_read_it() {
+    let lab = Lab::of(1, 1, 0).await.unwrap();
+    let (admin, eve) = askers(&lab).await;
+    assert_eq!(admin.ask("POST", BINDINGS, &binding("b", "ClusterRole", "view")).await.0, 201);
+    assert_eq!(eve.get("/api/v1/namespaces/default").await, 200);
+    assert_eq!(eve.get("/api/v1/namespaces/kube-system").await, 403);
+    assert_eq!(eve.get("/api/v1/namespaces").await, 403);
 }
 
 #[tokio::test]
