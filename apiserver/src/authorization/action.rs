@@ -50,12 +50,6 @@ impl Verb {
             Self::DeleteCollection => "deletecollection",
         }
     }
-
-    /// Parses a verb's name.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|verb| verb.as_str() == word)
-    }
 }
 
 /// The object or path that an action applies to.

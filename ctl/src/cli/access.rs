@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::write::ChangeArgs;
 
-/// What a role permits.
+/// The rule of a role.
 #[derive(Debug, Args)]
 pub struct RuleArgs {
     /// Verbs, separated by commas: get,list,watch
