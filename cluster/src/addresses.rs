@@ -3,14 +3,10 @@
 //! `127.C.0.0/20` is for services, `127.C.16.0/20` for their external addresses, `127.C.47.1` for the gateway to nodes
 //! if there are links, `127.C.48.0/24` for apiservers, and `127.C.64.0/24` onwards for nodes, each with its pods.
 
-use std::fs::File;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use anyhow::{Context, bail};
-use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
-
-use crate::guard::{open_lock, own_temporary};
 
 /// The port of every apiserver.
 const PORT: u16 = 6443;
@@ -24,24 +20,14 @@ const FIRST_NODE: usize = 64;
 pub struct Network(u8);
 
 impl Network {
-    /// Finds a network that no cluster is using. While the file is open, no other launcher on this machine takes it:
-    /// until the members listen there, nothing else shows that it is in use.
-    pub fn unused() -> anyhow::Result<(Self, File)> {
-        let count = NETWORKS.len();
-        let first = fastrand::usize(..count);
-        for offset in 0..count {
-            let network = Self(NETWORKS.start + u8::try_from((first + offset) % count).unwrap_or(0));
-            if let Some(reservation) = network.reserve()?
-                && network.is_silent()
-            {
-                return Ok((network, reservation));
-            }
-        }
-        bail!(
-            "every network from 127.{}.0.0 to 127.{}.0.0 is in use (port {PORT} is taken in each)",
-            NETWORKS.start,
-            NETWORKS.end - 1
-        )
+    /// Returns the networks that clusters use.
+    pub fn all() -> impl Iterator<Item = Self> {
+        NETWORKS.map(Self)
+    }
+
+    /// Returns the name of the file that is locked while a launcher takes the network.
+    pub fn lock_name(self) -> String {
+        format!("127.{}.lock", self.0)
     }
 
     /// Returns the network that an apiserver's URL (`https://127.91.48.1:6443`) belongs to.
@@ -49,33 +35,6 @@ impl Network {
         let host = url.strip_prefix("https://")?.rsplit_once(':')?.0;
         let [127, second, 48, _] = host.parse::<Ipv4Addr>().ok()?.octets() else { return None };
         NETWORKS.contains(&second).then_some(Self(second))
-    }
-
-    /// Claims this network, if no cluster is using it. For the file, see [`Network::unused`].
-    pub fn claim(self) -> anyhow::Result<(Self, File)> {
-        if let Some(reservation) = self.reserve()?
-            && self.is_silent()
-        {
-            return Ok((self, reservation));
-        }
-        bail!("the addresses 127.{}.0.0/16 are in use by another cluster", self.0)
-    }
-
-    /// Whether no apiserver listens there, whatever its number.
-    fn is_silent(self) -> bool {
-        (0..MAX_EVER_APISERVERS).all(|index| TcpListener::bind((self.apiserver_ip(index), PORT)).is_ok())
-    }
-
-    /// Locks the network's file; `None` if another launcher has it.
-    fn reserve(self) -> anyhow::Result<Option<File>> {
-        // Another user's launchers are only noticed once they listen.
-        let path = own_temporary()?.join(format!("127.{}.lock", self.0));
-        let file = open_lock(&path).with_context(|| format!("opening {}", path.display()))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(file)),
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(error) => Err(error).with_context(|| format!("locking {}", path.display())),
-        }
     }
 
     fn apiserver_ip(self, index: usize) -> Ipv4Addr {
@@ -124,6 +83,12 @@ impl Network {
     }
 }
 
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "127.{}.0.0/16", self.0)
+    }
+}
+
 /// Maximum number of nodes in a network.
 pub const MAX_NODES: usize = 256 - FIRST_NODE;
 /// Maximum number of apiservers in a cluster at a time.
@@ -157,12 +122,5 @@ mod tests {
         ] {
             assert_eq!(network.node_of(address.parse().unwrap()), node, "{address}");
         }
-    }
-
-    #[test]
-    fn two_launchers_do_not_take_the_same_network() {
-        let taken: Vec<(Network, File)> = (0..8).map(|_| Network::unused().unwrap()).collect();
-        let names: std::collections::BTreeSet<u8> = taken.iter().map(|(network, _)| network.0).collect();
-        assert_eq!(names.len(), taken.len());
     }
 }

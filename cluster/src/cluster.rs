@@ -1,6 +1,5 @@
 //! A cluster: its folder, the launcher of its members, and signals to them.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -8,7 +7,6 @@ use rustix::process::Signal;
 use squall_client::Client;
 use squall_daemon::carried::is_forbidden;
 
-use crate::addresses::Network;
 use crate::certificates::update_kubeconfig;
 use crate::creation::{create, prepare, remove_files};
 use crate::folder::Folder;
@@ -19,6 +17,7 @@ use crate::member::MemberName;
 use crate::options::Options;
 use crate::process::ProcessState;
 use crate::ready::Failed;
+use crate::reservation::Reservation;
 use crate::signals::Signals;
 use crate::usage::Usage;
 
@@ -27,8 +26,8 @@ use crate::usage::Usage;
 pub struct Cluster {
     pub(super) folder: Folder,
     pub(super) launcher: Launcher,
-    /// Reserves the network of a new cluster.
-    _reservation: Option<File>,
+    /// Keeps the network of a new cluster.
+    _reservation: Option<Reservation>,
 }
 
 impl Cluster {
@@ -38,11 +37,11 @@ impl Cluster {
         if Self::exists(&path) {
             return Self::open(&path, lifetime);
         }
-        let (network, reservation) = Network::unused()?;
-        Self::of(create(path, options, network, |_| Ok(()))?, lifetime, Some(reservation))
+        let reservation = Reservation::of_unused()?;
+        Self::of(create(path, options, &reservation, |_| Ok(()))?, lifetime, Some(reservation))
     }
 
-    pub(super) fn of(folder: Folder, lifetime: Lifetime, reservation: Option<File>) -> anyhow::Result<Self> {
+    pub(super) fn of(folder: Folder, lifetime: Lifetime, reservation: Option<Reservation>) -> anyhow::Result<Self> {
         Ok(Self { folder, launcher: Launcher::new(lifetime)?, _reservation: reservation })
     }
 

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
 
-use crate::addresses::{MAX_APISERVERS, MAX_NODES, Network};
+use crate::addresses::{MAX_APISERVERS, MAX_NODES};
 use crate::certificates::issue_certificates;
 use crate::description::{DESCRIPTION, Description};
 use crate::files::{make_folder, write_private};
@@ -15,6 +15,7 @@ use crate::guard::check_ours;
 use crate::lock::FolderLock;
 use crate::options::Options;
 use crate::programs::programs;
+use crate::reservation::Reservation;
 
 /// One leads and the others stand by, so more are of no use.
 const MAX_CONTROLLER_MANAGERS: usize = 9;
@@ -41,7 +42,7 @@ pub fn prepare(path: &Path, options: &Options) -> anyhow::Result<(PathBuf, Folde
 pub fn create(
     path: PathBuf,
     options: Options,
-    network: Network,
+    reservation: &Reservation,
     fill: impl FnOnce(&Folder) -> anyhow::Result<()>,
 ) -> anyhow::Result<Folder> {
     if std::fs::read(path.join(UNFINISHED)).is_ok_and(|mark| mark == MARK) {
@@ -51,7 +52,8 @@ pub fn create(
     if let Some(taken) = PARTS.iter().chain(&FILES).map(|name| path.join(name)).find(|path| path.exists()) {
         bail!("{} already exists and belongs to no cluster; use another folder", taken.display());
     }
-    let folder = Folder::new(path, Description::new(network, options));
+    let folder = Folder::new(path, Description::new(reservation.network, options));
+    reservation.give_to(folder.path())?;
     if let Err(error) = write_files(&folder, fill) {
         // An unfinished folder would be in the way of the next attempt.
         remove_files(folder.path())?;

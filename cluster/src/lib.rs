@@ -27,6 +27,7 @@ mod pki;
 mod process;
 mod programs;
 mod ready;
+mod reservation;
 mod scaling;
 mod signals;
 mod snapshots;

@@ -14,6 +14,7 @@ use crate::lifetime::Lifetime;
 use crate::member::Role;
 use crate::options::Options;
 use crate::programs::programs;
+use crate::reservation::Reservation;
 
 /// Reads a snapshot completely. Any damage is an error that names the file and the position.
 pub fn snapshot_summary(file: &Path) -> anyhow::Result<SnapshotSummary> {
@@ -36,15 +37,14 @@ impl Cluster {
         if Self::exists(&path) {
             bail!("there is already a cluster in {}; choose another folder with --dir", path.display());
         }
-        let network = match summary.members.values().find_map(|url| Network::of_apiserver(url)) {
-            Some(network) => network.claim().context(
+        let reservation = match summary.members.values().find_map(|url| Network::of_apiserver(url)) {
+            Some(network) => Reservation::of(network).context(
                 "services and pods in the snapshot have addresses in the network of the cluster it was taken from; \
                  stop that cluster first",
             )?,
-            None => Network::unused()?,
+            None => Reservation::of_unused()?,
         };
-        let (network, reservation) = network;
-        let mut folder = create(path, options, network, |folder| begin_with(folder, file))?;
+        let mut folder = create(path, options, &reservation, |folder| begin_with(folder, file))?;
         folder.set_founded()?;
         Ok((Self::of(folder, Lifetime::Detached, Some(reservation))?, summary))
     }

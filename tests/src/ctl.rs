@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
@@ -73,6 +73,13 @@ impl Ctl {
     /// Runs a command without input; spaces separate the words.
     pub async fn run(&self, words: &str) -> anyhow::Result<Output> {
         self.run_with(words, "").await
+    }
+
+    /// Runs a command that must succeed; the error has all of its output.
+    pub async fn succeed(&self, words: &str) -> anyhow::Result<Output> {
+        let output = self.run(words).await?;
+        ensure!(output.code == 0, "ctl {words}: {output:?}");
+        Ok(output)
     }
 
     /// Runs a command with its output in this file.

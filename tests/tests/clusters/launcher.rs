@@ -34,9 +34,9 @@ async fn the_members_end_when_their_launcher_is_killed() {
     .unwrap();
 
     // The stored objects are there when the cluster comes up again in that folder.
-    assert_eq!(ctl.run("cluster up --detach").await.unwrap().code, 0);
+    ctl.succeed("cluster up --detach").await.unwrap();
     assert!(ctl.run("get nodes --no-headers").await.unwrap().stdout.contains("node-0"));
-    assert_eq!(ctl.run("cluster down --delete").await.unwrap().code, 0);
+    ctl.succeed("cluster down --delete").await.unwrap();
     assert!(!dir.exists());
 }
 
@@ -49,10 +49,10 @@ async fn detached_members_are_found_again_and_nothing_is_started_twice() {
     assert_eq!(first.code, 0, "{first:?}");
     let before = running(&ctl).await.unwrap();
     assert_eq!(before.len(), 4, "{before:?}");
-    assert_eq!(ctl.run(up).await.unwrap().code, 0);
+    ctl.succeed(up).await.unwrap();
     assert_eq!(running(&ctl).await.unwrap(), before);
     assert_eq!(ctl.run("cluster kill kubelet-0").await.unwrap().stdout, "kubelet-0 killed\n");
-    assert_eq!(ctl.run(up).await.unwrap().code, 0);
+    ctl.succeed(up).await.unwrap();
     let after = running(&ctl).await.unwrap();
     assert_eq!(after.iter().zip(&before).filter(|(one, other)| one != other).count(), 1, "only the kubelet is new");
     assert_eq!(ctl.run("cluster down").await.unwrap().stdout, "all members have stopped\n");
@@ -67,7 +67,7 @@ async fn two_clusters_run_side_by_side() {
         lab.rolled_out("kubia").await.unwrap();
     }
     let ctl = one.ctl().unwrap();
-    assert_eq!(ctl.run("delete deployment kubia").await.unwrap().code, 0);
+    ctl.succeed("delete deployment kubia").await.unwrap();
     assert_eq!(one.list(Kind::Deployment).await.unwrap().len(), 0);
     assert_eq!(other.list(Kind::Deployment).await.unwrap().len(), 1);
 }
@@ -102,7 +102,7 @@ async fn deleting_a_cluster_leaves_what_is_not_its_own() {
     let ctl = Ctl::in_folder(folder.path()).unwrap();
     std::fs::write(folder.path().join("thesis.txt"), "mine").unwrap();
     let up = "cluster up --detach --apiservers 1 --controller-managers 1 --nodes 1 --dir .";
-    assert_eq!(ctl.run(up).await.unwrap().code, 0);
+    ctl.succeed(up).await.unwrap();
     let output = ctl.run("cluster down --delete --dir .").await.unwrap();
     assert_eq!(output.code, 0, "{}", output.stderr);
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();

@@ -28,7 +28,7 @@ async fn two_launchers_at_once_make_one_cluster() {
     let (down, up) = (down.unwrap(), up.unwrap());
     assert_eq!(down.code, 0, "{down:?}");
     if folder.path().join(".squall").exists() {
-        assert_eq!(ctl.run("cluster down --delete").await.unwrap().code, 0, "{up:?}");
+        ctl.succeed("cluster down --delete").await.unwrap();
     }
     assert_eq!(processes_in(folder.path()), [0; 0], "{up:?}");
 }
@@ -36,9 +36,9 @@ async fn two_launchers_at_once_make_one_cluster() {
 #[tokio::test]
 async fn an_up_that_fails_ends_only_what_it_has_started() {
     let (folder, ctl) = Scratch::new().unwrap();
-    assert_eq!(ctl.run(UP).await.unwrap().code, 0);
+    ctl.succeed(UP).await.unwrap();
     let mut healthy = running(&ctl).await.unwrap();
-    assert_eq!(ctl.run("cluster kill kubelet-0").await.unwrap().code, 0);
+    ctl.succeed("cluster kill kubelet-0").await.unwrap();
     healthy.remove("kubelet-0");
     fs::remove_file(folder.path().join(".squall/pki/kubelet-0.crt")).unwrap();
 
@@ -47,26 +47,26 @@ async fn an_up_that_fails_ends_only_what_it_has_started() {
     assert!(output.stderr.starts_with("error: kubelet-0 ended: "), "{output:?}");
     assert!(!output.stdout.contains("ready"), "{output:?}");
     assert_eq!(running(&ctl).await.unwrap(), healthy);
-    assert_eq!(ctl.run("cluster down").await.unwrap().code, 0);
+    ctl.succeed("cluster down").await.unwrap();
     nothing_runs_in(folder.path()).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_member_that_is_paused_is_not_ready() {
     let (_folder, ctl) = Scratch::new().unwrap();
-    assert_eq!(ctl.run(UP).await.unwrap().code, 0);
+    ctl.succeed(UP).await.unwrap();
     let before = running(&ctl).await.unwrap();
     for member in ["runtime-0", "controller-manager-0", "apiserver-0"] {
-        assert_eq!(ctl.run(&format!("cluster pause {member}")).await.unwrap().code, 0);
+        ctl.succeed(&format!("cluster pause {member}")).await.unwrap();
         let output = ctl.run(UP).await.unwrap();
         assert_eq!(output.code, 1, "{output:?}");
         let hint = format!("error: {member} is paused; resume it with \"ctl cluster resume {member}\"\n");
         assert_eq!(output.stderr, hint);
         assert_eq!(running(&ctl).await.unwrap(), before);
-        assert_eq!(ctl.run(&format!("cluster resume {member}")).await.unwrap().code, 0);
+        ctl.succeed(&format!("cluster resume {member}")).await.unwrap();
     }
-    assert_eq!(ctl.run(UP).await.unwrap().code, 0);
-    assert_eq!(ctl.run("cluster down").await.unwrap().code, 0);
+    ctl.succeed(UP).await.unwrap();
+    ctl.succeed("cluster down").await.unwrap();
 }
 
 #[tokio::test]
@@ -84,7 +84,7 @@ async fn a_signal_before_the_cluster_is_ready_leaves_nothing_running() {
                 break output;
             }
             // The cluster was ready before the signal.
-            assert_eq!(ctl.run("cluster down --delete").await.unwrap().code, 0);
+            ctl.succeed("cluster down --delete").await.unwrap();
         };
         assert_eq!(output.status.code(), Some(1));
         assert_eq!(String::from_utf8(output.stderr).unwrap(), format!("error: interrupted by {name}\n"));
@@ -92,7 +92,7 @@ async fn a_signal_before_the_cluster_is_ready_leaves_nothing_running() {
         // The next start continues from any state.
         let output = ctl.run("cluster up --detach").await.unwrap();
         assert_eq!(output.code, 0, "after {name}: {output:?}");
-        assert_eq!(ctl.run("cluster down").await.unwrap().code, 0);
+        ctl.succeed("cluster down").await.unwrap();
     }
 }
 
@@ -112,19 +112,19 @@ async fn a_signal_to_the_demo_leaves_neither_processes_nor_its_folder() {
 #[tokio::test]
 async fn processes_that_were_not_written_down_are_found_again() {
     let (folder, ctl) = Scratch::new().unwrap();
-    assert_eq!(ctl.run(UP).await.unwrap().code, 0);
+    ctl.succeed(UP).await.unwrap();
     let before = running(&ctl).await.unwrap();
     let records = folder.path().join(".squall/members");
     for entry in fs::read_dir(&records).unwrap() {
         fs::remove_file(entry.unwrap().path()).unwrap();
     }
-    assert_eq!(ctl.run(UP).await.unwrap().code, 0);
+    ctl.succeed(UP).await.unwrap();
     assert_eq!(running(&ctl).await.unwrap(), before, "each is the member it was");
 
     for entry in fs::read_dir(&records).unwrap() {
         fs::remove_file(entry.unwrap().path()).unwrap();
     }
-    assert_eq!(ctl.run("cluster down").await.unwrap().code, 0);
+    ctl.succeed("cluster down").await.unwrap();
     nothing_runs_in(folder.path()).await.unwrap();
 }
 
@@ -132,26 +132,26 @@ async fn processes_that_were_not_written_down_are_found_again() {
 async fn a_cluster_is_known_by_its_folder_and_not_by_the_path() {
     let (folder, ctl) = Scratch::new().unwrap();
     let (moved, copied) = (folder.path().join("moved"), folder.path().join("copied"));
-    assert_eq!(ctl.run(UP).await.unwrap().code, 0);
+    ctl.succeed(UP).await.unwrap();
     let before = running(&ctl).await.unwrap();
     fs::rename(folder.path().join(".squall"), &moved).unwrap();
 
     // A new cluster in the old place and a copy of the cluster must not affect its processes.
-    assert_eq!(ctl.run(UP).await.unwrap().code, 0);
-    assert_eq!(ctl.run("cluster down --delete").await.unwrap().code, 0);
+    ctl.succeed(UP).await.unwrap();
+    ctl.succeed("cluster down --delete").await.unwrap();
     let copy = std::process::Command::new("cp").arg("-r").args([&moved, &copied]).status().unwrap();
     assert!(copy.success());
     let output = ctl.run("cluster up --detach --dir copied").await.unwrap();
     assert_eq!(output.code, 1, "{output:?}");
     assert!(output.stderr.contains("Address already in use"), "{output:?}");
-    assert_eq!(ctl.run("cluster down --delete --dir copied").await.unwrap().code, 0);
+    ctl.succeed("cluster down --delete --dir copied").await.unwrap();
 
     assert_eq!(processes_in(&moved).len(), before.len());
-    assert_eq!(ctl.run("get nodes --kubeconfig moved/kubeconfig").await.unwrap().code, 0);
+    ctl.succeed("get nodes --kubeconfig moved/kubeconfig").await.unwrap();
     let output = ctl.run("cluster restart kubelet-0 apiserver-0 --dir moved").await.unwrap();
     assert_eq!(output.code, 0, "{output:?}");
-    assert_eq!(ctl.run("cluster up --detach --dir moved").await.unwrap().code, 0);
-    assert_eq!(ctl.run("cluster down --dir moved").await.unwrap().code, 0);
+    ctl.succeed("cluster up --detach --dir moved").await.unwrap();
+    ctl.succeed("cluster down --dir moved").await.unwrap();
     assert_eq!(processes_in(folder.path()), [0; 0]);
 }
 
@@ -160,7 +160,7 @@ async fn processes_of_a_folder_that_was_removed_are_ended() {
     let (folder, ctl) = Scratch::new().unwrap();
     let cluster = folder.path().join(".squall");
     for end in ["cluster down", UP] {
-        assert_eq!(ctl.run(UP).await.unwrap().code, 0);
+        ctl.succeed(UP).await.unwrap();
         let before = processes_in(folder.path());
         fs::remove_dir_all(&cluster).unwrap();
         let output = ctl.run(end).await.unwrap();
@@ -168,7 +168,7 @@ async fn processes_of_a_folder_that_was_removed_are_ended() {
         assert!(output.stderr.contains("4 processes "), "{output:?}");
         assert!(processes_in(folder.path()).iter().all(|pid| !before.contains(pid)), "after {end}");
     }
-    assert_eq!(ctl.run("cluster down --delete").await.unwrap().code, 0);
+    ctl.succeed("cluster down --delete").await.unwrap();
     assert_eq!(processes_in(folder.path()), [0; 0]);
 }
 
@@ -177,7 +177,7 @@ async fn down_ends_everything_whatever_the_files_say() {
     let (folder, ctl) = Scratch::new().unwrap();
     let description = folder.path().join(".squall/cluster.json");
     let record = folder.path().join(".squall/members/kubelet-0.json");
-    assert_eq!(ctl.run(UP).await.unwrap().code, 0);
+    ctl.succeed(UP).await.unwrap();
     let whole = fs::read_to_string(&description).unwrap();
 
     // A damaged record hides no process.
@@ -185,18 +185,18 @@ async fn down_ends_everything_whatever_the_files_say() {
     for damaged in ["{", r#"{"process": {"pid": 1, "started": 0}}"#] {
         fs::write(&record, damaged).unwrap();
         assert_eq!(running(&ctl).await.unwrap(), before, "{damaged}");
-        assert_eq!(ctl.run(UP).await.unwrap().code, 0);
+        ctl.succeed(UP).await.unwrap();
     }
     assert_eq!(processes_in(folder.path()).len(), before.len());
 
     // This description names fewer members than are running.
     fs::write(&description, whole.replace("\"nodes\": 1", "\"nodes\": 0")).unwrap();
-    assert_eq!(ctl.run("cluster down").await.unwrap().code, 0);
+    ctl.succeed("cluster down").await.unwrap();
     assert_eq!(processes_in(folder.path()), [0; 0]);
 
     // This description names no member.
     fs::write(&description, &whole).unwrap();
-    assert_eq!(ctl.run(UP).await.unwrap().code, 0);
+    ctl.succeed(UP).await.unwrap();
     fs::write(&description, "{").unwrap();
     let output = ctl.run("cluster down").await.unwrap();
     assert_eq!(output.code, 1, "{output:?}");
@@ -214,6 +214,6 @@ async fn a_folder_half_made_is_made_anew() {
     let refused = ctl.run(UP).await.unwrap();
     assert!(refused.code == 1 && refused.stderr.contains("belongs to no cluster"), "{refused:?}");
     fs::write(folder.path().join(".squall/unfinished"), "ctl is creating a cluster in this folder\n").unwrap();
-    assert_eq!(ctl.run(UP).await.unwrap().code, 0);
+    ctl.succeed(UP).await.unwrap();
     assert_eq!(ctl.run("cluster down --delete").await.unwrap().stdout, "all members have stopped\nremoved .squall\n");
 }

@@ -12,13 +12,13 @@ const SHAPE: &str = "--apiservers 1 --controller-managers 1 --nodes 1";
 #[tokio::test]
 async fn a_cluster_begins_with_what_another_had() {
     let (folder, ctl) = Scratch::new().unwrap();
-    assert_eq!(ctl.run(&format!("cluster up --detach {SHAPE}")).await.unwrap().code, 0);
+    ctl.succeed(&format!("cluster up --detach {SHAPE}")).await.unwrap();
     assert_eq!(ctl.run_with("create -f -", KUBIA).await.unwrap().code, 0);
-    assert_eq!(ctl.run("rollout status deployment kubia").await.unwrap().code, 0);
+    ctl.succeed("rollout status deployment kubia").await.unwrap();
     let service = ctl.run("get service kubia -o json").await.unwrap().stdout;
     let saved = ctl.run("snapshot save kept").await.unwrap();
     assert!(saved.stdout.starts_with("saved ") && saved.stdout.ends_with(" in kept\n"), "{saved:?}");
-    assert_eq!(ctl.run("delete deployment kubia").await.unwrap().code, 0);
+    ctl.succeed("delete deployment kubia").await.unwrap();
 
     let status = ctl.run("snapshot status kept -o json").await.unwrap();
     let status: Value = serde_json::from_str(&status.stdout).unwrap();
@@ -36,7 +36,7 @@ async fn a_cluster_begins_with_what_another_had() {
     let output = ctl.run("snapshot restore kept --dir again").await.unwrap();
     assert_eq!(output.code, 1);
     assert!(output.stderr.contains("stop that cluster first: the addresses 127."), "{}", output.stderr);
-    assert_eq!(ctl.run("cluster down").await.unwrap().code, 0);
+    ctl.succeed("cluster down").await.unwrap();
 
     let output = ctl.run("snapshot restore kept --dir again --nodes 1").await.unwrap();
     assert_eq!(output.code, 0, "{output:?}");
@@ -51,8 +51,8 @@ async fn a_cluster_begins_with_what_another_had() {
     // Three apiservers continue from it together.
     let output = ctl.run(&format!("scale deployment kubia --replicas=2 {again}")).await.unwrap();
     assert_eq!(output.code, 0, "{output:?}");
-    assert_eq!(ctl.run(&format!("rollout status deployment kubia {again}")).await.unwrap().code, 0);
-    assert_eq!(ctl.run("cluster down --dir again").await.unwrap().code, 0);
+    ctl.succeed(&format!("rollout status deployment kubia {again}")).await.unwrap();
+    ctl.succeed("cluster down --dir again").await.unwrap();
 }
 
 #[tokio::test]
@@ -61,15 +61,15 @@ async fn bad_snapshots_are_refused_and_leave_nothing() {
     let output = ctl.run("snapshot status nosuch").await.unwrap();
     assert_eq!((output.stderr.as_str(), output.code), ("error: the path \"nosuch\" does not exist\n", 1));
 
-    assert_eq!(ctl.run(&format!("cluster up --detach {SHAPE}")).await.unwrap().code, 0);
-    assert_eq!(ctl.run("snapshot save kept").await.unwrap().code, 0);
+    ctl.succeed(&format!("cluster up --detach {SHAPE}")).await.unwrap();
+    ctl.succeed("snapshot save kept").await.unwrap();
     let output = ctl.run("snapshot save nosuch/kept").await.unwrap();
     assert_eq!(output.code, 1);
     assert!(output.stderr.contains("No such file or directory"), "{}", output.stderr);
     let output = ctl.run("snapshot restore kept").await.unwrap();
     assert_eq!(output.code, 1);
     assert!(output.stderr.contains("there is already a cluster in "), "{}", output.stderr);
-    assert_eq!(ctl.run("cluster down").await.unwrap().code, 0);
+    ctl.succeed("cluster down").await.unwrap();
 
     let whole = fs::read(folder.path().join("kept")).unwrap();
     let mut flipped = whole.clone();

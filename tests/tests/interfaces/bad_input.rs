@@ -149,7 +149,7 @@ async fn what_every_cluster_has_cannot_be_deleted_or_comes_back() {
 
     let get = "get service kubernetes -o json";
     let before = ctl.run(get).await.unwrap().stdout;
-    assert_eq!(ctl.run("delete service kubernetes").await.unwrap().code, 0);
+    ctl.succeed("delete service kubernetes").await.unwrap();
     wait_for("the service to come back", || async {
         let after = ctl.run(get).await.map_err(|error| error.to_string())?;
         holds(after.code == 0 && after.stdout != before, format!("{after:?}"))
@@ -192,7 +192,7 @@ async fn verbs_agree_on_the_cluster_in_a_subfolder() {
     let (folder, ctl) = Scratch::new().unwrap();
     fs::create_dir_all(folder.path().join("a/b")).unwrap();
     let (up, sub) = ("cluster up --detach --apiservers 1 --controller-managers 1 --nodes 0", ctl.in_subfolder("a/b"));
-    assert_eq!(ctl.run(up).await.unwrap().code, 0);
+    ctl.succeed(up).await.unwrap();
     let whole = folder.path().canonicalize().unwrap().join(".squall");
     let whole = whole.display();
     let found = sub.run(up).await.unwrap();
@@ -206,7 +206,7 @@ async fn verbs_agree_on_the_cluster_in_a_subfolder() {
     let refused = sub.run("cluster down --delete").await.unwrap();
     assert_eq!(refused.code, 1);
     assert!(refused.stderr.contains(&format!("to delete it, add --dir {whole}")), "{refused:?}");
-    assert_eq!(sub.run(&format!("cluster down --delete --dir {whole}")).await.unwrap().code, 0);
+    sub.succeed(&format!("cluster down --delete --dir {whole}")).await.unwrap();
     assert!(!folder.path().join(".squall").exists());
 }
 
@@ -236,7 +236,7 @@ async fn a_cluster_that_cannot_be_is_not_begun() {
 async fn a_cluster_that_is_there_is_not_brought_up_as_another() {
     let (folder, ctl) = Scratch::new().unwrap();
     let up = "cluster up --detach --apiservers 1 --controller-managers 1 --nodes 0";
-    assert_eq!(ctl.run(up).await.unwrap().code, 0);
+    ctl.succeed(up).await.unwrap();
     for other in ["--apiservers 3", "--controller-managers 2", "--nodes 1", "--timing k8s"] {
         let output = ctl.run(&format!("cluster up --detach {other}")).await.unwrap();
         assert_eq!((output.stdout.as_str(), output.code), ("", 1), "{other}");
@@ -244,9 +244,9 @@ async fn a_cluster_that_is_there_is_not_brought_up_as_another() {
                         remove it with \"ctl cluster down --delete\"";
         assert!(output.stderr.starts_with(expected), "{}", output.stderr);
     }
-    assert_eq!(ctl.run("cluster up --detach --apiservers 1").await.unwrap().code, 0);
+    ctl.succeed("cluster up --detach --apiservers 1").await.unwrap();
     assert_eq!(running(&ctl).await.unwrap().len(), 2);
-    assert_eq!(ctl.run("cluster down").await.unwrap().code, 0);
+    ctl.succeed("cluster down").await.unwrap();
     assert_eq!(processes_in(folder.path()), [0; 0]);
 }
 

@@ -85,7 +85,7 @@ async fn a_circle_of_owners_goes_in_the_foreground() {
              \"uid\":\"{}\",\"blockOwnerDeletion\":true}}]}}}}",
             names[owner], uids[owner]
         );
-        assert_eq!(ctl.run(&format!("patch configmap {name} -p {patch}")).await.unwrap().code, 0);
+        ctl.succeed(&format!("patch configmap {name} -p {patch}")).await.unwrap();
     }
     ctl.run("delete configmap a --cascade=foreground --wait=false").await.unwrap();
     wait_for("the circle to be gone", || async {

@@ -404,9 +404,9 @@ async fn a_namespace_that_is_deleted_leaves_nothing() {
     let ctl = lab.ctl().unwrap();
     let file = lab.cluster.folder().join("kubia.yaml");
     std::fs::write(&file, "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}").unwrap();
-    assert_eq!(ctl.run(&format!("apply -f {}", file.display())).await.unwrap().code, 0);
+    ctl.succeed(&format!("apply -f {}", file.display())).await.unwrap();
     std::fs::write(&file, KUBIA).unwrap();
-    assert_eq!(ctl.run(&format!("apply -n shop -f {}", file.display())).await.unwrap().code, 0);
+    ctl.succeed(&format!("apply -n shop -f {}", file.display())).await.unwrap();
     let count = async |kind: Kind| {
         let collection = squall_client::ResourceRef::collection(kind, "shop");
         lab.client.list(&collection, "", "", "").await.unwrap().1.len()
@@ -417,7 +417,7 @@ async fn a_namespace_that_is_deleted_leaves_nothing() {
     })
     .await
     .unwrap();
-    assert_eq!(ctl.run("delete namespace shop").await.unwrap().code, 0);
+    ctl.succeed("delete namespace shop").await.unwrap();
     wait_for("the namespace to be gone", || async {
         let names = ctl.run("get namespaces").await.unwrap().stdout;
         holds(!names.contains("shop"), names)
