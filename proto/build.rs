@@ -13,7 +13,8 @@ use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, Messa
 type Error = Box<dyn std::error::Error>;
 
 /// The Kubernetes files. Each is named after its package, except the last.
-const KUBERNETES: [&str; 14] = [
+const KUBERNETES: [&str; 15] = [
+    "apiextensions.v1",
     "apps.v1",
     "authentication.v1",
     "authorization.v1",
@@ -151,6 +152,8 @@ fn serde_attribute(field: &FieldDescriptor, rules: &Rules) -> String {
             (false, false) => "base64_bytes",
         };
         write!(attribute, ", with = \"crate::json::{with}\"").expect("writing to a String cannot fail");
+    } else if field.kind() == Kind::Double {
+        attribute.push_str(", with = \"crate::json::go_float\"");
     } else if !rules.pointer {
         attribute.push_str(", deserialize_with = \"crate::json::null_is_default\"");
     }
@@ -319,6 +322,7 @@ fn kind(field: &FieldDescriptor) -> String {
         Kind::Bool => "Kind::Bool".to_owned(),
         Kind::Int32 => "Kind::Int32".to_owned(),
         Kind::Int64 => "Kind::Int64".to_owned(),
+        Kind::Double => "Kind::Double".to_owned(),
         Kind::Bytes => "Kind::Bytes".to_owned(),
         other => panic!("{}: unsupported field type {other:?}", field.full_name()),
     }

@@ -4,6 +4,7 @@
 //! Walks the schema of the kind along with the JSON, because serde does not detect unknown keys next to inlined fields.
 
 use std::fmt;
+use std::sync::Arc;
 
 use prost_types::Any;
 use serde::Deserialize;
@@ -15,7 +16,8 @@ use squall_proto::resource::Quantity;
 use squall_proto::schema::{Field, Kind as ValueKind, MESSAGES, Message, Shape};
 
 use crate::error::Error;
-use crate::kinds::{Kind, Object};
+use crate::kinds::{Kind, Object, Version};
+use crate::structural::{Root, prune};
 
 /// How to treat unknown fields (the API's `fieldValidation`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -81,7 +83,7 @@ impl Object {
     /// Decodes an object from protobuf bytes.
     pub fn decode(kind: Kind, bytes: &[u8]) -> Result<Self, Error> {
         kind.decode_object(bytes)
-            .map_err(|error| Error::bad_request(format!("{} cannot be decoded: {error}", kind.info().kind)))
+            .map_err(|problem| Error::bad_request(format!("{} cannot be decoded: {problem}", kind.info().kind)))
     }
 
     /// Decodes the object in an `Any`.
@@ -92,42 +94,74 @@ impl Object {
     }
 }
 
+/// The kind that an object must have and, for a custom one, the rules of its version.
+#[derive(Debug, Clone, Copy)]
+pub struct Expected<'a> {
+    /// The kind.
+    pub kind: Kind,
+    /// The rules of a custom kind. Without them, all fields are known.
+    pub version: Option<&'a Arc<Version>>,
+}
+
+impl From<Kind> for Expected<'_> {
+    fn from(kind: Kind) -> Self {
+        Self { kind, version: None }
+    }
+}
+
 /// Decodes an object of this kind that was sent as a whole.
-pub fn from_json(kind: Kind, json: Value, validation: FieldValidation) -> Result<Decoded, Error> {
-    from_json_with(kind, json, &[], validation)
+pub fn from_json<'a>(
+    expected: impl Into<Expected<'a>>,
+    json: Value,
+    validation: FieldValidation,
+) -> Result<Decoded, Error> {
+    from_json_with(expected, json, &[], validation)
 }
 
 /// Like [`from_json`], for a text that had several values for the fields in `duplicates`.
-pub fn from_json_with(
-    kind: Kind,
+pub fn from_json_with<'a>(
+    expected: impl Into<Expected<'a>>,
     json: Value,
     duplicates: &[String],
     validation: FieldValidation,
 ) -> Result<Decoded, Error> {
-    let info = kind.info();
-    read_with(kind, json, duplicates, validation).map_err(|refusal| {
-        Error::bad_request(format!(
+    let expected = expected.into();
+    let info = expected.kind.info();
+    read_with(expected, json, duplicates, validation).map_err(|refusal| match (&refusal, expected.kind) {
+        // Kubernetes reads these as untyped objects.
+        (Refusal::Strict(_), Kind::Custom(_)) => Error::bad_request(refusal.to_string()),
+        _ => Error::bad_request(format!(
             "{} in version {:?} cannot be handled as a {}: {refusal}",
             info.kind, info.version, info.kind
-        ))
+        )),
     })
 }
 
+/// Returns the paths of the fields that the kind does not have.
+#[must_use]
+pub fn unknown_fields<'a>(expected: impl Into<Expected<'a>>, json: &Value) -> Vec<String> {
+    let mut walk = Walk::default();
+    walk.whole(&mut json.clone(), expected.into());
+    walk.unknown
+}
+
 /// Decodes an object of this kind.
-pub fn read(kind: Kind, json: Value, validation: FieldValidation) -> Result<Decoded, Refusal> {
-    read_with(kind, json, &[], validation)
+pub fn read<'a>(
+    expected: impl Into<Expected<'a>>,
+    json: Value,
+    validation: FieldValidation,
+) -> Result<Decoded, Refusal> {
+    read_with(expected.into(), json, &[], validation)
 }
 
 fn read_with(
-    kind: Kind,
+    Expected { kind, version }: Expected<'_>,
     mut json: Value,
     duplicates: &[String],
     validation: FieldValidation,
 ) -> Result<Decoded, Refusal> {
     let mut walk = Walk::default();
-    if let Some(message) = Message::find(kind.info().message) {
-        walk.object(&mut json, message, &mut Vec::new());
-    }
+    walk.whole(&mut json, Expected { kind, version });
     if let Some(mismatch) = walk.mismatch {
         return Err(mismatch);
     }
@@ -137,7 +171,8 @@ fn read_with(
     if validation == FieldValidation::Strict && !warnings.is_empty() {
         return Err(Refusal::Strict(warnings));
     }
-    let object = Object::from_json(kind, json).map_err(|error| Refusal::Value(error.to_string()))?;
+    let mut object = Object::from_json(kind, json).map_err(|error| Refusal::Value(error.to_string()))?;
+    object.follow(version);
     let warnings = if validation == FieldValidation::Ignore { Vec::new() } else { warnings };
     Ok(Decoded { object, warnings })
 }
@@ -150,7 +185,7 @@ fn fill(json: &mut Value, field: &'static Field) {
     *json = match field.kind {
         ValueKind::String | ValueKind::Bytes => "".into(),
         ValueKind::Bool => false.into(),
-        ValueKind::Int32 | ValueKind::Int64 => 0.into(),
+        ValueKind::Int32 | ValueKind::Int64 | ValueKind::Double => 0.into(),
         ValueKind::Message(index) if MESSAGES[index].custom_json => return,
         ValueKind::Message(_) => Value::Object(serde_json::Map::new()),
     };
@@ -165,6 +200,24 @@ struct Walk {
 }
 
 impl Walk {
+    fn whole(&mut self, json: &mut Value, Expected { kind, version }: Expected<'_>) {
+        if kind.is_custom() {
+            self.custom_object(json, version);
+        } else if let Some(message) = Message::find(kind.info().message) {
+            self.object(json, message, &mut Vec::new());
+        }
+    }
+
+    /// Checks the metadata, and removes the fields that the schema of a custom kind does not know.
+    fn custom_object(&mut self, json: &mut Value, version: Option<&Arc<Version>>) {
+        if let Some((metadata, message)) = json.get_mut("metadata").zip(Message::find("meta.v1.ObjectMeta")) {
+            self.object(metadata, message, &mut vec!["metadata".to_owned()]);
+        }
+        if let Some(version) = version {
+            self.unknown.extend(prune(json, version.schema(), Root::Resource));
+        }
+    }
+
     fn object(&mut self, json: &mut Value, message: &'static Message, path: &mut Vec<String>) {
         if message.custom_json {
             return self.custom(json, message, path);
@@ -246,6 +299,7 @@ impl Walk {
             ValueKind::Bool => json.is_boolean(),
             ValueKind::Int32 => json.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
             ValueKind::Int64 => json.as_i64().is_some(),
+            ValueKind::Double => json.is_number(),
         };
         if !fits && !json.is_null() {
             self.mismatched(json, message.short_name(), path, &kind_name(field));
@@ -286,6 +340,7 @@ fn kind_name(field: &Field) -> String {
         ValueKind::Bool => "bool".to_owned(),
         ValueKind::Int32 => "int32".to_owned(),
         ValueKind::Int64 => "int64".to_owned(),
+        ValueKind::Double => "float64".to_owned(),
         ValueKind::Bytes => "[]uint8".to_owned(),
         ValueKind::Message(index) => go_type(MESSAGES[index].name),
     }

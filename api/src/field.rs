@@ -54,6 +54,8 @@ pub enum Problem {
     Required,
     /// A value is invalid.
     Invalid,
+    /// A value is of the wrong type.
+    TypeInvalid,
     /// A value is not an allowed one.
     NotSupported,
     /// The field may not be set here.
@@ -73,6 +75,7 @@ impl Problem {
         match self {
             Self::Required => "FieldValueRequired",
             Self::Invalid => "FieldValueInvalid",
+            Self::TypeInvalid => "FieldValueTypeInvalid",
             Self::NotSupported => "FieldValueNotSupported",
             Self::Forbidden => "FieldValueForbidden",
             Self::Duplicate => "FieldValueDuplicate",
@@ -85,7 +88,7 @@ impl Problem {
     const fn words(self) -> &'static str {
         match self {
             Self::Required => "Required value",
-            Self::Invalid => "Invalid value",
+            Self::Invalid | Self::TypeInvalid => "Invalid value",
             Self::NotSupported => "Unsupported value",
             Self::Forbidden => "Forbidden",
             Self::Duplicate => "Duplicate value",
@@ -152,6 +155,11 @@ impl Errors {
         self.push(path, Problem::Invalid, Some(json(value)), detail);
     }
 
+    /// Reports a value of the wrong type.
+    pub fn type_invalid(&mut self, path: &Path, value: &impl Serialize, detail: &str) {
+        self.push(path, Problem::TypeInvalid, Some(json(value)), detail);
+    }
+
     /// Reports a value that is not an allowed one.
     pub fn not_supported(&mut self, path: &Path, value: &impl Serialize, allowed: &[&str]) {
         self.not_supported_text(path, json(value), allowed);
@@ -198,7 +206,8 @@ impl Errors {
 
     /// Reports a list that is longer than allowed.
     pub fn too_many(&mut self, path: &Path, count: usize, most: usize) {
-        let detail = format!("must have at most {most} items");
+        let items = if most == 1 { "item" } else { "items" };
+        let detail = format!("must have at most {most} {items}");
         self.push(path, Problem::TooMany, Some(count.to_string()), &detail);
     }
 

@@ -24,6 +24,7 @@ pub mod field_selector;
 mod finalizers;
 pub mod happening;
 pub mod hash;
+pub mod jsonpath;
 pub mod kinds;
 pub mod labels;
 pub mod limits;
@@ -34,6 +35,7 @@ pub mod openapi;
 pub mod patch;
 pub mod quantity;
 pub mod revision;
+pub mod structural;
 pub mod table;
 pub mod timing;
 pub mod warnings;
@@ -42,6 +44,6 @@ pub mod write_log;
 pub use error::Error;
 pub use kinds::{Kind, KindInfo, Object, Resource, Scope};
 pub use squall_proto::{
-    apps, authentication, authorization, autoscaling, coordination, core, discovery, intstr, meta as metav1, policy,
-    rbac, resource, runtime, schema,
+    apiextensions, apps, authentication, authorization, autoscaling, coordination, core, discovery, intstr,
+    meta as metav1, policy, rbac, resource, runtime, schema,
 };

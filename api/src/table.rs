@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use squall_proto::apiextensions::v1::CustomResourceColumnDefinition;
 
 /// A column of a kind's table.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +72,36 @@ impl Column {
             (Cells::Integers, Ok(number)) => number.into(),
             _ => text.into(),
         }
+    }
+}
+
+/// Returns the definition of a custom kind's column in a `Table`.
+#[must_use]
+pub fn printer_definition(column: &CustomResourceColumnDefinition) -> Value {
+    // Kubernetes: a column without a description has that of its path.
+    let path = column.json_path.trim_start_matches('.');
+    let description = match column.description.as_str() {
+        "" => format!("Custom resource definition column (in JSONPath format): .{path}"),
+        text => text.to_owned(),
+    };
+    json!({
+        "name": column.name,
+        "type": column.r#type,
+        "format": column.format,
+        "description": description,
+        "priority": column.priority,
+    })
+}
+
+/// Converts a text to a cell of a custom kind's column of this type. A value that is missing is null.
+#[must_use]
+pub fn printer_cell(text: String, of: &str) -> Value {
+    match of {
+        _ if text.is_empty() => Value::Null,
+        "integer" => text.parse::<i64>().map_or(Value::String(text), Value::from),
+        "number" => text.parse::<f64>().map_or(Value::String(text), Value::from),
+        "boolean" => text.parse::<bool>().map_or(Value::String(text), Value::from),
+        _ => text.into(),
     }
 }
 

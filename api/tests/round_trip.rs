@@ -15,6 +15,8 @@ struct Filler {
     count: i64,
     /// How many fields were filled in.
     filled: usize,
+    /// The messages that are being filled.
+    within: Vec<usize>,
 }
 
 impl Filler {
@@ -52,10 +54,18 @@ impl Filler {
             ValueKind::Bool => json!(true),
             ValueKind::Int32 => json!(self.count),
             ValueKind::Int64 => json!(self.count + (1 << 40)),
+            ValueKind::Double => json!(0.5),
             ValueKind::Bytes => json!("AAEC/w=="),
             ValueKind::Message(index) if MESSAGES[index].custom_json => self.custom(MESSAGES[index].name)?,
             ValueKind::Message(_) if depth >= MAX_DEPTH => return None,
-            ValueKind::Message(index) => Value::Object(self.object(&MESSAGES[index], depth + 1)),
+            // A schema has schemas within it, each of which has.
+            ValueKind::Message(index) if self.within.contains(&index) => return None,
+            ValueKind::Message(index) => {
+                self.within.push(index);
+                let object = self.object(&MESSAGES[index], depth + 1);
+                self.within.pop();
+                Value::Object(object)
+            }
         })
     }
 
@@ -68,6 +78,10 @@ impl Filler {
             "resource.Quantity" => json!("1500m"),
             "meta.v1.FieldsV1" | "runtime.RawExtension" => json!({"f:spec": {"f:replicas": {}}}),
             "meta.v1.Verbs" => json!(["get"]),
+            "apiextensions.v1.JSON" => json!({"any": ["value", 1, null]}),
+            "apiextensions.v1.JSONSchemaPropsOrArray" => json!({"type": "string"}),
+            "apiextensions.v1.JSONSchemaPropsOrBool" => json!(true),
+            "apiextensions.v1.JSONSchemaPropsOrStringArray" => json!(["name"]),
             other => unreachable!("what does the JSON of {other} look like?"),
         })
     }
@@ -75,7 +89,7 @@ impl Filler {
 
 fn full(kind: Kind) -> (Value, usize) {
     let info = kind.info();
-    let mut filler = Filler { count: 0, filled: 0 };
+    let mut filler = Filler { count: 0, filled: 0, within: Vec::new() };
     let mut object = filler.object(Message::find(info.message).unwrap(), 0);
     object.insert("apiVersion".to_owned(), info.api_version().into());
     object.insert("kind".to_owned(), info.kind.into());
@@ -174,7 +188,7 @@ fn pointers(json: &Value, at: &str, found: &mut Vec<String>) {
 
 /// A document with every field of a kind, not very deep.
 fn every_field(kind: Kind) -> Value {
-    let mut filler = Filler { count: 0, filled: 0 };
+    let mut filler = Filler { count: 0, filled: 0, within: Vec::new() };
     Value::Object(filler.object(Message::find(kind.info().message).unwrap(), MAX_DEPTH - 3))
 }
 

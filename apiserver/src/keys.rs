@@ -1,6 +1,7 @@
 //! The keys of the store: `deployments.apps/default/kubia`, `nodes/node-0`.
 
-use squall_api::{Kind, Object, Scope};
+use squall_api::kinds::CustomObject;
+use squall_api::{Kind, Object, Scope, names};
 
 /// Returns the key of an object.
 #[must_use]
@@ -48,7 +49,9 @@ pub fn check(key: &str, value: Option<&[u8]>) -> Result<(), String> {
         return Ok(());
     }
     let (plural, rest) = key.split_once('/').ok_or("it is no key of the store")?;
-    let kind = Kind::ALL.iter().copied().find(|kind| kind.info().plural_group() == plural).ok_or("it is of no kind")?;
+    let Some(kind) = Kind::ALL.iter().copied().find(|kind| kind.info().plural_group() == plural) else {
+        return check_custom(plural, rest, value);
+    };
     let parts = rest.split('/').filter(|part| !part.is_empty()).count();
     let wanted = match kind.info().scope {
         Scope::Namespaced => 2,
@@ -64,4 +67,22 @@ pub fn check(key: &str, value: Option<&[u8]>) -> Result<(), String> {
         }
         Some(Ok(_)) | None => Ok(()),
     }
+}
+
+/// Checks an object of a custom kind, whatever its definition says.
+fn check_custom(plural: &str, rest: &str, value: Option<&[u8]>) -> Result<(), String> {
+    let (plural, group) = plural.split_once('.').filter(|(_, group)| group.contains('.')).ok_or("it is of no kind")?;
+    if !names::dns1035_label(plural).is_empty() || !names::dns1123_subdomain(group).is_empty() {
+        return Err("it is of no kind".to_owned());
+    }
+    let (namespace, name) = rest.split_once('/').unwrap_or(("", rest));
+    if name.is_empty() || name.contains('/') || (namespace.is_empty() && rest.contains('/')) {
+        return Err("it does not name one object".to_owned());
+    }
+    let Some(value) = value else { return Ok(()) };
+    let found = CustomObject::metadata_of(value).map_err(|problem| format!("its value cannot be read: {problem}"))?;
+    if found.namespace != namespace || found.name != name {
+        return Err("its value is another object".to_owned());
+    }
+    Ok(())
 }

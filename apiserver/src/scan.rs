@@ -2,6 +2,7 @@
 //!
 //! The position of a field comes from the schema. A test compares the result with the decoded object for every kind.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
@@ -35,16 +36,26 @@ fn names(kind: Kind) -> &'static [(&'static str, bool)] {
     }
 }
 
-static FIELDS: LazyLock<Vec<Vec<Field>>> = LazyLock::new(|| {
+/// The fields that every kind has.
+const COMMON: [(&str, bool); 2] = [("metadata.name", false), ("metadata.namespace", false)];
+
+static FIELDS: LazyLock<BTreeMap<Kind, Vec<Field>>> = LazyLock::new(|| {
     let of_kind = |kind: &Kind| {
-        let common = [("metadata.name", false), ("metadata.namespace", false)];
-        let all = common.iter().chain(names(*kind));
-        all.filter_map(|(name, indexed)| {
+        let all = COMMON.iter().chain(names(*kind));
+        let field = |(name, indexed): &(&'static str, bool)| {
             Some(Field { name, indexed: *indexed, numbers: numbers(kind.info().message, name)? })
-        })
-        .collect()
+        };
+        (*kind, all.filter_map(field).collect())
     };
     Kind::ALL.iter().map(of_kind).collect()
+});
+
+/// The fields of custom objects, whose metadata have the same place as those of all others.
+static CUSTOM: LazyLock<Vec<Field>> = LazyLock::new(|| {
+    let field = |(name, indexed): &(&'static str, bool)| {
+        Some(Field { name, indexed: *indexed, numbers: numbers(Kind::Pod.info().message, name)? })
+    };
+    COMMON.iter().filter_map(field).collect()
 });
 
 /// Returns the protobuf field numbers along a field path.
@@ -65,7 +76,7 @@ fn numbers(message: &str, path: &str) -> Option<Vec<u32>> {
 /// Returns all fields of a kind that can be read without decoding.
 #[must_use]
 pub fn fields(kind: Kind) -> &'static [Field] {
-    FIELDS.get(kind as usize).map_or(&[], Vec::as_slice)
+    if kind.is_custom() { &CUSTOM } else { FIELDS.get(&kind).map_or(&[], Vec::as_slice) }
 }
 
 /// Finds a field of a kind by its name in a selector.

@@ -1,8 +1,9 @@
 //! The permissions and the identity of the user, as an apiserver sees them.
 
+use squall_proto::apiextensions::v1::CustomResourceDefinition;
 use squall_proto::rbac::v1::PolicyRule;
 use squall_proto::squall::api::v1::access_client::AccessClient;
-use squall_proto::squall::api::v1::{Resource, ReviewRequest, RulesRequest, WhoAmIRequest};
+use squall_proto::squall::api::v1::{KindsRequest, Resource, ReviewRequest, RulesRequest, WhoAmIRequest};
 use tonic::{Response, Status};
 
 use crate::bearer::Wire;
@@ -39,6 +40,19 @@ impl Client {
     /// Checks whether the user may perform a verb on a path that is no resource.
     pub async fn can_i_at(&self, verb: &str, path: &str) -> Result<Review, Error> {
         self.review(ReviewRequest { verb: verb.to_owned(), resource: None, path: path.to_owned() }).await
+    }
+
+    /// Returns the definitions of the kinds that users have defined: the one of this name; or all, without their schemas,
+    /// if the name is empty.
+    pub async fn kinds(&self, name: &str) -> Result<Vec<CustomResourceDefinition>, Error> {
+        let request = KindsRequest { name: name.to_owned() };
+        let reply = self
+            .ask_any(|mut access| {
+                let request = request.clone();
+                async move { access.kinds(request).await }
+            })
+            .await?;
+        Ok(reply.definitions)
     }
 
     async fn review(&self, request: ReviewRequest) -> Result<Review, Error> {

@@ -117,7 +117,7 @@ pub fn manifest(object: &Object) -> proto::Manifest {
     proto::Manifest { encoding: Some(proto::manifest::Encoding::Object(object.to_any())) }
 }
 
-pub(crate) fn typed<K: Resource + TryFrom<Object>>(object: Object) -> Result<K, Error> {
+fn typed<K: Resource + TryFrom<Object>>(object: Object) -> Result<K, Error> {
     let kind = object.kind();
     K::try_from(object).map_err(|_| {
         Error::Api(squall_api::Error::internal(format!("asked for a {}, got a {}", K::INFO.kind, kind.info().kind)))

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use squall_api::{Object, Resource, meta};
+use squall_api::kinds::Meta;
+use squall_api::{Kind, Object, meta};
 use tokio::sync::watch;
 
-use crate::api::typed;
 use crate::client::Client;
 use crate::error::Error;
 use crate::watch::{Event, Selection, Watch};
@@ -50,7 +50,7 @@ struct Objects<K> {
     group_of: fn(&K) -> &str,
 }
 
-impl<K: Resource> Objects<K> {
+impl<K: Meta> Objects<K> {
     fn insert(&mut self, object: Arc<K>) -> Option<Arc<K>> {
         let key = key(object.as_ref());
         let old = self.remove(&key);
@@ -77,15 +77,22 @@ fn take_out<K>(index: &mut HashMap<String, BTreeMap<Key, Arc<K>>>, value: &str, 
     }
 }
 
-fn key<K: Resource>(object: &K) -> Key {
+fn typed<K: TryFrom<Object, Error = Kind>>(object: Object) -> Result<K, Error> {
+    K::try_from(object).map_err(|kind| {
+        let message = format!("the watch of a cache delivered a {}", kind.info().kind);
+        Error::Api(squall_api::Error::internal(message))
+    })
+}
+
+fn key<K: Meta>(object: &K) -> Key {
     (object.meta().namespace.clone(), object.meta().name.clone())
 }
 
-fn owner<K: Resource>(object: &K) -> String {
+fn owner<K: Meta>(object: &K) -> String {
     meta::controller_of(object.meta()).map(|owner| owner.uid.clone()).unwrap_or_default()
 }
 
-impl<K: Resource + TryFrom<Object> + Send + Sync> Cache<K> {
+impl<K: Meta + TryFrom<Object, Error = Kind> + Send + Sync> Cache<K> {
     /// Creates an empty cache; [`Cache::follow`] fills it.
     #[must_use]
     pub fn new() -> Self {
@@ -225,7 +232,7 @@ impl<K: Resource + TryFrom<Object> + Send + Sync> Cache<K> {
     }
 }
 
-impl<K: Resource + TryFrom<Object> + Send + Sync> Default for Cache<K> {
+impl<K: Meta + TryFrom<Object, Error = Kind> + Send + Sync> Default for Cache<K> {
     fn default() -> Self {
         Self::new()
     }

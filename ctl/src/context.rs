@@ -2,11 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use squall_api::{Kind, Object};
 use squall_client::{Client, ClusterEntry, Kubeconfig};
 use squall_cluster::Cluster;
+use tokio::sync::OnceCell;
 
 use crate::cli::{DirArgs, Global};
 use crate::failure::Failure;
+use crate::kinds::Kinds;
 use crate::request_log;
 
 /// A client and a namespace.
@@ -17,6 +20,8 @@ pub struct Context {
     pub namespace: String,
     /// The namespace given with `--namespace`, if any.
     pub asked_namespace: Option<String>,
+    /// The kinds that users have defined, once they were asked for.
+    pub custom: OnceCell<Kinds>,
 }
 
 impl Context {
@@ -37,7 +42,29 @@ impl Context {
             client = client.observed_by(observer);
         }
         let namespace = global.namespace.clone().unwrap_or_else(|| entry.namespace.clone());
-        Ok(Self { client, entry, namespace, asked_namespace: global.namespace.clone() })
+        Ok(Self { client, entry, namespace, asked_namespace: global.namespace.clone(), custom: OnceCell::new() })
+    }
+
+    /// Returns the kinds that users have defined.
+    pub async fn kinds(&self) -> Result<&Kinds, squall_client::Error> {
+        self.custom.get_or_try_init(async || Ok(Kinds::of(&self.client.kinds("").await?))).await
+    }
+
+    /// Returns the kind that a user means by a word.
+    pub async fn kind(&self, word: &str) -> Result<Kind, Failure> {
+        let found = match Kind::of_word(word) {
+            Some(kind) => Some(kind),
+            None => self.kinds().await?.of_word(word),
+        };
+        found.ok_or_else(|| Failure::error(format!("the server doesn't have a resource type {word:?}")))
+    }
+
+    /// Returns an object with the columns of its kind, if users have defined that.
+    pub fn adopted(&self, mut object: Object) -> Object {
+        if let Some(kinds) = self.custom.get() {
+            kinds.adopt(&mut object);
+        }
+        object
     }
 }
 

@@ -7,6 +7,7 @@ mod download;
 mod failure;
 mod files;
 mod interruption;
+mod kinds;
 mod manifests;
 mod modify;
 mod output;

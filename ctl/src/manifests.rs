@@ -76,7 +76,7 @@ pub async fn read(
             let values = manifest::documents(&text)
                 .map_err(|problem| Failure::error(format!("error parsing {file}: {problem}")))?;
             for json in values {
-                match document(context, json, &file) {
+                match document(context, json, &file).await {
                     Ok(document) => documents.push(document),
                     Err(failure) => failures.push(failure),
                 }
@@ -154,7 +154,7 @@ fn collect(folder: &Path, depth: Depth, files: &mut Vec<PathBuf>) -> std::io::Re
     Ok(())
 }
 
-fn document(context: &Context, json: Value, file: &str) -> Result<Document, Failure> {
+async fn document(context: &Context, json: Value, file: &str) -> Result<Document, Failure> {
     let text = |field: &str| json.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (api_version, kind_name) = (text("apiVersion"), text("kind"));
     for (field, value) in [("kind", &kind_name), ("apiVersion", &api_version)] {
@@ -165,7 +165,11 @@ fn document(context: &Context, json: Value, file: &str) -> Result<Document, Fail
             )));
         }
     }
-    let Some(kind) = Kind::of_manifest(&api_version, &kind_name) else {
+    let found = match Kind::of_manifest(&api_version, &kind_name) {
+        Some(kind) => Some(kind),
+        None => context.kinds().await?.of_manifest(&api_version, &kind_name),
+    };
+    let Some(kind) = found else {
         return Err(Failure::error(format!(
             "resource mapping not found for name: {:?} namespace: {:?} from {file:?}: no matches for kind {kind_name:?} in version \
              {api_version:?}\nensure CRDs are installed first",

@@ -9,6 +9,7 @@ use squall_client::{Client, Reason, ResourceRef};
 use crate::cli::SelectArgs;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::kinds::Kinds;
 use crate::manifests::{self, Depth};
 
 /// The types of `ctl get all`.
@@ -22,12 +23,27 @@ pub struct Target {
     pub names: Vec<String>,
 }
 
-fn kind(word: &str) -> Result<Kind, Failure> {
-    Kind::of_word(word).ok_or_else(|| Failure::error(format!("the server doesn't have a resource type {word:?}")))
+/// Whether a command names kinds that may be users' own.
+fn may_be_custom(words: &[String]) -> bool {
+    let is_slashed = words.iter().any(|word| word.contains('/'));
+    let kinds = words.iter().take(if is_slashed { usize::MAX } else { 1 });
+    kinds
+        .flat_map(|word| word.split('/').next())
+        .flat_map(|word| word.split(','))
+        .any(|word| Kind::of_word(word).is_none())
 }
 
 /// Parses the words of a command.
-pub fn parse(words: &[String]) -> Result<Vec<Target>, Failure> {
+pub async fn parse(context: &Context, words: &[String]) -> Result<Vec<Target>, Failure> {
+    if may_be_custom(words) { parse_with(context.kinds().await?, words) } else { parse_with(&Kinds::default(), words) }
+}
+
+fn kind(kinds: &Kinds, word: &str) -> Result<Kind, Failure> {
+    kinds.of_word(word).ok_or_else(|| Failure::error(format!("the server doesn't have a resource type {word:?}")))
+}
+
+/// Parses the words of a command, when these kinds are defined.
+fn parse_with(known: &Kinds, words: &[String]) -> Result<Vec<Target>, Failure> {
     let Some((first, rest)) = words.split_first() else {
         return Err(Failure::plain(
             "You must specify the type of resource to get. Use \"ctl api-resources\" for a complete list of supported resources.\n\n\
@@ -36,20 +52,23 @@ pub fn parse(words: &[String]) -> Result<Vec<Target>, Failure> {
         ));
     };
     if words.iter().any(|word| word.contains('/')) {
-        return words.iter().map(|word| with_slash(word)).collect();
+        return words.iter().map(|word| with_slash(known, word)).collect();
     }
     let mut targets: Vec<Target> = Vec::new();
     for word in first.split(',') {
-        let kinds = if word == "all" { ALL.to_vec() } else { vec![kind(word)?] };
+        let kinds = match word {
+            "all" => [ALL.to_vec(), known.in_category("all")].concat(),
+            word => vec![kind(known, word)?],
+        };
         targets.extend(kinds.into_iter().map(|kind| Target { kind, names: rest.to_vec() }));
     }
     Ok(targets)
 }
 
-fn with_slash(word: &str) -> Result<Target, Failure> {
+fn with_slash(known: &Kinds, word: &str) -> Result<Target, Failure> {
     match word.split_once('/') {
         Some((kind_word, name)) if !name.is_empty() && !name.contains('/') => {
-            Ok(Target { kind: kind(kind_word)?, names: vec![name.to_owned()] })
+            Ok(Target { kind: kind(known, kind_word)?, names: vec![name.to_owned()] })
         }
         Some(_) => Err(Failure::error("arguments in resource/name form may not have more than one slash")),
         None => Err(Failure::error(
@@ -60,8 +79,11 @@ fn with_slash(word: &str) -> Result<Target, Failure> {
 }
 
 /// Parses words, each of which must name an object.
-pub fn parse_named(words: &[String]) -> Result<Vec<Target>, Failure> {
-    let targets = parse(words)?;
+pub async fn parse_named(context: &Context, words: &[String]) -> Result<Vec<Target>, Failure> {
+    named(parse(context, words).await?)
+}
+
+fn named(targets: Vec<Target>) -> Result<Vec<Target>, Failure> {
     if targets.iter().any(|target| target.names.is_empty()) {
         return Err(Failure::error("resource(s) were provided, but no name was specified"));
     }
@@ -148,7 +170,7 @@ pub async fn choose(
         return Ok(chosen.collect());
     }
     let mut chosen = Vec::new();
-    for target in parse(wanted.what)? {
+    for target in parse(context, wanted.what).await? {
         let namespace = namespace_of(target.kind, context, Namespaces::of(wanted.all_namespaces));
         let labelled = wanted.selector.is_some() || wanted.field_selector.is_some();
         if !target.names.is_empty() {
@@ -187,7 +209,7 @@ async fn found(
     let mut objects = Vec::new();
     for resource in wanted {
         match get(&context.client, resource.kind, &resource.namespace, &resource.name).await {
-            Ok(object) => objects.push(object),
+            Ok(object) => objects.push(context.adopted(object)),
             Err(error) if matches!(error, squall_client::Error::Api(_)) => failures.push(error.into()),
             Err(error) => return Err(error.into()),
         }
@@ -230,7 +252,8 @@ async fn list(
 ) -> Result<Vec<Object>, Failure> {
     let (labels, fields) = (labels.unwrap_or_default(), fields.unwrap_or_default());
     let listed = context.client.list(&ResourceRef::collection(kind, namespace), labels, fields, "").await;
-    listed.map(|(_, objects)| objects).map_err(|error| unable(kind, labels, fields, error))
+    let adopted = |objects: Vec<Object>| objects.into_iter().map(|object| context.adopted(object)).collect();
+    listed.map(|(_, objects)| adopted(objects)).map_err(|error| unable(kind, labels, fields, error))
 }
 
 /// kubectl: when the server refuses the selectors of a list, the message shows them.
@@ -258,6 +281,10 @@ pub async fn get(client: &Client, kind: Kind, namespace: &str, name: &str) -> Re
 mod tests {
     use super::*;
 
+    fn parse(words: &[String]) -> Result<Vec<Target>, Failure> {
+        parse_with(&Kinds::default(), words)
+    }
+
     fn words(text: &str) -> Vec<String> {
         text.split(' ').map(str::to_owned).collect()
     }
@@ -273,6 +300,7 @@ mod tests {
         for bad in ["foo", "po po/a", "po/", "po/a/b"] {
             assert!(parse(&words(bad)).is_err(), "{bad}");
         }
-        assert!(parse_named(&words("po")).is_err());
+        assert!(named(parse(&words("po")).unwrap()).is_err());
+        assert!(may_be_custom(&words("po,ct")) && may_be_custom(&words("ct/x")) && !may_be_custom(&words("po ct")));
     }
 }

@@ -3,11 +3,11 @@
 use std::cmp::Ordering;
 
 use serde_json::Value;
+use squall_api::jsonpath::Path;
 use squall_api::resource::Quantity;
 use squall_api::{Object, quantity};
 
 use crate::failure::Failure;
-use crate::output::jsonpath::Path;
 
 /// Sorts objects by the value at a path. Objects without a value come first.
 pub fn sort(objects: &mut [Object], path: Option<&str>) -> Result<(), Failure> {

@@ -78,6 +78,29 @@ pub mod base64_map {
     }
 }
 
+/// A floating-point number that may be absent. One without a fraction is written without it, as Go does.
+pub mod go_float {
+    use super::{Deserialize, Deserializer, Serializer};
+
+    /// Beyond this, a number need not be exact.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+
+    /// Writes a number or `null`.
+    pub fn serialize<S: Serializer>(number: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+        match number {
+            #[expect(clippy::cast_possible_truncation, reason = "the number is whole and within the range")]
+            Some(number) if number.fract() == 0.0 && number.abs() < EXACT => serializer.serialize_i64(*number as i64),
+            Some(number) => serializer.serialize_f64(*number),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    /// Reads a number or `null`.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+        Option::deserialize(deserializer)
+    }
+}
+
 /// Parses uninterpreted JSON bytes; no bytes read as `null`.
 pub(crate) fn raw_to_value<E: serde::ser::Error>(raw: &[u8]) -> Result<serde_json::Value, E> {
     if raw.is_empty() {

@@ -7,6 +7,7 @@
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 pub mod json;
+mod json_schema;
 mod quantity;
 mod scalars;
 pub mod schema;

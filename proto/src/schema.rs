@@ -63,6 +63,8 @@ pub enum Kind {
     Int32,
     /// A 64-bit integer.
     Int64,
+    /// A 64-bit floating-point number.
+    Double,
     /// Bytes: base64 in JSON.
     Bytes,
     /// A message: its index in [`MESSAGES`].

@@ -83,7 +83,9 @@ pub fn describe(object: &Object, related: &Related, now: Timestamp) -> String {
         Object::ClusterRoleBinding(binding) => {
             access::describe_binding(&mut layout, &binding.metadata, &binding.role_ref, &binding.subjects);
         }
-        Object::Event(_) | Object::Lease(_) => generic::describe(&mut layout, object),
+        Object::Event(_) | Object::Lease(_) | Object::CustomResourceDefinition(_) | Object::Custom(_) => {
+            generic::describe(&mut layout, object);
+        }
     }
     if shows_events(object) {
         events::describe(&mut layout, &related.events, now);

@@ -28,6 +28,14 @@ impl Error {
         Self::new(Reason::Conflict, message, Some(resource_details(kind, name)))
     }
 
+    /// The definition of the kind is being deleted, so no new objects are taken.
+    #[must_use]
+    pub fn terminating_definition(kind: Kind) -> Self {
+        let message = "create not allowed while custom resource definition is terminating";
+        let details = resource_details(kind, "");
+        Self::new(Reason::MethodNotAllowed, message.to_owned(), Some(details))
+    }
+
     /// The object has changed since the caller read it.
     #[must_use]
     pub fn modified(kind: Kind, name: &str) -> Self {

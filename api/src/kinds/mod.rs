@@ -2,7 +2,12 @@
 
 mod amount;
 mod config_map;
+mod custom_kind;
+mod custom_object;
+mod custom_resource_definition;
 mod data;
+mod definition;
+mod definition_rules;
 mod deployment;
 mod disruption_budget;
 mod endpoint_slice;
@@ -31,6 +36,10 @@ mod service_rules;
 mod service_type;
 mod workload;
 
+pub use custom_kind::{CustomKind, CustomName};
+pub use custom_object::CustomObject;
+pub use custom_resource_definition::{CUSTOM_RESOURCE_CLEANUP, condition, has_condition, set_condition};
+pub use definition::{Definition, PrinterColumn, Rank, Version, version_rank};
 pub use event::{first_seen, last_seen};
 pub use namespace::NAMESPACE_CONTENT;
 pub use node::covers;

@@ -1,11 +1,14 @@
 //! The list of kinds, and an object of any of them.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use prost::Message;
 use prost_types::Any;
 use serde_json::Value;
 
 use squall_proto::TYPE_PREFIX;
+use squall_proto::apiextensions::v1::CustomResourceDefinition;
 use squall_proto::apps::v1::{Deployment, ReplicaSet};
 use squall_proto::coordination::v1::Lease;
 use squall_proto::core::v1::{
@@ -17,59 +20,88 @@ use squall_proto::meta::v1::ObjectMeta;
 use squall_proto::policy::v1::PodDisruptionBudget;
 use squall_proto::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 
+use super::custom_kind::{CustomKind, CustomName};
+use super::custom_object::CustomObject;
+use super::definition::Version;
 use super::{KindInfo, Meta, Resource, StatusUpdate};
 use crate::field::Errors;
-use crate::table::Column;
+use crate::table::{Column, narrow};
 use crate::warnings::Warnings;
+
+/// The columns of a custom kind that defines none.
+const CUSTOM_COLUMNS: &[Column] = &[narrow("Name"), narrow("Age")];
+/// The prefix of the type URLs of custom kinds, after that of all.
+const CUSTOM_TYPE: &str = "custom/";
 
 macro_rules! kinds {
     ($($kind:ident),* $(,)?) => {
         /// A kind of object.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[expect(missing_docs, reason = "the names are Kubernetes' own")]
-        pub enum Kind { $($kind),* }
+        pub enum Kind { $($kind,)* Custom(CustomKind) }
 
         impl Kind {
-            /// Every kind.
+            /// Every kind that is built in.
             pub const ALL: &'static [Self] = &[$(Self::$kind),*];
 
             /// Returns the fixed properties of the kind.
             #[must_use]
             pub const fn info(self) -> &'static KindInfo {
-                match self { $(Self::$kind => &<$kind as Resource>::INFO),* }
+                match self { $(Self::$kind => &<$kind as Resource>::INFO,)* Self::Custom(kind) => kind.info() }
             }
 
-            /// Returns the columns of the kind's table.
+            /// Returns the columns of the kind's table. A version of a custom kind may define others.
             #[must_use]
             pub const fn columns(self) -> &'static [Column] {
-                match self { $(Self::$kind => <$kind as Resource>::COLUMNS),* }
+                match self { $(Self::$kind => <$kind as Resource>::COLUMNS,)* Self::Custom(_) => CUSTOM_COLUMNS }
             }
 
-            pub(crate) fn decode_object(self, bytes: &[u8]) -> Result<Object, prost::DecodeError> {
-                match self { $(Self::$kind => <$kind as Message>::decode(bytes).map(|o| Object::$kind(Box::new(o)))),* }
+            pub(crate) fn decode_object(self, bytes: &[u8]) -> Result<Object, String> {
+                match self {
+                    $(Self::$kind => match <$kind as Message>::decode(bytes) {
+                        Ok(object) => Ok(Object::$kind(Box::new(object))),
+                        Err(error) => Err(error.to_string()),
+                    },)*
+                    Self::Custom(kind) => CustomObject::decode(kind, bytes).map(Object::from),
+                }
             }
 
             fn object_from_json(self, json: Value) -> Result<Object, serde_json::Error> {
-                match self { $(Self::$kind => serde_json::from_value::<$kind>(json).map(|o| Object::$kind(Box::new(o)))),* }
+                match self {
+                    $(Self::$kind => serde_json::from_value::<$kind>(json).map(|o| Object::$kind(Box::new(o))),)*
+                    Self::Custom(kind) => CustomObject::from_json(kind, json).map(Object::from),
+                }
             }
         }
 
         /// An object of any kind.
         #[derive(Debug, Clone, PartialEq)]
         #[expect(missing_docs, reason = "the names are Kubernetes' own")]
-        pub enum Object { $($kind(Box<$kind>)),* }
+        pub enum Object { $($kind(Box<$kind>),)* Custom(Box<CustomObject>) }
 
         macro_rules! each {
-            ($self:expr, $object:ident => $body:expr) => { match $self { $(Object::$kind($object) => $body),* } };
+            ($self:expr, $object:ident => $body:expr) => { match $self { $(Object::$kind($object) => $body,)* Object::Custom($object) => $body } };
         }
 
         macro_rules! each_pair {
             ($self:expr, $old:expr, ($new_object:ident, $old_object:ident) => $body:expr, else $other:expr) => {
-                match ($self, $old) { $((Object::$kind($new_object), Object::$kind($old_object)) => $body,)* _ => $other }
+                match ($self, $old) {
+                    $((Object::$kind($new_object), Object::$kind($old_object)) => $body,)*
+                    (Object::Custom($new_object), Object::Custom($old_object)) => $body,
+                    _ => $other,
+                }
             };
         }
 
         $(
+            impl OfKind for $kind {
+                fn own_kind(&self) -> Kind { Kind::$kind }
+                fn validate_replacement(&self, old: &Self, errors: &mut Errors) {
+                    self.validate(errors);
+                    self.validate_update(old, errors);
+                }
+            }
+
             impl Meta for $kind {
                 fn meta(&self) -> &ObjectMeta { &self.metadata }
                 fn meta_mut(&mut self) -> &mut ObjectMeta { &mut self.metadata }
@@ -93,8 +125,44 @@ macro_rules! kinds {
 kinds! {
     Deployment, ReplicaSet, ReplicationController, Pod, Service, Endpoints, EndpointSlice, Node, Namespace, Event, Lease,
     ConfigMap, Secret, ServiceAccount, ResourceQuota, PodDisruptionBudget, Role, RoleBinding, ClusterRole,
-    ClusterRoleBinding,
+    ClusterRoleBinding, CustomResourceDefinition,
 }
+
+impl TryFrom<Object> for CustomObject {
+    type Error = Kind;
+    /// Returns the object if it is of a custom kind, otherwise its actual kind.
+    fn try_from(object: Object) -> Result<Self, Kind> {
+        match object {
+            Object::Custom(object) => Ok(*object),
+            other => Err(other.kind()),
+        }
+    }
+}
+
+/// What a built-in object has in common with a custom one besides its rules.
+trait OfKind {
+    fn own_kind(&self) -> Kind;
+    fn validate_replacement(&self, old: &Self, errors: &mut Errors);
+}
+
+impl OfKind for CustomObject {
+    fn own_kind(&self) -> Kind {
+        Kind::Custom(self.kind())
+    }
+
+    fn validate_replacement(&self, old: &Self, errors: &mut Errors) {
+        self.validate_change(old, errors);
+    }
+}
+
+impl From<CustomObject> for Object {
+    fn from(object: CustomObject) -> Self {
+        Self::Custom(Box::new(object))
+    }
+}
+
+const NAMESPACED: &str = "Namespaced";
+const CLUSTER: &str = "Cluster";
 
 /// Whether an object's JSON contains its kind; an item of a list does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +183,18 @@ pub fn with_type(kind: &str, api_version: &str, fields: &[u8]) -> Vec<u8> {
 }
 
 impl Kind {
+    /// Returns the custom kind of this name; `None` if this process knows too many.
+    #[must_use]
+    pub fn of_custom(name: &CustomName) -> Option<Self> {
+        CustomKind::of(name).map(Self::Custom)
+    }
+
+    /// Whether users have defined the kind.
+    #[must_use]
+    pub const fn is_custom(self) -> bool {
+        matches!(self, Self::Custom(_))
+    }
+
     /// Returns the kind with this plural in this group.
     #[must_use]
     pub fn find(group: &str, plural: &str) -> Option<Self> {
@@ -143,16 +223,30 @@ impl Kind {
         })
     }
 
-    /// Returns the type URL for an `Any`.
+    /// Returns the type URL for an `Any`. That of a custom kind names the kind.
     #[must_use]
     pub fn type_url(self) -> String {
-        format!("{TYPE_PREFIX}{}", self.info().message)
+        let info = self.info();
+        let Self::Custom(_) = self else { return format!("{TYPE_PREFIX}{}", info.message) };
+        let KindInfo { group, version, kind, plural, singular, .. } = info;
+        let scope = if info.is_namespaced() { NAMESPACED } else { CLUSTER };
+        format!("{TYPE_PREFIX}{CUSTOM_TYPE}{group}/{version}/{kind}/{plural}/{singular}/{scope}")
     }
 
-    /// Returns the kind for the type URL of an `Any`.
+    /// Returns the kind for the type URL of an `Any`. Only for URLs from a server: a custom kind is remembered for good.
     #[must_use]
     pub fn of_type_url(type_url: &str) -> Option<Self> {
         let message = type_url.strip_prefix(TYPE_PREFIX)?;
+        if let Some(custom) = message.strip_prefix(CUSTOM_TYPE) {
+            let parts: Vec<&str> = custom.split('/').collect();
+            let [group, version, kind, plural, singular, scope @ (NAMESPACED | CLUSTER)] = parts.as_slice() else {
+                return None;
+            };
+            let [group, version, kind, plural, singular] =
+                [group, version, kind, plural, singular].map(|part| (*part).to_owned());
+            let is_namespaced = *scope == NAMESPACED;
+            return Self::of_custom(&CustomName { group, version, kind, plural, singular, is_namespaced });
+        }
         Self::ALL.iter().copied().find(|kind| kind.info().message == message)
     }
 }
@@ -202,10 +296,23 @@ impl Object {
     /// Returns the kind of the object.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        fn of<K: Resource>(_: &K) -> Kind {
-            K::KIND
+        each!(self, object => object.own_kind())
+    }
+
+    /// Gives an object of a custom kind the rules of a version of it. Others have theirs.
+    pub fn follow(&mut self, version: Option<&Arc<Version>>) {
+        if let (Self::Custom(object), Some(version)) = (self, version) {
+            object.follow(version);
         }
-        each!(self, object => of(object.as_ref()))
+    }
+
+    /// Returns the rules of an object of a custom kind, if they are known.
+    #[must_use]
+    pub fn version(&self) -> Option<&Arc<Version>> {
+        match self {
+            Self::Custom(object) => object.version(),
+            _ => None,
+        }
     }
 
     /// Returns the metadata of the object.
@@ -229,9 +336,17 @@ impl Object {
         each!(self, object => object.validate(errors));
     }
 
-    /// See [`Resource::validate_update`]; `old` must be of the same kind.
+    /// Validates an object that replaces an old one of the same kind. See [`Resource::validate_update`].
     pub fn validate_update(&self, old: &Self, errors: &mut Errors) {
-        each_pair!(self, old, (new, old) => new.validate_update(old, errors), else {});
+        each_pair!(self, old, (new, old) => new.validate_replacement(old, errors), else {});
+    }
+
+    /// Validates an object whose status or metadata replaces that of an old one of the same kind.
+    pub fn validate_part(&self, old: &Self, errors: &mut Errors) {
+        match (self, old) {
+            (Self::Custom(new), Self::Custom(old)) => new.validate_replacement(old, errors),
+            (new, _) => new.validate(errors),
+        }
     }
 
     /// Returns the warnings about a valid object that is new, or that replaces an old one of the same kind. See

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use super::{Kind, Object, StatusUpdate};
+use super::{Kind, Object, StatusUpdate, Version};
 
 /// A subresource of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +62,18 @@ impl Kind {
         }
         parts.sort_by_key(|part| part.name);
         parts
+    }
+}
+
+impl Version {
+    /// Returns the subresources of a version of a custom kind, sorted by name.
+    #[must_use]
+    pub fn parts(&self) -> Vec<Part> {
+        let info = self.kind().info();
+        let scale = Part { name: "scale", kind: "Scale", group: "autoscaling", verbs: CHANGE };
+        let status = Part { name: "status", kind: info.kind, group: info.group, verbs: CHANGE };
+        let parts = [(self.scale().is_some(), scale), (self.has_status(), status)];
+        parts.into_iter().filter(|(has, _)| *has).map(|(_, part)| part).collect()
     }
 }
 

@@ -103,6 +103,7 @@ fn type_of(field: &Field) -> Type {
         FieldKind::Bool => Type::Scalar("boolean", ""),
         FieldKind::Int32 => Type::Scalar("integer", "int32"),
         FieldKind::Int64 => Type::Scalar("integer", "int64"),
+        FieldKind::Double => Type::Scalar("number", "double"),
         FieldKind::Bytes => Type::Scalar("string", "byte"),
         FieldKind::Message(index) => Type::Reference(name_of(&MESSAGES[index])),
     };

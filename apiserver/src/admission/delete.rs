@@ -1,7 +1,7 @@
 //! Decides what a delete does: remove the object, mark it for deletion (grace period, finalizers), or nothing.
 
 use jiff::Timestamp;
-use squall_api::kinds::is_pod_terminal;
+use squall_api::kinds::{CUSTOM_RESOURCE_CLEANUP, condition, is_pod_terminal, set_condition};
 use squall_api::metav1::v1::Time;
 use squall_api::timing::shifted;
 use squall_api::{Error, Kind, Object};
@@ -50,6 +50,13 @@ pub fn delete(object: &Object, options: &DeleteOptions, now: Timestamp) -> Resul
     }
     let mut marked = object.clone();
     set_propagation(&mut marked, &options.propagation)?;
+    if let Object::CustomResourceDefinition(definition) = &mut marked
+        && meta.deletion_timestamp.is_none()
+        && !definition.metadata.finalizers.iter().any(|finalizer| finalizer == CUSTOM_RESOURCE_CLEANUP)
+    {
+        // From the first moment: its objects go before it.
+        definition.metadata.finalizers.push(CUSTOM_RESOURCE_CLEANUP.to_owned());
+    }
     let grace = grace_period(object, options);
     let first_time = meta.deletion_timestamp.is_none();
     if grace == 0 && !has_finalizers(&marked) {
@@ -66,8 +73,19 @@ pub fn delete(object: &Object, options: &DeleteOptions, now: Timestamp) -> Resul
             new.generation = new.generation.saturating_add(1);
         }
     }
-    if let Object::Namespace(namespace) = &mut marked {
-        "Terminating".clone_into(&mut namespace.status.phase);
+    match &mut marked {
+        Object::Namespace(namespace) => "Terminating".clone_into(&mut namespace.status.phase),
+        Object::CustomResourceDefinition(definition) => set_condition(
+            definition,
+            condition(
+                "Terminating",
+                "True",
+                "InstanceDeletionPending",
+                "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
+            ),
+            now,
+        ),
+        _ => {}
     }
     if marked == *object { Ok(Deletion::Nothing) } else { Ok(Deletion::Mark(Box::new(marked))) }
 }

@@ -172,7 +172,7 @@ mod tests {
     use squall_api::metav1::v1::OwnerReference;
 
     fn resource(kind: Kind, namespace: &str, name: &str, subresource: &str) -> ResourceRef {
-        ResourceRef::object(kind, namespace, name).part(Subresource::parse(kind, subresource))
+        ResourceRef::object(kind, namespace, name).part(Subresource::parse(kind, None, subresource))
     }
 
     #[test]

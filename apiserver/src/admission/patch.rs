@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use squall_api::autoscaling::v1::Scale;
-use squall_api::decode::{Decoded, FieldValidation, Refusal, read};
+use squall_api::decode::{Decoded, Expected, FieldValidation, Refusal, read};
 use squall_api::field::{Errors, Path};
 use squall_api::patch::{Patch, Problem};
 use squall_api::{Error, Object};
@@ -10,6 +10,10 @@ use squall_proto::schema::Message;
 
 /// Applies the patch to the stored object. The result has the patch's resource version, if the patch sets one.
 pub fn patch(stored: &Object, patch: &Patch, validation: FieldValidation) -> Result<Decoded, Error> {
+    if stored.kind().is_custom() && matches!(patch, Patch::Strategic(_)) {
+        // Kubernetes: there is no strategy without a type.
+        return Err(Error::unsupported_patch_type());
+    }
     let before = stored.to_json();
     let mut json = before.clone();
     patch.apply(&mut json, Message::find(stored.kind().info().message)).map_err(refused)?;
@@ -19,7 +23,7 @@ pub fn patch(stored: &Object, patch: &Patch, validation: FieldValidation) -> Res
         }
     }
     let text = shown(patch, &json);
-    let decoded = read(stored.kind(), json, validation).map_err(|refusal| not_an_object(patch, &text, &refusal))?;
+    let decoded = read(expected(stored), json, validation).map_err(|refusal| not_an_object(patch, &text, &refusal))?;
     let (new, old) = (decoded.object.meta(), stored.meta());
     if new.name != old.name {
         let message =
@@ -32,6 +36,11 @@ pub fn patch(stored: &Object, patch: &Patch, validation: FieldValidation) -> Res
         ));
     }
     Ok(decoded)
+}
+
+/// What a new form of a stored object must be.
+pub(super) fn expected(stored: &Object) -> Expected<'_> {
+    Expected { kind: stored.kind(), version: stored.version() }
 }
 
 /// Applies the patch to a scale.

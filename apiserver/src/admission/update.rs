@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 use squall_api::autoscaling::v1::{Scale, ScaleSpec, ScaleStatus};
 use squall_api::core::v1::{Pod, PodCondition};
 use squall_api::field::{Errors, Path};
-use squall_api::kinds::StatusUpdate;
+use squall_api::kinds::{CustomObject, StatusUpdate};
 use squall_api::labels::Selector;
 use squall_api::metav1::v1::Time;
 use squall_api::{Error, Object, meta};
@@ -21,7 +22,6 @@ pub fn update(mut new: Object, old: &Object) -> Result<Object, Error> {
     let mut errors = Errors::default();
     meta::validate(kind, new.meta(), &mut errors);
     forbid_new_finalizers(&new, old, &mut errors);
-    new.validate(&mut errors);
     new.validate_update(old, &mut errors);
     if errors.is_empty() { Ok(new) } else { Err(Error::invalid(kind, &old.meta().name, &errors)) }
 }
@@ -51,7 +51,7 @@ pub fn update_status(mut new: Object, old: &Object) -> Result<Object, Error> {
     let mut errors = Errors::default();
     meta::validate(kind, new.meta(), &mut errors);
     forbid_new_finalizers(&new, old, &mut errors);
-    new.validate(&mut errors);
+    new.validate_part(old, &mut errors);
     if errors.is_empty() { Ok(new) } else { Err(Error::invalid(kind, &old.meta().name, &errors)) }
 }
 
@@ -68,19 +68,13 @@ pub fn finalize(new: Object, old: &Object) -> Result<Object, Error> {
 /// Returns the scale of an object; `None` for kinds without one.
 #[must_use]
 pub fn scale_of(object: &mut Object) -> Option<Scale> {
-    let (replicas, selector) = match &*object {
-        Object::Deployment(d) => (d.status.replicas, Selector::from_label_selector(d.spec.selector.as_ref())),
-        Object::ReplicaSet(r) => (r.status.replicas, Selector::from_label_selector(r.spec.selector.as_ref())),
-        Object::ReplicationController(r) => (r.status.replicas, Some(Selector::from_map(&r.spec.selector))),
-        _ => return None,
+    let (wanted, replicas, selector) = match &*object {
+        Object::Custom(object) => custom_scale(object)?,
+        _ => own_scale(object)?,
     };
-    let wanted = object.replicas_mut()?.unwrap_or(1);
     let metadata = object.meta();
-    let mut scale = Scale {
-        spec: ScaleSpec { replicas: wanted },
-        status: ScaleStatus { replicas, selector: selector.unwrap_or_default().to_string() },
-        ..Scale::default()
-    };
+    let mut scale =
+        Scale { spec: ScaleSpec { replicas: wanted }, status: ScaleStatus { replicas, selector }, ..Scale::default() };
     scale.metadata.name.clone_from(&metadata.name);
     scale.metadata.namespace.clone_from(&metadata.namespace);
     scale.metadata.uid.clone_from(&metadata.uid);
@@ -89,14 +83,52 @@ pub fn scale_of(object: &mut Object) -> Option<Scale> {
     Some(scale)
 }
 
+/// Returns the wanted and the actual number of replicas, and their selector.
+fn own_scale(object: &mut Object) -> Option<(i32, i32, String)> {
+    let (replicas, selector) = match &*object {
+        Object::Deployment(d) => (d.status.replicas, Selector::from_label_selector(d.spec.selector.as_ref())),
+        Object::ReplicaSet(r) => (r.status.replicas, Selector::from_label_selector(r.spec.selector.as_ref())),
+        Object::ReplicationController(r) => (r.status.replicas, Some(Selector::from_map(&r.spec.selector))),
+        _ => return None,
+    };
+    Some((object.replicas_mut()?.unwrap_or(1), replicas, selector.unwrap_or_default().to_string()))
+}
+
+/// The same for a custom object, whose definition says where they are.
+fn custom_scale(object: &CustomObject) -> Option<(i32, i32, String)> {
+    let places = object.version()?.scale()?;
+    let number = |path: &str| object.at(path).and_then(Value::as_i64).and_then(|number| i32::try_from(number).ok());
+    let selector = places.label_selector_path.as_deref().and_then(|path| object.at(path)).and_then(Value::as_str);
+    Some((
+        number(&places.spec_replicas_path).unwrap_or(0),
+        number(&places.status_replicas_path).unwrap_or(0),
+        selector.unwrap_or_default().to_owned(),
+    ))
+}
+
+/// Sets the wanted number of replicas of a custom object. Fails if it has no scale, or no object to put it in.
+fn scale_custom(object: &mut CustomObject, replicas: i32) -> Option<()> {
+    let path = object.version()?.scale()?.spec_replicas_path.clone();
+    let (parents, last) = path.trim_start_matches('.').rsplit_once('.')?;
+    let mut fields = object.fields_mut();
+    for parent in parents.split('.') {
+        fields = fields.entry(parent).or_insert_with(|| Value::Object(Map::new())).as_object_mut()?;
+    }
+    fields.insert(last.to_owned(), replicas.into());
+    Some(())
+}
+
 /// Returns the object with another number of replicas.
 pub fn set_scale(old: &Object, replicas: i32) -> Result<Object, Error> {
     let mut new = old.clone();
-    match new.replicas_mut() {
-        Some(field) => *field = Some(replicas),
-        None => return Err(Error::method_not_allowed("update", &format!("{}/scale", old.kind().info().plural))),
+    let done = match &mut new {
+        Object::Custom(object) => scale_custom(object, replicas),
+        other => other.replicas_mut().map(|field| *field = Some(replicas)),
+    };
+    match done {
+        Some(()) => update(new, old),
+        None => Err(Error::method_not_allowed("update", &format!("{}/scale", old.kind().info().plural))),
     }
-    update(new, old)
 }
 
 /// Returns the pod bound to a node. A pod can be bound only once.

@@ -1,5 +1,6 @@
 //! The roles: their members and what they permit.
 
+use squall_api::Kind;
 use squall_api::rbac::v1::PolicyRule;
 use squall_daemon::identity::Caller;
 
@@ -7,6 +8,12 @@ use super::action::{Action, Target, Verb};
 
 /// Matches every API group or resource.
 const ANY: &str = "*";
+/// Matches the API groups of users: those of no built-in kind, with a dot in their names.
+const CUSTOM: &str = "*.*";
+
+fn is_custom(group: &str) -> bool {
+    group.contains('.') && Kind::ALL.iter().all(|kind| kind.info().group != group)
+}
 
 /// The members of a role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +91,9 @@ const BUDGETS: &[&str] = &["poddisruptionbudgets"];
 const ACCESS: &[&str] = &["roles", "rolebindings", "clusterroles", "clusterrolebindings"];
 const BUDGETS_PARTS: &[&str] = &["poddisruptionbudgets/status"];
 
+const EXTENSIONS: &str = "apiextensions.k8s.io";
+const DEFINITIONS: &[&str] = &["customresourcedefinitions"];
+const DEFINITIONS_PARTS: &[&str] = &["customresourcedefinitions/status"];
 const COORDINATION: &str = "coordination.k8s.io";
 const DISCOVERY: &str = "discovery.k8s.io";
 
@@ -106,6 +116,10 @@ pub const ROLES: [Role; 6] = [
             rule(KEEP, DISCOVERY, SLICES),
             rule(KEEP, "policy", BUDGETS),
             rule(KEEP, "rbac.authorization.k8s.io", ACCESS),
+            rule(KEEP, EXTENSIONS, DEFINITIONS),
+            rule(CHANGE, EXTENSIONS, DEFINITIONS_PARTS),
+            // So it does with kinds that users define.
+            rule(KEEP, CUSTOM, &[ANY]),
             // Secrets too: they have owners, and go with their namespace.
             rule(KEEP, "", &["secrets"]),
             rule(CHANGE, "", CORE_PARTS),
@@ -146,6 +160,8 @@ pub const ROLES: [Role; 6] = [
             rule(READ, COORDINATION, LEASES),
             rule(READ, DISCOVERY, SLICES),
             rule(READ, "policy", BUDGETS),
+            rule(READ, EXTENSIONS, DEFINITIONS),
+            rule(&[Verb::Get], EXTENSIONS, DEFINITIONS_PARTS),
             rule(&[Verb::Get], "", CORE_PARTS),
             rule(&[Verb::Get], "apps", APPS_PARTS),
             rule(&[Verb::Get], "policy", BUDGETS_PARTS),
@@ -184,7 +200,8 @@ fn rules_of<'a>(roles: impl Iterator<Item = &'a Role>) -> Vec<PolicyRule> {
     let texts = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<String>>();
     let mut rules = Vec::new();
     for role in roles {
-        rules.extend(role.rules.iter().map(|rule| PolicyRule {
+        // A stored role has no word for the groups of users.
+        rules.extend(role.rules.iter().filter(|rule| rule.group != CUSTOM).map(|rule| PolicyRule {
             verbs: rule.words(),
             api_groups: texts(&[rule.group]),
             resources: texts(rule.resources),
@@ -236,7 +253,7 @@ impl Rule {
         let verbs = || self.verbs.iter().any(|permitted| permitted.as_str() == verb);
         // An administrator may do what only stored roles have a name for, too. "*" asks for every verb.
         (self.verbs.len() == Verb::ALL.len() || verbs())
-            && (self.group == ANY || self.group == group)
+            && (self.group == ANY || self.group == group || (self.group == CUSTOM && is_custom(group)))
             && self.resources.iter().any(|allowed| {
                 let (parent, part) = allowed.split_once('/').unwrap_or((allowed, ""));
                 (parent == ANY || parent == resource)
@@ -254,10 +271,8 @@ fn path_matches(rule: &str, path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use expect_test::expect_file;
-    use squall_api::Kind;
-
     use super::*;
+    use expect_test::expect_file;
 
     /// Every resource and every part that the API has, with its group.
     fn resources() -> Vec<(&'static str, String)> {
@@ -268,6 +283,8 @@ mod tests {
             all.into_iter().map(move |resource| (info.group, resource))
         };
         let mut all: Vec<_> = Kind::ALL.iter().flat_map(of).collect();
+        // A kind of a user's own, for all of them.
+        all.extend(["widgets", "widgets/scale", "widgets/status"].map(|name| ("example.com", name.to_owned())));
         all.sort();
         all
     }
@@ -277,7 +294,7 @@ mod tests {
         let known = resources();
         let reviews = ["authorization.k8s.io", "authentication.k8s.io"];
         for role in ROLES.iter().filter(|role| role.name != "admin") {
-            for rule in role.rules.iter().filter(|rule| !reviews.contains(&rule.group)) {
+            for rule in role.rules.iter().filter(|rule| !reviews.contains(&rule.group) && rule.group != CUSTOM) {
                 for resource in rule.resources {
                     assert!(known.contains(&(rule.group, (*resource).to_owned())), "{}: {resource}", role.name);
                 }

@@ -49,6 +49,16 @@ impl Access for AccessService {
         Ok(Response::new(proto::RulesReply { rules: handlers.rules(&request.into_inner().namespace) }))
     }
 
+    async fn kinds(&self, request: Request<proto::KindsRequest>) -> Result<Response<proto::KindsReply>, Status> {
+        let handlers = handlers_of(&self.registry, &request);
+        answered(async {
+            // As over REST, whoever may see the API may see its kinds.
+            handlers.authorize_path("/apis")?;
+            Ok(proto::KindsReply { definitions: handlers.kinds(&request.into_inner().name)? })
+        })
+        .await
+    }
+
     async fn who_am_i(&self, request: Request<proto::WhoAmIRequest>) -> Result<Response<proto::WhoAmIReply>, Status> {
         let handlers = handlers_of(&self.registry, &request);
         let caller = handlers.caller();

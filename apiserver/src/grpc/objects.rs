@@ -2,9 +2,9 @@
 
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
+use squall_api::Error;
 use squall_api::apply::OnConflict;
 use squall_api::decode::FieldValidation;
-use squall_api::{Error, Kind};
 use squall_proto::squall::api::v1 as proto;
 use squall_proto::squall::api::v1::manifest::Encoding;
 use squall_proto::squall::api::v1::objects_server::{Objects, ObjectsServer};
@@ -17,7 +17,7 @@ use super::status::{answered, opened, status};
 use crate::admission::DeleteOptions;
 use crate::handlers::{Body, Deleting, ListQuery, LogQuery, PatchBody, WatchQuery};
 use crate::registry::{Registry, Reply, any};
-use crate::request::{Fence, ResourceRef, WriteOptions};
+use crate::request::{Fence, ResourceRef, Served, WriteOptions};
 use crate::store::RequestId;
 use crate::watch::{Event, Fate};
 
@@ -55,7 +55,7 @@ impl Objects for ObjectsService {
         let handlers = handlers_of(&self.registry, &request);
         answered(async {
             let request = request.into_inner();
-            let resource = ResourceRef::parse(request.resource)?;
+            let resource = resource_of(&self.registry, request.resource).await?;
             let object = handlers.get(&resource, &request.resource_version).await?;
             Ok(proto::ObjectReply { object: Some(object), ..Default::default() })
         })
@@ -66,7 +66,7 @@ impl Objects for ObjectsService {
         let handlers = handlers_of(&self.registry, &request);
         answered(async {
             let request = request.into_inner();
-            let resource = ResourceRef::parse(request.resource)?;
+            let resource = resource_of(&self.registry, request.resource).await?;
             let query = ListQuery {
                 labels: request.label_selector,
                 fields: request.field_selector,
@@ -82,7 +82,7 @@ impl Objects for ObjectsService {
                 items: listing
                     .entries
                     .iter()
-                    .map(|entry| any(resource.kind, &entry.value, entry.mod_revision))
+                    .map(|entry| any(&listing.served, &entry.value, entry.mod_revision))
                     .collect(),
                 continue_token: listing.next.map(|page| page.token()).unwrap_or_default(),
                 remaining_item_count: listing.remaining.and_then(|count| i64::try_from(count).ok()),
@@ -95,7 +95,7 @@ impl Objects for ObjectsService {
         let handlers = handlers_of(&self.registry, &request);
         opened(async {
             let request = request.into_inner();
-            let resource = ResourceRef::parse(request.resource)?;
+            let resource = resource_of(&self.registry, request.resource).await?;
             let query = WatchQuery {
                 list: ListQuery {
                     labels: request.label_selector,
@@ -109,13 +109,13 @@ impl Objects for ObjectsService {
                 timeout_seconds: u64::try_from(request.timeout_seconds).unwrap_or(0),
             };
             let watcher = handlers.watch(&resource, &query).await?;
-            let kind = watcher.kind();
-            let events = stream::unfold(Some(watcher), move |watcher| async move {
-                let mut watcher = watcher?;
+            let served = watcher.served().clone();
+            let events = stream::unfold(Some((watcher, served)), move |state| async move {
+                let (mut watcher, served) = state?;
                 match watcher.next().await {
                     Ok(Some(events)) => {
-                        let replies = events.into_iter().map(move |event| Ok(reply(kind, event)));
-                        Some((stream::iter(replies).left_stream(), Some(watcher)))
+                        let replies: Vec<_> = events.into_iter().map(|event| Ok(reply(&served, event))).collect();
+                        Some((stream::iter(replies).left_stream(), Some((watcher, served))))
                     }
                     Ok(None) => None,
                     Err(error) => Some((stream::iter([Err(status(error))]).right_stream(), None)),
@@ -130,7 +130,7 @@ impl Objects for ObjectsService {
         let handlers = handlers_of(&self.registry, &request);
         answered(async {
             let request = request.into_inner();
-            let resource = ResourceRef::parse(request.resource)?;
+            let resource = resource_of(&self.registry, request.resource).await?;
             let options = write_options(request.options)?;
             handlers.create(&resource, body(request.manifest)?, options).await.map(reply_of)
         })
@@ -152,7 +152,7 @@ impl Objects for ObjectsService {
         let handlers = handlers_of(&self.registry, &request);
         answered(async {
             let request = request.into_inner();
-            let resource = ResourceRef::parse(request.resource)?;
+            let resource = resource_of(&self.registry, request.resource).await?;
             let options = write_options(request.options)?;
             handlers.update(&resource, body(request.manifest)?, options).await.map(reply_of)
         })
@@ -163,7 +163,7 @@ impl Objects for ObjectsService {
         let handlers = handlers_of(&self.registry, &request);
         answered(async {
             let request = request.into_inner();
-            let resource = ResourceRef::parse(request.resource)?;
+            let resource = resource_of(&self.registry, request.resource).await?;
             let options = write_options(request.options)?;
             let body = PatchBody {
                 content_type: request.content_type,
@@ -179,7 +179,7 @@ impl Objects for ObjectsService {
         let handlers = handlers_of(&self.registry, &request);
         answered(async {
             let request = request.into_inner();
-            let resource = ResourceRef::parse(request.resource)?;
+            let resource = resource_of(&self.registry, request.resource).await?;
             let options = write_options(request.options)?;
             let how = Deleting {
                 options: DeleteOptions {
@@ -200,7 +200,7 @@ impl Objects for ObjectsService {
         let handlers = handlers_of(&self.registry, &request);
         opened(async {
             let request = request.into_inner();
-            let resource = ResourceRef::parse(request.resource)?;
+            let resource = resource_of(&self.registry, request.resource).await?;
             let query = LogQuery {
                 container: request.container,
                 previous: request.previous,
@@ -228,7 +228,7 @@ impl Objects for ObjectsService {
         let handlers = handlers_of(&self.registry, &request);
         answered(async {
             let request = request.into_inner();
-            let resource = ResourceRef::parse(request.resource)?;
+            let resource = resource_of(&self.registry, request.resource).await?;
             let options = write_options(request.options)?;
             let query =
                 ListQuery { labels: request.label_selector, fields: request.field_selector, ..ListQuery::default() };
@@ -248,11 +248,18 @@ impl Objects for ObjectsService {
     }
 }
 
+/// Finds the resource of a request.
+async fn resource_of(registry: &Registry, resource: Option<proto::Resource>) -> Result<ResourceRef, Error> {
+    let resource = resource.ok_or_else(|| Error::bad_request("the request names no resource"))?;
+    let served = registry.find_kind(&resource.group, &resource.version, &resource.plural).await?;
+    ResourceRef::parse(resource, served)
+}
+
 fn reply_of(reply: Reply) -> proto::ObjectReply {
     proto::ObjectReply { object: Some(reply.object), warnings: reply.warnings, deleted: reply.deleted }
 }
 
-fn reply(kind: Kind, event: Event) -> proto::WatchReply {
+fn reply(served: &Served, event: Event) -> proto::WatchReply {
     match event {
         Event::Object { fate, value, revision } => proto::WatchReply {
             r#type: match fate {
@@ -261,7 +268,7 @@ fn reply(kind: Kind, event: Event) -> proto::WatchReply {
                 Fate::Deleted => Type::Deleted,
             }
             .into(),
-            object: Some(any(kind, &value, revision)),
+            object: Some(any(served, &value, revision)),
             resource_version: revision.to_string(),
             initial_events_end: false,
         },

@@ -5,7 +5,7 @@ use prost::Message;
 use prost_types::Any;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use squall_api::decode::{self, Decoded, FieldValidation};
+use squall_api::decode::{self, Decoded, Expected, FieldValidation};
 use squall_api::runtime::Unknown;
 use squall_api::{Error, Kind, Object, duplicates, manifest};
 use squall_proto::TYPE_PREFIX;
@@ -38,16 +38,24 @@ impl Body {
     }
 
     /// Decodes the body as an object of this kind.
-    pub fn object(self, kind: Kind, validation: FieldValidation) -> Result<Decoded, Error> {
+    pub fn object<'a>(self, expected: impl Into<Expected<'a>>, validation: FieldValidation) -> Result<Decoded, Error> {
+        let expected = expected.into();
+        let kind = expected.kind;
         let info = kind.info();
         match self {
             Self::Object(any) => {
-                let object = Object::from_any(&any)?;
-                if object.kind() != kind {
+                if any.type_url != kind.type_url() {
                     return Err(not_of_kind(info.kind));
                 }
-                Ok(Decoded { object, warnings: Vec::new() })
+                let object = Object::decode(kind, &any.value)?;
+                match kind {
+                    // Its fields are JSON, which the schema has yet to see.
+                    Kind::Custom(_) => decode::from_json(expected, object.to_json(), validation),
+                    _ => Ok(Decoded { object, warnings: Vec::new() }),
+                }
             }
+            // Kubernetes: custom objects have no protobuf form.
+            Self::Protobuf(_) if kind.is_custom() => Err(Error::unsupported_media_type()),
             Self::Protobuf(bytes) => {
                 let unknown = unwrap(&bytes, info.kind)?;
                 check_type(&unknown.type_meta.api_version, &unknown.type_meta.kind, &info.api_version(), info.kind)?;
@@ -55,9 +63,9 @@ impl Body {
             }
             Self::Json(bytes) => {
                 let (json, duplicates) = json_with_duplicates(&bytes, info.kind)?;
-                typed(json, &duplicates, kind, validation)
+                typed(json, &duplicates, expected, validation)
             }
-            Self::Yaml(bytes) => typed(yaml(&bytes, info.kind)?, &[], kind, validation),
+            Self::Yaml(bytes) => typed(yaml(&bytes, info.kind)?, &[], expected, validation),
         }
     }
 
@@ -92,9 +100,14 @@ impl Body {
     }
 }
 
-fn typed(json: Value, duplicates: &[String], kind: Kind, validation: FieldValidation) -> Result<Decoded, Error> {
-    check_document(&json, kind)?;
-    decode::from_json_with(kind, json, duplicates, validation)
+fn typed(
+    json: Value,
+    duplicates: &[String],
+    expected: Expected<'_>,
+    validation: FieldValidation,
+) -> Result<Decoded, Error> {
+    check_document(&json, expected.kind)?;
+    decode::from_json_with(expected, json, duplicates, validation)
 }
 
 fn check_document(json: &Value, kind: Kind) -> Result<(), Error> {

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use prost_types::Any;
+use squall_api::apiextensions::v1::{CustomResourceDefinition, CustomResourceValidation, JsonSchemaProps};
+use squall_api::error::Reason;
 use squall_api::timing::later;
 use squall_api::{Error, Kind, Object};
 use tokio::time::Instant;
@@ -10,6 +12,7 @@ use tokio::time::Instant;
 use super::Handlers;
 use crate::admission;
 use crate::authorization::Verb;
+use crate::keys;
 use crate::registry::{ListOptions, Listing, Selection, VersionOptions, WatchStart, decode_stored};
 use crate::request::ResourceRef;
 use crate::watch::Watcher;
@@ -67,7 +70,8 @@ impl Handlers {
             Kind::ConfigMap | Kind::Secret => self.restrict_reads(resource).await?,
             _ => {}
         }
-        let found = self.registry.get(resource, version).await?;
+        let found =
+            self.reading(resource, |resource| async move { self.registry.get(&resource, version).await }).await?;
         admission::restrict_node_get(&self.caller, resource, &found)?;
         Ok(found)
     }
@@ -75,7 +79,7 @@ impl Handlers {
     /// A kubelet may read only what a pod bound to its node reads from (Kubernetes: the node authorizer).
     async fn restrict_reads(&self, resource: &ResourceRef) -> Result<(), Error> {
         let Some(node) = self.caller.node() else { return Ok(()) };
-        let pods = ResourceRef { kind: Kind::Pod, name: String::new(), ..resource.clone() };
+        let pods = ResourceRef::collection(Kind::Pod, &resource.namespace);
         let selection = Selection::parse(&pods, "", &format!("spec.nodeName={node}"))?;
         let query = ListQuery::default();
         let options = ListOptions { versions: query.versions(), limit: 0, max_bytes: usize::MAX };
@@ -87,13 +91,49 @@ impl Handlers {
         Err(admission::no_relationship(node, resource))
     }
 
+    /// Returns the definitions of the kinds that users have defined: one of them, or all without their schemas.
+    pub fn kinds(&self, name: &str) -> Result<Vec<CustomResourceDefinition>, Error> {
+        let established = self.registry.definitions().into_iter();
+        let names = established.map(|definition| format!("{}.{}", definition.names().plural, definition.group()));
+        let state = self.registry.member().view().state();
+        let mut found = Vec::new();
+        for known in names.filter(|known| name.is_empty() || known == name) {
+            let Some(entry) = state.get(&keys::object(Kind::CustomResourceDefinition, "", &known)) else { continue };
+            if let Object::CustomResourceDefinition(definition) = decode_stored(Kind::CustomResourceDefinition, entry)?
+            {
+                found.push(if name.is_empty() { without_schemas(*definition) } else { *definition });
+            }
+        }
+        Ok(found)
+    }
+
     /// Lists a collection. The list is truncated when its objects exceed `max_bytes`.
     pub async fn list(&self, resource: &ResourceRef, query: &ListQuery, max_bytes: usize) -> Result<Listing, Error> {
         self.authorize(Verb::List, resource)?;
         admission::restrict_node_list(&self.caller, resource, &query.fields)?;
-        let selection = Selection::parse(resource, &query.labels, &query.fields)?;
         let options = ListOptions { versions: query.versions(), limit: query.limit, max_bytes };
-        self.registry.list(&selection, &options).await
+        let list = |resource: ResourceRef| async move {
+            let selection = Selection::parse(&resource, &query.labels, &query.fields)?;
+            self.registry.list(&selection, &options).await
+        };
+        self.reading(resource, list).await
+    }
+
+    /// Reads by the rules of the most recent definition of a custom kind. If they are replaced meanwhile, it is read again.
+    async fn reading<T, R: Future<Output = Result<T, Error>>>(
+        &self,
+        resource: &ResourceRef,
+        read: impl Fn(ResourceRef) -> R,
+    ) -> Result<T, Error> {
+        match read(resource.clone()).await {
+            Err(error) if resource.version.is_some() && error.is(Reason::ServiceUnavailable) => {
+                match self.registry.renewed(resource).await? {
+                    Some(renewed) => read(renewed).await,
+                    None => Err(error),
+                }
+            }
+            other => other,
+        }
     }
 
     /// Watches a collection.
@@ -109,4 +149,20 @@ impl Handlers {
         let deadline = later(Instant::now(), Duration::from_secs(seconds));
         Watcher::start(self.registry.clone(), selection, start, query.bookmarks, deadline).await
     }
+}
+
+/// A client that only needs names and columns need not read every schema: any value fits these.
+fn without_schemas(mut definition: CustomResourceDefinition) -> CustomResourceDefinition {
+    for version in &mut definition.spec.versions {
+        let anything = JsonSchemaProps {
+            r#type: "object".to_owned(),
+            x_kubernetes_preserve_unknown_fields: Some(true),
+            ..JsonSchemaProps::default()
+        };
+        version.schema = Some(CustomResourceValidation { open_apiv3_schema: Some(anything) });
+        version.selectable_fields.clear();
+    }
+    definition.metadata.managed_fields.clear();
+    definition.metadata.annotations.clear();
+    definition
 }

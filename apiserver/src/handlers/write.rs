@@ -58,6 +58,8 @@ fn no_manager() -> Error {
 
 /// The message of a token request.
 pub const TOKEN_REQUEST: &str = "authentication.v1.TokenRequest";
+/// How often a write is tried with the rules of another definition.
+const DEFINITION_ATTEMPTS: usize = 5;
 /// Maximum number of events in one call.
 const MAX_RECORDED: usize = 256;
 
@@ -86,12 +88,39 @@ impl Handlers {
         }
     }
 
+    /// Writes by the rules of the most recent definition of a custom kind: as long as these are others than those that
+    /// a write went by, it is made again. The store refuses a write by rules that have been replaced.
+    async fn current<W: Future<Output = Result<Reply, Error>>>(
+        &self,
+        resource: &ResourceRef,
+        write: impl Fn(ResourceRef) -> W,
+    ) -> Result<Reply, Error> {
+        let mut resource = resource.clone();
+        for _ in 1..DEFINITION_ATTEMPTS {
+            match write(resource.clone()).await {
+                Err(error) if resource.version.is_some() => match self.registry.renewed(&resource).await? {
+                    Some(renewed) => resource = renewed,
+                    None => return Err(error),
+                },
+                other => return other,
+            }
+        }
+        write(resource).await
+    }
+
     /// Creates an object, or binds or evicts a pod.
     pub async fn create(&self, resource: &ResourceRef, body: Body, options: WriteOptions) -> Result<Reply, Error> {
         self.authorize(Verb::Create, resource)?;
         self.registry.know_roles(resource.kind).await?;
-        let (handlers, whole, bytes) = (self.clone(), resource.clone(), body.len());
-        self.placed(resource, bytes, async move { handlers.create_here(&whole, body, options).await }).await
+        self.current(resource, |whole| {
+            let (handlers, body, options, bytes) = (self.clone(), body.clone(), options.clone(), body.len());
+            let here = whole.clone();
+            async move {
+                let write = async move { handlers.create_here(&here, body, options).await };
+                self.placed(&whole, bytes, write).await
+            }
+        })
+        .await
     }
 
     async fn create_here(&self, resource: &ResourceRef, body: Body, options: WriteOptions) -> Result<Reply, Error> {
@@ -128,7 +157,10 @@ impl Handlers {
             | Subresource::Log
             | Subresource::Proxy(_)
             | Subresource::Unknown(_) => {
-                let decoded = body.object(resource.kind, options.validation)?;
+                if resource.version.as_ref().is_some_and(|version| version.is_terminating()) {
+                    return Err(Error::terminating_definition(resource.kind));
+                }
+                let decoded = body.object(resource, options.validation)?;
                 self.registry.create(resource, decoded, &options).await
             }
         }
@@ -162,8 +194,15 @@ impl Handlers {
     pub async fn update(&self, resource: &ResourceRef, body: Body, options: WriteOptions) -> Result<Reply, Error> {
         self.authorize(Verb::Update, resource)?;
         self.registry.know_roles(resource.kind).await?;
-        let (handlers, whole, bytes) = (self.clone(), resource.clone(), body.len());
-        self.placed(resource, bytes, async move { handlers.update_here(&whole, body, options).await }).await
+        self.current(resource, |whole| {
+            let (handlers, body, options, bytes) = (self.clone(), body.clone(), options.clone(), body.len());
+            let here = whole.clone();
+            async move {
+                let write = async move { handlers.update_here(&here, body, options).await };
+                self.placed(&whole, bytes, write).await
+            }
+        })
+        .await
     }
 
     async fn update_here(&self, resource: &ResourceRef, body: Body, options: WriteOptions) -> Result<Reply, Error> {
@@ -172,7 +211,7 @@ impl Handlers {
             let scale: Scale = body.message("autoscaling.v1.Scale")?;
             return self.registry.update_scale(resource, &scale, &options).await;
         }
-        let decoded = body.object(resource.kind, options.validation)?;
+        let decoded = body.object(resource, options.validation)?;
         self.registry.update(resource, decoded, &options).await
     }
 
@@ -180,8 +219,15 @@ impl Handlers {
     pub async fn patch(&self, resource: &ResourceRef, body: PatchBody, options: WriteOptions) -> Result<Reply, Error> {
         self.authorize(Verb::Patch, resource)?;
         self.registry.know_roles(resource.kind).await?;
-        let (handlers, whole, bytes) = (self.clone(), resource.clone(), body.len());
-        self.placed(resource, bytes, async move { handlers.patch_here(&whole, body, options).await }).await
+        self.current(resource, |whole| {
+            let (handlers, body, options, bytes) = (self.clone(), body.clone(), options.clone(), body.len());
+            let here = whole.clone();
+            async move {
+                let write = async move { handlers.patch_here(&here, body, options).await };
+                self.placed(&whole, bytes, write).await
+            }
+        })
+        .await
     }
 
     async fn patch_here(&self, resource: &ResourceRef, body: PatchBody, options: WriteOptions) -> Result<Reply, Error> {
@@ -223,7 +269,7 @@ impl Handlers {
         let listing = reader.list(resource, query, usize::MAX).await?;
         let mut deleted = Vec::new();
         for entry in &listing.entries {
-            let object = decode_stored(resource.kind, entry)?;
+            let object = decode_stored(resource, entry)?;
             let meta = object.meta();
             let one = ResourceRef { namespace: meta.namespace.clone(), name: meta.name.clone(), ..resource.clone() };
             match self.registry.delete(&one, &how.options, &how.version, &options).await {

@@ -9,6 +9,7 @@ use squall_api::{Error, Object};
 use squall_faults::mutants::Mutant;
 use uuid::Uuid;
 
+use super::definitions::{changed, definition_key};
 use super::freshness::Freshness;
 use super::ownership::note_owner;
 use super::repeated::{ATTEMPTS, Attempt, Done};
@@ -272,6 +273,11 @@ impl Registry {
         let read_at: Revision = old.as_ref().map_or(Ok(0), revision_of)?;
         let writes = if remove { removal(&key, &new) } else { vec![put(&key, &new)] };
         let mut change = Draft { compares: vec![at(&key, read_at)], writes };
+        // Rules that have been replaced meanwhile decide nothing.
+        let rules =
+            new.version().filter(|_| !remove).map(|version| at(&definition_key(new.kind()), version.revision()));
+        change.compares.extend(rules);
+        let guards = change.compares.len();
         change.writes.extend(super::fence::put(&new).filter(|_| !remove));
         claims.add_to(&mut change);
         for (read, written) in &beside {
@@ -289,7 +295,8 @@ impl Registry {
                 Ok(Tried::Written(Changed { object, removed: false }))
             }
             Written::Refused(0) => Ok(Tried::Overtaken),
-            Written::Refused(place) => claims.refused(place.saturating_sub(1), &new).map(|()| Tried::Again),
+            Written::Refused(place) if place < guards => Err(changed(new.kind())),
+            Written::Refused(place) => claims.refused(place.saturating_sub(guards), &new).map(|()| Tried::Again),
         }
     }
 
@@ -303,7 +310,7 @@ impl Registry {
             return Ok(Read::Done(done));
         }
         let entry = state.get(&key).ok_or_else(|| Error::not_found(resource.kind, &resource.name))?;
-        Ok(Read::Found(Box::new(decode_stored(resource.kind, entry)?)))
+        Ok(Read::Found(Box::new(decode_stored(resource, entry)?)))
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! `read` serves gets and lists (`freshness` selects the state, `page` the start of the next page). Every change goes
 //! through the loop in `change`: read, decide, charge, write, retry. `write` and `evict` are the verbs, as pure decisions.
-//! `ownership` records who wrote a field, `service` adds the claims of services, and `quota` the cost. `grants` are the stored roles. `transaction` is
+//! `ownership` records who wrote a field, `service` adds the claims of services, and `quota` the cost. `grants` are the
+//! stored roles, `definitions` the custom kinds. `transaction` is
 //! what the store executes: `fence` lets only elected leaders write, `repeated` answers repeated requests, and `pending`
 //! reports outcomes to the write log. `bootstrap` creates the initial objects, and `contact` detects a lost quorum.
 
@@ -10,6 +11,7 @@ mod accounts;
 mod bootstrap;
 mod change;
 mod contact;
+mod definitions;
 mod evict;
 mod expiry;
 mod fence;
@@ -47,6 +49,7 @@ use crate::tokens::Tokens;
 use crate::write_log::WriteLog;
 
 pub use contact::out_of_touch;
+pub use definitions::definition_key;
 pub use freshness::{Freshness, VersionOptions, WatchStart};
 pub use page::Continuation;
 pub use read::{ListOptions, Listing, Selection};
@@ -78,6 +81,7 @@ struct Inner {
     ca: Option<String>,
     quota_turn: quota::Turn,
     grants: grants::Known,
+    definitions: definitions::Known,
     contact: contact::Contact,
     write_log: Option<WriteLog>,
 }
@@ -103,6 +107,7 @@ impl Registry {
                 ca,
                 quota_turn: quota::Turn::default(),
                 grants: grants::Known::default(),
+                definitions: definitions::Known::default(),
                 contact: contact::Contact::default(),
                 write_log,
             }),

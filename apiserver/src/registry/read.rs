@@ -7,7 +7,7 @@ use squall_api::error::Reason;
 use squall_api::field_selector::FieldSelector;
 use squall_api::labels::{Selector, Sought};
 use squall_api::timing::later;
-use squall_api::{Error, Kind, Object};
+use squall_api::{Error, Object};
 use squall_faults::mutants::Mutant;
 use tokio::time::Instant;
 
@@ -15,7 +15,7 @@ use super::freshness::{Freshness, VersionOptions};
 use super::page::Continuation;
 use super::{REVISION_PATIENCE, Registry, any, decode_stored};
 use crate::fairness::turn;
-use crate::request::{ResourceRef, Subresource};
+use crate::request::{ResourceRef, Served, Subresource};
 use crate::store::{Entry, Revision, State, Term};
 use crate::{keys, scan};
 
@@ -26,7 +26,9 @@ const TURN_ENTRIES: usize = 1_000;
 #[derive(Debug, Clone)]
 pub struct Selection {
     /// Kind of the selected objects.
-    pub kind: Kind,
+    pub served: Served,
+    /// Name of their collection: `deployments.apps`.
+    collection: String,
     /// Common prefix of their keys.
     pub prefix: String,
     labels: Selector,
@@ -43,7 +45,8 @@ impl Selection {
         if !resource.name.is_empty() {
             fields.require("metadata.name", &resource.name);
         }
-        let sample = Object::decode(kind, &[])?;
+        let mut sample = Object::decode(kind, &[])?;
+        sample.follow(resource.version.as_ref());
         if let Some(field) = fields.unsupported(&sample) {
             return Err(Error::bad_request(format!("field label not supported: {field}")));
         }
@@ -51,7 +54,8 @@ impl Selection {
         let is_in_one_place = !kind.info().is_namespaced() || !resource.namespace.is_empty();
         let only_key = name.filter(|_| is_in_one_place).map(|name| keys::object(kind, &resource.namespace, name));
         Ok(Self {
-            kind,
+            served: resource.served(),
+            collection: kind.info().plural_group(),
             only_key,
             prefix: keys::collection(kind, &resource.namespace),
             labels: Selector::parse(labels).map_err(Error::bad_request)?,
@@ -74,8 +78,8 @@ impl Selection {
             return Ok(false);
         }
         for name in self.fields.fields() {
-            let Some(field) = scan::find(self.kind, name) else {
-                return Ok(self.fields.matches(&super::decode(self.kind, value, 0)?));
+            let Some(field) = scan::find(self.served.kind, name) else {
+                return Ok(self.fields.matches(&super::decode(&self.served, value, 0)?));
             };
             if !self.fields.holds(name, field.read(value)?) {
                 return Ok(false);
@@ -102,12 +106,14 @@ impl Selection {
     /// Returns groups of index terms. Every matching object has one term of each group.
     fn terms(&self) -> Vec<Vec<Term>> {
         let labels = self.labels.sought().map(|sought| match sought {
-            Sought::Value(key, values) => values.iter().map(|value| Term::label(self.kind, key, value)).collect(),
-            Sought::Key(key) => vec![Term::labeled(self.kind, key)],
+            Sought::Value(key, values) => {
+                values.iter().map(|value| Term::label(&self.collection, key, value)).collect()
+            }
+            Sought::Key(key) => vec![Term::labeled(&self.collection, key)],
         });
-        let indexed = |name: &str| scan::find(self.kind, name).is_some_and(|field| field.indexed);
+        let indexed = |name: &str| scan::find(self.served.kind, name).is_some_and(|field| field.indexed);
         let fields = self.fields.equalities().filter(|(name, _)| indexed(name));
-        labels.chain(fields.map(|(name, value)| vec![Term::field(self.kind, name, value)])).collect()
+        labels.chain(fields.map(|(name, value)| vec![Term::field(&self.collection, name, value)])).collect()
     }
 }
 
@@ -125,6 +131,8 @@ pub struct ListOptions<'a> {
 /// The selected objects of a collection, as they are stored.
 #[derive(Debug)]
 pub struct Listing {
+    /// Kind of the objects, with the rules that they are read by.
+    pub served: Served,
     /// Revision of the state that was read.
     pub revision: Revision,
     /// Selected objects in key order.
@@ -165,10 +173,11 @@ impl Registry {
     pub async fn get(&self, resource: &ResourceRef, resource_version: &str) -> Result<Any, Error> {
         let key = resource.key()?;
         let state = self.state(Freshness::of_get(resource_version)?).await?;
+        Self::confirm(&state, &resource.served())?;
         let entry = state.get(&key).ok_or_else(|| Error::not_found(resource.kind, &resource.name))?;
         match &resource.subresource {
-            Subresource::Whole | Subresource::Status => Ok(any(resource.kind, &entry.value, entry.mod_revision)),
-            Subresource::Scale => super::write::scale_any(&mut decode_stored(resource.kind, entry)?),
+            Subresource::Whole | Subresource::Status => Ok(any(resource, &entry.value, entry.mod_revision)),
+            Subresource::Scale => super::write::scale_any(&mut decode_stored(resource, entry)?),
             Subresource::Binding
             | Subresource::Eviction
             | Subresource::Finalize
@@ -182,7 +191,14 @@ impl Registry {
     /// Lists a collection.
     pub async fn list(&self, selection: &Selection, options: &ListOptions<'_>) -> Result<Listing, Error> {
         let (state, start) = self.list_state(selection, options).await?;
-        let mut listing = Listing { revision: state.revision(), entries: Vec::new(), next: None, remaining: None };
+        Self::confirm(&state, &selection.served)?;
+        let mut listing = Listing {
+            served: selection.served.clone(),
+            revision: state.revision(),
+            entries: Vec::new(),
+            next: None,
+            remaining: None,
+        };
         let mut bytes = 0;
         let limit = if options.limit == 0 { usize::MAX } else { options.limit };
         let mut range = selection.candidates(&state, &start);
@@ -241,6 +257,7 @@ impl Registry {
 mod tests {
     use super::*;
     use crate::store::{Store, Transaction, Write};
+    use squall_api::Kind;
     use squall_api::core::v1::Pod;
 
     /// Returns the pod `number`, with labels and fields that depend on `of`.

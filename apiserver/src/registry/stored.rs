@@ -3,6 +3,7 @@
 
 use prost::encoding::{encode_varint, encoded_len_varint};
 use prost_types::Any;
+use squall_api::decode::Expected;
 use squall_api::{Error, Kind, Object};
 
 use crate::store::{Entry, Revision};
@@ -14,7 +15,18 @@ const RESOURCE_VERSION: u8 = 6 << 3 | 2;
 
 /// Returns a stored object with its resource version, ready to send.
 #[must_use]
-pub fn any(kind: Kind, value: &[u8], revision: Revision) -> Any {
+pub fn any<'a>(expected: impl Into<Expected<'a>>, value: &[u8], revision: Revision) -> Any {
+    let expected = expected.into();
+    // A field may have got a default after the object was stored.
+    if expected.version.is_some_and(|version| version.has_defaults())
+        && let Ok(object) = decode(expected, value, revision)
+    {
+        return object.to_any();
+    }
+    with_revision(expected.kind, value, revision)
+}
+
+fn with_revision(kind: Kind, value: &[u8], revision: Revision) -> Any {
     let text = revision.to_string();
     let inner = text.len().saturating_add(2);
     let mut bytes = Vec::with_capacity(any_len(value, revision));
@@ -36,16 +48,18 @@ pub fn any_len(value: &[u8], revision: Revision) -> usize {
 }
 
 /// Decodes a stored object and sets its resource version.
-pub fn decode(kind: Kind, value: &[u8], revision: Revision) -> Result<Object, Error> {
+pub fn decode<'a>(expected: impl Into<Expected<'a>>, value: &[u8], revision: Revision) -> Result<Object, Error> {
+    let Expected { kind, version } = expected.into();
     let mut object =
         Object::decode(kind, value).map_err(|error| Error::internal(format!("reading stored data: {error}")))?;
     object.meta_mut().resource_version = revision.to_string();
+    object.follow(version);
     Ok(object)
 }
 
 /// Decodes the object of an entry.
-pub fn decode_stored(kind: Kind, entry: &Entry) -> Result<Object, Error> {
-    decode(kind, &entry.value, entry.mod_revision)
+pub fn decode_stored<'a>(expected: impl Into<Expected<'a>>, entry: &Entry) -> Result<Object, Error> {
+    decode(expected, &entry.value, entry.mod_revision)
 }
 
 #[cfg(test)]

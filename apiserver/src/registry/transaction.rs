@@ -1,5 +1,6 @@
 //! A transaction of the store: its comparisons and writes, and the object that it leaves.
 
+use squall_api::decode::Expected;
 use squall_api::{Error, Kind, Object};
 use squall_faults::mutants::Mutant;
 
@@ -73,7 +74,7 @@ impl Registry {
     ) -> Result<Object, Error> {
         let state = self.member().view().state();
         match (state.get(key), options.dry_run) {
-            (Some(entry), false) => decode_stored(new.kind(), entry),
+            (Some(entry), false) => decode_stored(Expected { kind: new.kind(), version: new.version() }, entry),
             // Kubernetes: a dry run returns the resource version of the object that it would replace.
             (entry, true) => Ok(versioned(new, entry.map_or(0, |entry| entry.mod_revision))),
             // Already deleted.

@@ -4,9 +4,11 @@
 mod fence;
 mod options;
 mod resource;
+mod served;
 mod subresource;
 
 pub use fence::Fence;
 pub use options::{Ownership, WriteOptions};
 pub use resource::ResourceRef;
+pub use served::{BuiltIn, Kinds, Served};
 pub use subresource::Subresource;

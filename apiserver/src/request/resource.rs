@@ -1,9 +1,13 @@
 //! The collection or object that a request is about.
 
+use std::sync::Arc;
+
+use squall_api::decode::Expected;
+use squall_api::kinds::Version;
 use squall_api::{Error, Kind};
 use squall_proto::squall::api::v1 as proto;
 
-use super::Subresource;
+use super::{Served, Subresource};
 use crate::keys;
 
 /// The collection or object of a request.
@@ -17,13 +21,27 @@ pub struct ResourceRef {
     pub name: String,
     /// The part of the object.
     pub subresource: Subresource,
+    /// The rules of a custom kind.
+    pub version: Option<Arc<Version>>,
+}
+
+impl<'a> From<&'a ResourceRef> for Expected<'a> {
+    fn from(resource: &'a ResourceRef) -> Self {
+        Self { kind: resource.kind, version: resource.version.as_ref() }
+    }
 }
 
 impl ResourceRef {
     /// An object as a whole.
     #[must_use]
     pub fn object(kind: Kind, namespace: &str, name: &str) -> Self {
-        Self { kind, namespace: namespace.to_owned(), name: name.to_owned(), subresource: Subresource::Whole }
+        Self {
+            kind,
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            subresource: Subresource::Whole,
+            version: None,
+        }
     }
 
     /// A collection; an empty namespace is all of them.
@@ -38,17 +56,21 @@ impl ResourceRef {
         Self { subresource, ..self.clone() }
     }
 
-    /// Parses a request's resource.
-    pub fn parse(resource: Option<proto::Resource>) -> Result<Self, Error> {
-        let resource = resource.ok_or_else(|| Error::bad_request("the request names no resource"))?;
-        let kind = Kind::find(&resource.group, &resource.plural)
-            .filter(|kind| kind.info().version == resource.version)
-            .ok_or_else(|| Error::bad_request("the server could not find the requested resource"))?;
+    /// Returns the kind with the rules of its version.
+    #[must_use]
+    pub fn served(&self) -> Served {
+        Served { kind: self.kind, version: self.version.clone() }
+    }
+
+    /// Parses a request's resource, whose kind was found.
+    pub fn parse(resource: proto::Resource, served: Option<Served>) -> Result<Self, Error> {
+        let Served { kind, version } =
+            served.ok_or_else(|| Error::bad_request("the server could not find the requested resource"))?;
         if !kind.info().is_namespaced() && !resource.namespace.is_empty() {
             return Err(Error::bad_request(format!("{} are not namespaced", kind.info().plural)));
         }
-        let subresource = Subresource::parse(kind, &resource.subresource);
-        Ok(Self { kind, namespace: resource.namespace, name: resource.name, subresource })
+        let subresource = Subresource::parse(kind, version.as_deref(), &resource.subresource);
+        Ok(Self { kind, namespace: resource.namespace, name: resource.name, subresource, version })
     }
 
     /// Returns the key of the object. Fails if the request names none.

@@ -1,6 +1,7 @@
 //! The parts of an object that have a path of their own.
 
 use squall_api::Kind;
+use squall_api::kinds::Version;
 
 /// A part of an object, or the object itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -31,9 +32,11 @@ pub enum Subresource {
 impl Subresource {
     /// Reads the part of a path or a request; an empty text is the object itself.
     #[must_use]
-    pub fn parse(kind: Kind, text: &str) -> Self {
+    pub fn parse(kind: Kind, version: Option<&Version>, text: &str) -> Self {
         match (kind, text) {
             (_, "") => Self::Whole,
+            (Kind::Custom(_), "status") if version.is_some_and(Version::has_status) => Self::Status,
+            (Kind::Custom(_), "scale") if version.is_some_and(|version| version.scale().is_some()) => Self::Scale,
             (kind, "status") if kind.has_part("status") => Self::Status,
             (kind, "scale") if kind.has_part("scale") => Self::Scale,
             (Kind::Pod, "binding") => Self::Binding,
@@ -82,7 +85,7 @@ mod tests {
     fn every_part_of_every_kind_is_known_by_its_name() {
         for kind in Kind::ALL {
             for part in kind.parts() {
-                let parsed = Subresource::parse(*kind, part.name);
+                let parsed = Subresource::parse(*kind, None, part.name);
                 assert!(!matches!(parsed, Subresource::Unknown(_)), "{kind:?} {}", part.name);
                 assert_eq!(parsed.as_str(), part.name);
             }
@@ -100,9 +103,9 @@ mod tests {
             (Kind::ConfigMap, "scale"),
             (Kind::Pod, "scale"),
         ] {
-            assert_eq!(Subresource::parse(kind, text), Subresource::Unknown(text.to_owned()));
+            assert_eq!(Subresource::parse(kind, None, text), Subresource::Unknown(text.to_owned()));
         }
-        assert_eq!(Subresource::parse(Kind::Pod, "proxy/a/b"), Subresource::Proxy("a/b".to_owned()));
-        assert!(Subresource::parse(Kind::Pod, "").is_whole());
+        assert_eq!(Subresource::parse(Kind::Pod, None, "proxy/a/b"), Subresource::Proxy("a/b".to_owned()));
+        assert!(Subresource::parse(Kind::Pod, None, "").is_whole());
     }
 }

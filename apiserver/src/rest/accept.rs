@@ -111,6 +111,16 @@ impl Format {
             .ok_or_else(|| Error::not_acceptable(&Encoding::ALL.map(Encoding::content_type)))
     }
 
+    /// The same for objects that have no protobuf form.
+    pub fn negotiate_text(headers: &HeaderMap) -> Result<Self, Error> {
+        let is_text = |format: &Self| format.encoding != Encoding::Protobuf;
+        ranges(headers)
+            .iter()
+            .filter_map(Self::of)
+            .find(is_text)
+            .ok_or_else(|| Error::not_acceptable(&[Encoding::Json, Encoding::Yaml].map(Encoding::content_type)))
+    }
+
     fn of(range: &Range<'_>) -> Option<Self> {
         let encoding = Encoding::parse(range.media_type)?;
         let shape = match range.parameter("as") {
@@ -160,6 +170,11 @@ mod tests {
             assert_eq!(negotiated(accept), Some(expected), "{accept}");
         }
         assert_eq!(negotiated("text/html"), None);
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, "application/vnd.kubernetes.protobuf,application/json".parse().unwrap());
+        assert_eq!(Format::negotiate_text(&headers).unwrap().encoding, Encoding::Json);
+        headers.insert(ACCEPT, "application/vnd.kubernetes.protobuf".parse().unwrap());
+        assert!(Format::negotiate_text(&headers).is_err());
         assert_eq!(Format::negotiate(&HeaderMap::new()).unwrap().encoding, Encoding::Json);
     }
 }

@@ -11,14 +11,15 @@ use super::path::{self, Target};
 use super::query::Query;
 use super::{impersonate, proxy};
 use crate::registry::Continuation;
+use crate::request::BuiltIn;
 
 /// Reads the path and the parameters of a URL. Returns whether the path names something.
 pub fn url(bytes: &[u8]) -> Result<bool, Error> {
     let uri = Uri::try_from(bytes).map_err(|error| Error::bad_request(error.to_string()))?;
-    let named = match path::parse(uri.path()) {
+    let named = match path::parse(uri.path(), &BuiltIn) {
         None => false,
         Some(Target::Objects(resource)) => !resource.name.is_empty() || !proxy::is_meant(&resource),
-        Some(Target::Review(_) | Target::CustomResources) => true,
+        Some(Target::Review(_)) => true,
     };
     let query = Query::parse(&uri)?;
     let list = query.watch()?.list;

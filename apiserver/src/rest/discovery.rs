@@ -1,20 +1,21 @@
 //! Discovery of groups, versions and resources: as lists, and in the aggregated form that clients request first.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
-use squall_api::kinds::Part;
-use squall_api::{Error, Kind};
+use squall_api::kinds::{Definition, Part, Version, version_rank};
+use squall_api::{Error, Kind, KindInfo};
 
 use super::Rest;
 use super::accept::{Encoding, ranges};
 use super::encode::Writer;
 use super::failure::{Failure, layout};
 use super::objects::Head;
-use crate::authorization::{Action, Target, Verb};
-use crate::handlers::Handlers;
 
 /// Verbs that every kind supports.
 const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
@@ -43,106 +44,173 @@ const QUESTIONS: [Question; 6] = [
     question("authorization.k8s.io", "subjectaccessreviews", "SubjectAccessReview"),
 ];
 
-/// Returns the groups other than the core group, sorted.
-fn group_names() -> Vec<&'static str> {
-    let kinds = Kind::ALL.iter().map(|kind| kind.info().group);
-    let mut groups: Vec<&str> = kinds.chain(QUESTIONS.iter().map(|q| q.group)).filter(|g| !g.is_empty()).collect();
-    groups.sort_unstable();
-    groups.dedup();
-    groups
+/// The kinds that clients can use at one moment: the built-in ones and those that users have defined.
+struct Catalog {
+    definitions: Vec<Arc<Definition>>,
 }
 
-/// Returns the kinds of a group, sorted by name, because clients show them in the order of the response.
-fn kinds_of(group: &str) -> Vec<Kind> {
-    let mut kinds: Vec<Kind> = Kind::ALL.iter().copied().filter(|kind| kind.info().group == group).collect();
-    kinds.sort_by_key(|kind| kind.info().plural);
-    kinds
+/// A kind in the catalog, in one version.
+struct Listed {
+    info: &'static KindInfo,
+    singular: String,
+    short_names: Vec<String>,
+    categories: Vec<String>,
+    parts: Vec<Part>,
 }
 
-fn questions_of(group: &str) -> impl Iterator<Item = &'static Question> + '_ {
-    QUESTIONS.iter().filter(move |question| question.group == group)
-}
-
-fn group_version(group: &str) -> String {
-    if group.is_empty() { "v1".to_owned() } else { format!("{group}/v1") }
-}
-
-fn group_object(group: &str) -> Value {
-    let version = json!({"groupVersion": group_version(group), "version": "v1"});
-    json!({"name": group, "versions": [&version], "preferredVersion": &version})
-}
-
-/// Returns the entries of a group's resource list.
-fn resources(group: &str) -> Vec<Value> {
-    let mut resources = Vec::new();
-    for kind in kinds_of(group) {
+impl Listed {
+    fn of_built_in(kind: Kind) -> Self {
         let info = kind.info();
-        let mut entry = json!({
-            "name": info.plural, "singularName": info.singular, "namespaced": info.is_namespaced(),
-            "kind": info.kind, "verbs": VERBS,
-        });
-        if !info.short_names.is_empty() {
-            entry["shortNames"] = json!(info.short_names);
+        let mut categories: Vec<String> = info.in_all.then(|| "all".to_owned()).into_iter().collect();
+        if kind == Kind::CustomResourceDefinition {
+            categories.push("api-extensions".to_owned());
         }
-        if info.in_all {
-            entry["categories"] = json!(["all"]);
-        }
-        resources.push(entry);
-        for part in kind.parts() {
-            let mut entry = json!({
-                "name": format!("{}/{}", info.plural, part.name), "singularName": "",
-                "namespaced": info.is_namespaced(), "kind": part.kind, "verbs": part.verbs,
-            });
-            if part.group != info.group {
-                entry["group"] = json!(part.group);
-                entry["version"] = json!("v1");
-            }
-            resources.push(entry);
+        Self {
+            info,
+            singular: info.singular.to_owned(),
+            short_names: info.short_names.iter().map(|name| (*name).to_owned()).collect(),
+            categories,
+            parts: kind.parts(),
         }
     }
-    resources.extend(questions_of(group).map(|question| {
-        json!({"name": question.plural, "singularName": question.kind.to_lowercase(),
-            "namespaced": question.is_namespaced,
-            "kind": question.kind, "verbs": ["create"]})
-    }));
-    resources.sort_by(|one, other| one["name"].as_str().cmp(&other["name"].as_str()));
-    resources
+
+    fn of_version(definition: &Definition, version: &Version) -> Self {
+        let names = definition.names();
+        Self {
+            info: version.kind().info(),
+            singular: names.singular.clone(),
+            short_names: names.short_names.clone(),
+            categories: names.categories.clone(),
+            parts: version.parts(),
+        }
+    }
+
+    /// Adds the names that a user may type.
+    fn name(&self, entry: &mut Value) {
+        if !self.short_names.is_empty() {
+            entry["shortNames"] = json!(self.short_names);
+        }
+        if !self.categories.is_empty() {
+            entry["categories"] = json!(self.categories);
+        }
+    }
 }
 
-fn aggregated_group(group: &str) -> Value {
-    let response = |group: &str, kind: &str| json!({"group": group, "version": "v1", "kind": kind});
-    let mut resources: Vec<Value> = kinds_of(group)
-        .into_iter()
-        .map(|kind| {
-            let info = kind.info();
-            let parts = kind.parts();
+impl Catalog {
+    /// Returns the groups other than the core group, sorted.
+    fn groups(&self) -> Vec<&str> {
+        let built_in = Kind::ALL.iter().map(|kind| kind.info().group).chain(QUESTIONS.iter().map(|q| q.group));
+        let custom = self.definitions.iter().filter(|d| d.served().next().is_some()).map(|d| d.group());
+        let groups: BTreeSet<&str> = built_in.chain(custom).filter(|group| !group.is_empty()).collect();
+        groups.into_iter().collect()
+    }
+
+    /// Returns the versions of a group, the best first.
+    fn versions(&self, group: &str) -> Vec<String> {
+        let in_group = self.definitions.iter().filter(|definition| definition.group() == group);
+        let mut versions: Vec<String> =
+            in_group.flat_map(|definition| definition.served()).map(|v| v.kind().info().version.to_owned()).collect();
+        let built_in = Kind::ALL.iter().any(|kind| kind.info().group == group);
+        if built_in || questions_of(group, "v1").next().is_some() {
+            versions.push("v1".to_owned());
+        }
+        versions.sort_by(|one, other| version_rank(other).cmp(&version_rank(one)));
+        versions.dedup();
+        versions
+    }
+
+    /// Returns the kinds of a version of a group, sorted by name, because clients show them in the order of the
+    /// response.
+    fn kinds(&self, group: &str, version: &str) -> Vec<Listed> {
+        let is_here = |info: &KindInfo| info.group == group && info.version == version;
+        let built_in = Kind::ALL.iter().filter(|kind| is_here(kind.info())).map(|kind| Listed::of_built_in(*kind));
+        let custom = self.definitions.iter().flat_map(|definition| {
+            let served = definition.served().filter(|version| is_here(version.kind().info()));
+            served.map(move |version| Listed::of_version(definition, version))
+        });
+        let mut kinds: Vec<Listed> = built_in.chain(custom).collect();
+        kinds.sort_by_key(|listed| listed.info.plural);
+        kinds
+    }
+
+    fn group_object(&self, group: &str) -> Value {
+        let version = |version: &String| json!({"groupVersion": format!("{group}/{version}"), "version": version});
+        let versions: Vec<Value> = self.versions(group).iter().map(version).collect();
+        json!({"name": group, "preferredVersion": versions.first(), "versions": versions})
+    }
+
+    /// Returns the entries of a resource list.
+    fn resources(&self, group: &str, version: &str) -> Vec<Value> {
+        let mut resources = Vec::new();
+        for listed in self.kinds(group, version) {
+            let info = listed.info;
+            let mut entry = json!({
+                "name": info.plural, "singularName": listed.singular, "namespaced": info.is_namespaced(),
+                "kind": info.kind, "verbs": VERBS,
+            });
+            listed.name(&mut entry);
+            resources.push(entry);
+            for part in &listed.parts {
+                let mut entry = json!({
+                    "name": format!("{}/{}", info.plural, part.name), "singularName": "",
+                    "namespaced": info.is_namespaced(), "kind": part.kind, "verbs": part.verbs,
+                });
+                if part.group != info.group {
+                    entry["group"] = json!(part.group);
+                    entry["version"] = json!("v1");
+                }
+                resources.push(entry);
+            }
+        }
+        resources.extend(questions_of(group, version).map(|question| {
+            json!({"name": question.plural, "singularName": question.kind.to_lowercase(),
+                "namespaced": question.is_namespaced,
+                "kind": question.kind, "verbs": ["create"]})
+        }));
+        resources.sort_by(|one, other| one["name"].as_str().cmp(&other["name"].as_str()));
+        resources
+    }
+
+    fn aggregated_group(&self, group: &str) -> Value {
+        let versions = self.versions(group);
+        let versions: Vec<Value> = versions.iter().map(|version| self.aggregated_version(group, version)).collect();
+        json!({"metadata": {"name": group, "creationTimestamp": null}, "versions": versions})
+    }
+
+    fn aggregated_version(&self, group: &str, version: &str) -> Value {
+        let response =
+            |group: &str, version: &str, kind: &str| json!({"group": group, "version": version, "kind": kind});
+        let resource = |listed: Listed| {
+            let info = listed.info;
             let part = |part: &Part| {
-                json!({"subresource": part.name, "responseKind": response(part.group, part.kind), "verbs": part.verbs})
+                let version = if part.group == info.group { version } else { "v1" };
+                let response = response(part.group, version, part.kind);
+                json!({"subresource": part.name, "responseKind": response, "verbs": part.verbs})
             };
             let mut entry = json!({
                 "resource": info.plural,
-                "responseKind": response(info.group, info.kind),
+                "responseKind": response(info.group, version, info.kind),
                 "scope": if info.is_namespaced() { "Namespaced" } else { "Cluster" },
-                "singularResource": info.singular,
+                "singularResource": listed.singular,
                 "verbs": VERBS,
-                "subresources": parts.iter().map(part).collect::<Vec<_>>(),
+                "subresources": listed.parts.iter().map(part).collect::<Vec<_>>(),
             });
-            if !info.short_names.is_empty() {
-                entry["shortNames"] = json!(info.short_names);
-            }
-            if info.in_all {
-                entry["categories"] = json!(["all"]);
-            }
+            listed.name(&mut entry);
             entry
-        })
-        .collect();
-    resources.extend(questions_of(group).map(|question| {
-        json!({"resource": question.plural, "responseKind": response(group, question.kind),
-            "scope": if question.is_namespaced { "Namespaced" } else { "Cluster" },
-            "singularResource": question.kind.to_lowercase(), "verbs": ["create"]})
-    }));
-    let version = json!({"version": "v1", "resources": resources, "freshness": "Current"});
-    json!({"metadata": {"name": group, "creationTimestamp": null}, "versions": [version]})
+        };
+        let mut resources: Vec<Value> = self.kinds(group, version).into_iter().map(resource).collect();
+        resources.extend(questions_of(group, version).map(|question| {
+            json!({"resource": question.plural, "responseKind": response(group, version, question.kind),
+                "scope": if question.is_namespaced { "Namespaced" } else { "Cluster" },
+                "singularResource": question.kind.to_lowercase(), "verbs": ["create"]})
+        }));
+        json!({"version": version, "resources": resources, "freshness": "Current"})
+    }
+}
+
+fn questions_of(group: &str, version: &str) -> impl Iterator<Item = &'static Question> {
+    let (group, is_there) = (group.to_owned(), version == "v1");
+    QUESTIONS.iter().filter(move |question| is_there && question.group == group)
 }
 
 /// Returns the version of the aggregated form, if the client prefers that to the lists.
@@ -159,6 +227,10 @@ fn aggregated_version(headers: &HeaderMap) -> Option<&'static str> {
 }
 
 impl Rest {
+    fn catalog(&self) -> Catalog {
+        Catalog { definitions: self.registry.definitions() }
+    }
+
     fn writer(&self, request: &Request) -> Result<Writer, Failure> {
         self.writer_for(request, request.headers().clone())
     }
@@ -176,7 +248,8 @@ impl Rest {
         let Some(version) = aggregated_version(request.headers()) else {
             return Ok(self.writer(request)?.value(list, StatusCode::OK)?);
         };
-        let items: Vec<Value> = groups.iter().map(|group| aggregated_group(group)).collect();
+        let catalog = self.catalog();
+        let items: Vec<Value> = groups.iter().map(|group| catalog.aggregated_group(group)).collect();
         let list = json!({"kind": "APIGroupDiscoveryList", "apiVersion": format!("apidiscovery.k8s.io/{version}"),
             "metadata": {}, "items": items});
         // A client may accept this form and no other, which is JSON of no other request.
@@ -207,9 +280,10 @@ pub(super) async fn paths(State(rest): State<Rest>, request: Request) -> Result<
     ]
     .map(str::to_owned)
     .into();
-    for group in group_names() {
+    let catalog = rest.catalog();
+    for group in catalog.groups() {
         paths.push(format!("/apis/{group}"));
-        paths.push(format!("/apis/{}", group_version(group)));
+        paths.extend(catalog.versions(group).iter().map(|version| format!("/apis/{group}/{version}")));
     }
     paths.sort_unstable();
     Ok(rest.writer(&request)?.value(&json!({"paths": paths}), StatusCode::OK)?)
@@ -223,8 +297,9 @@ pub(super) async fn core(State(rest): State<Rest>, request: Request) -> Result<R
 
 /// `/apis`.
 pub(super) async fn groups(State(rest): State<Rest>, request: Request) -> Result<Response, Failure> {
-    let names = group_names();
-    let objects: Vec<Value> = names.iter().map(|group| group_object(group)).collect();
+    let catalog = rest.catalog();
+    let names = catalog.groups();
+    let objects: Vec<Value> = names.iter().map(|group| catalog.group_object(group)).collect();
     let list = json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": objects});
     rest.discovery(&request, &names, &list)
 }
@@ -236,8 +311,9 @@ pub(super) async fn group(
     request: Request,
 ) -> Result<Response, Failure> {
     let writer = rest.writer(&request)?;
-    let known = group_names().contains(&group.as_str());
-    let mut object = group_object(&group);
+    let catalog = rest.catalog();
+    let known = catalog.groups().contains(&group.as_str());
+    let mut object = catalog.group_object(&group);
     object["kind"] = json!("APIGroup");
     object["apiVersion"] = json!("v1");
     if known { Ok(writer.value(&object, StatusCode::OK)?) } else { Err(nowhere(&request)) }
@@ -245,7 +321,7 @@ pub(super) async fn group(
 
 /// `/api/v1`.
 pub(super) async fn core_resources(State(rest): State<Rest>, request: Request) -> Result<Response, Failure> {
-    resource_list(&rest, "", &request)
+    resource_list(&rest, "", "v1", &request)
 }
 
 /// `/apis/GROUP/VERSION`.
@@ -254,24 +330,15 @@ pub(super) async fn group_resources(
     Path((group, version)): Path<(String, String)>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let known = version == "v1" && group_names().contains(&group.as_str());
-    if known { resource_list(&rest, &group, &request) } else { Err(nowhere(&request)) }
+    let known = !group.is_empty() && rest.catalog().versions(&group).contains(&version);
+    if known { resource_list(&rest, &group, &version, &request) } else { Err(nowhere(&request)) }
 }
 
-fn resource_list(rest: &Rest, group: &str, request: &Request) -> Result<Response, Failure> {
-    let list = json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version(group),
-        "resources": resources(group)});
+fn resource_list(rest: &Rest, group: &str, version: &str, request: &Request) -> Result<Response, Failure> {
+    let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    let list = json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version,
+        "resources": rest.catalog().resources(group, version)});
     Ok(rest.writer(request)?.value(&list, StatusCode::OK)?)
-}
-
-/// Lists custom resource definitions: there are none. kubectl asks for them before it reports an unknown kind.
-pub(super) fn custom_resources(handlers: Handlers, request: &Request) -> Result<Response, Error> {
-    let (group, resource) = ("apiextensions.k8s.io", "customresourcedefinitions");
-    let target = Target::Resource { group, resource, subresource: "", namespace: "", name: "" };
-    handlers.authorize_action(&Action { verb: Verb::List.as_str(), target })?;
-    let list = json!({"kind": "CustomResourceDefinitionList", "apiVersion": format!("{group}/v1"),
-        "metadata": {"resourceVersion": "1"}, "items": []});
-    Head::read(handlers, request.uri(), request.headers().clone())?.writer.value(&list, StatusCode::OK)
 }
 
 fn nowhere(request: &Request) -> Failure {
@@ -282,10 +349,23 @@ fn nowhere(request: &Request) -> Failure {
 mod tests {
     use super::*;
 
+    fn built_in() -> Catalog {
+        Catalog { definitions: Vec::new() }
+    }
+
+    #[test]
+    fn a_group_has_the_versions_of_its_kinds() {
+        assert_eq!(built_in().versions("apps"), ["v1"]);
+        assert!(built_in().versions("example.com").is_empty());
+    }
+
     #[test]
     fn resources_are_listed_with_their_parts() {
-        let names: Vec<String> =
-            resources("apps").iter().map(|r| r["name"].as_str().unwrap_or_default().to_owned()).collect();
+        let names: Vec<String> = built_in()
+            .resources("apps", "v1")
+            .iter()
+            .map(|r| r["name"].as_str().unwrap_or_default().to_owned())
+            .collect();
         let expected = [
             "deployments",
             "deployments/scale",
@@ -295,7 +375,7 @@ mod tests {
             "replicasets/status",
         ];
         assert_eq!(names, expected);
-        let eviction = resources("").into_iter().find(|r| r["name"] == "pods/eviction").unwrap();
+        let eviction = built_in().resources("", "v1").into_iter().find(|r| r["name"] == "pods/eviction").unwrap();
         assert_eq!((&eviction["group"], &eviction["kind"]), (&json!("policy"), &json!("Eviction")));
     }
 

@@ -1,10 +1,12 @@
 //! Encodes one object in the format that the client accepts.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use prost::Message;
 use prost::encoding::encode_varint;
 use prost_types::Any;
@@ -12,7 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 use squall_api::authentication::v1::TokenRequest;
 use squall_api::autoscaling::v1::Scale;
-use squall_api::kinds::{Typed, with_type};
+use squall_api::kinds::{Typed, Version, with_type};
 use squall_api::metav1::v1::{PartialObjectMetadata, Status};
 use squall_api::runtime::{TypeMeta, Unknown};
 use squall_api::{Error, Object, manifest};
@@ -22,6 +24,7 @@ use super::accept::{Encoding, Format, Shape};
 use super::table;
 use crate::handlers::PROTOBUF_MAGIC;
 use crate::handlers::TOKEN_REQUEST;
+use crate::request::Served;
 
 /// The tag of field 2, length-delimited: `raw` in `Unknown`.
 const RAW: u8 = 2 << 3 | 2;
@@ -44,6 +47,8 @@ pub struct Writer {
     pub layout: Layout,
     /// Which part of the objects the rows of a table include.
     pub include: table::Include,
+    /// The rules of a custom kind, whose objects are written.
+    pub version: Option<Arc<Version>>,
 }
 
 /// The type of a value.
@@ -71,6 +76,16 @@ fn typed(value: &impl Serialize, typing: &Typing<'_>) -> Vec<u8> {
 }
 
 impl Writer {
+    /// Writes objects of this kind. Kubernetes: custom ones have no protobuf form, so a client that prefers it gets
+    /// what it accepts besides.
+    pub fn serve(&mut self, served: &Served, headers: &HeaderMap) -> Result<(), Error> {
+        if served.kind.is_custom() && self.format.encoding == Encoding::Protobuf {
+            self.format = Format::negotiate_text(headers)?;
+        }
+        self.version.clone_from(&served.version);
+        Ok(())
+    }
+
     /// Responds with an object, a scale or a token.
     pub fn object(&self, any: &Any, code: StatusCode) -> Result<Response, Error> {
         if any.type_url.strip_prefix(TYPE_PREFIX) == Some("autoscaling.v1.Scale") {
@@ -81,11 +96,13 @@ impl Writer {
             let issued = TokenRequest::decode(any.value.as_slice()).map_err(Error::internal)?;
             return self.message(&issued, "TokenRequest", "authentication.k8s.io/v1", code);
         }
-        let object = Object::from_any(any)?;
+        let mut object = Object::from_any(any)?;
         let info = object.kind().info();
         match self.format.shape {
             Shape::Table => {
-                let table = table::of_objects(object.kind(), &[object], self.include, jiff::Timestamp::now());
+                object.follow(self.version.as_ref());
+                let served = Served { kind: object.kind(), version: self.version.clone() };
+                let table = table::of_objects(&served, &[object], self.include, jiff::Timestamp::now());
                 self.value(&table, code)
             }
             Shape::Metadata => {

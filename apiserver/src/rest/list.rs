@@ -10,7 +10,7 @@ use http::StatusCode;
 use jiff::Timestamp;
 use prost::Message;
 use prost::encoding::{encode_varint, encoded_len_varint};
-use serde_json::{Value, json};
+use serde_json::json;
 use squall_api::kinds::Typed;
 use squall_api::metav1::v1::ListMeta;
 use squall_api::{Error, Kind, Object};
@@ -23,6 +23,7 @@ use super::table;
 use crate::fairness::{AnswerBytes, turn};
 use crate::heavy::HEAVY_BYTES;
 use crate::registry::{Listing, any, any_len, decode_stored};
+use crate::request::Served;
 use crate::store::Entry;
 
 /// Length of the text at which a batch ends.
@@ -43,10 +44,10 @@ fn list_meta(listing: &Listing) -> ListMeta {
 }
 
 /// Responds to a list request. With large objects in it, it is written on the thread for heavy work, and counts as long.
-pub fn respond(kind: Kind, listing: Listing, writer: &Writer, heavy: Option<&Handle>) -> Result<Response, Error> {
+pub fn respond(listing: Listing, writer: &Writer, heavy: Option<&Handle>) -> Result<Response, Error> {
     let largest = listing.entries.iter().map(|entry| entry.value.len()).max().unwrap_or(0);
     let heavy = heavy.filter(|_| largest >= HEAVY_BYTES);
-    let mut response = written(kind, listing, writer, heavy)?;
+    let mut response = written(listing, writer, heavy)?;
     if largest >= BATCH_BYTES {
         // One is being written, and one waits to be sent. As text, an object is about twice as long.
         response.extensions_mut().insert(AnswerBytes(largest.saturating_mul(4)));
@@ -54,17 +55,18 @@ pub fn respond(kind: Kind, listing: Listing, writer: &Writer, heavy: Option<&Han
     Ok(response)
 }
 
-fn written(kind: Kind, listing: Listing, writer: &Writer, heavy: Option<&Handle>) -> Result<Response, Error> {
+fn written(listing: Listing, writer: &Writer, heavy: Option<&Handle>) -> Result<Response, Error> {
     let meta = list_meta(&listing);
+    let served = listing.served;
     let entries = VecDeque::from(listing.entries);
     match (writer.format.shape, writer.format.encoding) {
-        (Shape::Objects, Encoding::Protobuf) => Ok(protobuf(kind, &meta, entries, writer, heavy)),
+        (Shape::Objects, Encoding::Protobuf) => Ok(protobuf(served.kind, &meta, entries, writer, heavy)),
         (shape, _) => {
-            let (head, tail) = json_frame(kind, &meta, shape)?;
+            let (head, tail) = json_frame(&served, &meta, shape)?;
             let include = writer.include;
             let now = Timestamp::now();
             let item = move |entry: &Entry| -> Result<Vec<u8>, Error> {
-                let object = decode_stored(kind, entry)?;
+                let object = decode_stored(&served, entry)?;
                 match shape {
                     Shape::Objects => Ok(object.to_json_text(Typed::No)),
                     Shape::Table => serde_json::to_vec(&table::row(&object, include, now)).map_err(Error::internal),
@@ -86,8 +88,8 @@ fn written(kind: Kind, listing: Listing, writer: &Writer, heavy: Option<&Handle>
 }
 
 /// Returns the text before and after the items.
-fn json_frame(kind: Kind, meta: &ListMeta, shape: Shape) -> Result<(Vec<u8>, Vec<u8>), Error> {
-    let info = kind.info();
+fn json_frame(served: &Served, meta: &ListMeta, shape: Shape) -> Result<(Vec<u8>, Vec<u8>), Error> {
+    let info = served.kind.info();
     let meta = serde_json::to_value(meta).map_err(Error::internal)?;
     let head = match shape {
         Shape::Objects => {
@@ -98,8 +100,7 @@ fn json_frame(kind: Kind, meta: &ListMeta, shape: Shape) -> Result<(Vec<u8>, Vec
             "{{\"kind\":\"PartialObjectMetadataList\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{meta},\"items\":["
         ),
         Shape::Table => {
-            let columns: Vec<Value> = kind.columns().iter().map(squall_api::table::Column::definition).collect();
-            let columns = json!(columns);
+            let columns = json!(served.columns());
             format!(
                 "{{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{meta},\"columnDefinitions\":{columns},\"rows\":["
             )
@@ -201,8 +202,8 @@ fn put_framed(tag: u8, content: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Responds to the deletion of a collection with the objects that were in it.
-pub fn removed(kind: Kind, objects: &[Object], writer: &Writer) -> Result<Response, Error> {
-    let (mut text, tail) = json_frame(kind, &ListMeta::default(), Shape::Objects)?;
+pub fn removed(served: &Served, objects: &[Object], writer: &Writer) -> Result<Response, Error> {
+    let (mut text, tail) = json_frame(served, &ListMeta::default(), Shape::Objects)?;
     for (place, object) in objects.iter().enumerate() {
         text.extend(if place == 0 { &b""[..] } else { &b","[..] });
         text.extend(object.to_json_text(Typed::No));

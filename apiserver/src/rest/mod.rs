@@ -31,7 +31,7 @@ use squall_api::Error;
 use squall_daemon::identity::Caller;
 
 use crate::handlers::Handlers;
-use crate::registry::Registry;
+use crate::registry::{Freshness, Registry};
 
 /// Maximum request size (Kubernetes: 3 MiB).
 pub(crate) const MAX_REQUEST_BYTES: usize = 3 << 20;
@@ -86,13 +86,25 @@ async fn fallback(State(rest): State<Rest>, request: Request) -> Response {
 async fn answer(rest: &Rest, request: Request) -> Result<Response, Error> {
     let handlers = rest.handlers(request.extensions(), request.headers())?;
     let path = request.uri().path().to_owned();
-    match path::parse(&path) {
+    match find(&handlers, &path).await? {
         Some(path::Target::Objects(resource)) if proxy::is_meant(&resource) => {
             proxy::serve(&handlers, &resource, request).await
         }
         Some(path::Target::Objects(resource)) => objects::serve(handlers, resource, request).await,
         Some(path::Target::Review(review)) => review::serve(handlers, review, request).await,
-        Some(path::Target::CustomResources) => discovery::custom_resources(handlers, &request),
         None => handlers.authorize_path(&path).and(Err(Error::no_such_path())),
+    }
+}
+
+/// Finds the target of a path. A custom kind may be so new that this member has not seen it yet.
+async fn find(handlers: &Handlers, path: &str) -> Result<Option<path::Target>, Error> {
+    let registry = handlers.registry();
+    let mut parts = path.split('/').skip(1);
+    match path::parse(path, registry) {
+        None if parts.next() == Some("apis") && parts.next().is_some_and(|group| group.contains('.')) => {
+            registry.state(Freshness::MostRecent).await?;
+            Ok(path::parse(path, registry))
+        }
+        found => Ok(found),
     }
 }

@@ -41,6 +41,7 @@ impl Head {
             format: Format::negotiate(&headers)?,
             layout: layout(uri, &headers),
             include: table::Include::parse(query.text("includeObject"))?,
+            version: None,
         };
         Ok(Self { handlers, query, headers, writer })
     }
@@ -144,7 +145,8 @@ pub async fn serve(handlers: Handlers, resource: ResourceRef, request: Request) 
     if let Subresource::Unknown(part) = &resource.subresource {
         return Err(Error::no_such_part(resource.kind, &resource.name, part));
     }
-    let head = Head::read(handlers, &parts.uri, parts.headers)?;
+    let mut head = Head::read(handlers, &parts.uri, parts.headers)?;
+    head.writer.serve(&resource.served(), &head.headers)?;
     match parts.method {
         Method::GET | Method::HEAD if collection => head.list_or_watch(&resource).await,
         Method::GET | Method::HEAD if head.query.flag("watch") && resource.subresource.is_whole() => {
@@ -182,7 +184,7 @@ impl Head {
             return self.watch(resource).await;
         }
         let listing = self.handlers.list(resource, &self.query.list()?, usize::MAX).await?;
-        list::respond(resource.kind, listing, &self.writer, self.handlers.registry().heavy())
+        list::respond(listing, &self.writer, self.handlers.registry().heavy())
     }
 
     async fn logs(&self, resource: &ResourceRef) -> Result<Response, Error> {
@@ -272,7 +274,7 @@ impl Head {
     async fn delete_collection(&self, resource: &ResourceRef, body: axum::body::Body) -> Result<Response, Error> {
         let (how, options) = self.deleting(body).await?;
         let deleted = self.handlers.delete_collection(resource, &self.query.list()?, &how, options).await?;
-        list::removed(resource.kind, &deleted, &self.writer)
+        list::removed(&resource.served(), &deleted, &self.writer)
     }
 
     /// Reads how to delete from the body, or else from the parameters.

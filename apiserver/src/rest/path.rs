@@ -2,7 +2,7 @@
 
 use squall_api::Kind;
 
-use crate::request::{ResourceRef, Subresource};
+use crate::request::{Kinds, ResourceRef, Served, Subresource};
 
 /// The target of a path.
 #[derive(Debug, Clone)]
@@ -11,8 +11,6 @@ pub enum Target {
     Objects(ResourceRef),
     /// A question about the caller.
     Review(Review),
-    /// The custom resource definitions.
-    CustomResources,
 }
 
 /// The questions about callers.
@@ -34,7 +32,7 @@ pub enum Review {
 
 /// Parses a path. Returns `None` if it names nothing.
 #[must_use]
-pub fn parse(path: &str) -> Option<Target> {
+pub fn parse(path: &str, kinds: &impl Kinds) -> Option<Target> {
     let parts: Vec<String> = path.strip_prefix('/')?.split('/').map(decoded).collect::<Option<_>>()?;
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     let (group, version, rest) = match parts.as_slice() {
@@ -42,29 +40,26 @@ pub fn parse(path: &str) -> Option<Target> {
         ["apis", group, version, rest @ ..] => (*group, *version, rest),
         _ => return None,
     };
-    if (group, version, rest) == ("apiextensions.k8s.io", "v1", &["customresourcedefinitions"]) {
-        return Some(Target::CustomResources);
-    }
     if let Some(review) = review(group, version, rest) {
         return Some(Target::Review(review));
     }
     let (namespace, rest) = match rest {
         // "namespaces" is itself a collection: at most a subresource follows its objects.
         ["namespaces", namespace, plural, more @ ..]
-            if !namespace.is_empty() && Kind::find(group, plural).is_some() =>
+            if !namespace.is_empty() && kinds.find(group, version, plural).is_some() =>
         {
             (*namespace, [&[*plural][..], more].concat())
         }
         rest => ("", rest.to_vec()),
     };
-    let kind = Kind::find(group, rest.first()?).filter(|kind| kind.info().version == version)?;
+    let Served { kind, version } = kinds.find(group, version, rest.first()?)?;
     let (name, part) = match rest.get(1..)? {
         [] => ("", String::new()),
         [name] => (*name, String::new()),
         [name, part @ ..] => (*name, part.join("/")),
     };
     // An unknown part of a namespace is a collection in it that does not exist.
-    let subresource = Subresource::parse(kind, &part);
+    let subresource = Subresource::parse(kind, version.as_deref(), &part);
     if kind == Kind::Namespace && !part.is_empty() && kind.parts().iter().all(|known| known.name != part) {
         return None;
     }
@@ -77,7 +72,8 @@ pub fn parse(path: &str) -> Option<Target> {
     if !placed || (name.is_empty() && rest.len() > 1) {
         return None;
     }
-    Some(Target::Objects(ResourceRef { kind, namespace: namespace.to_owned(), name: name.to_owned(), subresource }))
+    let (namespace, name) = (namespace.to_owned(), name.to_owned());
+    Some(Target::Objects(ResourceRef { kind, namespace, name, subresource, version }))
 }
 
 fn review(group: &str, version: &str, rest: &[&str]) -> Option<Review> {
@@ -121,12 +117,11 @@ mod tests {
     }
 
     fn named(path: &str) -> Option<String> {
-        match parse(path)? {
+        match parse(path, &crate::request::BuiltIn)? {
             Target::Objects(r) => {
                 Some(format!("{} {:?} {:?} {:?}", r.kind.info().kind, r.namespace, r.name, part(&r.subresource)))
             }
             Target::Review(review) => Some(format!("{review:?}")),
-            Target::CustomResources => Some("CustomResources".to_owned()),
         }
     }
 

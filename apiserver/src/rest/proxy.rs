@@ -173,7 +173,7 @@ mod tests {
     use squall_api::core::v1::{Container, ContainerPort};
 
     fn resource(name: &str, subresource: &str) -> ResourceRef {
-        ResourceRef::object(Kind::Pod, "default", name).part(Subresource::parse(Kind::Pod, subresource))
+        ResourceRef::object(Kind::Pod, "default", name).part(Subresource::parse(Kind::Pod, None, subresource))
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use squall_api::table::Column;
-use squall_api::{Error, Kind, Object};
+use squall_api::table::printer_cell;
+use squall_api::{Error, Object};
+
+use crate::request::Served;
 
 /// Which part of an object its row includes (`includeObject`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,19 +43,19 @@ impl Include {
 }
 
 /// Returns a table of objects.
-pub fn of_objects(kind: Kind, objects: &[Object], include: Include, now: Timestamp) -> Value {
+pub fn of_objects(served: &Served, objects: &[Object], include: Include, now: Timestamp) -> Value {
     let rows = objects.iter().map(|object| row(object, include, now)).collect();
     let version = match objects {
         [object] => object.meta().resource_version.clone(),
         _ => String::new(),
     };
-    table(kind, &json!({"resourceVersion": version}), rows, Headings::Shown)
+    table(served, &json!({"resourceVersion": version}), rows, Headings::Shown)
 }
 
 /// Returns a table of rows.
-pub fn table(kind: Kind, metadata: &Value, rows: Vec<Value>, headings: Headings) -> Value {
+pub fn table(served: &Served, metadata: &Value, rows: Vec<Value>, headings: Headings) -> Value {
     let columns = match headings {
-        Headings::Shown => kind.columns().iter().map(Column::definition).collect(),
+        Headings::Shown => served.columns(),
         Headings::Hidden => Vec::new(),
     };
     json!({
@@ -67,12 +69,22 @@ pub fn table(kind: Kind, metadata: &Value, rows: Vec<Value>, headings: Headings)
 
 /// Returns the row of an object.
 pub fn row(object: &Object, include: Include, now: Timestamp) -> Value {
-    let columns = object.kind().columns().iter();
-    let cells: Vec<Value> = columns.zip(object.row(now)).map(|(column, text)| column.cell(text)).collect();
+    let cells = cells(object, now);
     match include {
         Include::None => json!({"cells": cells}),
         Include::Metadata => json!({"cells": cells, "object": partial(object)}),
         Include::Object => json!({"cells": cells, "object": object.to_json()}),
+    }
+}
+
+fn cells(object: &Object, now: Timestamp) -> Vec<Value> {
+    let texts = object.row(now).into_iter();
+    match object.version().map(|version| version.columns()) {
+        Some(columns) if !columns.is_empty() => {
+            let types = std::iter::once("string").chain(columns.iter().map(|column| column.column.r#type.as_str()));
+            texts.zip(types).map(|(text, of)| printer_cell(text, of)).collect()
+        }
+        _ => object.kind().columns().iter().zip(texts).map(|(column, text)| column.cell(text)).collect(),
     }
 }
 
@@ -84,6 +96,7 @@ pub fn partial(object: &Object) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use squall_api::Kind;
     use squall_api::apps::v1::ReplicaSet;
 
     #[test]
@@ -91,7 +104,7 @@ mod tests {
         let mut set = ReplicaSet::default();
         set.metadata.name = "kubia".to_owned();
         set.spec.replicas = Some(3);
-        let table = of_objects(Kind::ReplicaSet, &[set.into()], Include::Metadata, Timestamp::UNIX_EPOCH);
+        let table = of_objects(&Kind::ReplicaSet.into(), &[set.into()], Include::Metadata, Timestamp::UNIX_EPOCH);
         assert_eq!(table["columnDefinitions"][0]["format"], "name");
         assert_eq!(table["columnDefinitions"][1]["type"], "integer");
         assert_eq!(table["columnDefinitions"][5]["priority"], 1);

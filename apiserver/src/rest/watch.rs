@@ -13,13 +13,14 @@ use serde_json::json;
 use squall_api::kinds::{Typed, with_type};
 use squall_api::metav1::v1::WatchEvent;
 use squall_api::runtime::RawExtension;
-use squall_api::{Error, Kind, Object};
+use squall_api::{Error, Object};
 
 use super::accept::{Encoding, Shape};
 use super::encode::{Layout, Writer, in_envelope, status_json};
 use super::table::{self, Headings};
 use crate::fairness::AnswerBytes;
 use crate::registry::{any, decode};
+use crate::request::Served;
 use crate::store::Revision;
 use crate::watch::{Event, Fate, Watcher};
 
@@ -39,7 +40,7 @@ pub enum EndMark {
 
 /// Encodes the events of one watch.
 struct Lines {
-    kind: Kind,
+    served: Served,
     writer: Writer,
     /// Whether the next table contains column definitions.
     headings: Headings,
@@ -51,7 +52,7 @@ pub fn respond(watcher: Watcher, writer: &Writer, end_mark: EndMark) -> Result<R
     if writer.format.encoding == Encoding::Yaml {
         return Err(Error::not_acceptable(&[Encoding::Json.content_type(), Encoding::Protobuf.content_type()]));
     }
-    let lines = Lines { kind: watcher.kind(), writer: writer.clone(), headings: Headings::Shown, end_mark };
+    let lines = Lines { served: watcher.served().clone(), writer: writer.clone(), headings: Headings::Shown, end_mark };
     let events = stream::unfold(Some((watcher, lines)), |rest| async move {
         let (mut watcher, mut lines) = rest?;
         match watcher.next().await {
@@ -92,12 +93,12 @@ impl Lines {
     }
 
     fn object(&mut self, word: &str, value: &[u8], revision: Revision) -> Result<Vec<u8>, Error> {
-        let info = self.kind.info();
+        let info = self.served.kind.info();
         if self.writer.format.encoding == Encoding::Protobuf {
-            let bytes = any(self.kind, value, revision).value;
+            let bytes = any(&self.served, value, revision).value;
             return Ok(frame(word, in_envelope(&bytes, info.kind, &info.api_version())));
         }
-        Ok(line(word, &self.json(&decode(self.kind, value, revision)?)?))
+        Ok(line(word, &self.json(&decode(&self.served, value, revision)?)?))
     }
 
     fn json(&mut self, object: &Object) -> Result<Vec<u8>, Error> {
@@ -108,7 +109,7 @@ impl Lines {
                 let headings = std::mem::replace(&mut self.headings, Headings::Hidden);
                 let rows = vec![table::row(object, self.writer.include, Timestamp::now())];
                 let version = &object.meta().resource_version;
-                table::table(self.kind, &json!({"resourceVersion": version}), rows, headings)
+                table::table(&self.served, &json!({"resourceVersion": version}), rows, headings)
             }
         };
         serde_json::to_vec(&value).map_err(Error::internal)
@@ -116,8 +117,8 @@ impl Lines {
 
     /// Encodes a bookmark: an object of the right kind with nothing but its resource version.
     fn bookmark(&mut self, revision: Revision, initial_events_end: bool) -> Result<Vec<u8>, Error> {
-        let info = self.kind.info();
-        let mut object = Object::decode(self.kind, &[])?;
+        let info = self.served.kind.info();
+        let mut object = Object::decode(self.served.kind, &[])?;
         object.meta_mut().resource_version = revision.to_string();
         if initial_events_end && self.end_mark == EndMark::Annotated {
             object.meta_mut().annotations.insert(INITIAL_EVENTS_END.to_owned(), "true".to_owned());
@@ -131,7 +132,7 @@ impl Lines {
             (_, Shape::Table) => {
                 let row = json!({"cells": [], "object": table::partial(&object)});
                 let metadata = json!({"resourceVersion": revision.to_string()});
-                let table = table::table(self.kind, &metadata, vec![row], Headings::Hidden);
+                let table = table::table(&self.served, &metadata, vec![row], Headings::Hidden);
                 Ok(line("BOOKMARK", table.to_string().as_bytes()))
             }
         }

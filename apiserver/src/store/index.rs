@@ -13,30 +13,30 @@ use squall_api::Kind;
 
 use crate::scan;
 
-/// A property by which objects can be found.
+/// A property by which objects of a collection can be found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Term(u64);
 
 impl Term {
     /// The object has a label with this key.
     #[must_use]
-    pub fn labeled(kind: Kind, key: &str) -> Self {
-        Self::of((kind as usize, "labeled", key, ""))
+    pub fn labeled(collection: &str, key: &str) -> Self {
+        Self::of((collection, "labeled", key, ""))
     }
 
     /// The object has a label with this key and value.
     #[must_use]
-    pub fn label(kind: Kind, key: &str, value: &str) -> Self {
-        Self::of((kind as usize, "label", key, value))
+    pub fn label(collection: &str, key: &str, value: &str) -> Self {
+        Self::of((collection, "label", key, value))
     }
 
     /// A field of the object has this value.
     #[must_use]
-    pub fn field(kind: Kind, name: &str, value: &str) -> Self {
-        Self::of((kind as usize, "field", name, value))
+    pub fn field(collection: &str, name: &str, value: &str) -> Self {
+        Self::of((collection, "field", name, value))
     }
 
-    fn of(meaning: (usize, &str, &str, &str)) -> Self {
+    fn of(meaning: (&str, &str, &str, &str)) -> Self {
         // The hash is the same in every process, but nothing depends on that: indexes are not stored.
         let mut hasher = DefaultHasher::new();
         meaning.hash(&mut hasher);
@@ -93,21 +93,24 @@ impl Index {
 /// Returns the terms of a value. Anything that is not an object or cannot be decoded has none: reading it fails anyway.
 fn terms(key: &str, value: Option<&[u8]>) -> BTreeSet<Term> {
     let mut terms = BTreeSet::new();
-    let (Some(value), Some(kind)) = (value, kind_of(key)) else { return terms };
+    let (Some(value), Some((collection, kind))) = (value, collection_of(key)) else { return terms };
     let _ = scan::for_each_label(value, |key, value| {
-        terms.insert(Term::labeled(kind, key));
-        terms.insert(Term::label(kind, key, value));
+        terms.insert(Term::labeled(collection, key));
+        terms.insert(Term::label(collection, key, value));
     });
-    for field in scan::fields(kind).iter().filter(|field| field.indexed) {
+    for field in kind.into_iter().flat_map(scan::fields).filter(|field| field.indexed) {
         if let Ok(text) = field.read(value) {
-            terms.insert(Term::field(kind, field.name, text));
+            terms.insert(Term::field(collection, field.name, text));
         }
     }
     terms
 }
 
-fn kind_of(key: &str) -> Option<Kind> {
+/// Returns the collection of an object, `deployments.apps`, and its kind if that is built in. Others are custom: their
+/// groups have a dot.
+fn collection_of(key: &str) -> Option<(&str, Option<Kind>)> {
     let (collection, _) = key.split_once('/')?;
     let (plural, group) = collection.split_once('.').unwrap_or((collection, ""));
-    Kind::find(group, plural)
+    let kind = Kind::find(group, plural);
+    (kind.is_some() || group.contains('.')).then_some((collection, kind))
 }

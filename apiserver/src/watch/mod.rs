@@ -7,13 +7,14 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
+use squall_api::Error;
 use squall_api::timing::later;
-use squall_api::{Error, Kind};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::keys;
-use crate::registry::{Freshness, Registry, Selection, WatchStart, out_of_touch};
+use crate::registry::{Freshness, Registry, Selection, WatchStart, definition_key, out_of_touch};
+use crate::request::Served;
 use crate::store::{Change, Limit, Revision};
 
 /// How much is read from the history, and sent, at a time. A client that reads slowly keeps no more than this in memory
@@ -135,6 +136,7 @@ impl Watcher {
 
     async fn list(&mut self, freshness: Freshness) -> Result<(), Error> {
         let state = self.registry.state(freshness).await?;
+        Registry::confirm(&state, self.served())?;
         self.position = state.revision();
         for (_, entry) in self.selection.candidates(&state, "") {
             if self.selection.matches(&entry.value)? {
@@ -169,8 +171,8 @@ impl Watcher {
 
     /// Returns the kind of the watched objects.
     #[must_use]
-    pub fn kind(&self) -> Kind {
-        self.selection.kind
+    pub fn served(&self) -> &Served {
+        &self.selection.served
     }
 
     /// Waits for the next events and returns them, never an empty list. Returns `None` when the watch has ended.
@@ -186,6 +188,11 @@ impl Watcher {
             })?;
             let mut events = Vec::new();
             for change in &changes {
+                if self.replaces_rules(change) {
+                    // Kubernetes ends such a watch too. The client goes on by the new rules.
+                    self.deadline = Instant::now();
+                    return Ok((!events.is_empty()).then_some(events));
+                }
                 self.position = change.revision;
                 if let Some(event) = self.event(change)? {
                     self.told = change.revision;
@@ -205,6 +212,15 @@ impl Watcher {
             }
         }
         Ok(None)
+    }
+
+    /// Whether a change replaces the definition whose rules the watched objects are read by.
+    fn replaces_rules(&self, change: &Change) -> bool {
+        let served = self.served();
+        served
+            .version
+            .as_ref()
+            .is_some_and(|version| change.revision > version.revision() && *change.key == *definition_key(served.kind))
     }
 
     /// Waits for a change, or until a bookmark is due. The last bookmark comes when the watch ends.

@@ -1,6 +1,7 @@
 //! The controllers, and the one function that starts them all.
 
 mod cluster_role_aggregation;
+mod custom_resource_definition;
 mod deployment;
 mod disruption;
 mod endpoint_slice;
@@ -35,6 +36,7 @@ pub fn all(caches: &Caches, client: &Client, timing: Timing) -> Vec<Handle> {
         start(node_lifecycle::NodeLifecycleController::new(timing), caches, client.clone()),
         start(garbage_collector::GarbageCollector, caches, client.clone()),
         start(cluster_role_aggregation::ClusterRoleAggregationController, caches, client.clone()),
+        start(custom_resource_definition::CustomResourceDefinitionController, caches, client.clone()),
         start(namespace::NamespaceController, caches, client.clone()),
     ]
 }

@@ -2,21 +2,24 @@
 
 use std::sync::Arc;
 
+use squall_api::apiextensions::v1::CustomResourceDefinition;
 use squall_api::apps::v1::{Deployment, ReplicaSet};
 use squall_api::coordination::v1::Lease;
 use squall_api::core::v1::{
     ConfigMap, Endpoints, Namespace, Node, Pod, ReplicationController, ResourceQuota, Secret, Service, ServiceAccount,
 };
 use squall_api::discovery::v1::EndpointSlice;
+use squall_api::kinds::{CustomKind, Meta};
 use squall_api::metav1::v1::ObjectMeta;
 use squall_api::policy::v1::PodDisruptionBudget;
 use squall_api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
-use squall_api::{Kind, KindInfo, Object, Resource};
+use squall_api::{Kind, KindInfo, Object};
 use squall_client::{Cache, Change, Client, Error, Selection};
 use tokio::sync::broadcast;
 
 use futures_util::future::{BoxFuture, FutureExt, select_all};
 
+use super::customs::Customs;
 use super::graph::Graph;
 
 /// A change of an object, as its metadata before and after.
@@ -47,10 +50,12 @@ macro_rules! caches {
         #[expect(missing_docs, reason = "the names are Kubernetes' own")]
         pub enum CachedKind {
             $($kind,)*
+            /// A kind that users have defined. It has a cache while its definition is established.
+            Custom(CustomKind),
         }
 
         impl CachedKind {
-            /// Every cached kind.
+            /// Every built-in kind that is cached.
             pub const ALL: &'static [Self] = &[$(Self::$kind),*];
 
             /// Returns `None` for the kinds that have no cache. A new kind has to be listed below as one or the other.
@@ -59,6 +64,7 @@ macro_rules! caches {
                 match kind {
                     $(Kind::$kind => Some(Self::$kind),)*
                     $(Kind::$uncached => None,)*
+                    Kind::Custom(kind) => Some(Self::Custom(kind)),
                 }
             }
 
@@ -73,6 +79,7 @@ macro_rules! caches {
             pub const fn kind(self) -> Kind {
                 match self {
                     $(Self::$kind => Kind::$kind,)*
+                    Self::Custom(kind) => Kind::Custom(kind),
                 }
             }
         }
@@ -82,6 +89,8 @@ macro_rules! caches {
         #[expect(missing_docs, reason = "each is the cache of the kind it is named for")]
         pub struct Caches {
             $(pub $field: Cache<$kind>,)*
+            /// The caches of the kinds that users have defined.
+            pub customs: Customs,
             /// The ownership graph of all cached objects.
             pub graph: Graph,
             changes: broadcast::Sender<ObjectChange>,
@@ -91,12 +100,14 @@ macro_rules! caches {
             /// Creates empty caches.
             #[must_use]
             pub fn new() -> Self {
-                Self { $($field: caches!(@cache $kind),)* graph: Graph::default(), changes: broadcast::Sender::new(CHANGES) }
+                Self { $($field: caches!(@cache $kind),)* customs: Customs::default(), graph: Graph::default(), changes: broadcast::Sender::new(CHANGES) }
             }
 
             /// Watches all collections. Returns only on an error that a retry cannot fix.
             pub async fn follow(&self, client: &Client) -> Error {
-                let all: Vec<BoxFuture<'_, Error>> = vec![$(self.follow_one(CachedKind::$kind, &self.$field, client).boxed()),*];
+                let mut all: Vec<BoxFuture<'_, Error>> =
+                    vec![$(self.follow_one(CachedKind::$kind, &self.$field, client).boxed()),*];
+                all.push(self.follow_customs(client).boxed());
                 select_all(all).await.0
             }
 
@@ -114,6 +125,11 @@ macro_rules! caches {
             pub async fn wait_for(&self, kind: CachedKind, revision: u64) {
                 match kind {
                     $(CachedKind::$kind => self.$field.wait_for(revision).await,)*
+                    CachedKind::Custom(kind) => {
+                        if let Some(cache) = self.customs.cache(kind) {
+                            cache.wait_for(revision).await;
+                        }
+                    }
                 }
             }
 
@@ -122,6 +138,7 @@ macro_rules! caches {
             pub fn reached(&self, kind: CachedKind) -> u64 {
                 match kind {
                     $(CachedKind::$kind => self.$field.reached_revision(),)*
+                    CachedKind::Custom(kind) => self.customs.cache(kind).map_or(0, |cache| cache.reached_revision()),
                 }
             }
 
@@ -130,6 +147,9 @@ macro_rules! caches {
             pub fn objects(&self, kind: CachedKind) -> Vec<Object> {
                 match kind {
                     $(CachedKind::$kind => self.$field.all().iter().map(|object| Object::from((**object).clone())).collect(),)*
+                    CachedKind::Custom(kind) => {
+                        self.customs.all(kind).iter().map(|object| Object::from((**object).clone())).collect()
+                    }
                 }
             }
 
@@ -138,6 +158,9 @@ macro_rules! caches {
             pub fn metadata(&self, kind: CachedKind) -> Vec<ObjectMeta> {
                 match kind {
                     $(CachedKind::$kind => self.$field.all().iter().map(|object| object.metadata.clone()).collect(),)*
+                    CachedKind::Custom(kind) => {
+                        self.customs.all(kind).iter().map(|object| object.meta().clone()).collect()
+                    }
                 }
             }
 
@@ -145,6 +168,9 @@ macro_rules! caches {
             pub fn meta<T>(&self, kind: CachedKind, namespace: &str, name: &str, read: impl FnOnce(&ObjectMeta) -> T) -> Option<T> {
                 match kind {
                     $(CachedKind::$kind => self.$field.get(namespace, name).map(|object| read(&object.metadata)),)*
+                    CachedKind::Custom(kind) => {
+                        self.customs.cache(kind)?.get(namespace, name).map(|object| read(object.meta()))
+                    }
                 }
             }
 
@@ -153,6 +179,9 @@ macro_rules! caches {
             pub fn find(&self, kind: CachedKind, namespace: &str, name: &str) -> Option<Object> {
                 match kind {
                     $(CachedKind::$kind => self.$field.get(namespace, name).map(|object| Object::from((*object).clone())),)*
+                    CachedKind::Custom(kind) => {
+                        self.customs.cache(kind)?.get(namespace, name).map(|object| Object::from((*object).clone()))
+                    }
                 }
             }
         }
@@ -183,6 +212,7 @@ caches! {
     role_bindings: RoleBinding,
     cluster_roles: ClusterRole,
     cluster_role_bindings: ClusterRoleBinding,
+    definitions: CustomResourceDefinition,
     },
     // Their namespace deletes them all at once; no decision reads them.
     uncached: { Event },
@@ -195,9 +225,9 @@ impl Caches {
         self.changes.subscribe()
     }
 
-    async fn follow_one<K>(&self, kind: CachedKind, cache: &Cache<K>, client: &Client) -> Error
+    pub(super) async fn follow_one<K>(&self, kind: CachedKind, cache: &Cache<K>, client: &Client) -> Error
     where
-        K: Resource + TryFrom<Object> + Send + Sync,
+        K: Meta + TryFrom<Object, Error = Kind> + Send + Sync,
     {
         let meta = |object: Option<Arc<K>>| object.map(|object| Arc::new(object.meta().clone()));
         let tell = |change: Change<K>| {
@@ -206,7 +236,7 @@ impl Caches {
             // On a standby no controller is subscribed.
             drop(self.changes.send(change));
         };
-        cache.follow(client.clone(), Selection::all(K::KIND), tell).await
+        cache.follow(client.clone(), Selection::all(kind.kind()), tell).await
     }
 }
 

@@ -67,12 +67,7 @@ impl Graph {
         if let Some(old) = old {
             let object = ObjectRef::of(kind, old);
             for owner in &old.owner_references {
-                if let Some(dependents) = state.dependents.get_mut(&owner.uid) {
-                    dependents.remove(&object);
-                    if dependents.is_empty() {
-                        state.dependents.remove(&owner.uid);
-                    }
-                }
+                state.remove_dependent(&owner.uid, &object);
             }
             if new.is_none_or(|new| new.uid != old.uid) {
                 state.bury(&old.uid);
@@ -85,6 +80,16 @@ impl Graph {
             }
             state.alive.insert(new.uid.clone(), object);
         }
+    }
+
+    /// Forgets an object of a kind that is no longer cached: nobody knows whether it exists.
+    pub fn forget(&self, kind: CachedKind, meta: &ObjectMeta) {
+        let mut state = self.state();
+        let object = ObjectRef::of(kind, meta);
+        for owner in &meta.owner_references {
+            state.remove_dependent(&owner.uid, &object);
+        }
+        state.alive.remove(&meta.uid);
     }
 
     /// Looks up the object with this uid.
@@ -112,6 +117,15 @@ impl Graph {
 }
 
 impl State {
+    fn remove_dependent(&mut self, owner: &str, object: &ObjectRef) {
+        if let Some(dependents) = self.dependents.get_mut(owner) {
+            dependents.remove(object);
+            if dependents.is_empty() {
+                self.dependents.remove(owner);
+            }
+        }
+    }
+
     fn bury(&mut self, uid: &str) {
         self.alive.remove(uid);
         if self.gone.insert(uid.to_owned()) {

@@ -6,6 +6,7 @@
 mod action;
 mod caches;
 mod controller;
+mod customs;
 mod executor;
 mod graph;
 pub mod ownership;
@@ -14,5 +15,6 @@ mod queue;
 pub use action::{Action, Plan};
 pub use caches::{CachedKind, Caches, ObjectChange};
 pub use controller::{Controller, Handle, start};
+pub use customs::served;
 pub use graph::{Known, ObjectRef};
 pub use queue::Key;

@@ -2,15 +2,24 @@
 
 use squall_api::Kind;
 
-use crate::cli::ApiResourcesArgs;
+use crate::cli::{ApiResourcesArgs, Global};
+use crate::context::Context;
 use crate::failure::Failure;
+use crate::kinds::Kinds;
 use crate::output::{line, print_cells};
 
 const GAP: usize = 3;
 
 /// Lists the resource types, sorted by group and name.
-pub fn run(args: &ApiResourcesArgs) -> Result<(), Failure> {
-    let mut kinds: Vec<Kind> = Kind::ALL.to_vec();
+pub async fn run(global: &Global, args: &ApiResourcesArgs) -> Result<(), Failure> {
+    // Without a cluster, there are still the kinds that every cluster has.
+    let custom = match Context::find(global) {
+        Ok(context) => Kinds::of(&context.client.kinds("").await?),
+        Err(_) => Kinds::default(),
+    };
+    let served = custom.definitions().iter().flat_map(|definition| definition.served());
+    let mut kinds: Vec<Kind> =
+        Kind::ALL.iter().copied().chain(served.map(|version| Kind::Custom(version.kind()))).collect();
     kinds.retain(|kind| args.api_group.as_ref().is_none_or(|group| kind.info().group == group));
     kinds.retain(|kind| args.namespaced.is_none_or(|namespaced| kind.info().is_namespaced() == namespaced));
     kinds.sort_by_key(|kind| (kind.info().group, kind.info().plural));
@@ -32,7 +41,7 @@ pub fn run(args: &ApiResourcesArgs) -> Result<(), Failure> {
         let info = kind.info();
         let mut row = vec![
             info.plural.to_owned(),
-            info.short_names.join(","),
+            custom.short_names(kind),
             info.api_version(),
             info.is_namespaced().to_string(),
             info.kind.to_owned(),

@@ -1,7 +1,7 @@
 //! `ctl auth`: shows the user's identity and permissions.
 
 use serde_json::json;
-use squall_api::{Kind, access};
+use squall_api::access;
 use squall_client::{ResourceRef, Review};
 
 use crate::cli::{AuthCommand, CanIArgs, WhoamiArgs};
@@ -27,8 +27,7 @@ async fn can_i(context: &Context, args: CanIArgs) -> Result<(), Failure> {
         return answer(&context.client.can_i_at(verb, resource).await?, args.quiet);
     }
     let (word, subresource) = resource.split_once('/').unwrap_or((resource, ""));
-    let kind = Kind::of_word(word)
-        .ok_or_else(|| Failure::error(format!("the server doesn't have a resource type {word:?}")))?;
+    let kind = context.kind(word).await?;
     let namespace = selection::namespace_of(kind, context, Namespaces::of(args.all_namespaces));
     let of = ResourceRef::object(kind, &namespace, &args.name.unwrap_or_default());
     answer(&context.client.can_i(verb, &of, subresource).await?, args.quiet)

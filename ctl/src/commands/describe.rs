@@ -23,7 +23,7 @@ pub async fn run(context: &Context, args: DescribeArgs) -> Result<(), Failure> {
     let mut objects = Vec::new();
     let mut targets = Vec::new();
     if args.filename.is_empty() {
-        targets = selection::parse(&args.select.what)?;
+        targets = selection::parse(context, &args.select.what).await?;
         for target in &targets {
             objects.extend(find(context, target, &args, &mut failures).await?);
         }

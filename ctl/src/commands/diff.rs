@@ -4,7 +4,7 @@ use serde_json::json;
 use similar::TextDiff;
 use squall_api::{Object, manifest, patch};
 
-use super::apply::{LAST_APPLIED, completed};
+use super::apply::{LAST_APPLIED, completed, patch_type};
 use crate::cli::{DiffArgs, DryRun};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -46,7 +46,7 @@ async fn difference(context: &Context, document: &Document) -> Result<String, sq
             let original = applied.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_else(|| json!({}));
             let patch = patch::three_way(document.kind, &original, &document.json, &live.to_json());
             let bytes = patch.to_string().into_bytes();
-            let reply = context.client.patch_as(&document.object(), patch::STRATEGIC, bytes, options).await?;
+            let reply = context.client.patch_as(&document.object(), patch_type(document.kind), bytes, options).await?;
             (yaml(&live), yaml(&reply.object()?))
         }
         Err(error) if error.is_not_found() => {

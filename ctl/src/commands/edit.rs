@@ -6,9 +6,10 @@ use std::process::Command;
 
 use serde_json::Value;
 use squall_api::error::Reason;
-use squall_api::{Kind, Object, manifest, patch};
+use squall_api::{Object, manifest, patch};
 use squall_client::{Error, ResourceRef};
 
+use super::apply::patch_type;
 use super::record::{CHANGE_CAUSE, Cause, command_line, note_in_manifest, warn_of_record};
 use crate::cli::EditArgs;
 use crate::context::Context;
@@ -47,7 +48,7 @@ async fn objects(context: &Context, args: &EditArgs) -> Result<Vec<Object>, Fail
     let mut failures = Vec::new();
     let mut objects = Vec::new();
     if args.filename.is_empty() {
-        for target in selection::parse(&args.select.what)? {
+        for target in selection::parse(context, &args.select.what).await? {
             objects.extend(selection::fetch(context, &target, &args.select, &mut failures).await?);
         }
     } else {
@@ -177,8 +178,10 @@ async fn write(
         annotations.insert(CHANGE_CAUSE.to_owned(), command_line().into());
     }
     let options = write_options(changes.dry_run, args.change.field_manager.as_deref());
-    let reply =
-        context.client.patch_as(&original.resource, patch::STRATEGIC, patch.to_string().into_bytes(), options).await?;
+    let reply = context
+        .client
+        .patch_as(&original.resource, patch_type(original.resource.kind), patch.to_string().into_bytes(), options)
+        .await?;
     warnings(&reply.warnings);
     reply.object()
 }
@@ -207,10 +210,9 @@ fn name_of(resource: &ResourceRef) -> String {
 fn is_same(one: &Value, other: &Value) -> bool {
     let kind = |value: &Value| {
         let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        Kind::of_manifest(&text("apiVersion"), &text("kind"))
+        (text("apiVersion"), text("kind"))
     };
-    kind(one).is_some()
-        && kind(one) == kind(other)
+    kind(one) == kind(other)
         && manifest::meta(one, "name") == manifest::meta(other, "name")
         && manifest::meta(one, "namespace") == manifest::meta(other, "namespace")
 }

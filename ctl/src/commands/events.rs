@@ -20,7 +20,7 @@ pub async fn run(context: &Context, args: EventsArgs) -> Result<(), Failure> {
     let format = Format::parse(args.output.as_deref())?;
     let mut fields = Vec::new();
     if let Some(object) = &args.object {
-        let targets = selection::parse_named(std::slice::from_ref(object))?;
+        let targets = selection::parse_named(context, std::slice::from_ref(object)).await?;
         for target in targets {
             fields.push(format!("involvedObject.kind={}", target.kind.info().kind));
             fields.extend(target.names.iter().map(|name| format!("involvedObject.name={name}")));

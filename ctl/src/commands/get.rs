@@ -18,7 +18,7 @@ pub async fn run(context: &Context, args: GetArgs) -> Result<(), Failure> {
     let format = Format::parse(args.output.as_deref())?;
     let mut failures = Vec::new();
     let from_files = !args.filename.is_empty();
-    let targets = if from_files { Vec::new() } else { selection::parse(&args.select.what)? };
+    let targets = if from_files { Vec::new() } else { selection::parse(context, &args.select.what).await? };
     let mut rows = Rows {
         wide: matches!(format, Format::Wide),
         show_labels: args.show_labels,
@@ -147,7 +147,7 @@ async fn watch(
         if initial && args.watch_only {
             continue;
         }
-        printer.print(*object, event)?;
+        printer.print(context.adopted(*object), event)?;
         if is_broken() {
             return Ok(());
         }

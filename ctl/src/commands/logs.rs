@@ -4,6 +4,7 @@ use squall_api::core::v1::Pod;
 use squall_api::labels::Selector;
 use squall_api::{Kind, Object};
 use squall_client::{Api, LogsRequest, ResourceRef};
+use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 
 use crate::cli::PodLogsArgs;
@@ -62,7 +63,7 @@ pub async fn run(context: &Context, args: PodLogsArgs) -> Result<(), Failure> {
         for source in sources {
             let (client, entry) = (context.client.clone(), context.entry.clone());
             let namespace = context.namespace.clone();
-            let context = Context { client, entry, namespace, asked_namespace: None };
+            let context = Context { client, entry, namespace, asked_namespace: None, custom: OnceCell::new() };
             let how = how.clone();
             tasks.spawn(async move { copy(&context, source, how).await });
         }
@@ -105,7 +106,7 @@ async fn pods(context: &Context, args: &PodLogsArgs) -> Result<Vec<Pod>, Failure
         return Err(Failure::usage("logs", "only a selector (-l) or a POD name is allowed"));
     }
     let Some((_, name)) = word.split_once('/') else { return Ok(vec![api.get(word).await?]) };
-    let targets = selection::parse_named(std::slice::from_ref(word))?;
+    let targets = selection::parse_named(context, std::slice::from_ref(word)).await?;
     let kind = targets.first().map_or(Kind::Pod, |target| target.kind);
     if kind == Kind::Pod {
         return Ok(vec![api.get(name).await?]);

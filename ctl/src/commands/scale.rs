@@ -2,6 +2,8 @@
 
 use serde_json::json;
 use squall_api::Object;
+use squall_api::apiextensions::v1::CustomResourceSubresourceScale;
+use squall_api::kinds::CustomObject;
 use squall_client::{Event, ResourceRef, Selection, Watch};
 
 use super::record::{CHANGE_CAUSE, Cause, command_line, warn_of_record};
@@ -33,7 +35,7 @@ pub async fn run(context: &Context, args: ScaleArgs) -> Result<(), Failure> {
 
 async fn scale(context: &Context, args: &ScaleArgs, changes: &Changes, resource: &ResourceRef) -> Result<(), Failure> {
     let before = selection::get(&context.client, resource.kind, &resource.namespace, &resource.name).await;
-    let before = before.map_err(|error| match error {
+    let before = before.map(|object| context.adopted(object)).map_err(|error| match error {
         squall_client::Error::Api(api) if api.is(squall_client::Reason::NotFound) => {
             Failure::error(format!("no objects passed to scale {}", api.status.message))
         }
@@ -76,6 +78,7 @@ fn spec_replicas(object: &Object) -> Option<i32> {
         Object::Deployment(deployment) => deployment.spec.replicas,
         Object::ReplicaSet(set) => set.spec.replicas,
         Object::ReplicationController(controller) => controller.spec.replicas,
+        Object::Custom(object) => number(object, |scale| &scale.spec_replicas_path),
         _ => None,
     }
 }
@@ -85,8 +88,15 @@ fn status_replicas(object: &Object) -> i32 {
         Object::Deployment(deployment) => deployment.status.replicas,
         Object::ReplicaSet(set) => set.status.replicas,
         Object::ReplicationController(controller) => controller.status.replicas,
+        Object::Custom(object) => number(object, |scale| &scale.status_replicas_path).unwrap_or(0),
         _ => 0,
     }
+}
+
+/// A number of an object of a user's kind, whose definition says where it is.
+fn number(object: &CustomObject, place: impl Fn(&CustomResourceSubresourceScale) -> &str) -> Option<i32> {
+    let number = object.at(place(object.version()?.scale()?))?.as_i64()?;
+    i32::try_from(number).ok()
 }
 
 /// Waits until the number of replicas is reached, or somebody sets another one.
@@ -101,6 +111,7 @@ async fn wait(context: &Context, resource: &ResourceRef, replicas: i32) -> Resul
     loop {
         match watch.next().await? {
             Event::Applied(object, _) => {
+                let object = context.adopted(*object);
                 if spec_replicas(&object) != Some(replicas) || status_replicas(&object) == replicas {
                     return Ok(());
                 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use squall_api::jsonpath::Path;
 use squall_api::timing::later;
 use squall_api::{Object, duration};
 use squall_client::{Error, Event, ResourceRef, Selection, Watch};
@@ -11,7 +12,7 @@ use super::delete::wait_gone;
 use crate::cli::WaitArgs;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::output::jsonpath::{Path, text_of};
+use crate::output::jsonpath::text_of;
 use crate::output::{line, line_error, named};
 use crate::selection::{self, Wanted};
 

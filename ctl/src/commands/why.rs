@@ -19,7 +19,7 @@ pub async fn run(context: &Context, args: WhyArgs) -> Result<(), Failure> {
             return Err(Failure::error(format!("unknown output format {other:?}: use json")));
         }
     };
-    for target in selection::parse_named(&args.what)? {
+    for target in selection::parse_named(context, &args.what).await? {
         for name in &target.names {
             let namespace = selection::namespace_of(target.kind, context, Namespaces::Current);
             let object = selection::get(&context.client, target.kind, &namespace, name).await?;

@@ -1,16 +1,7 @@
 //! Templates of `-o jsonpath`: text, `{.path}`, `{range .path}...{end}` and `{"literal"}`, as kubectl reads them.
-//!
-//! The paths themselves are RFC 9535's, written the way kubectl writes them (`.metadata.name`, `.a\.b`).
 
 use serde_json::Value;
-use serde_json_path::JsonPath;
-
-/// A path, relative to the current value or to the whole document.
-#[derive(Debug, Clone)]
-pub struct Path {
-    path: JsonPath,
-    from_root: bool,
-}
+use squall_api::jsonpath::Path;
 
 /// A parsed template.
 #[derive(Debug, Clone)]
@@ -23,115 +14,6 @@ enum Node {
     Text(String),
     Path(Path),
     Range(Path, Vec<Self>),
-}
-
-impl Path {
-    /// Parses `.metadata.name`, `metadata.name` or `{.metadata.name}`: the forms in `--sort-by` and custom columns.
-    pub fn relaxed(text: &str) -> Result<Self, String> {
-        let bare = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(text);
-        match bare.chars().next() {
-            Some('.' | '[' | '$' | '@') => Self::parse(bare),
-            Some(_) => Self::parse(&format!(".{bare}")),
-            None => Err("the path is empty".to_owned()),
-        }
-    }
-
-    fn parse(text: &str) -> Result<Self, String> {
-        let text = text.trim();
-        let from_root = text.starts_with('$');
-        let rest = text.trim_start_matches(['$', '@']);
-        let standard = format!("${}", standard(rest)?);
-        let path = JsonPath::parse(&standard).map_err(|error| format!("unrecognized path {text:?}: {error}"))?;
-        Ok(Self { path, from_root })
-    }
-
-    /// Returns the values at the path.
-    pub fn find<'a>(&self, value: &'a Value) -> Vec<&'a Value> {
-        self.path.query(value).all()
-    }
-}
-
-/// Translates a path from kubectl's syntax to RFC 9535, without the `$`.
-fn standard(text: &str) -> Result<String, String> {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        match first {
-            '.' => {
-                let deep = rest.starts_with("..");
-                rest = rest.trim_start_matches('.');
-                let (name, after) = name(rest);
-                out.push_str(if deep { ".." } else { "" });
-                match name.as_str() {
-                    "" if after.starts_with('[') || after.is_empty() => {}
-                    "" => return Err(format!("unexpected {after:?} in a path")),
-                    "*" => out.push_str("[*]"),
-                    name => out.push_str(&format!("[{}]", quoted(name))),
-                }
-                rest = after;
-            }
-            '[' => {
-                let end = closing(rest).ok_or("unterminated array")?;
-                let inner = &rest[1..end];
-                match inner.strip_prefix("?(").and_then(|inner| inner.strip_suffix(')')) {
-                    Some(filter) => out.push_str(&format!("[?{}]", standard_filter(filter)?)),
-                    None => out.push_str(&format!("[{inner}]")),
-                }
-                rest = &rest[end + 1..];
-            }
-            other => return Err(format!("unexpected {other:?} in a path")),
-        }
-    }
-    Ok(out)
-}
-
-/// Translates the paths in a filter (`@.name`), and copies the rest.
-fn standard_filter(filter: &str) -> Result<String, String> {
-    let mut out = String::new();
-    let mut rest = filter;
-    while let Some(at) = outside_quotes(rest).find(|(_, character)| *character == '@').map(|(at, _)| at) {
-        out.push_str(&rest[..at]);
-        let path = &rest[at + 1..];
-        let end = path.find([' ', '=', '!', '<', '>', ')', '&', '|']).unwrap_or(path.len());
-        out.push_str(&format!("@{}", standard(&path[..end])?));
-        rest = &path[end..];
-    }
-    Ok(out + rest)
-}
-
-/// Splits a text after its leading name, in which `\.` stands for a dot.
-fn name(text: &str) -> (String, &str) {
-    let mut name = String::new();
-    let mut characters = text.char_indices();
-    while let Some((at, character)) = characters.next() {
-        match character {
-            '\\' => name.extend(characters.next().map(|(_, escaped)| escaped)),
-            '.' | '[' => return (name, &text[at..]),
-            other => name.push(other),
-        }
-    }
-    (name, "")
-}
-
-fn quoted(name: &str) -> String {
-    format!("'{}'", name.replace('\\', "\\\\").replace('\'', "\\'"))
-}
-
-/// The position at which the leading bracket is closed.
-fn closing(text: &str) -> Option<usize> {
-    let (mut depth, mut quote) = (0, None);
-    for (at, character) in text.char_indices() {
-        match (quote, character) {
-            (Some(open), _) if open == character => quote = None,
-            (Some(_), _) => {}
-            (None, '"' | '\'') => quote = Some(character),
-            (None, '[') => depth += 1,
-            (None, ']') if depth == 1 => return Some(at),
-            (None, ']') => depth -= 1,
-            (None, _) => {}
-        }
-    }
-    None
 }
 
 impl Template {
@@ -241,20 +123,6 @@ fn end_of_quote(text: &str, quote: char) -> Option<usize> {
     None
 }
 
-/// The characters of a text that are not within quotes.
-fn outside_quotes(text: &str) -> impl Iterator<Item = (usize, char)> {
-    let mut quote = None;
-    text.char_indices().filter(move |(_, character)| {
-        match quote {
-            Some(open) if open == *character => quote = None,
-            None if matches!(character, '"' | '\'') => quote = Some(*character),
-            None => return true,
-            Some(_) => {}
-        }
-        false
-    })
-}
-
 fn unescaped(text: &str) -> String {
     let mut out = String::new();
     let mut characters = text.chars();
@@ -278,11 +146,11 @@ fn render(nodes: &[Node], root: &Value, current: &Value, out: &mut String) {
         match node {
             Node::Text(text) => out.push_str(text),
             Node::Path(path) => {
-                let found = path.find(if path.from_root { root } else { current });
+                let found = path.find(if path.is_from_root() { root } else { current });
                 out.push_str(&found.into_iter().map(text_of).collect::<Vec<String>>().join(" "));
             }
             Node::Range(path, inner) => {
-                for value in path.find(if path.from_root { root } else { current }) {
+                for value in path.find(if path.is_from_root() { root } else { current }) {
                     render(inner, root, value, out);
                 }
             }
@@ -342,7 +210,5 @@ mod tests {
         for bad in ["{.a", "{end}", "{range .a}", "{.a[}", "{\"x}", "{.a b}c{..}x{.[}"] {
             assert!(Template::parse(bad).is_err(), "{bad}");
         }
-        assert!(Path::relaxed("").is_err());
-        assert_eq!(Path::relaxed("metadata.name").unwrap().find(&json!({"metadata": {"name": 3}})), [&json!(3)]);
     }
 }

@@ -1,9 +1,10 @@
 //! Output of whole objects: JSON, YAML, names, templates, custom columns.
 
 use serde_json::{Value, json};
+use squall_api::jsonpath::Path;
 use squall_api::{Object, manifest};
 
-use super::jsonpath::{Path, Template, text_of};
+use super::jsonpath::{Template, text_of};
 use super::{line, print_cells, text};
 use crate::failure::Failure;
 use crate::files;

@@ -31,7 +31,7 @@ pub struct Rows {
 pub fn print_table(kind: Kind, objects: &[Object], rows: &Rows, now: Timestamp) -> Vec<usize> {
     let mut cells = Vec::new();
     if !rows.no_headers {
-        cells.push(header(kind, rows));
+        cells.push(header(kind, objects, rows));
     }
     cells.extend(objects.iter().map(|object| row(object, rows, now)));
     let widths = widths(&cells, &rows.widths);
@@ -39,17 +39,23 @@ pub fn print_table(kind: Kind, objects: &[Object], rows: &Rows, now: Timestamp) 
     widths
 }
 
-fn shown(kind: Kind, rows: &Rows) -> impl Fn(usize) -> bool {
-    move |index| kind.columns().get(index).is_some_and(|column| rows.wide || column.width == Width::Narrow)
+/// The heading of each column of an object's kind, and whether it is for wide tables only.
+fn columns(kind: Kind, object: Option<&Object>) -> Vec<(String, Width)> {
+    match object.and_then(Object::version).map(|version| version.columns()) {
+        Some(columns) if !columns.is_empty() => {
+            let width = |priority| if priority > 0 { Width::Wide } else { Width::Narrow };
+            let own = columns.iter().map(|column| (column.column.name.to_uppercase(), width(column.column.priority)));
+            std::iter::once(("NAME".to_owned(), Width::Narrow)).chain(own).collect()
+        }
+        _ => kind.columns().iter().map(|column| (column.heading(), column.width)).collect(),
+    }
 }
 
-fn header(kind: Kind, rows: &Rows) -> Vec<String> {
-    let shown = shown(kind, rows);
+fn header(kind: Kind, objects: &[Object], rows: &Rows) -> Vec<String> {
     let mut cells: Vec<String> = rows.event.map(|_| "EVENT".to_owned()).into_iter().collect();
     cells.extend(rows.all_namespaces.then(|| "NAMESPACE".to_owned()));
-    cells.extend(
-        kind.columns().iter().enumerate().filter(|(index, _)| shown(*index)).map(|(_, column)| column.heading()),
-    );
+    let shown = columns(kind, objects.first()).into_iter().filter(|(_, width)| rows.wide || *width == Width::Narrow);
+    cells.extend(shown.map(|(heading, _)| heading));
     let short = |key: &str| key.rsplit('/').next().unwrap_or(key).to_uppercase();
     cells.extend(rows.label_columns.iter().map(|key| short(key)));
     cells.extend(rows.show_labels.then(|| "LABELS".to_owned()));
@@ -58,11 +64,13 @@ fn header(kind: Kind, rows: &Rows) -> Vec<String> {
 
 fn row(object: &Object, rows: &Rows, now: Timestamp) -> Vec<String> {
     let kind = object.kind();
-    let shown = shown(kind, rows);
     let mut cells: Vec<String> = rows.event.map(str::to_owned).into_iter().collect();
     cells.extend(rows.all_namespaces.then(|| object.meta().namespace.clone()));
-    for (index, cell) in object.row(now).into_iter().enumerate().filter(|(index, _)| shown(*index)) {
-        let is_name = kind.columns().get(index).is_some_and(|column| column.name == "Name");
+    for ((heading, width), cell) in columns(kind, Some(object)).into_iter().zip(object.row(now)) {
+        if width == Width::Wide && !rows.wide {
+            continue;
+        }
+        let is_name = heading == "NAME";
         let cell = if is_name && rows.with_kind { format!("{}/{cell}", kind.info().singular_group()) } else { cell };
         // Kubernetes: a cell ends at its first line break.
         cells.push(match cell.split_once(['\n', '\r', '\u{c}']) {

@@ -4,6 +4,7 @@ mod access;
 mod bad_input;
 mod chapter;
 mod command_line;
+mod custom_resources;
 mod kubectl;
 mod ordinary_user;
 mod pairs;

@@ -6,10 +6,10 @@ mod plan;
 use std::collections::HashSet;
 
 use jiff::Timestamp;
+use squall_api::Object;
 use squall_api::metav1::v1::{ObjectMeta, OwnerReference};
-use squall_api::{Kind, Object};
 
-use crate::runtime::{CachedKind, Caches, Controller, Key, Known, ObjectChange, ObjectRef, Plan};
+use crate::runtime::{Caches, Controller, Key, Known, ObjectChange, ObjectRef, Plan};
 
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
@@ -45,12 +45,12 @@ enum Owner {
 
 /// Encodes the kind and the name of the object in the name of the key.
 fn key(object_ref: &ObjectRef) -> Key {
-    Key::new(&object_ref.namespace, format!("{}/{}", object_ref.kind.info().kind, object_ref.name))
+    Key::new(&object_ref.namespace, format!("{}/{}", object_ref.kind.info().plural_group(), object_ref.name))
 }
 
-fn object_ref(key: &Key) -> Option<ObjectRef> {
-    let (kind, name) = key.name.split_once('/')?;
-    let kind = CachedKind::ALL.iter().copied().find(|known| known.info().kind == kind)?;
+fn object_ref(key: &Key, caches: &Caches) -> Option<ObjectRef> {
+    let (collection, name) = key.name.split_once('/')?;
+    let kind = caches.kinds().into_iter().find(|known| known.info().plural_group() == collection)?;
     Some(ObjectRef { kind, namespace: key.namespace.clone(), name: name.to_owned() })
 }
 
@@ -102,15 +102,15 @@ impl Controller for GarbageCollector {
 
     fn all_keys(&self, caches: &Caches) -> Vec<Key> {
         let mut keys: Vec<Key> = caches.graph.owned().iter().map(key).collect();
-        for kind in CachedKind::ALL {
-            let going = caches.metadata(*kind).into_iter().filter(|meta| meta.deletion_timestamp.is_some());
-            keys.extend(going.map(|meta| key(&ObjectRef::of(*kind, &meta))));
+        for kind in caches.kinds() {
+            let going = caches.metadata(kind).into_iter().filter(|meta| meta.deletion_timestamp.is_some());
+            keys.extend(going.map(|meta| key(&ObjectRef::of(kind, &meta))));
         }
         keys
     }
 
     fn observe(&self, caches: &Caches, key: &Key, _: Option<&str>) -> Option<Item> {
-        let object_ref = object_ref(key)?;
+        let object_ref = object_ref(key, caches)?;
         // Most objects are in order: do not copy them.
         let is_in_order = |meta: &ObjectMeta| {
             let solid = |owner: &OwnerReference| state(owner, meta, caches) == Owner::Solid;
@@ -165,7 +165,7 @@ fn state(owner: &OwnerReference, dependent: &ObjectMeta, caches: &Caches) -> Own
             }
         }
         Known::Gone => Owner::Gone,
-        Known::Unseen => match Kind::of_manifest(&owner.api_version, &owner.kind).and_then(CachedKind::of) {
+        Known::Unseen => match caches.kind_of(&owner.api_version, &owner.kind) {
             // An owner of a kind that is not cached is assumed to exist.
             None => Owner::Solid,
             // A cache that has passed the revision of the dependent would show its owner.

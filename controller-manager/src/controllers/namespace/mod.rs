@@ -24,6 +24,8 @@ pub struct NamespaceController;
 pub struct Observed {
     namespace: Arc<Namespace>,
     content: Vec<Object>,
+    /// The kinds that users have defined, whose objects are in namespaces.
+    customs: Vec<Kind>,
     /// Whether the caches of all kinds have reached the revision at which the namespace was deleted.
     complete: bool,
 }
@@ -49,7 +51,8 @@ impl Controller for NamespaceController {
         let deleted = parse_resource_version(&namespace.metadata.resource_version).unwrap_or(u64::MAX);
         let kinds = CachedKind::ALL.iter().filter(|kind| kind.info().is_namespaced());
         let complete = kinds.into_iter().all(|kind| caches.reached(*kind) >= deleted);
-        Some(Observed { content: objects.collect(), complete, namespace })
+        let customs = caches.customs.kinds().into_iter().filter(|kind| kind.info().is_namespaced()).map(Kind::Custom);
+        Some(Observed { content: objects.collect(), customs: customs.collect(), complete, namespace })
     }
 
     fn plan(&self, observed: Observed, now: Timestamp) -> Plan {
@@ -80,7 +83,9 @@ fn plan(observed: &Observed, now: Timestamp) -> Plan {
         return Plan { wake_after: Some(RETRY), ..Plan::default() };
     }
     // Kinds that no controller reads are not cached. They are deleted last, when no new objects can be added.
+    // So are the objects of users' kinds, whose owners may need what was there.
     let uncached = Kind::ALL.iter().filter(|kind| kind.info().is_namespaced() && CachedKind::of(**kind).is_none());
+    let uncached = observed.customs.iter().chain(uncached);
     let name = &namespace.metadata.name;
     let mut actions: Vec<Action> =
         uncached.map(|kind| Action::DeleteAll { kind: *kind, namespace: name.clone() }).collect();
@@ -133,8 +138,11 @@ mod tests {
 
     fn actions(namespace: &Namespace, content: &[&ConfigMap]) -> Vec<Action> {
         let content = content.iter().map(|map| Object::from((*map).clone())).collect();
-        plan(&Observed { namespace: Arc::new(namespace.clone()), content, complete: true }, Timestamp::UNIX_EPOCH)
-            .actions
+        plan(
+            &Observed { namespace: Arc::new(namespace.clone()), content, customs: Vec::new(), complete: true },
+            Timestamp::UNIX_EPOCH,
+        )
+        .actions
     }
 
     fn stored(action: Option<&Action>) -> Namespace {
@@ -173,7 +181,8 @@ mod tests {
         let mut namespace = held();
         namespace.metadata.deletion_timestamp = GONE;
         let kinds = |content: Vec<Object>| -> Vec<Kind> {
-            let observed = Observed { namespace: Arc::new(namespace.clone()), content, complete: true };
+            let observed =
+                Observed { namespace: Arc::new(namespace.clone()), content, customs: Vec::new(), complete: true };
             let actions = plan(&observed, Timestamp::UNIX_EPOCH).actions;
             let kind = |action: &Action| match action {
                 Action::Delete { kind, .. } => Some(*kind),

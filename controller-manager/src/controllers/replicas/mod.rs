@@ -14,7 +14,7 @@ use squall_api::core::v1::{Pod, PodTemplateSpec, ReplicationController, Replicat
 use squall_api::happening::ObjectId;
 use squall_api::labels::Selector;
 use squall_api::metav1::v1::{ObjectMeta, Time};
-use squall_api::{Object, Resource, meta};
+use squall_api::{Kind, Object, Resource, meta};
 use squall_daemon::Timing;
 
 use availability::Seen;
@@ -249,7 +249,7 @@ impl Controller for ReplicationControllerController {
 
 fn keys<K>(change: &ObjectChange, owners: &squall_client::Cache<K>) -> Vec<Key>
 where
-    K: Replicated + TryFrom<Object> + Send + Sync,
+    K: Replicated + TryFrom<Object, Error = Kind> + Send + Sync,
 {
     let mut keys = Vec::new();
     for meta in change.both() {

@@ -4,7 +4,7 @@
 mod migration;
 
 use serde_json::{Value, json};
-use squall_api::{Object, manifest, patch};
+use squall_api::{Kind, Object, manifest, patch};
 
 use super::record::{Cause, note_in_manifest, warn_of_record};
 use crate::cli::{ApplyArgs, ApplyCommand, DryRun};
@@ -115,7 +115,8 @@ impl How<'_> {
             return Ok((live, "configured"));
         }
         let bytes = patch.to_string().into_bytes();
-        let reply = context.client.patch_as(&document.object(), patch::STRATEGIC, bytes, self.options()).await?;
+        let reply =
+            context.client.patch_as(&document.object(), patch_type(document.kind), bytes, self.options()).await?;
         warnings(&reply.warnings);
         let after = reply.object()?;
         let same =
@@ -207,6 +208,11 @@ fn patch_for(document: &Document, live: &Object) -> Value {
     patch::three_way(document.kind, &original, &document.json, &live.to_json())
 }
 
+/// The type of a patch of objects of this kind. Those of users' kinds have no strategy: for them, a merge is one of JSON.
+pub const fn patch_type(kind: Kind) -> &'static str {
+    if kind.is_custom() { patch::MERGE } else { patch::STRATEGIC }
+}
+
 /// Prepares a manifest for comparison: sets its namespace, and adds annotations, if only an empty map (without it, the
 /// annotations of others would be removed).
 pub fn completed(document: &mut Document) {
@@ -243,7 +249,7 @@ fn conflict(error: &squall_client::Error) -> Failure {
 }
 
 async fn view_last_applied(context: &Context, what: &[String], output: &str) -> Result<(), Failure> {
-    for target in selection::parse_named(what)? {
+    for target in selection::parse_named(context, what).await? {
         let namespace = selection::namespace_of(target.kind, context, Namespaces::Current);
         for name in &target.names {
             let object = selection::get(&context.client, target.kind, &namespace, name).await?;

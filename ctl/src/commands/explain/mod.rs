@@ -1,9 +1,12 @@
 //! `ctl explain`: describes the fields of a resource type.
 
+mod custom;
+
 use squall_api::Kind;
 use squall_api::schema::{Field, Kind as FieldKind, MESSAGES, Message, Shape};
 
-use crate::cli::ExplainArgs;
+use crate::cli::{ExplainArgs, Global};
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::line;
 
@@ -11,11 +14,17 @@ use crate::output::line;
 const WIDTH: usize = 80;
 
 /// Describes a resource type or one of its fields.
-pub fn run(args: &ExplainArgs) -> Result<(), Failure> {
+pub async fn run(global: &Global, args: &ExplainArgs) -> Result<(), Failure> {
+    let word = args.what.split(['.', '/']).next().unwrap_or_default();
+    match Kind::of_word(word) {
+        Some(kind) => built_in(kind, args),
+        None => custom::explain(&Context::find(global)?, args).await,
+    }
+}
+
+fn built_in(kind: Kind, args: &ExplainArgs) -> Result<(), Failure> {
     let mut path = args.what.split(['.', '/']).filter(|part| !part.is_empty());
-    let word = path.next().unwrap_or_default();
-    let kind = Kind::of_word(word)
-        .ok_or_else(|| Failure::error(format!("the server doesn't have a resource type {word:?}")))?;
+    path.next();
     let mut message = message_of(kind)?;
     let mut field: Option<&Field> = None;
     for name in path {
@@ -26,13 +35,7 @@ pub fn run(args: &ExplainArgs) -> Result<(), Failure> {
             _ => &EMPTY,
         };
     }
-    let info = kind.info();
-    if !info.group.is_empty() {
-        line(&format!("GROUP:      {}", info.group));
-    }
-    line(&format!("KIND:       {}", info.kind));
-    line(&format!("VERSION:    {}", info.version));
-    line("");
+    show_kind(kind);
     if let Some(field) = field {
         line(&format!("FIELD: {} <{}>", field.json, type_of(field)));
         line("");
@@ -45,12 +48,22 @@ pub fn run(args: &ExplainArgs) -> Result<(), Failure> {
         line("FIELDS:");
         for field in fields {
             match args.recursive {
-                true => show_tree(field, 1),
+                true => show_tree(field, 1, &mut Vec::new()),
                 false => show(field),
             }
         }
     }
     Ok(())
+}
+
+fn show_kind(kind: Kind) {
+    let info = kind.info();
+    if !info.group.is_empty() {
+        line(&format!("GROUP:      {}", info.group));
+    }
+    line(&format!("KIND:       {}", info.kind));
+    line(&format!("VERSION:    {}", info.version));
+    line("");
 }
 
 /// Stands for the type of a field that has no fields itself.
@@ -78,6 +91,7 @@ fn type_of(field: &Field) -> String {
         FieldKind::String | FieldKind::Bytes => "string".to_owned(),
         FieldKind::Bool => "boolean".to_owned(),
         FieldKind::Int32 | FieldKind::Int64 => "integer".to_owned(),
+        FieldKind::Double => "number".to_owned(),
         FieldKind::Message(index) => MESSAGES[index].short_name().to_owned(),
     };
     match field.shape {
@@ -95,14 +109,16 @@ fn show(field: &Field) {
 }
 
 /// Shows a field and all fields below it.
-fn show_tree(field: &'static Field, depth: usize) {
+fn show_tree(field: &'static Field, depth: usize, within: &mut Vec<usize>) {
     heading(field, depth);
     if let FieldKind::Message(index) = field.kind
         && !MESSAGES[index].custom_json
-        // Schemas may be recursive.
-        && depth < 12
+        // A schema has schemas within it, each of which has.
+        && !within.contains(&index)
     {
-        fields(&MESSAGES[index]).into_iter().for_each(|field| show_tree(field, depth + 1));
+        within.push(index);
+        fields(&MESSAGES[index]).into_iter().for_each(|field| show_tree(field, depth + 1, within));
+        within.pop();
     }
 }
 
