@@ -1,6 +1,6 @@
 //! The paths of the API and their operations.
 
-use crate::kinds::{Kind, Part};
+use crate::kinds::{Kind, KindInfo, Part};
 
 use super::definitions::GroupVersionKind;
 
@@ -37,6 +37,8 @@ pub(super) enum Content {
     Nothing,
     /// A message of this name.
     Message(String),
+    /// An object of a custom kind, whose schema has this name.
+    Custom(String),
     /// A patch of any kind.
     Patch,
     /// Text, or whatever a pod answers.
@@ -93,26 +95,31 @@ const LIST: &[(&str, &str)] = &[
 const DELETE: &[(&str, &str)] =
     &[("pretty", "string"), ("dryRun", "string"), ("gracePeriodSeconds", "integer"), ("propagationPolicy", "string")];
 
-/// Returns the root path of a group: `api/v1`, `apis/apps/v1`.
-pub(super) fn root(group: &str) -> String {
-    if group.is_empty() { "api/v1".to_owned() } else { format!("apis/{group}/v1") }
+/// Returns the root path of a version of a group: `api/v1`, `apis/apps/v1`.
+pub(super) fn root(group: &str, version: &str) -> String {
+    if group.is_empty() { format!("api/{version}") } else { format!("apis/{group}/{version}") }
 }
 
 /// Returns every path of a group's kinds.
 pub(super) fn paths(group: &str) -> Vec<Path> {
-    Kind::ALL.iter().copied().filter(|kind| kind.info().group == group).flat_map(paths_of).collect()
+    let described = |kind: &Kind| {
+        let info = kind.info();
+        let message = |name: String| Content::Message(name);
+        paths_of(info, &kind.parts(), &message(info.message.to_owned()), &message(format!("{}List", info.message)))
+    };
+    Kind::ALL.iter().filter(|kind| kind.info().group == group).flat_map(described).collect()
 }
 
-fn paths_of(kind: Kind) -> Vec<Path> {
-    let info = kind.info();
+/// Returns every path of a kind whose objects and lists have this content.
+pub(super) fn paths_of(info: &'static KindInfo, parts: &[Part], object: &Content, list: &Content) -> Vec<Path> {
     let gvk = GroupVersionKind { group: info.group, version: info.version, kind: info.kind };
-    let root = format!("/{}", root(info.group));
+    let root = format!("/{}", root(info.group, info.version));
     let scope = if info.is_namespaced() { "Namespaced" } else { "" };
     let group = capitalized(info.group.split('.').next().unwrap_or_default());
     let group = if group.is_empty() { "Core".to_owned() } else { group };
     let operation = move |method, verb: &str, what: &str, action, parameters| {
-        let (takes, gives) = contents(action, info.message);
-        let id = format!("{verb}{group}V1{scope}{what}");
+        let (takes, gives) = contents(action, object, list);
+        let id = format!("{verb}{group}{}{scope}{what}", capitalized(info.version));
         Operation { method, id, action, kind: gvk, parameters, takes, gives }
     };
     let place = if info.is_namespaced() { "/namespaces/{namespace}" } else { "" };
@@ -146,48 +153,51 @@ fn paths_of(kind: Kind) -> Vec<Path> {
             }],
         });
     }
-    for part in kind.parts() {
+    for part in parts {
         let of = |method, verb: &str, action, parameters| {
             let what = format!("{}{}", info.kind, capitalized(part.name));
-            let kind = GroupVersionKind { group: part.group, version: "v1", kind: part.kind };
-            let (takes, gives) = contents_of_part(&part, action, info.message);
+            let version = if part.group == info.group { info.version } else { "v1" };
+            let kind = GroupVersionKind { group: part.group, version, kind: part.kind };
+            let (takes, gives) = contents_of_part(part, action, object, list);
             Operation { kind, takes, gives, ..operation(method, verb, &what, action, parameters) }
         };
-        let operations = operations_of_part(&part, of);
+        let operations = operations_of_part(part, of);
         paths.push(Path { path: format!("{collection}/{{name}}/{}", part.name), operations });
     }
     paths
 }
 
-/// Returns what an action on objects of a message takes and gives.
-fn contents(action: &str, message: &str) -> (Content, Content) {
-    let object = || Content::Message(message.to_owned());
+/// Returns what an action on objects takes and gives.
+fn contents(action: &str, object: &Content, list: &Content) -> (Content, Content) {
+    let is_returned = |object: &Content| {
+        let is = |kind: &Kind| matches!(object, Content::Message(name) if kind.info().message == *name);
+        Kind::ALL.iter().any(|kind| is(kind) && kind.is_returned_when_deleted())
+    };
     let status = || Content::Message("meta.v1.Status".to_owned());
     let options = || Content::Message("meta.v1.DeleteOptions".to_owned());
     match action {
-        "list" => (Content::Nothing, Content::Message(format!("{message}List"))),
-        "post" | "put" => (object(), object()),
-        "patch" => (Content::Patch, object()),
-        "delete" if Kind::ALL.iter().any(|kind| kind.info().message == message && kind.is_returned_when_deleted()) => {
-            (options(), object())
-        }
+        "list" => (Content::Nothing, list.clone()),
+        "post" | "put" => (object.clone(), object.clone()),
+        "patch" => (Content::Patch, object.clone()),
+        "delete" if is_returned(object) => (options(), object.clone()),
         "delete" => (options(), status()),
-        "deletecollection" => (options(), Content::Message(format!("{message}List"))),
-        _ => (Content::Nothing, object()),
+        "deletecollection" => (options(), list.clone()),
+        _ => (Content::Nothing, object.clone()),
     }
 }
 
-fn contents_of_part(part: &Part, action: &str, whole: &str) -> (Content, Content) {
+fn contents_of_part(part: &Part, action: &str, whole: &Content, list: &Content) -> (Content, Content) {
+    let of = |name: &str| contents(action, &Content::Message(name.to_owned()), &Content::Nothing);
     match part.name {
         "log" | "proxy" => (Content::Nothing, Content::Text),
-        "token" => contents(action, "authentication.v1.TokenRequest"),
-        "scale" => contents(action, "autoscaling.v1.Scale"),
+        "token" => of("authentication.v1.TokenRequest"),
+        "scale" => of("autoscaling.v1.Scale"),
         // Its answer says that it was done.
         "binding" => (Content::Message("core.v1.Binding".to_owned()), Content::Message("meta.v1.Status".to_owned())),
         "eviction" => {
             (Content::Message("policy.v1.Eviction".to_owned()), Content::Message("meta.v1.Status".to_owned()))
         }
-        _ => contents(action, whole),
+        _ => contents(action, whole, list),
     }
 }
 

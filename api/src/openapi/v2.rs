@@ -110,6 +110,8 @@ fn responses(operation: &operations::Operation) -> Responses {
 fn content(content: &Content) -> Option<Schema> {
     match content {
         Content::Nothing => None,
+        // This form has the built-in kinds alone.
+        Content::Custom(name) => Some(reference(name)),
         Content::Message(name) => Message::find(name).map(|message| reference(&name_of(message))),
         Content::Patch => Some(Schema { r#type: of_type("object"), ..Schema::default() }),
         Content::Text => Some(Schema { r#type: of_type("string"), ..Schema::default() }),

@@ -17,20 +17,24 @@ pub fn groups() -> Vec<(&'static str, String)> {
     let mut groups: Vec<&str> = Kind::ALL.iter().map(|kind| kind.info().group).collect();
     groups.sort_unstable();
     groups.dedup();
-    groups.into_iter().map(|group| (group, root(group))).collect()
+    groups.into_iter().map(|group| (group, root(group, "v1"))).collect()
 }
 
 /// Builds the document of a group.
 #[must_use]
 pub fn document(group: &str) -> Value {
+    let schemas = needed(Some(group)).into_iter().map(|message| (name_of(message), schema(message))).collect();
+    of(paths(group), schemas)
+}
+
+/// Builds a document of these paths and schemas.
+pub(super) fn of(paths: Vec<Path>, schemas: Map<String, Value>) -> Value {
     let mut documented = Map::new();
-    for path in paths(group) {
+    for path in paths {
         let mut item = path.operations.iter().map(|o| (o.method.to_owned(), operation(o))).collect::<Map<_, _>>();
         item.insert("parameters".to_owned(), path_parameters(&path));
         documented.insert(path.path, Value::Object(item));
     }
-    let schemas: Map<String, Value> =
-        needed(Some(group)).into_iter().map(|message| (name_of(message), schema(message))).collect();
     json!({
         "openapi": "3.0.0",
         "info": {"title": TITLE, "version": VERSION},
@@ -91,6 +95,7 @@ fn content(content: &Content) -> Option<Value> {
             let name = Message::find(name).map(name_of)?;
             (&OBJECTS, json!({"$ref": format!("#/components/schemas/{name}")}))
         }
+        Content::Custom(name) => (&TEXTS, json!({"$ref": format!("#/components/schemas/{name}")})),
         Content::Patch => (&PATCHES, json!({"description": "A patch.", "type": "object"})),
         Content::Text => (&["*/*"], json!({"type": "string"})),
     };
@@ -99,10 +104,12 @@ fn content(content: &Content) -> Option<Value> {
 
 /// The media types of objects.
 const OBJECTS: [&str; 3] = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
+/// The media types of objects without a protobuf form.
+const TEXTS: [&str; 2] = ["application/json", "application/yaml"];
 /// The media types of patches.
 const PATCHES: [&str; 4] = [JSON, MERGE, STRATEGIC, APPLY];
 
-fn schema(message: &'static Message) -> Value {
+pub(super) fn schema(message: &'static Message) -> Value {
     let mut schema = Map::new();
     if !message.doc.is_empty() {
         schema.insert("description".to_owned(), message.doc.into());
@@ -138,7 +145,7 @@ fn schema(message: &'static Message) -> Value {
 }
 
 pub(super) const API_VERSION: &str =
-    "The group and the version of the kind: \"apps/v1\", or \"v1\" for the core group.";
+    "APIVersion defines the versioned schema of the object: \"apps/v1\", or \"v1\" for the core group.";
 pub(super) const KIND: &str = "The kind of the object, such as \"Deployment\".";
 
 fn property(property: &Property) -> Value {
