@@ -11,7 +11,7 @@ use squall_api::apiextensions::v1::CustomResourceDefinition;
 use squall_api::field::{Errors, Path};
 use squall_api::structural::{Root, check_change, check_lists, compile, drop_nulls, fill, prune, whole_numbers};
 
-const CASES: &str = include_str!("../../tests/validation/schemas.jsonl");
+const CASES: &str = include_str!("schemas.jsonl");
 
 fn sorted(errors: &Errors) -> Vec<String> {
     let mut texts: Vec<String> = errors.iter().map(|error| comparable(&error.to_string())).collect();

@@ -33,6 +33,9 @@ impl Operations {
         let mut copied = 0;
         for (place, operation) in self.0.0.iter().enumerate() {
             within_bounds(operation, target, &mut copied)?;
+            if is_test_of_nothing(operation, target) {
+                continue;
+            }
             json_patch::patch(target, std::slice::from_ref(operation)).map_err(|mut error| {
                 error.operation = place;
                 Problem::Inapplicable(error.to_string())
@@ -40,6 +43,14 @@ impl Operations {
         }
         Ok(())
     }
+}
+
+/// Whether an operation tests that a field is null, and there is no such field. Kubernetes takes one for the other:
+/// controllers add the first finalizer so.
+fn is_test_of_nothing(operation: &PatchOperation, target: &Value) -> bool {
+    let PatchOperation::Test(test) = operation else { return false };
+    let parent = test.path.parent().and_then(|parent| target.pointer(parent.as_str()));
+    test.value.is_null() && parent.is_some_and(Value::is_object) && target.pointer(test.path.as_str()).is_none()
 }
 
 /// Refuses an operation that copies too much, or nests too deep. `copied` counts the bytes of all operations.
@@ -107,6 +118,18 @@ mod tests {
             Operations::parse(b"[").map(|_| ()),
             Err(Problem::Malformed("unexpected end of JSON input".to_owned()))
         );
+    }
+
+    #[test]
+    fn a_field_that_is_not_there_is_null() {
+        let patch = br#"[{"op":"test","path":"/metadata/finalizers","value":null},
+            {"op":"add","path":"/metadata/finalizers","value":["a"]}]"#;
+        let patch = Operations::parse(patch).unwrap();
+        let mut target = json!({"metadata": {}});
+        patch.apply(&mut target).unwrap();
+        assert_eq!(target, json!({"metadata": {"finalizers": ["a"]}}));
+        assert!(patch.apply(&mut target).is_err(), "there are finalizers now");
+        assert!(patch.apply(&mut json!({})).is_err(), "there is no metadata");
     }
 
     /// 2.8 kB of such operations made 7.4 GiB.
