@@ -160,6 +160,10 @@ fn read_with(
     duplicates: &[String],
     validation: FieldValidation,
 ) -> Result<Decoded, Refusal> {
+    // A schema of a few bytes takes much room once it has its type.
+    if kind == Kind::CustomResourceDefinition && objects_in(&json) > MAX_OBJECTS {
+        return Err(Refusal::Value(format!("it must have at most {MAX_OBJECTS} objects in it")));
+    }
     let mut walk = Walk::default();
     walk.whole(&mut json, Expected { kind, version });
     if let Some(mismatch) = walk.mismatch {
@@ -175,6 +179,17 @@ fn read_with(
     object.follow(version);
     let warnings = if validation == FieldValidation::Ignore { Vec::new() } else { warnings };
     Ok(Decoded { object, warnings })
+}
+
+/// How many JSON objects a definition of a custom kind may have in it.
+const MAX_OBJECTS: usize = 100_000;
+
+fn objects_in(json: &Value) -> usize {
+    match json {
+        Value::Object(fields) => fields.values().map(objects_in).fold(1, usize::saturating_add),
+        Value::Array(items) => items.iter().map(objects_in).fold(0, usize::saturating_add),
+        _ => 0,
+    }
 }
 
 /// Kubernetes: a null within a list or a map reads as nothing of its type: the empty string, zero, an empty object.
@@ -398,6 +413,15 @@ mod tests {
         assert_eq!((&pod["metadata"]["labels"], &pod["spec"]["nodeSelector"]), (&json!({"a": ""}), &json!({"a": ""})));
         let container = &pod["spec"]["containers"][0];
         assert_eq!((&container["args"], &container["ports"]), (&json!([""]), &json!([{"containerPort": 0}])));
+    }
+
+    #[test]
+    fn a_definition_of_very_many_schemas_is_refused_before_it_has_its_types() {
+        let many: serde_json::Map<String, Value> = (0..MAX_OBJECTS).map(|n| (n.to_string(), json!({}))).collect();
+        let schema = json!({"openAPIV3Schema": {"type": "object", "properties": many}});
+        let definition = json!({"spec": {"versions": [{"name": "v1", "schema": schema}]}});
+        let refused = from_json(Kind::CustomResourceDefinition, definition, FieldValidation::Warn).unwrap_err();
+        assert!(refused.to_string().contains("at most 100000 objects"), "{refused}");
     }
 
     #[test]

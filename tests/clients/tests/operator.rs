@@ -4,7 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -25,6 +25,10 @@ use squall_client_tests::client_of;
 use squall_tests::{Ctl, Lab, wait_for};
 
 const NAME: &str = "website-operator";
+
+/// The last failure of the operator.
+type Failure = Arc<Mutex<String>>;
+
 const RIGHTS: &str = r#"
 apiVersion: v1
 kind: ServiceAccount
@@ -109,23 +113,24 @@ async fn own_client(lab: &Lab, ctl: &Ctl, index: usize) -> Client {
     Client::try_from(config).unwrap()
 }
 
-async fn run(client: Client) {
+/// Runs the operator. A failure is retried; if the test fails, it shows the last one.
+async fn run(client: Client, failure: Failure) {
     let websites: Api<Website> = Api::default_namespaced(client.clone());
     let deployments: Api<Deployment> = Api::default_namespaced(client.clone());
     Controller::new(websites, watcher::Config::default())
         .owns(deployments, watcher::Config::default())
         .run(reconcile, |_, _, _| Action::requeue(Duration::from_millis(200)), Arc::new(client))
-        .for_each(|done| async move {
-            // A failure is retried; if the test fails, it shows why.
+        .for_each(|done| {
             if let Err(error) = done {
-                eprintln!("{error}: {:?}", std::error::Error::source(&error).map(ToString::to_string));
+                *failure.lock().unwrap() = format!("{error}: {:?}", std::error::Error::source(&error));
             }
+            std::future::ready(())
         })
         .await;
 }
 
 /// Waits until the Deployment and the status say this number of replicas.
-async fn serves(admin: &Client, replicas: i32) {
+async fn serves(admin: &Client, failure: &Failure, replicas: i32) {
     let deployments: Api<Deployment> = Api::default_namespaced(admin.clone());
     let websites: Api<Website> = Api::default_namespaced(admin.clone());
     let reached = wait_for("the operator to do its work", || async {
@@ -135,7 +140,10 @@ async fn serves(admin: &Client, replicas: i32) {
         let seen = website.status.as_ref().map(|status| status.observed_generation);
         match has == Some(replicas) && seen == website.metadata.generation {
             true => Ok(()),
-            false => Err(format!("{has:?} replicas, generation {seen:?} of {:?}", website.metadata.generation)),
+            false => Err(format!(
+                "{has:?} replicas, generation {seen:?}; the operator's last failure: {}",
+                failure.lock().unwrap()
+            )),
         }
     });
     reached.await.unwrap();
@@ -158,7 +166,8 @@ async fn an_operator_brings_its_kind_and_works_with_its_own_rights_alone() {
     let secrets: Api<Secret> = Api::default_namespaced(own.clone());
     let refused = secrets.list(&ListParams::default()).await.unwrap_err();
     assert!(matches!(refused, kube::Error::Api(status) if status.is_forbidden()));
-    let operator = tokio::spawn(run(own));
+    let failure = Failure::default();
+    let operator = tokio::spawn(run(own, failure.clone()));
 
     let websites: Api<Website> = Api::default_namespaced(admin.clone());
     let wrong = Website::new("shop", WebsiteSpec { image: "nginx:1".to_owned(), replicas: 10 });
@@ -166,7 +175,7 @@ async fn an_operator_brings_its_kind_and_works_with_its_own_rights_alone() {
     assert!(refused.contains("spec.replicas in body should be less than or equal to 9"), "{refused}");
     let website = Website::new("shop", WebsiteSpec { image: "nginx:1".to_owned(), replicas: 2 });
     websites.create(&PostParams::default(), &website).await.unwrap();
-    serves(&admin, 2).await;
+    serves(&admin, &failure, 2).await;
 
     lab.cluster.kill(leader).unwrap();
     let more = json!({"spec": {"replicas": 3}});
@@ -175,7 +184,7 @@ async fn an_operator_brings_its_kind_and_works_with_its_own_rights_alone() {
         patched.map(drop).map_err(|error| error.to_string())
     });
     grown.await.unwrap();
-    serves(&admin, 3).await;
+    serves(&admin, &failure, 3).await;
 
     websites.delete("shop", &DeleteParams::default()).await.unwrap();
     let deployments: Api<Deployment> = Api::default_namespaced(admin.clone());
