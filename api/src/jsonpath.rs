@@ -46,6 +46,28 @@ impl Path {
     }
 }
 
+/// Whether looking for a path takes linear time, and reading it too: names, indexes, few wildcards, and one filter without
+/// others in it. A library may read what nests time and again, and lists of indexes multiply what is found.
+#[must_use]
+pub fn is_simple(text: &str) -> bool {
+    let (mut depth, mut filters, mut parentheses) = (0usize, 0usize, 0usize);
+    for (at, character) in outside_quotes(text) {
+        match character {
+            '[' => depth = depth.saturating_add(1),
+            ']' => depth = depth.saturating_sub(1),
+            '?' => filters = filters.saturating_add(1),
+            '(' => parentheses = parentheses.saturating_add(1),
+            ',' | ':' | '!' | '&' | '|' => return false,
+            '$' if at > 1 => return false,
+            _ => {}
+        }
+        if depth > 1 || filters > 1 || parentheses > 1 {
+            return false;
+        }
+    }
+    text.matches("..").count() <= 1 && text.matches('*').count() <= 2
+}
+
 /// Translates a path from kubectl's syntax to RFC 9535, without the `$`.
 fn standard(text: &str) -> Result<String, String> {
     let mut out = String::new();
@@ -148,6 +170,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_path_that_multiplies_work_is_not_simple() {
+        for simple in [".a.b", ".status.conditions[?(@.type==\"a,b:[?(\")].status", ".a[0].b[*].c", "..name", "{.a}"] {
+            assert!(is_simple(simple), "{simple}");
+        }
+        for not in [".a[?@[?@.b]]", ".a[0,0]", ".a[:]", ".a[?($.b)]", "..a..b", ".a[*][*][*]", ".a[?(@.a==1||@.b==2)]"]
+        {
+            assert!(!is_simple(not), "{not}");
+        }
+    }
 
     #[test]
     fn paths_are_read_in_kubectls_notation() {

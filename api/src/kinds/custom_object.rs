@@ -15,8 +15,20 @@ use super::definition::Version;
 use super::{Meta, StatusUpdate};
 use crate::age;
 use crate::field::{Errors, Path};
-use crate::structural::{check_change, check_lists, drop_nulls, fill, whole_numbers};
+use crate::structural::{Root, check_change, check_lists, drop_nulls, fill, prune, whole_numbers};
 use crate::warnings::Warnings;
+
+/// How deep the fields of an object may nest. JSON is read to 127 levels, and its owners are recorded in a few more.
+const MAX_DEPTH: usize = 100;
+
+fn is_deeper(value: &Value, levels: usize) -> bool {
+    let below = || levels.checked_sub(1);
+    match value {
+        Value::Object(fields) => below().is_none_or(|left| fields.values().any(|field| is_deeper(field, left))),
+        Value::Array(items) => below().is_none_or(|left| items.iter().any(|item| is_deeper(item, left))),
+        _ => false,
+    }
+}
 
 /// The names of the fields that are kept apart from the others.
 const APART: [&str; 3] = ["apiVersion", "kind", "metadata"];
@@ -117,6 +129,8 @@ impl CustomObject {
     pub fn follow(&mut self, version: &Arc<Version>) {
         self.kind = version.kind();
         self.version = Some(version.clone());
+        // A schema may have lost fields, and got defaults, since the object was stored.
+        self.on_fields(|value| drop(prune(value, version.schema(), Root::Resource)));
         if version.has_defaults() {
             self.set_defaults();
         }
@@ -169,6 +183,10 @@ impl CustomObject {
 
     fn check(&self, old: Option<&Self>, errors: &mut Errors) {
         let Some(version) = &self.version else { return };
+        if self.fields.values().any(|value| is_deeper(value, MAX_DEPTH)) {
+            // A deeper one could not be read back from the store.
+            return errors.invalid(&Path::default(), &"", &format!("must not nest more than {MAX_DEPTH} levels deep"));
+        }
         let (value, old) = (self.whole(), old.map(Self::whole));
         check_change(&value, old.as_ref(), version.schema(), &Path::default(), errors);
         let mut repeated = Errors::default();
@@ -314,6 +332,15 @@ mod tests {
         assert_eq!(object.selectable("spec.color").as_deref(), Some("red"));
         assert_eq!(object.row(Timestamp::UNIX_EPOCH), ["a", "2"]);
         assert!(CustomObject::decode(object.kind(), &[1, 2, 3]).is_err());
+    }
+
+    #[test]
+    fn an_object_that_could_not_be_read_back_is_refused() {
+        let deep = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!([inner]));
+        assert!(!is_deeper(&deep(100), 100) && is_deeper(&deep(101), 100));
+        let mut object = widget(json!({"spec": {"size": 1}}));
+        object.fields_mut().insert("free".to_owned(), deep(120));
+        assert!(problems(&object, None)[0].contains("must not nest more than 100 levels deep"));
     }
 
     #[test]

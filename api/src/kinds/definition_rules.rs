@@ -3,16 +3,20 @@
 use std::collections::BTreeSet;
 
 use squall_proto::apiextensions::v1::{
-    CustomResourceColumnDefinition, CustomResourceConversion, CustomResourceDefinition, CustomResourceDefinitionNames,
+    CustomResourceColumnDefinition, CustomResourceDefinition, CustomResourceDefinitionNames,
     CustomResourceDefinitionSpec, CustomResourceDefinitionVersion, CustomResourceSubresources, SelectableField,
-    WebhookClientConfig,
 };
 
+use super::Kind;
+use super::conversion_rules::validate_conversion;
 use crate::field::{Errors, Path};
 use crate::{jsonpath, names, structural};
 
 const COLUMN_TYPES: [&str; 5] = ["boolean", "date", "integer", "number", "string"];
 const COLUMN_FORMATS: [&str; 8] = ["byte", "date", "date-time", "double", "float", "int32", "int64", "password"];
+/// The groups of the requests that are never stored.
+const OWN_GROUPS: [&str; 4] = ["authentication.k8s.io", "authorization.k8s.io", "apidiscovery.k8s.io", "meta.k8s.io"];
+const MAX_VERSIONS: usize = 100;
 const MAX_SELECTABLE_FIELDS: usize = 8;
 /// The longest path of a column, in bytes.
 const MAX_PATH: usize = 1024;
@@ -77,10 +81,13 @@ fn validate_group(group: &str, path: &Path, errors: &mut Errors) {
         errors.invalid(path, &group, &problems.join(","));
     } else if !group.contains('.') {
         errors.invalid(path, &group, "should be a domain with at least one dot");
+    } else if OWN_GROUPS.contains(&group) || Kind::ALL.iter().any(|kind| kind.info().group == group) {
+        // Kubernetes takes such a definition. Its objects would lie among the built-in ones, whose controllers delete them.
+        errors.forbidden(path, "must not be a group of this cluster's own kinds");
     }
 }
 
-fn validate_label(text: &str, path: &Path, errors: &mut Errors) {
+pub(super) fn validate_label(text: &str, path: &Path, errors: &mut Errors) {
     let problems = names::dns1035_label(text);
     if !problems.is_empty() {
         errors.invalid(path, &text, &problems.join(","));
@@ -118,6 +125,9 @@ fn validate_names(names: &CustomResourceDefinitionNames, path: &Path, errors: &m
 }
 
 fn validate_versions(spec: &CustomResourceDefinitionSpec, path: &Path, errors: &mut Errors) {
+    if spec.versions.len() > MAX_VERSIONS {
+        return errors.too_many(path, spec.versions.len(), MAX_VERSIONS);
+    }
     let mut seen = BTreeSet::new();
     for (index, version) in spec.versions.iter().enumerate() {
         validate_label(&version.name, &path.index(index).child("name"), errors);
@@ -206,7 +216,7 @@ fn validate_version(version: &CustomResourceDefinitionVersion, places: &Places, 
     for (index, column) in version.additional_printer_columns.iter().enumerate().filter(|_| is_here(&places.columns)) {
         validate_column(column, &places.columns.path.index(index), errors);
     }
-    if is_here(&places.fields) {
+    if is_here(&places.fields) && !version.selectable_fields.is_empty() {
         let compiled = schema.and_then(|schema| structural::compile(schema).ok());
         validate_selectable(&version.selectable_fields, compiled.as_ref(), &places.fields.path, errors);
     }
@@ -255,8 +265,10 @@ fn validate_column(column: &CustomResourceColumnDefinition, path: &Path, errors:
 
 /// Parses the path of a column. Looking for a name at every depth, time and again, would take more than linear time.
 pub(super) fn printer_path(text: &str) -> Result<jsonpath::Path, String> {
-    if text.matches("..").count() > 1 || text.matches('*').count() > 2 || text.len() > MAX_PATH {
-        return Err(format!("must have at most one \"..\", two \"*\" and {MAX_PATH} bytes"));
+    if text.len() > MAX_PATH || !jsonpath::is_simple(text) {
+        return Err(format!(
+            "must be of names, indexes, at most two \"*\", one \"..\" and one filter, and have at most {MAX_PATH} bytes"
+        ));
     }
     jsonpath::Path::relaxed(text)
 }
@@ -325,67 +337,6 @@ fn validate_selectable(
     }
     if seen.len() > MAX_SELECTABLE_FIELDS {
         errors.too_many(path, seen.len(), MAX_SELECTABLE_FIELDS);
-    }
-}
-
-fn validate_conversion(conversion: &CustomResourceConversion, path: &Path, errors: &mut Errors) {
-    errors.required_one_of(&path.child("strategy"), &conversion.strategy, &["None", "Webhook"]);
-    // Kubernetes names the fields as in its own form of the object.
-    let (client, versions) = (path.child("webhookClientConfig"), path.child("conversionReviewVersions"));
-    let webhook = conversion.webhook.as_ref();
-    if conversion.strategy != "Webhook" {
-        let detail = "should not be set when strategy is not set to Webhook";
-        if webhook.is_some_and(|webhook| webhook.client_config.is_some()) {
-            errors.forbidden(&client, detail);
-        }
-        if webhook.is_some_and(|webhook| !webhook.conversion_review_versions.is_empty()) {
-            errors.forbidden(&versions, detail);
-        }
-        return;
-    }
-    match webhook.and_then(|webhook| webhook.client_config.as_ref()) {
-        None => errors.required(&client, "required when strategy is set to Webhook"),
-        Some(config) => validate_client(config, &client, errors),
-    }
-    let reviewed = webhook.map(|webhook| webhook.conversion_review_versions.as_slice()).unwrap_or_default();
-    validate_review_versions(reviewed, &versions, errors);
-}
-
-fn validate_client(config: &WebhookClientConfig, path: &Path, errors: &mut Errors) {
-    match (&config.url, &config.service) {
-        (None, None) | (Some(_), Some(_)) => errors.required(path, "exactly one of url or service is required"),
-        (Some(url), None) if !url.starts_with("https://") => {
-            let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
-            let detail = "'https' is the only allowed URL scheme; desired format: https://host[/path]";
-            errors.invalid(&path.child("url"), &scheme, detail);
-        }
-        (Some(_), None) => {}
-        (None, Some(service)) => {
-            let path = path.child("service");
-            for (field, value) in [("name", &service.name), ("namespace", &service.namespace)] {
-                if value.is_empty() {
-                    errors.required(&path.child(field), "");
-                }
-            }
-            errors.in_range(&path.child("port"), service.port.unwrap_or(443).into(), 1..=65_535);
-        }
-    }
-}
-
-fn validate_review_versions(versions: &[String], path: &Path, errors: &mut Errors) {
-    if versions.is_empty() {
-        return errors.required(path, "");
-    }
-    let mut seen = BTreeSet::new();
-    for (index, version) in versions.iter().enumerate() {
-        if seen.insert(version) {
-            validate_label(version, &path.index(index), errors);
-        } else {
-            errors.invalid(&path.index(index), version, "duplicate version");
-        }
-    }
-    if !versions.iter().any(|version| matches!(version.as_str(), "v1" | "v1beta1")) {
-        errors.invalid(path, &versions, "must include at least one of v1, v1beta1");
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod amount;
 mod config_map;
+mod conversion_rules;
 mod custom_kind;
 mod custom_object;
 mod custom_resource_definition;

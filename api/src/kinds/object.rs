@@ -139,7 +139,7 @@ impl TryFrom<Object> for CustomObject {
     }
 }
 
-/// What a built-in object has in common with a custom one besides its rules.
+/// The properties that built-in and custom objects have in common besides their rules.
 trait OfKind {
     fn own_kind(&self) -> Kind;
     fn validate_replacement(&self, old: &Self, errors: &mut Errors);

@@ -24,6 +24,17 @@ pub fn check_change(value: &Value, old: Option<&Value>, schema: &Schema, path: &
     }
 }
 
+/// How many findings are kept of a value. More would be larger than the value.
+const MAX_FOUND: usize = 256;
+/// The longest path of a field in an error, in bytes: keys are as long as their sender likes.
+const LONGEST_NAME: usize = 1024;
+
+/// Returns the beginning of a path.
+pub(super) fn shortened(name: &str) -> String {
+    let end = (0..=LONGEST_NAME.min(name.len())).rev().find(|end| name.is_char_boundary(*end)).unwrap_or(0);
+    name.get(..end).unwrap_or_default().to_owned()
+}
+
 /// A finding, before it is an error of a field.
 struct Found {
     name: String,
@@ -120,7 +131,8 @@ impl Place {
     }
 
     fn check_values(&self, value: &Value, limits: &Limits, found: &mut Vec<Found>) {
-        if limits.values.is_empty() || limits.values.iter().any(|allowed| is_same(allowed, value)) {
+        let is_full = found.len() >= MAX_FOUND;
+        if is_full || limits.values.is_empty() || limits.values.iter().any(|allowed| is_same(allowed, value)) {
             return;
         }
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -281,7 +293,9 @@ impl Place {
     }
 
     fn add(&self, found: &mut Vec<Found>, problem: Problem) {
-        found.push(Found { name: self.name.clone(), problem });
+        if found.len() < MAX_FOUND {
+            found.push(Found { name: shortened(&self.name), problem });
+        }
     }
 
     fn within(&mut self, place: &str, walk: impl FnOnce(&mut Self)) {

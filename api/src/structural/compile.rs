@@ -8,7 +8,7 @@ use super::{Additional, Bound, Limits, ListType, Pattern, Schema, Type};
 
 /// The longest pattern, in bytes, and the size of its program: one that explodes is refused.
 const MAX_PATTERN: usize = 4096;
-const MAX_PROGRAM: usize = 1 << 20;
+const MAX_PROGRAM: usize = 1 << 17;
 
 /// Compiles a schema. Fails if it is not structural; the error says where.
 pub fn compile(props: &JsonSchemaProps) -> Result<Schema, String> {
@@ -21,7 +21,7 @@ pub fn compile(props: &JsonSchemaProps) -> Result<Schema, String> {
         None => None,
     };
     let fields = props.properties.iter().map(|(name, field)| Ok((name.clone(), compile(field)?)));
-    Ok(Schema {
+    let mut schema = Schema {
         types: types(props)?,
         nullable: props.nullable,
         default: props.default.as_ref().map(value).transpose()?,
@@ -41,8 +41,13 @@ pub fn compile(props: &JsonSchemaProps) -> Result<Schema, String> {
             Some("map") => ListType::Map(props.x_kubernetes_list_map_keys.clone()),
             _ => ListType::Atomic,
         },
+        has_keyed_lists: false,
         limits: limits(props)?,
-    })
+    };
+    let more = schema.additional.as_ref().and_then(|more| more.schema.as_deref());
+    let mut below = schema.properties.values().chain(schema.items.as_deref()).chain(more);
+    schema.has_keyed_lists = schema.list != ListType::Atomic || below.any(|below| below.has_keyed_lists);
+    Ok(schema)
 }
 
 fn refuse_unsupported(props: &JsonSchemaProps) -> Result<(), String> {
@@ -101,7 +106,7 @@ fn limits(props: &JsonSchemaProps) -> Result<Limits, String> {
     })
 }
 
-/// A negative limit is none of a count.
+/// Nothing has a negative count: such a limit is that of zero.
 fn count(limit: Option<i64>) -> Option<u64> {
     limit.map(|limit| u64::try_from(limit).unwrap_or(0))
 }

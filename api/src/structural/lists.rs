@@ -9,6 +9,9 @@ use crate::field::{Errors, Path};
 
 /// Reports elements that a list of type "set" or "map" has twice, wherever it is in the value.
 pub fn check_lists(value: &Value, schema: &Schema, path: &Path, errors: &mut Errors) {
+    if !schema.has_keyed_lists {
+        return;
+    }
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {

@@ -43,6 +43,8 @@ pub struct Schema {
     /// Whether the value is an object with apiVersion, kind and metadata.
     is_resource: bool,
     list: ListType,
+    /// Whether a list is told apart by its elements, here or below.
+    has_keyed_lists: bool,
     limits: Limits,
 }
 

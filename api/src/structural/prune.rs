@@ -3,6 +3,10 @@
 use serde_json::{Map, Value};
 
 use super::Schema;
+use super::check::shortened;
+
+/// How many of the removed fields are named.
+const MAX_REMOVED: usize = 256;
 
 /// Whether a value is a whole object of the API, so that its apiVersion, kind and metadata need no schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +77,9 @@ impl Walk {
         }
         for name in unknown {
             let dot = if self.path.is_empty() { "" } else { "." };
-            self.removed.push(format!("{}{dot}{name}", self.path));
+            if self.removed.len() < MAX_REMOVED {
+                self.removed.push(shortened(&format!("{}{dot}{}", shortened(&self.path), shortened(&name))));
+            }
             fields.remove(&name);
         }
     }

@@ -38,7 +38,7 @@ pub fn patch(stored: &Object, patch: &Patch, validation: FieldValidation) -> Res
     Ok(decoded)
 }
 
-/// What a new form of a stored object must be.
+/// Returns the kind and the rules that a new form of a stored object must have.
 pub(super) fn expected(stored: &Object) -> Expected<'_> {
     Expected { kind: stored.kind(), version: stored.version() }
 }

@@ -101,7 +101,9 @@ impl Handlers {
             let Some(entry) = state.get(&keys::object(Kind::CustomResourceDefinition, "", &known)) else { continue };
             if let Object::CustomResourceDefinition(definition) = decode_stored(Kind::CustomResourceDefinition, entry)?
             {
-                found.push(if name.is_empty() { without_schemas(*definition) } else { *definition });
+                let definition =
+                    CustomResourceDefinition { spec: definition.spec, ..CustomResourceDefinition::default() };
+                found.push(if name.is_empty() { without_schemas(definition) } else { definition });
             }
         }
         Ok(found)
@@ -162,7 +164,5 @@ fn without_schemas(mut definition: CustomResourceDefinition) -> CustomResourceDe
         version.schema = Some(CustomResourceValidation { open_apiv3_schema: Some(anything) });
         version.selectable_fields.clear();
     }
-    definition.metadata.managed_fields.clear();
-    definition.metadata.annotations.clear();
     definition
 }

@@ -98,10 +98,13 @@ impl Handlers {
         let mut resource = resource.clone();
         for _ in 1..DEFINITION_ATTEMPTS {
             match write(resource.clone()).await {
-                Err(error) if resource.version.is_some() => match self.registry.renewed(&resource).await? {
-                    Some(renewed) => resource = renewed,
-                    None => return Err(error),
-                },
+                // It may have been done: another attempt could do it twice.
+                Err(error) if resource.version.is_some() && !error.is(Reason::Timeout) => {
+                    match self.registry.renewed(&resource).await? {
+                        Some(renewed) => resource = renewed,
+                        None => return Err(error),
+                    }
+                }
                 other => return other,
             }
         }
@@ -157,9 +160,6 @@ impl Handlers {
             | Subresource::Log
             | Subresource::Proxy(_)
             | Subresource::Unknown(_) => {
-                if resource.version.as_ref().is_some_and(|version| version.is_terminating()) {
-                    return Err(Error::terminating_definition(resource.kind));
-                }
                 let decoded = body.object(resource, options.validation)?;
                 self.registry.create(resource, decoded, &options).await
             }

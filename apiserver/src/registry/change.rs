@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use squall_api::decode::Expected;
 use squall_api::{Error, Object};
 use squall_faults::mutants::Mutant;
 use uuid::Uuid;
@@ -266,7 +267,9 @@ impl Registry {
             // An earlier attempt of this very request may have used up the quota.
             Err(refusal) => {
                 let state = self.state(Freshness::MostRecent).await?;
-                let Done { object, deleted } = self.done_before(id, new.kind(), &key, &state)?.ok_or(refusal)?;
+                let Done { object, deleted } = self
+                    .done_before(id, Expected { kind: new.kind(), version: new.version() }, &key, &state)?
+                    .ok_or(refusal)?;
                 return Ok(Tried::Written(Changed { object, removed: deleted }));
             }
         };
@@ -305,7 +308,7 @@ impl Registry {
         let key = resource.key()?;
         let state = self.state(round.freshness).await?;
         if round.may_repeat
-            && let Some(done) = self.done_before(round.id, resource.kind, &key, &state)?
+            && let Some(done) = self.done_before(round.id, resource.into(), &key, &state)?
         {
             return Ok(Read::Done(done));
         }

@@ -77,7 +77,7 @@ impl Registry {
             Some(_) => None,
             None => Some(Object::ResourceQuota(quota.clone())),
         };
-        **quota = recounted(quota, &self.member().view().state(), itself)?;
+        **quota = self.recounted(quota, itself)?;
         Ok(())
     }
 
@@ -89,7 +89,7 @@ impl Registry {
         }
         let state = self.member().view().state();
         for quota in quotas(&state, "")? {
-            if recounted(&quota, &state, None)?.status == quota.status {
+            if self.recounted(&quota, None)?.status == quota.status {
                 continue;
             }
             let meta = &quota.metadata;
@@ -99,7 +99,7 @@ impl Registry {
             let job = Job { resource: &resource, options: &options, start: Start::Own, version: "" };
             let counted = self.change_part(&job, |old| match old {
                 // The state is at least as recent as the quota. The comparison detects concurrent charges.
-                Object::ResourceQuota(old) => recounted(old, &self.member().view().state(), None).map(Object::from),
+                Object::ResourceQuota(old) => self.recounted(old, None).map(Object::from),
                 other => Ok(other.clone()),
             });
             match counted.await {
@@ -108,6 +108,21 @@ impl Registry {
             }
         }
         Ok(())
+    }
+
+    /// Recounts the quota from the objects of its namespace, plus one that is not stored yet.
+    fn recounted(&self, quota: &ResourceQuota, and: Option<Object>) -> Result<ResourceQuota, Error> {
+        let state = self.member().view().state();
+        let definitions = self.definitions();
+        let custom = definitions.iter().filter_map(|definition| definition.storage());
+        let kinds = Kind::ALL.iter().copied().chain(custom.map(|version| Kind::Custom(version.kind())));
+        let mut objects: Vec<Object> = and.into_iter().collect();
+        for kind in kinds.filter(|kind| kind.info().is_namespaced() && admission::may_count(quota, *kind)) {
+            for (_, entry) in state.range(&keys::collection(kind, &quota.metadata.namespace)) {
+                objects.push(decode_stored(kind, entry)?);
+            }
+        }
+        Ok(admission::recount(quota, objects.into_iter()))
     }
 }
 
@@ -136,18 +151,4 @@ fn quotas(state: &State, namespace: &str) -> Result<Vec<ResourceQuota>, Error> {
         found.extend(ResourceQuota::try_from(decode_stored(Kind::ResourceQuota, entry)?).ok());
     }
     Ok(found)
-}
-
-/// Recounts the quota from the objects of its namespace, plus one that is not stored yet.
-fn recounted(quota: &ResourceQuota, state: &State, and: Option<Object>) -> Result<ResourceQuota, Error> {
-    let mut objects: Vec<Object> = and.into_iter().collect();
-    for kind in
-        Kind::ALL.iter().copied().filter(|kind| kind.info().is_namespaced() && admission::may_count(quota, *kind))
-    {
-        let prefix = keys::collection(kind, &quota.metadata.namespace);
-        for (_, entry) in state.range(&prefix) {
-            objects.push(decode_stored(kind, entry)?);
-        }
-    }
-    Ok(admission::recount(quota, objects.into_iter()))
 }

@@ -1,6 +1,7 @@
 //! Requests repeated after a lost answer: they are not executed again and get the same answer.
 
-use squall_api::{Error, Kind, Object};
+use squall_api::decode::Expected;
+use squall_api::{Error, Object};
 
 use super::transaction::versioned;
 use super::{Registry, decode_stored};
@@ -59,7 +60,7 @@ impl Registry {
     pub(super) fn done_before(
         &self,
         id: RequestId,
-        kind: Kind,
+        expected: Expected<'_>,
         key: &str,
         state: &State,
     ) -> Result<Option<Done>, Error> {
@@ -69,10 +70,10 @@ impl Registry {
         };
         let Some(revision) = applied else { return Ok(None) };
         if let Some(entry) = state.get(key) {
-            return Ok(Some(Done { object: decode_stored(kind, entry)?, deleted: false }));
+            return Ok(Some(Done { object: decode_stored(expected, entry)?, deleted: false }));
         }
         let last = self.member().view().value_before_removal(key);
-        let object = versioned(super::decode(kind, &last.unwrap_or_default(), 0)?, revision);
+        let object = versioned(super::decode(expected, &last.unwrap_or_default(), 0)?, revision);
         Ok(Some(Done { object, deleted: true }))
     }
 }

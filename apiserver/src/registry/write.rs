@@ -48,6 +48,9 @@ impl Registry {
         if !resource.subresource.is_whole() {
             return Err(resource.refuses("create"));
         }
+        if resource.version.as_ref().is_some_and(|version| version.is_terminating()) {
+            return Err(Error::terminating_definition(resource.kind));
+        }
         let Decoded { mut object, mut warnings } = decoded;
         in_namespace(&mut object, &resource.namespace)?;
         self.check_namespace(&object).await?;

@@ -101,7 +101,10 @@ async fn find(handlers: &Handlers, path: &str) -> Result<Option<path::Target>, E
     let registry = handlers.registry();
     let mut parts = path.split('/').skip(1);
     match path::parse(path, registry) {
-        None if parts.next() == Some("apis") && parts.next().is_some_and(|group| group.contains('.')) => {
+        None if parts.next() == Some("apis")
+            && parts.next().is_some_and(|group| group.contains('.'))
+            && handlers.authorize_path("/apis").is_ok() =>
+        {
             registry.state(Freshness::MostRecent).await?;
             Ok(path::parse(path, registry))
         }

@@ -69,7 +69,10 @@ pub fn served(definition: &CustomResourceDefinition) -> Vec<CustomKind> {
             is_namespaced: spec.scope == "Namespaced",
         })
     };
-    spec.versions.iter().filter(|version| version.served).filter_map(|version| kind(&version.name)).collect()
+    // Without the service that converts, an apiserver serves the version in which objects are stored.
+    let is_alone = spec.conversion.as_ref().is_some_and(|conversion| conversion.strategy == "Webhook");
+    let usable = spec.versions.iter().filter(|version| version.served && (version.storage || !is_alone));
+    usable.filter_map(|version| kind(&version.name)).collect()
 }
 
 impl Caches {

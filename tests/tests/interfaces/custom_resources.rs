@@ -149,6 +149,20 @@ async fn a_change_of_the_schema_holds_from_then_on_and_what_no_longer_fits_can_b
 }
 
 #[tokio::test]
+async fn a_quota_counts_objects_of_before_and_refuses_more() {
+    let lab = Lab::of(1, 1, 0).await.unwrap();
+    let rest = Rest::of(&lab).await;
+    assert_eq!(rest.ask("POST", WIDGETS, &widget("a", &json!({"color": "red"}))).await.0, 201);
+    let quota = json!({"metadata": {"name": "few"}, "spec": {"hard": {"count/widgets.example.com": "2"}}});
+    let quotas = "/api/v1/namespaces/default/resourcequotas";
+    let (code, counted) = rest.ask("POST", quotas, &quota).await;
+    assert_eq!((code, &counted["status"]["used"]), (201, &json!({"count/widgets.example.com": "1"})));
+    assert_eq!(rest.ask("POST", WIDGETS, &widget("b", &json!({"color": "red"}))).await.0, 201);
+    let (code, refused) = rest.ask("POST", WIDGETS, &widget("c", &json!({"color": "red"}))).await;
+    assert!(code == 403 && message(&refused).contains("exceeded quota: few"), "{code} {refused}");
+}
+
+#[tokio::test]
 async fn definitions_are_checked_and_their_names_are_theirs_alone() {
     let lab = Lab::of(1, 1, 0).await.unwrap();
     let rest = Rest::of(&lab).await;
@@ -158,6 +172,14 @@ async fn definitions_are_checked_and_their_names_are_theirs_alone() {
     let (code, refused) =
         rest.ask("POST", DEFINITIONS, &json!({"metadata": {"name": "x"}, "spec": other["spec"]})).await;
     assert!(code == 422 && message(&refused).contains("must be spec.names.plural+\".\"+spec.group"), "{refused}");
+    // A kind with the name of a built-in one would share its place in the store.
+    let mut lease = definition();
+    lease["metadata"] = json!({"name": "leases.coordination.k8s.io",
+        "annotations": {"api-approved.kubernetes.io": "https://example.com"}});
+    lease["spec"]["group"] = json!("coordination.k8s.io");
+    lease["spec"]["names"] = json!({"plural": "leases", "kind": "Lease"});
+    let (code, refused) = rest.ask("POST", DEFINITIONS, &lease).await;
+    assert!(code == 422 && message(&refused).contains("spec.group"), "{code} {refused}");
     assert_eq!(rest.ask("POST", DEFINITIONS, &other).await.0, 201);
     let conflict = wait_for("the conflict", || async {
         let (_, found) = rest.ask("GET", &format!("{DEFINITIONS}/wodgets.example.com"), &Value::Null).await;

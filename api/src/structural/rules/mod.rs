@@ -15,6 +15,8 @@ use crate::field::{Errors, Path};
 /// store.
 const MAX_DEPTH: usize = 40;
 const MAX_SCHEMAS: usize = 65_536;
+/// Every pattern is kept as a program.
+const MAX_PATTERNS: usize = 1_000;
 
 /// Where a schema is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,9 +31,11 @@ enum Level {
 
 /// Checks the schema of a custom kind.
 pub fn validate(schema: &JsonSchemaProps, path: &Path, errors: &mut Errors) {
-    let mut count = 0;
-    if !is_small(schema, 0, &mut count) {
-        let detail = format!("must have at most {MAX_SCHEMAS} schemas, at most {MAX_DEPTH} within each other");
+    let mut counts = Counts::default();
+    if !is_small(schema, 0, &mut counts) {
+        let detail = format!(
+            "must have at most {MAX_SCHEMAS} schemas, at most {MAX_DEPTH} within each other, and {MAX_PATTERNS} patterns"
+        );
         return errors.invalid(path, &"", &detail);
     }
     let mut found = Errors::default();
@@ -86,10 +90,18 @@ pub fn has_rules(schema: &JsonSchemaProps) -> bool {
     found
 }
 
-fn is_small(schema: &JsonSchemaProps, depth: usize, count: &mut usize) -> bool {
-    *count = count.saturating_add(1);
-    let mut small = depth <= MAX_DEPTH && *count <= MAX_SCHEMAS;
-    each_child(schema, |child| small = small && is_small(child, depth.saturating_add(1), count));
+/// How many schemas and patterns there are.
+#[derive(Default)]
+struct Counts {
+    schemas: usize,
+    patterns: usize,
+}
+
+fn is_small(schema: &JsonSchemaProps, depth: usize, counts: &mut Counts) -> bool {
+    counts.schemas = counts.schemas.saturating_add(1);
+    counts.patterns = counts.patterns.saturating_add(usize::from(!schema.pattern.is_empty()));
+    let mut small = depth <= MAX_DEPTH && counts.schemas <= MAX_SCHEMAS && counts.patterns <= MAX_PATTERNS;
+    each_child(schema, |child| small = small && is_small(child, depth.saturating_add(1), counts));
     small
 }
 

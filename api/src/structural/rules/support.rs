@@ -133,7 +133,7 @@ fn check_extensions(schema: &JsonSchemaProps, path: &Path, errors: &mut Errors) 
     errors.one_of(&path.child("x-kubernetes-map-type"), map_type, &["atomic", "granular"]);
 }
 
-/// Checks the form of a rule; `cel` checks its meaning.
+/// Checks the form of a rule. Nothing checks its meaning yet.
 fn check_rule(rule: &ValidationRule, path: &Path, errors: &mut Errors) {
     let has_lines = |text: &str| text.contains(['\n', '\r']);
     let (text, message) = (rule.rule.trim(), rule.message.trim());

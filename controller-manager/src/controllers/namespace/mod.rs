@@ -46,11 +46,13 @@ impl Controller for NamespaceController {
     fn observe(&self, caches: &Caches, key: &Key, _: Option<&str>) -> Option<Observed> {
         let namespace = caches.namespaces.get("", &key.name)?;
         let leaving = namespace.metadata.deletion_timestamp.is_some();
-        let kinds = CachedKind::ALL.iter().filter(|kind| leaving && kind.info().is_namespaced());
+        let all: Vec<CachedKind> = caches.kinds().into_iter().filter(|kind| kind.info().is_namespaced()).collect();
+        let kinds = all.iter().filter(|_| leaving);
         let objects = kinds.flat_map(|kind| caches.objects(*kind)).filter(|object| object.meta().namespace == key.name);
         let deleted = parse_resource_version(&namespace.metadata.resource_version).unwrap_or(u64::MAX);
-        let kinds = CachedKind::ALL.iter().filter(|kind| kind.info().is_namespaced());
-        let complete = kinds.into_iter().all(|kind| caches.reached(*kind) >= deleted);
+        // A kind that was defined before may have objects here.
+        let needed = all.iter().chain([&CachedKind::CustomResourceDefinition]);
+        let complete = needed.into_iter().all(|kind| caches.reached(*kind) >= deleted);
         let customs = caches.customs.kinds().into_iter().filter(|kind| kind.info().is_namespaced()).map(Kind::Custom);
         Some(Observed { content: objects.collect(), customs: customs.collect(), complete, namespace })
     }
