@@ -27,7 +27,6 @@ pub struct Definition {
     names: CustomResourceDefinitionNames,
     is_namespaced: bool,
     is_established: bool,
-    is_terminating: bool,
     /// Whether a service of the user's converts objects from one version to another. Nobody calls it.
     needs_conversion: bool,
     versions: Vec<Arc<Version>>,
@@ -105,7 +104,6 @@ impl Definition {
             names: spec.names.clone(),
             is_namespaced: spec.scope == "Namespaced",
             is_established: has_condition(definition, "Established"),
-            is_terminating,
             needs_conversion: spec.conversion.as_ref().is_some_and(|conversion| conversion.strategy == "Webhook"),
             versions: spec.versions.iter().map(version).collect::<Result<_, _>>()?,
         })
@@ -139,12 +137,6 @@ impl Definition {
     #[must_use]
     pub fn is_established(&self) -> bool {
         self.is_established
-    }
-
-    /// Whether the definition is being deleted, so that no new objects are taken.
-    #[must_use]
-    pub fn is_terminating(&self) -> bool {
-        self.is_terminating
     }
 
     /// Returns the version of this name, if clients can use it.
